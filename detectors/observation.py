@@ -1,0 +1,78 @@
+"""What a detector saw: boxes on one picture at one time. The only thing rules ever look at.
+
+Coordinates are normalised to the picture: x to the right, y down, both in 0..1, origin at the upper left corner.
+Times are wall-clock seconds since the epoch (UTC), the arrival of the frame at the gateway.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A place in the picture, normalised."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An axis-parallel box by its upper left and lower right corner, normalised."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    @property
+    def width(self) -> float:
+        return max(0.0, self.x2 - self.x1)
+
+    @property
+    def height(self) -> float:
+        return max(0.0, self.y2 - self.y1)
+
+    @property
+    def area(self) -> float:
+        """Share of the picture that the box covers."""
+        return self.width * self.height
+
+    @property
+    def centre(self) -> Point:
+        return Point((self.x1 + self.x2) / 2, (self.y1 + self.y2) / 2)
+
+    @property
+    def foot(self) -> Point:
+        """Middle of the lower edge: where a standing person or a stall touches the ground."""
+        return Point((self.x1 + self.x2) / 2, self.y2)
+
+    def intersection(self, other: Box) -> float:
+        """Share of the picture that both boxes cover."""
+        width = min(self.x2, other.x2) - max(self.x1, other.x1)
+        height = min(self.y2, other.y2) - max(self.y1, other.y1)
+        return width * height if width > 0 and height > 0 else 0.0
+
+    def iou(self, other: Box) -> float:
+        """Intersection over union, 0..1."""
+        both = self.intersection(other)
+        union = self.area + other.area - both
+        return both / union if union > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One object: a class name of the weights' card (``person``, ``fire``, ``smoke``, ``stall``), its score 0..1, its box."""
+
+    label: str
+    score: float
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One picture of one camera, as the detector saw it at ``at`` (seconds since the epoch)."""
+
+    at: float
+    detections: tuple[Detection, ...]

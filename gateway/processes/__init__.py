@@ -1,0 +1,1 @@
+"""The seams between processes: typed messages, the channel that carries them, the supervisor that keeps workers alive."""

@@ -1,0 +1,308 @@
+"""Every message that crosses a process seam, as frozen types. Nothing else may cross it, but a camera's stream as RTSP.
+
+Times are seconds since the epoch (UTC). Codes are 20-digit camera codes. Identifiers are UUIDv7 in text form.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """Base of all messages; the class name is the tag on the wire."""
+
+
+# --- every worker ------------------------------------------------------------------------------------------------
+
+
+class WorkerReady(Message):
+    """A worker's first word: who it is. ``name`` is the supervisor's name for it, e.g. ``camera-1``."""
+
+    name: str
+    pid: int
+
+
+class Done(Message):
+    """The request was carried out."""
+
+
+class Refused(Message):
+    """The request was not carried out; the fields are those of ``gateway.refusals.Refusal``."""
+
+    kind: str
+    reason: str
+    zh: str
+    en: str
+    field: str | None = None
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """One Prometheus sample. ``kind`` decides how control shows it; counters are totals since the worker began."""
+
+    name: str
+    labels: dict[str, str]
+    value: float
+    kind: Literal["gauge", "counter"] = "gauge"
+
+
+class MetricsReport(Message):
+    """What a worker counted; replaces its last report."""
+
+    samples: list[Sample]
+
+
+# --- control → camera worker ---------------------------------------------------------------------------------------
+
+
+class AssignCamera(Message):
+    """Own this camera from now on, or take over its changed description. Carries the secret only over the local socket.
+
+    ``fence`` grows with each assignment; a worker drops an assignment older than the one it holds.
+    """
+
+    code: str
+    camera_id: str
+    platform: str
+    fence: int
+    stream_url: str
+    username: str | None
+    password: str | None
+    rules: list[dict[str, Any]]
+
+
+class ReleaseCamera(Message):
+    code: str
+
+
+class AlertStored(Message):
+    """Control has the alert in its database: the journal may forget it. ``merged_into`` names the open alert it extended."""
+
+    alert_id: str
+    merged_into: str | None = None
+
+
+class EvidenceStored(Message):
+    evidence_id: str
+
+
+class TakeSnapshot(Message):
+    code: str
+
+
+class Snapshot(Message):
+    """The latest keyframe as JPEG and the time of its arrival."""
+
+    jpeg: bytes
+    taken_at: float
+
+
+class OpenViewing(Message):
+    """A WHEP offer for a camera."""
+
+    code: str
+    session_id: str
+    offer: str
+
+
+class Answer(Message):
+    """An SDP answer to a WHIP or WHEP offer. ``note`` says what the viewer should know (transcoded, no audio …)."""
+
+    sdp: str
+    note: str | None = None
+
+
+class CloseViewing(Message):
+    session_id: str
+
+
+class LendStream(Message):
+    """Give a reader credentials for RTSP out: another worker, or a decoder on the wall."""
+
+    code: str
+    reader: str
+    until: float
+
+
+class StreamLent(Message):
+    url: str
+    username: str
+    password: str
+
+
+# --- camera worker → control ---------------------------------------------------------------------------------------
+
+
+class HealthChanged(Message):
+    """A camera's health state and why; ``evidence`` is a JPEG where a picture was judged."""
+
+    code: str
+    fence: int
+    state: str
+    reason: str
+    at: float
+    evidence: bytes | None = None
+
+
+class AlertRaised(Message):
+    """A journalled alert. Sent again after each reconnection until ``AlertStored`` comes; ``alert_id`` makes it once."""
+
+    alert_id: str
+    code: str
+    zone: str
+    hazard: str
+    hazard_from: float
+    raised_at: float
+    score: float
+    why: dict[str, Any]
+    snapshot_path: str
+    snapshot_sha256: str
+
+
+class AlertSeen(Message):
+    """An open alert's hazard was seen again (at most once every few seconds)."""
+
+    alert_id: str
+    at: float
+    score: float
+
+
+class AlertEnded(Message):
+    """The rule was released for its time; sent again until ``AlertStored``-like ``Done`` answers."""
+
+    alert_id: str
+    at: float
+
+
+class EvidenceReady(Message):
+    """A closed evidence file of an alert, beside its journal entry. ``partial``: cut short, with its true bounds."""
+
+    evidence_id: str
+    alert_id: str
+    kind: Literal["clip"]
+    path: str
+    sha256: str
+    size: int
+    starts_at: float
+    ends_at: float
+    partial: bool
+
+
+# --- control → room worker, and back -------------------------------------------------------------------------------
+
+
+class OpenRoom(Message):
+    room_id: str
+
+
+class CloseRoom(Message):
+    room_id: str
+
+
+class AddCameraMember(Message):
+    """A camera joins: the room worker reads it from the worker that owns it, over RTSP."""
+
+    room_id: str
+    member_id: str
+    url: str
+    username: str
+    password: str
+
+
+class AddPersonMember(Message):
+    room_id: str
+    member_id: str
+
+
+class RemoveMember(Message):
+    room_id: str
+    member_id: str
+
+
+class PublishToRoom(Message):
+    """A member's WHIP offer."""
+
+    room_id: str
+    member_id: str
+    offer: str
+
+
+class SubscribeInRoom(Message):
+    """A WHEP offer: ``viewer_id`` wants to see and hear ``member_id``."""
+
+    room_id: str
+    viewer_id: str
+    member_id: str
+    offer: str
+
+
+class StopPublishing(Message):
+    room_id: str
+    member_id: str
+
+
+class StopSubscription(Message):
+    room_id: str
+    viewer_id: str
+    member_id: str
+
+
+class MemberAlive(Message):
+    """A member's heartbeat, passed on from the door."""
+
+    room_id: str
+    member_id: str
+
+
+class MemberChanged(Message):
+    """Room worker → control: a member's media came, went, or the member is gone (no heartbeat)."""
+
+    room_id: str
+    member_id: str
+    state: Literal["joined", "publishing", "silent", "gone"]
+    reason: str
+    at: float
+
+
+# --- camera worker → inference ----------------------------------------------------------------------------------
+
+
+class LookAt(Message):
+    """A small picture to look at: raw BGR, ``height`` × ``width`` × 3. ``deadline``: drop it when later than this."""
+
+    picture: bytes
+    width: int
+    height: int
+    taken_at: float
+    deadline: float
+
+
+class SeenObject(msgspec.Struct, frozen=True):
+    """One detection; box normalised x1, y1, x2, y2."""
+
+    label: str
+    score: float
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+
+class Seen(Message):
+    """What the engine saw, and with which weights."""
+
+    taken_at: float
+    objects: list[SeenObject]
+    weights_sha256: str
+
+
+AnyMessage = (
+    WorkerReady | Done | Refused | MetricsReport
+    | AssignCamera | ReleaseCamera | AlertStored | EvidenceStored | TakeSnapshot | Snapshot
+    | OpenViewing | Answer | CloseViewing | LendStream | StreamLent
+    | HealthChanged | AlertRaised | AlertSeen | AlertEnded | EvidenceReady
+    | OpenRoom | CloseRoom | AddCameraMember | AddPersonMember | RemoveMember
+    | PublishToRoom | SubscribeInRoom | StopPublishing | StopSubscription | MemberAlive | MemberChanged
+    | LookAt | Seen
+)  # fmt: skip

@@ -1,0 +1,31 @@
+"""The encoded frame: what travels on the bus. One access unit, never decoded on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+VideoCodec = Literal["h264", "hevc"]
+AudioCodec = Literal["pcm_alaw", "pcm_mulaw", "aac", "opus"]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedFrame:
+    """One encoded access unit of one stream.
+
+    ``data`` is Annex-B for video (start codes; parameter sets stand before each keyframe), the bare payload for audio.
+    ``pts`` counts in units of ``1 / clock_rate`` seconds, never goes back within one ``epoch``, and starts anywhere.
+    ``arrival`` is the wall-clock time of receipt (seconds since the epoch, UTC): rules and evidence count by it.
+    ``epoch`` grows when the source was reconnected or its parameters changed: whoever copies must start anew at a keyframe.
+    """
+
+    kind: Literal["video", "audio"]
+    codec: VideoCodec | AudioCodec
+    data: bytes
+    pts: int
+    clock_rate: int
+    arrival: float
+    keyframe: bool
+    epoch: int = 0
+    width: int = 0
+    height: int = 0

@@ -1,4 +1,4 @@
-"""The live hub: what changed, to whoever listens. Each listener has a bounded queue; a slow one is dropped, not waited for."""
+"""The live hub: what changed, to whoever listens. Queues are bounded; a slow listener is dropped, not waited for."""
 
 from __future__ import annotations
 

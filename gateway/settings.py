@@ -23,18 +23,20 @@ class _Part(BaseModel):
 class HttpSettings(_Part):
     """The HTTP doors."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on. Off loopback a certificate is required.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    certificate: Path | None = Field(None, description="PEM certificate chain; made by `gateway tls`.")
-    private_key: Path | None = Field(None, description="PEM key of the certificate.")
-    allowed_hosts: tuple[str, ...] = Field((), description="Host names answered to; empty: the listening address.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on. Off loopback a certificate is required.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    certificate: Path | None = Field(default=None, description="PEM certificate chain; made by `gateway tls`.")
+    private_key: Path | None = Field(default=None, description="PEM key of the certificate.")
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(), description="Host names answered to; empty: the listening address."
+    )
 
 
 class DatabaseSettings(_Part):
     """Where records live."""
 
     url: str | None = Field(
-        None,
+        default=None,
         description="SQLAlchemy address (postgresql+psycopg://…). Empty: SQLite in the data folder.",
         pattern=r"^(sqlite\+aiosqlite|postgresql\+psycopg)://",
     )
@@ -43,40 +45,44 @@ class DatabaseSettings(_Part):
 class RetentionSettings(_Part):
     """How long what is kept."""
 
-    session_hours: float = Field(8, gt=0, le=72, description="Life of a session, in hours (one shift).")
-    alerts_page: int = Field(200, ge=1, le=1000, description="Largest page of a list.")
+    session_hours: float = Field(default=8, gt=0, le=72, description="Life of a session, in hours (one shift).")
+    alerts_page: int = Field(default=200, ge=1, le=1000, description="Largest page of a list.")
 
 
 class CameraSettings(_Part):
     """The camera network and the pull."""
 
     networks: tuple[IPv4Network | IPv6Network, ...] = Field(
-        tuple(
+        default=tuple(
             [IPv4Network(n) for n in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
             + [IPv6Network("::1/128"), IPv6Network("fc00::/7")]
         ),
         description="Networks in which cameras may stand; addresses outside are refused.",
     )
-    centre_code: str = Field("99000000", pattern=r"^\d{8}$", description="First 8 digits of camera codes (GB/T 28181).")
-    ring_seconds: Seconds = Field(30, ge=5, le=300, description="Packets held in memory before a hazard.")
-    clip_after_seconds: Seconds = Field(10, le=120, description="How long an evidence clip runs on after the alert.")
-    per_worker: int = Field(50, ge=1, le=200, description="Cameras carried by one worker process.")
-    stalled_after: Seconds = Field(5, gt=0, description="No packet for so long: the camera is stalled.")
+    centre_code: str = Field(
+        default="99000000", pattern=r"^\d{8}$", description="First 8 digits of camera codes (GB/T 28181)."
+    )
+    ring_seconds: Seconds = Field(default=30, ge=5, le=300, description="Packets held in memory before a hazard.")
+    clip_after_seconds: Seconds = Field(
+        default=10, le=120, description="How long an evidence clip runs on after the alert."
+    )
+    per_worker: int = Field(default=50, ge=1, le=200, description="Cameras carried by one worker process.")
+    stalled_after: Seconds = Field(default=5, gt=0, description="No packet for so long: the camera is stalled.")
 
 
 class RuleSettings(_Part):
     """First values of the hazard rules, used where a camera has none of its own."""
 
-    crowd_people: int = Field(15, ge=2, le=1000, description="People in a zone that make a gathering.")
-    crowd_dwell: Seconds = Field(60, description="Seconds a gathering must last.")
-    fire_dwell: Seconds = Field(3, description="Seconds within five for which fire or smoke must be seen.")
-    stall_dwell: Seconds = Field(300, description="Seconds a stall must stand.")
+    crowd_people: int = Field(default=15, ge=2, le=1000, description="People in a zone that make a gathering.")
+    crowd_dwell: Seconds = Field(default=60, description="Seconds a gathering must last.")
+    fire_dwell: Seconds = Field(default=3, description="Seconds within five for which fire or smoke must be seen.")
+    stall_dwell: Seconds = Field(default=300, description="Seconds a stall must stand.")
 
 
 class WindowSettings(_Part):
     """Acknowledgement and assessment windows, and when a released hazard ends its alert. Seconds."""
 
-    fire_acknowledge: Seconds = Field(0, description="Fire never waits for a person.")
+    fire_acknowledge: Seconds = Field(default=0, description="Fire never waits for a person.")
     crowd_acknowledge: Seconds = 60
     stall_acknowledge: Seconds = 300
     fire_assess: Seconds = 60
@@ -90,19 +96,21 @@ class WindowSettings(_Part):
 class InferenceSettings(_Part):
     """The YOLO engine."""
 
-    weights: Path | None = Field(None, description="Card (JSON) of the weights; empty: the shipped ones.")
-    engine: Literal["openvino", "onnxruntime", "ultralytics"] = Field("openvino", description="Runtime of the weights.")
-    threads: int = Field(0, ge=0, le=64, description="Threads of the engine; 0: measured at start.")
+    weights: Path | None = Field(default=None, description="Card (JSON) of the weights; empty: the shipped ones.")
+    engine: Literal["openvino", "onnxruntime", "ultralytics"] = Field(
+        default="openvino", description="Runtime of the weights."
+    )
+    threads: int = Field(default=0, ge=0, le=64, description="Threads of the engine; 0: measured at start.")
 
 
 class WebRtcSettings(_Part):
     """WebRTC: which addresses and ports browsers reach."""
 
     addresses: tuple[str, ...] = Field(
-        (), description="Host addresses offered to browsers; empty: all but loopback. Demos set 127.0.0.1."
+        default=(), description="Host addresses offered to browsers; empty: all but loopback. Demos set 127.0.0.1."
     )
-    port_from: int = Field(0, ge=0, le=65535, description="First UDP port; 0: any free port.")
-    port_to: int = Field(0, ge=0, le=65535, description="Last UDP port.")
+    port_from: int = Field(default=0, ge=0, le=65535, description="First UDP port; 0: any free port.")
+    port_to: int = Field(default=0, ge=0, le=65535, description="Last UDP port.")
 
     @model_validator(mode="after")
     def _range(self) -> WebRtcSettings:
@@ -114,8 +122,10 @@ class WebRtcSettings(_Part):
 class RtspSettings(_Part):
     """Re-publishing over RTSP."""
 
-    host: str = Field("127.0.0.1", description="Address the RTSP door listens on.")
-    port: int = Field(8554, ge=0, le=65535, description="Port of the RTSP door of the first camera worker; 0: any.")
+    host: str = Field(default="127.0.0.1", description="Address the RTSP door listens on.")
+    port: int = Field(
+        default=8554, ge=0, le=65535, description="Port of the RTSP door of the first camera worker; 0: any."
+    )
 
 
 class WebhookSettings(_Part):
@@ -129,23 +139,23 @@ class Settings(BaseSettings):
     """Everything an operator can set."""
 
     model_config = SettingsConfigDict(
-        env_prefix="GATEWAY_", env_nested_delimiter="__", frozen=True, extra="ignore", toml_file="gateway.toml"
+        env_prefix="GATEWAY_", env_nested_delimiter="__", frozen=True, extra="forbid", toml_file="gateway.toml"
     )
 
-    data_folder: Path = Field(Path("var"), description="Database, evidence, journal, keys. Back it up.")
-    platform_code: str = Field("hub", pattern=r"^[a-z0-9_-]{1,32}$", description="Code of this platform.")
-    platform_name: str = Field("市级枢纽平台", max_length=100, description="Name of this platform.")
-    drill: bool = Field(False, description="Everything opened is marked as a drill (演练).")
-    log_format: Literal["json", "console"] = Field("json", description="Form of the log on stderr.")
-    http: HttpSettings = HttpSettings()
-    database: DatabaseSettings = DatabaseSettings()
-    retention: RetentionSettings = RetentionSettings()
-    cameras: CameraSettings = CameraSettings()
-    rules: RuleSettings = RuleSettings()
-    windows: WindowSettings = WindowSettings()
-    inference: InferenceSettings = InferenceSettings()
-    webrtc: WebRtcSettings = WebRtcSettings()
-    rtsp: RtspSettings = RtspSettings()
+    data_folder: Path = Field(default=Path("var"), description="Database, evidence, journal, keys. Back it up.")
+    platform_code: str = Field(default="hub", pattern=r"^[a-z0-9_-]{1,32}$", description="Code of this platform.")
+    platform_name: str = Field(default="市级枢纽平台", max_length=100, description="Name of this platform.")
+    drill: bool = Field(default=False, description="Everything opened is marked as a drill (演练).")
+    log_format: Literal["json", "console"] = Field(default="json", description="Form of the log on stderr.")
+    http: HttpSettings = Field(default_factory=HttpSettings)
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    cameras: CameraSettings = Field(default_factory=CameraSettings)
+    rules: RuleSettings = Field(default_factory=RuleSettings)
+    windows: WindowSettings = Field(default_factory=WindowSettings)
+    inference: InferenceSettings = Field(default_factory=InferenceSettings)
+    webrtc: WebRtcSettings = Field(default_factory=WebRtcSettings)
+    rtsp: RtspSettings = Field(default_factory=RtspSettings)
     webhooks: tuple[WebhookSettings, ...] = ()
 
     @classmethod

@@ -1,1 +1,1 @@
-"""The seams between processes: typed messages, the channel that carries them, the supervisor that keeps workers alive."""
+"""The seams between processes: typed messages, the channel that carries them, the supervisor of the workers."""

@@ -17,18 +17,27 @@ class Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True)
 # --- every worker ------------------------------------------------------------------------------------------------
 
 
-class WorkerReady(Message):
+class WorkerReady(Message, frozen=True):
     """A worker's first word: who it is. ``name`` is the supervisor's name for it, e.g. ``camera-1``."""
 
     name: str
     pid: int
 
 
-class Done(Message):
+class Configure(Message, frozen=True):
+    """Control's first word to a worker: the settings it runs by, in the JSON form of ``gateway.settings.Settings``.
+
+    Only the parts a worker needs are sent; the database address and webhook secrets stay in control.
+    """
+
+    settings: dict[str, Any]
+
+
+class Done(Message, frozen=True):
     """The request was carried out."""
 
 
-class Refused(Message):
+class Refused(Message, frozen=True):
     """The request was not carried out; the fields are those of ``gateway.refusals.Refusal``."""
 
     kind: str
@@ -47,7 +56,7 @@ class Sample(msgspec.Struct, frozen=True):
     kind: Literal["gauge", "counter"] = "gauge"
 
 
-class MetricsReport(Message):
+class MetricsReport(Message, frozen=True):
     """What a worker counted; replaces its last report."""
 
     samples: list[Sample]
@@ -56,7 +65,7 @@ class MetricsReport(Message):
 # --- control → camera worker ---------------------------------------------------------------------------------------
 
 
-class AssignCamera(Message):
+class AssignCamera(Message, frozen=True):
     """Own this camera from now on, or take over its changed description. Carries the secret only over the local socket.
 
     ``fence`` grows with each assignment; a worker drops an assignment older than the one it holds.
@@ -72,33 +81,33 @@ class AssignCamera(Message):
     rules: list[dict[str, Any]]
 
 
-class ReleaseCamera(Message):
+class ReleaseCamera(Message, frozen=True):
     code: str
 
 
-class AlertStored(Message):
-    """Control has the alert in its database: the journal may forget it. ``merged_into`` names the open alert it extended."""
+class AlertStored(Message, frozen=True):
+    """Control has the alert in its database: the journal may forget it. ``merged_into``: the open alert it extended."""
 
     alert_id: str
     merged_into: str | None = None
 
 
-class EvidenceStored(Message):
+class EvidenceStored(Message, frozen=True):
     evidence_id: str
 
 
-class TakeSnapshot(Message):
+class TakeSnapshot(Message, frozen=True):
     code: str
 
 
-class Snapshot(Message):
+class Snapshot(Message, frozen=True):
     """The latest keyframe as JPEG and the time of its arrival."""
 
     jpeg: bytes
     taken_at: float
 
 
-class OpenViewing(Message):
+class OpenViewing(Message, frozen=True):
     """A WHEP offer for a camera."""
 
     code: str
@@ -106,18 +115,18 @@ class OpenViewing(Message):
     offer: str
 
 
-class Answer(Message):
+class Answer(Message, frozen=True):
     """An SDP answer to a WHIP or WHEP offer. ``note`` says what the viewer should know (transcoded, no audio …)."""
 
     sdp: str
     note: str | None = None
 
 
-class CloseViewing(Message):
+class CloseViewing(Message, frozen=True):
     session_id: str
 
 
-class LendStream(Message):
+class LendStream(Message, frozen=True):
     """Give a reader credentials for RTSP out: another worker, or a decoder on the wall."""
 
     code: str
@@ -125,7 +134,7 @@ class LendStream(Message):
     until: float
 
 
-class StreamLent(Message):
+class StreamLent(Message, frozen=True):
     url: str
     username: str
     password: str
@@ -134,7 +143,7 @@ class StreamLent(Message):
 # --- camera worker → control ---------------------------------------------------------------------------------------
 
 
-class HealthChanged(Message):
+class HealthChanged(Message, frozen=True):
     """A camera's health state and why; ``evidence`` is a JPEG where a picture was judged."""
 
     code: str
@@ -145,8 +154,8 @@ class HealthChanged(Message):
     evidence: bytes | None = None
 
 
-class AlertRaised(Message):
-    """A journalled alert. Sent again after each reconnection until ``AlertStored`` comes; ``alert_id`` makes it once."""
+class AlertRaised(Message, frozen=True):
+    """A journalled alert. Sent again after a reconnection until ``AlertStored`` comes; ``alert_id`` makes it once."""
 
     alert_id: str
     code: str
@@ -160,7 +169,7 @@ class AlertRaised(Message):
     snapshot_sha256: str
 
 
-class AlertSeen(Message):
+class AlertSeen(Message, frozen=True):
     """An open alert's hazard was seen again (at most once every few seconds)."""
 
     alert_id: str
@@ -168,14 +177,14 @@ class AlertSeen(Message):
     score: float
 
 
-class AlertEnded(Message):
+class AlertEnded(Message, frozen=True):
     """The rule was released for its time; sent again until ``AlertStored``-like ``Done`` answers."""
 
     alert_id: str
     at: float
 
 
-class EvidenceReady(Message):
+class EvidenceReady(Message, frozen=True):
     """A closed evidence file of an alert, beside its journal entry. ``partial``: cut short, with its true bounds."""
 
     evidence_id: str
@@ -192,15 +201,15 @@ class EvidenceReady(Message):
 # --- control → room worker, and back -------------------------------------------------------------------------------
 
 
-class OpenRoom(Message):
+class OpenRoom(Message, frozen=True):
     room_id: str
 
 
-class CloseRoom(Message):
+class CloseRoom(Message, frozen=True):
     room_id: str
 
 
-class AddCameraMember(Message):
+class AddCameraMember(Message, frozen=True):
     """A camera joins: the room worker reads it from the worker that owns it, over RTSP."""
 
     room_id: str
@@ -210,17 +219,17 @@ class AddCameraMember(Message):
     password: str
 
 
-class AddPersonMember(Message):
+class AddPersonMember(Message, frozen=True):
     room_id: str
     member_id: str
 
 
-class RemoveMember(Message):
+class RemoveMember(Message, frozen=True):
     room_id: str
     member_id: str
 
 
-class PublishToRoom(Message):
+class PublishToRoom(Message, frozen=True):
     """A member's WHIP offer."""
 
     room_id: str
@@ -228,7 +237,7 @@ class PublishToRoom(Message):
     offer: str
 
 
-class SubscribeInRoom(Message):
+class SubscribeInRoom(Message, frozen=True):
     """A WHEP offer: ``viewer_id`` wants to see and hear ``member_id``."""
 
     room_id: str
@@ -237,25 +246,25 @@ class SubscribeInRoom(Message):
     offer: str
 
 
-class StopPublishing(Message):
+class StopPublishing(Message, frozen=True):
     room_id: str
     member_id: str
 
 
-class StopSubscription(Message):
+class StopSubscription(Message, frozen=True):
     room_id: str
     viewer_id: str
     member_id: str
 
 
-class MemberAlive(Message):
+class MemberAlive(Message, frozen=True):
     """A member's heartbeat, passed on from the door."""
 
     room_id: str
     member_id: str
 
 
-class MemberChanged(Message):
+class MemberChanged(Message, frozen=True):
     """Room worker → control: a member's media came, went, or the member is gone (no heartbeat)."""
 
     room_id: str
@@ -268,9 +277,10 @@ class MemberChanged(Message):
 # --- camera worker → inference ----------------------------------------------------------------------------------
 
 
-class LookAt(Message):
+class LookAt(Message, frozen=True):
     """A small picture to look at: raw BGR, ``height`` × ``width`` × 3. ``deadline``: drop it when later than this."""
 
+    code: str
     picture: bytes
     width: int
     height: int
@@ -289,7 +299,7 @@ class SeenObject(msgspec.Struct, frozen=True):
     y2: float
 
 
-class Seen(Message):
+class Seen(Message, frozen=True):
     """What the engine saw, and with which weights."""
 
     taken_at: float
@@ -298,7 +308,7 @@ class Seen(Message):
 
 
 AnyMessage = (
-    WorkerReady | Done | Refused | MetricsReport
+    WorkerReady | Configure | Done | Refused | MetricsReport
     | AssignCamera | ReleaseCamera | AlertStored | EvidenceStored | TakeSnapshot | Snapshot
     | OpenViewing | Answer | CloseViewing | LendStream | StreamLent
     | HealthChanged | AlertRaised | AlertSeen | AlertEnded | EvidenceReady

@@ -1,0 +1,144 @@
+"""The supervisor: keeps the workers alive and ends them all when control ends.
+
+A worker is a process of its own (FFmpeg is C and can crash). It dies with its parent (PR_SET_PDEATHSIG), is started
+again after an exit, and is killed when it has said nothing for ``silence`` seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from gateway.processes.restarts import RestartHistory, after_exit
+
+log = structlog.get_logger(__name__)
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """One worker to keep alive: its name and the module that is run with ``--name`` and ``--socket``."""
+
+    name: str
+    module: str
+
+
+@dataclass(slots=True)
+class WorkerState:
+    """What the supervisor knows of a worker now."""
+
+    spec: WorkerSpec
+    pid: int | None = None
+    starts: int = 0
+    last_word: float = 0.0
+    history: RestartHistory = field(default_factory=RestartHistory)
+
+
+class Supervisor:
+    """Starts the workers and restarts those that end; ``on_exit`` hears each unplanned end."""
+
+    def __init__(
+        self,
+        specs: tuple[WorkerSpec, ...],
+        socket_path: Path,
+        *,
+        silence: float = 30.0,
+        on_exit: Callable[[str, int], None] | None = None,
+    ) -> None:
+        self.workers = {spec.name: WorkerState(spec) for spec in specs}
+        self._socket = socket_path
+        self._silence = silence
+        self._on_exit = on_exit
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = asyncio.Event()
+
+    def start(self) -> None:
+        """Start all workers; they connect back over the socket."""
+        self._tasks = [
+            asyncio.create_task(self._keep(state), name=f"keep-{name}") for name, state in self.workers.items()
+        ]
+
+    def heard(self, name: str) -> None:
+        """A worker gave a sign of life."""
+        self.workers[name].last_word = time.monotonic()
+
+    def expects(self, name: str, pid: int) -> bool:
+        """Whether the process that says it is ``name`` is the one that was started."""
+        state = self.workers.get(name)
+        return state is not None and state.pid == pid
+
+    async def stop(self, grace: float = 8.0) -> None:
+        """End all workers: SIGTERM, and SIGKILL after ``grace`` seconds."""
+        self._stopping.set()
+        for state in self.workers.values():
+            _signal(state.pid, signal.SIGTERM)
+        if self._tasks:
+            _done, late = await asyncio.wait(self._tasks, timeout=grace)
+            for state in self.workers.values():
+                _signal(state.pid, signal.SIGKILL)
+            if late:
+                _done, late = await asyncio.wait(late, timeout=5)
+            for task in late:
+                task.cancel()
+
+    async def _keep(self, state: WorkerState) -> None:
+        while not self._stopping.is_set():
+            # preexec_fn: nothing but prctl runs between fork and exec
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                state.spec.module,
+                "--name",
+                state.spec.name,
+                "--socket",
+                str(self._socket),
+                stdin=asyncio.subprocess.DEVNULL,
+                preexec_fn=_die_with_parent,
+            )
+            state.pid, state.starts, state.last_word = process.pid, state.starts + 1, time.monotonic()
+            watching = asyncio.create_task(self._kill_when_silent(state))
+            try:
+                code = await process.wait()
+            except asyncio.CancelledError:
+                process.kill()
+                raise
+            finally:
+                watching.cancel()
+                state.pid = None
+            if self._stopping.is_set():
+                return
+            log.error("worker_ended", worker=state.spec.name, code=code, starts=state.starts)
+            if self._on_exit is not None:
+                self._on_exit(state.spec.name, code)
+            state.history, delay = after_exit(state.history, time.monotonic())
+            await asyncio.sleep(delay)
+
+    async def _kill_when_silent(self, state: WorkerState) -> None:
+        while True:
+            await asyncio.sleep(1)
+            if time.monotonic() - state.last_word > self._silence:
+                log.error("worker_silent", worker=state.spec.name, seconds=self._silence)
+                _signal(state.pid, signal.SIGKILL)
+                return
+
+
+def _signal(pid: int | None, number: signal.Signals) -> None:
+    if pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)

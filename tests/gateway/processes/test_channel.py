@@ -1,0 +1,148 @@
+"""The channel: typed messages cross a local socket, and a bad peer hurts nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.processes.channel import MAX_FRAME, Channel, ChannelBusy, ChannelClosed, connect, listen
+from gateway.processes.messages import Done, Message, ReleaseCamera, Snapshot, TakeSnapshot
+from gateway.refusals import Refusal
+
+Answer = Callable[[Message], Awaitable[Message | None]]
+
+
+async def nothing(message: Message) -> Message | None:
+    return None
+
+
+@asynccontextmanager
+async def pair(folder: Path, answer: Answer, *, outgoing: int = 256) -> AsyncIterator[tuple[Channel, Channel]]:
+    """A connected pair: ours, and the peer's, which answers with ``answer``."""
+    accepted: asyncio.Future[Channel] = asyncio.get_running_loop().create_future()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        channel = Channel(reader, writer, answer, name="peer", outgoing=outgoing)
+        accepted.set_result(channel)
+        await channel.run()
+
+    server = await listen(folder / "run" / "test.sock", accept)
+    ours = await connect(folder / "run" / "test.sock", nothing, name="ours", timeout=2)
+    running = asyncio.create_task(ours.run())
+    peer = await accepted
+    try:
+        yield ours, peer
+    finally:
+        ours.close()
+        peer.close()
+        await running
+        server.close()
+        await server.wait_closed()
+
+
+async def test_a_request_gets_its_own_answer_even_when_answers_come_in_another_order(tmp_path: Path) -> None:
+    async def slow_for_a(message: Message) -> Message | None:
+        assert isinstance(message, TakeSnapshot)
+        await asyncio.sleep(0.1 if message.code == "a" else 0)
+        return Snapshot(jpeg=message.code.encode(), taken_at=1.0)
+
+    async with pair(tmp_path, slow_for_a) as (ours, _peer):
+        a, b = await asyncio.gather(
+            ours.request(TakeSnapshot("a"), timeout=2), ours.request(TakeSnapshot("b"), timeout=2)
+        )
+    assert isinstance(a, Snapshot)
+    assert isinstance(b, Snapshot)
+    assert (a.jpeg, b.jpeg) == (b"a", b"b")
+
+
+async def test_a_refusal_crosses_the_seam_whole(tmp_path: Path) -> None:
+    async def refuse(message: Message) -> Message | None:
+        raise Refusal("unavailable", "no_picture", "没有画面", "no picture yet", field="code")
+
+    async with pair(tmp_path, refuse) as (ours, _peer):
+        with pytest.raises(Refusal) as caught:
+            await ours.request(TakeSnapshot("a"), timeout=2)
+    assert (caught.value.kind, caught.value.reason, caught.value.zh, caught.value.field) == (
+        "unavailable",
+        "no_picture",
+        "没有画面",
+        "code",
+    )
+
+
+async def test_a_failing_handler_answers_without_its_stack(tmp_path: Path) -> None:
+    async def fail(message: Message) -> Message | None:
+        raise RuntimeError("secret detail")
+
+    async with pair(tmp_path, fail) as (ours, _peer):
+        with pytest.raises(Refusal, match="internal_error") as caught:
+            await ours.request(TakeSnapshot("a"), timeout=2)
+    assert "secret" not in str(caught.value)
+
+
+async def test_an_answer_that_never_comes_is_a_timeout_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    async def never(message: Message) -> Message | None:
+        await asyncio.sleep(30)
+        return Done()
+
+    async with pair(tmp_path, never) as (ours, _peer):
+        with pytest.raises(TimeoutError):
+            await ours.request(TakeSnapshot("a"), timeout=0.05)
+        assert not ours._waiting
+
+
+async def test_whoever_waits_hears_when_the_peer_dies(tmp_path: Path) -> None:
+    async def never(message: Message) -> Message | None:
+        await asyncio.sleep(30)
+        return Done()
+
+    async with pair(tmp_path, never) as (ours, peer):
+        waiting = asyncio.create_task(ours.request(TakeSnapshot("a"), timeout=5))
+        await asyncio.sleep(0.05)
+        peer.close()
+        with pytest.raises(ChannelClosed):
+            await waiting
+
+
+async def test_a_peer_that_does_not_read_is_noticed_instead_of_filling_memory(tmp_path: Path) -> None:
+    async with pair(tmp_path, nothing, outgoing=4) as (_ours, peer):
+        with pytest.raises(ChannelBusy):
+            for _ in range(20):
+                peer.send(ReleaseCamera("x"))
+
+
+@pytest.mark.parametrize(
+    "garbage", [struct.pack(">I", MAX_FRAME + 1), struct.pack(">I", 4) + b"\xc1\xc1\xc1\xc1", b"\x00"]
+)
+async def test_garbage_ends_the_connection_and_nothing_else(tmp_path: Path, garbage: bytes) -> None:
+    ended = asyncio.Event()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await Channel(reader, writer, nothing, name="peer").run()
+        ended.set()
+
+    server = await listen(tmp_path / "g.sock", accept)
+    _reader, writer = await asyncio.open_unix_connection(tmp_path / "g.sock")
+    writer.write(garbage)
+    writer.write_eof()
+    async with asyncio.timeout(2):
+        await ended.wait()
+    writer.close()
+    server.close()
+
+
+async def test_nobody_listening_is_said_after_the_time_limit(tmp_path: Path) -> None:
+    with pytest.raises(ChannelClosed):
+        await connect(tmp_path / "none.sock", nothing, name="x", timeout=0.1)
+
+
+async def test_the_socket_is_for_this_user_alone_and_names_the_peer_process(tmp_path: Path) -> None:
+    async with pair(tmp_path, nothing) as (ours, peer):
+        assert (tmp_path / "run" / "test.sock").stat().st_mode & 0o077 == 0
+        assert ours.peer_pid() == peer.peer_pid() == os.getpid()

@@ -1,0 +1,171 @@
+"""The one way to the database: short transactions on SQLite (WAL) or PostgreSQL, with typed refusals when it fails.
+
+SQLite takes its write lock at the start of a writing transaction (``BEGIN IMMEDIATE``): a read that later turns into a
+write could otherwise fail half-way with no chance to wait. Writers of this process queue on a lock in order, because
+SQLite's own waiting is polling and unfair.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy import event, text
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm.exc import StaleDataError
+
+from gateway.refusals import Refusal
+
+log = structlog.get_logger(__name__)
+
+BUSY_SECONDS = 5.0
+STATEMENT_SECONDS = 20.0
+POOL_SIZE = 8
+
+# PostgreSQL: lock not available, deadlock, serialisation failure, statement cancelled by its time limit.
+BUSY_STATES = {"55P03", "40P01", "40001", "57014"}
+
+
+class Database:
+    """A pool of connections. ``transaction()`` writes, ``reading()`` only reads; both end when the block ends."""
+
+    def __init__(self, url: str) -> None:
+        address = make_url(url)
+        self.kind = address.get_backend_name()
+        self.engine: AsyncEngine
+        if self.kind == "sqlite":
+            if not address.database or address.database == ":memory:":
+                raise ValueError("the database must be a file: an SQLite in memory is another one on each connection")
+            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+            self.engine = create_async_engine(
+                address, pool_size=POOL_SIZE, pool_timeout=BUSY_SECONDS, connect_args={"timeout": BUSY_SECONDS}
+            )
+            event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+        else:
+            options = (
+                f"-c timezone=UTC -c statement_timeout={int(STATEMENT_SECONDS * 1000)}"
+                f" -c lock_timeout={int(BUSY_SECONDS * 1000)} -c idle_in_transaction_session_timeout=60000"
+            )
+            self.engine = create_async_engine(
+                address,
+                pool_size=POOL_SIZE,
+                pool_timeout=BUSY_SECONDS,
+                pool_pre_ping=True,
+                connect_args={"connect_timeout": int(BUSY_SECONDS), "options": options},
+            )
+        self._readers = self.engine.execution_options(sqlite_begin="BEGIN")
+        self._writing = asyncio.Lock()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A writing transaction: committed when the block ends well, rolled back as a whole when it does not.
+
+        Never open one inside another. Raises ``Refusal`` ``database_busy``, ``database_unavailable``,
+        ``database_full`` or ``revision_stale``; an ``IntegrityError`` is left to the caller, who knows what it means.
+        """
+        async with self._turn(), self._session(self.engine) as session:
+            yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A transaction that only reads and holds up no writer."""
+        async with self._session(self._readers) as session:
+            yield session
+
+    async def check(self) -> None:
+        """One round trip; raises the refusal that an operator should see."""
+        async with self.reading() as session:
+            await session.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        if self.kind != "sqlite":
+            yield
+            return
+        try:
+            async with asyncio.timeout(BUSY_SECONDS):
+                await self._writing.acquire()
+        except TimeoutError as error:
+            raise _busy() from error
+        try:
+            yield
+        finally:
+            self._writing.release()
+
+    @asynccontextmanager
+    async def _session(self, engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
+        try:
+            async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except StaleDataError as error:
+            raise Refusal(
+                "conflict",
+                "revision_stale",
+                "记录已被他人修改，请刷新后重试。",
+                "The record was changed meanwhile; fetch it again and retry.",
+                field="revision",
+            ) from error
+        except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+            refusal = refusal_for(error)
+            log.warning("database_failed", reason=refusal.reason, error=type(error).__name__, cause=_cause(error))
+            raise refusal from error
+
+
+def refusal_for(error: Exception) -> Refusal:
+    """What an operator is told about a failed statement or connection."""
+    cause = _cause(error)
+    state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+    if "database is locked" in cause or "database table is locked" in cause or state in BUSY_STATES:
+        return _busy()
+    if isinstance(error, PoolTimeoutError):
+        return _busy()
+    if "disk is full" in cause or "No space left" in cause or state == "53100":
+        return Refusal(
+            "unavailable",
+            "database_full",
+            "数据库所在磁盘已满，请清理磁盘空间。",
+            "The disk of the database is full; free some space.",
+        )
+    return Refusal(
+        "unavailable",
+        "database_unavailable",
+        "数据库无法访问，请检查数据库服务与地址。",
+        "The database cannot be reached; check the database service and its address.",
+    )
+
+
+def _busy() -> Refusal:
+    return Refusal(
+        "unavailable", "database_busy", "数据库繁忙，请稍后重试。", "The database is busy; try again shortly."
+    )
+
+
+def _cause(error: Exception) -> str:
+    """The driver's first line, without the statement and its parameters, which may hold secrets."""
+    origin = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return str(origin).partition("\n")[0][:200]
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not open transactions of its own
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")  # a stored alert lets the journal forget it: it must be on disk
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE"))

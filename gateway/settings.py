@@ -164,11 +164,32 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
     @property
     def database_url(self) -> str:
         return self.database.url or f"sqlite+aiosqlite:///{(self.data_folder / 'gateway.db').absolute()}"
+
+    def for_workers(self) -> WorkerSettings:
+        """What workers are told: never the database address nor a webhook's secret."""
+        return WorkerSettings.model_validate(self.model_dump(include=set(WorkerSettings.model_fields)))
+
+
+class WorkerSettings(_Part):
+    """The part of the settings by which workers run; crosses the process seam in the ``Configure`` message."""
+
+    data_folder: Path
+    log_format: Literal["json", "console"]
+    cameras: CameraSettings
+    windows: WindowSettings
+    inference: InferenceSettings
+    webrtc: WebRtcSettings
+    rtsp: RtspSettings
+
+    @property
+    def run_folder(self) -> Path:
+        """Where the local sockets are."""
+        return self.data_folder / "run"

@@ -1,0 +1,117 @@
+"""The alert journal: an alert is *raised* once it lies here, fsynced, with its snapshot; forgotten once control has it.
+
+One folder for each alert, named by its id::
+
+    <alert_id>/clip.mp4       growing since the rule was half way to firing
+    <alert_id>/snapshot.jpg   written before …
+    <alert_id>/alert.json     … this, whose presence means: raised
+    <alert_id>/clip.json      the closed clip, with its true bounds
+
+A folder without ``alert.json`` was never raised and is cleared at the next start. All calls block; use a thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from gateway.processes.messages import AlertRaised, EvidenceReady
+
+log = structlog.get_logger(__name__)
+
+_RAISED = "alert.json"
+_SNAPSHOT = "snapshot.jpg"
+_CLIP = "clip.mp4"
+_CLIP_CLOSED = "clip.json"
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """A raised alert that control has not yet stored whole. ``evidence`` is None while no closed clip is known."""
+
+    alert: AlertRaised
+    evidence: EvidenceReady | None
+    clip_path: Path
+
+
+class AlertJournal:
+    """The journal of one worker, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def begin(self, alert_id: str) -> Path:
+        """Make room for an alert that may come; answers where its clip goes."""
+        folder = self._folder / alert_id
+        folder.mkdir(mode=0o700)
+        _sync_folder(self._folder)
+        return folder / _CLIP
+
+    def raise_alert(self, alert: AlertRaised, snapshot: bytes) -> AlertRaised:
+        """Write snapshot and alert so that they outlive a power cut; answers the alert with its snapshot's place."""
+        folder = self._folder / alert.alert_id
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _write_synced(folder / _SNAPSHOT, snapshot)
+        placed = msgspec.structs.replace(
+            alert,
+            snapshot_path=str((folder / _SNAPSHOT).absolute()),
+            snapshot_sha256=hashlib.sha256(snapshot).hexdigest(),
+        )
+        _write_synced(folder / _RAISED, msgspec.json.encode(placed))
+        _sync_folder(folder)
+        _sync_folder(self._folder)
+        return placed
+
+    def close_clip(self, evidence: EvidenceReady) -> None:
+        """Note a clip as closed, with its bounds and digest."""
+        folder = self._folder / evidence.alert_id
+        _write_synced(folder / _CLIP_CLOSED, msgspec.json.encode(evidence))
+        _sync_folder(folder)
+
+    def forget(self, alert_id: str) -> None:
+        """Control has the alert and its evidence, or the alert was never raised."""
+        shutil.rmtree(self._folder / alert_id, ignore_errors=True)
+
+    def entries(self) -> Iterator[JournalEntry]:
+        """What was raised and not yet forgotten, oldest first. An unreadable entry is set aside and said, not lost."""
+        for folder in sorted(self._folder.iterdir()):
+            if not folder.is_dir() or folder.suffix == ".unreadable":
+                continue
+            if not (folder / _RAISED).exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                continue
+            try:
+                alert = msgspec.json.decode((folder / _RAISED).read_bytes(), type=AlertRaised)
+                closed = folder / _CLIP_CLOSED
+                evidence = msgspec.json.decode(closed.read_bytes(), type=EvidenceReady) if closed.exists() else None
+            except (msgspec.MsgspecError, OSError) as error:
+                log.error("journal_entry_unreadable", entry=folder.name, error=str(error))
+                folder.rename(folder.with_suffix(".unreadable"))
+                continue
+            yield JournalEntry(alert, evidence, folder / _CLIP)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    """Write whole or not at all: a new file, fsynced, renamed over the old one."""
+    fresh = path.with_suffix(path.suffix + ".new")
+    with fresh.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.rename(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""The inference worker: one YOLO engine for all cameras, newest pictures first."""

@@ -1,0 +1,113 @@
+"""The inference process: camera workers connect to its socket, send small pictures and get back what the engine saw."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import structlog
+
+from detectors.engine import Detector, open_detector
+from gateway.processes.channel import Channel, listen
+from gateway.processes.messages import Done, LookAt, Message, Sample, Seen, SeenObject
+from gateway.refusals import Refusal
+from gateway.settings import WorkerSettings
+from gateway.workers.inference.look_queue import LookQueue
+
+log = structlog.get_logger(__name__)
+
+SOCKET_NAME = "inference.sock"
+SHIPPED_CARD = Path(__file__).parents[3] / "models" / "weights" / "hazard_n.json"
+
+
+class InferenceServer:
+    """One engine, one thread that feeds it, any number of camera workers."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._queue = LookQueue(time.time)
+        self._channels: set[Channel] = set()
+        self._looks = 0
+        self._busy_seconds = 0.0
+
+    async def handle(self, message: Message) -> Message | None:
+        """Control asks nothing of this worker but to live."""
+        return Done()
+
+    def samples(self) -> list[Sample]:
+        return [
+            Sample("gateway_looks_total", {}, self._looks, "counter"),
+            Sample("gateway_looks_dropped_total", {"why": "replaced"}, self._queue.dropped_replaced, "counter"),
+            Sample("gateway_looks_dropped_total", {"why": "late"}, self._queue.dropped_late, "counter"),
+            Sample("gateway_engine_busy_seconds_total", {}, self._busy_seconds, "counter"),
+            Sample("gateway_looks_waiting", {}, len(self._queue)),
+        ]
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        channel = Channel(reader, writer, self._look, name="inference-client", at_once=256)
+        self._channels.add(channel)
+        try:
+            await channel.run()
+        finally:
+            self._channels.discard(channel)
+
+    async def run_engine(self) -> None:
+        """Look at one picture after the other, the newest first. A picture the engine refuses hurts no other."""
+        while True:
+            waiting = await self._queue.next()
+            began = time.perf_counter()
+            try:
+                seen = await asyncio.to_thread(self._detect, waiting.look)
+            except Exception as error:
+                log.exception("look_failed", camera=waiting.look.code)
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(
+                        Refusal(
+                            "invalid",
+                            "picture_unusable",
+                            "画面无法分析",
+                            f"the picture could not be looked at: {error}",
+                        )
+                    )
+                continue
+            finally:
+                self._busy_seconds += time.perf_counter() - began
+            self._looks += 1
+            if not waiting.answer.done():
+                waiting.answer.set_result(seen)
+
+    async def _look(self, message: Message) -> Message | None:
+        if not isinstance(message, LookAt):
+            raise Refusal("invalid", "unexpected_message", "意外的消息", "unexpected message")
+        if len(message.picture) != message.width * message.height * 3:
+            raise Refusal("invalid", "picture_size", "画面大小不符", "the picture is not width × height × 3 bytes")
+        seen = await self._queue.put(message)
+        assert isinstance(seen, Seen)  # noqa: S101 - the engine's answer
+        return seen
+
+    def _detect(self, look: LookAt) -> Seen:
+        picture = np.frombuffer(look.picture, np.uint8).reshape(look.height, look.width, 3)
+        objects = [
+            SeenObject(d.label, d.score, d.box.x1, d.box.y1, d.box.x2, d.box.y2) for d in self._detector.detect(picture)
+        ]
+        return Seen(look.taken_at, objects, self._detector.card.sha256)
+
+
+@asynccontextmanager
+async def open_inference(name: str, settings: WorkerSettings, channel: Channel) -> AsyncIterator[InferenceServer]:
+    """Load the engine, then listen: who can connect finds it ready. Unusable weights end the process, saying why."""
+    card = settings.inference.weights or SHIPPED_CARD
+    detector = await asyncio.to_thread(open_detector, settings.inference.engine, card, settings.inference.threads)
+    log.info("engine_ready", weights=detector.card.name, sha256=detector.card.sha256, engine=settings.inference.engine)
+    server = InferenceServer(detector)
+    engine = asyncio.create_task(server.run_engine())
+    listening = await listen(settings.run_folder / SOCKET_NAME, server.accept)
+    try:
+        yield server
+    finally:
+        listening.close()
+        engine.cancel()

@@ -1,0 +1,61 @@
+"""Which picture is looked at next."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.processes.messages import LookAt
+from gateway.refusals import Refusal
+from gateway.workers.inference.look_queue import LookQueue
+
+
+def look(code: str, taken_at: float, deadline: float = 100.0) -> LookAt:
+    return LookAt(code, b"", 0, 0, taken_at, deadline)
+
+
+async def test_the_newest_picture_is_looked_at_first() -> None:
+    queue = LookQueue(lambda: 50.0)
+    for code, taken_at in (("a", 1.0), ("b", 3.0), ("c", 2.0)):
+        queue.put(look(code, taken_at))
+    assert [(await queue.next()).look.code for _ in range(3)] == ["b", "c", "a"]
+
+
+async def test_a_newer_picture_of_a_camera_replaces_its_older_one_which_is_refused_and_counted() -> None:
+    queue = LookQueue(lambda: 50.0)
+    older = queue.put(look("a", 1.0))
+    queue.put(look("a", 2.0))
+    with pytest.raises(Refusal, match="look_replaced"):
+        await older
+    assert (await queue.next()).look.taken_at == 2.0
+    assert queue.dropped_replaced == 1
+
+
+async def test_a_late_picture_is_dropped_and_counted_instead_of_looked_at() -> None:
+    queue = LookQueue(lambda: 50.0)
+    late = queue.put(look("a", 1.0, deadline=49.0))
+    queue.put(look("b", 0.5))
+    assert (await queue.next()).look.code == "b"
+    waiting = asyncio.create_task(queue.next())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    with pytest.raises(Refusal, match="look_late"):
+        await late
+    assert queue.dropped_late == 1
+    waiting.cancel()
+
+
+async def test_the_queue_is_bounded_whoever_fills_it() -> None:
+    queue = LookQueue(lambda: 50.0, size=3)
+    answers = [queue.put(look(f"camera-{n}", float(n))) for n in range(10)]
+    assert len(queue) == 3
+    refused = await asyncio.gather(*answers[:7], return_exceptions=True)
+    assert all(isinstance(answer, Refusal) for answer in refused)
+
+
+async def test_a_picture_nobody_waits_for_any_more_is_passed_over() -> None:
+    queue = LookQueue(lambda: 50.0)
+    queue.put(look("gone", 9.0)).cancel()
+    queue.put(look("a", 1.0))
+    assert (await queue.next()).look.code == "a"

@@ -1,0 +1,133 @@
+"""Control's ends of the channels: which worker is connected, what it last counted, and how to ask it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+
+from gateway.processes.channel import Channel, ChannelClosed, listen
+from gateway.processes.messages import Configure, Done, Message, MetricsReport, Sample, WorkerReady
+from gateway.processes.supervisor import Supervisor
+from gateway.refusals import Refusal
+from gateway.settings import WorkerSettings
+
+log = structlog.get_logger(__name__)
+
+REQUEST_SECONDS = 10.0
+
+OnMessage = Callable[[str, Message], Awaitable[Message | None]]
+OnReady = Callable[[str], Awaitable[None]]
+
+
+def worker_away(name: str) -> Refusal:
+    return Refusal(
+        "unavailable",
+        "worker_away",
+        f"处理进程 {name} 正在重启，请稍后重试",
+        f"worker {name} is restarting; try again shortly",
+    )
+
+
+class WorkerLinks:
+    """Accepts the workers that the supervisor started, and nobody else."""
+
+    def __init__(
+        self, supervisor: Supervisor, settings: WorkerSettings, on_message: OnMessage, on_ready: OnReady
+    ) -> None:
+        self._supervisor = supervisor
+        self._settings = settings
+        self._on_message = on_message
+        self._on_ready = on_ready
+        self._channels: dict[str, Channel] = {}
+        self._samples: dict[str, list[Sample]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    async def open(self, path: Path) -> None:
+        self._server = await listen(path, self._accept)
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for channel in list(self._channels.values()):
+            channel.close()
+
+    @property
+    def connected(self) -> frozenset[str]:
+        """Names of the workers that are ready."""
+        return frozenset(self._channels)
+
+    def samples(self) -> list[tuple[str, Sample]]:
+        """What each connected worker last counted, with its name."""
+        return [(name, sample) for name, samples in self._samples.items() for sample in samples]
+
+    async def request(self, worker: str, message: Message, *, timeout: float = REQUEST_SECONDS) -> Message:
+        """Ask a worker. Raises its Refusal, or one that says it is away or does not answer."""
+        channel = self._channels.get(worker)
+        if channel is None:
+            raise worker_away(worker)
+        try:
+            return await channel.request(message, timeout=timeout)
+        except ChannelClosed:
+            raise worker_away(worker) from None
+        except TimeoutError:
+            raise Refusal(
+                "unavailable",
+                "worker_timeout",
+                f"处理进程 {worker} 未及时应答",
+                f"worker {worker} did not answer in time",
+            ) from None
+
+    def tell(self, worker: str, message: Message) -> bool:
+        """Send without waiting; False when the worker is away (it is told everything anew when it is back)."""
+        channel = self._channels.get(worker)
+        if channel is None:
+            return False
+        try:
+            channel.send(message)
+        except ChannelClosed:
+            return False
+        return True
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        name: str | None = None
+
+        async def handle(message: Message) -> Message | None:
+            nonlocal name
+            if name is None:
+                if not isinstance(message, WorkerReady) or not self._supervisor.expects(
+                    message.name, channel.peer_pid()
+                ):
+                    log.warning("stranger_on_worker_socket", pid=channel.peer_pid())
+                    channel.close()
+                    return None
+                name = channel.name = message.name
+                self._channels[name] = channel
+                self._supervisor.heard(name)
+                return Configure(self._settings.model_dump(mode="json"))
+            if isinstance(message, MetricsReport):
+                self._supervisor.heard(name)
+                if name not in self._samples:
+                    self._begin(self._on_ready(name))
+                self._samples[name] = message.samples
+                return Done()
+            return await self._on_message(name, message)
+
+        channel = Channel(reader, writer, handle, name="worker")
+        try:
+            await channel.run()
+        finally:
+            if name is not None and self._channels.get(name) is channel:
+                del self._channels[name]
+                self._samples.pop(name, None)
+
+    def _begin(self, work: Awaitable[None]) -> None:
+        async def run() -> None:
+            await work
+
+        task = asyncio.create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

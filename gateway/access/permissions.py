@@ -1,0 +1,52 @@
+"""What each role may do: one table, read by the guard of the HTTP doors.
+
+A permission names a door's verb, ``resource.verb``. What a role may do *inside* an open door, such as which step of
+an event, is decided by the state machine there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from gateway.access.roles import ALL_ROLES, BUSINESS
+
+_WATCH = frozenset({"duty_officer", "duty_leader", "dispatcher", "commander", "checker", "machine"})
+_DUTY = frozenset({"duty_officer", "duty_leader", "machine"})
+_SET_UP = frozenset({"system_admin", "duty_leader", "machine"})
+_ROOMS = frozenset({"duty_officer", "duty_leader", "dispatcher", "commander", "machine"})
+
+PERMISSIONS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "session.own": ALL_ROLES,
+        "platforms.read": ALL_ROLES,
+        "grids.read": ALL_ROLES,
+        "grids.write": frozenset({"system_admin", "machine"}),
+        "users.read": frozenset({"security_admin"}),
+        "users.write": frozenset({"security_admin"}),
+        "audit.read": frozenset({"audit_admin"}),
+        "grants.ask": _WATCH | {"department", "grid_member"},
+        "cameras.read": BUSINESS | {"system_admin"},
+        "cameras.write": _SET_UP,
+        "cameras.discover": _SET_UP,
+        "cameras.steer": _DUTY | {"commander"},
+        "rules.read": _WATCH | {"system_admin"},
+        "rules.write": _SET_UP,
+        "video.view": _WATCH,
+        "evidence.view": _WATCH | {"department", "grid_member"},
+        "alerts.read": _WATCH,
+        "alerts.acknowledge": _DUTY,
+        "alerts.assess": _DUTY,
+        "events.read": BUSINESS,
+        "events.report": _DUTY | {"grid_member"},
+        "events.act": BUSINESS,
+        "stream.read": BUSINESS | {"system_admin"},
+        "statistics.read": _WATCH | {"department", "system_admin"},
+        "webhooks.read": frozenset({"system_admin"}),
+        "webhooks.write": frozenset({"system_admin"}),
+        "rooms.read": _ROOMS | {"department", "grid_member"},
+        "rooms.open": _ROOMS,
+        "rooms.join": _ROOMS | {"department", "grid_member"},
+        "rooms.control": frozenset({"duty_leader", "duty_officer", "commander", "machine"}),
+    }
+)

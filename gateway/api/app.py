@@ -1,0 +1,60 @@
+"""The HTTP doors put together: one router for each resource, behind one front. No door is made here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+
+from gateway.api import health, problems, session
+from gateway.api.front import Front
+from gateway.api.limits import BodyLimit, TimeLimit
+from gateway.api.pages import ConsolePages
+from gateway.api.services import Services
+
+ROUTERS: tuple[APIRouter, ...] = (session.router,)
+"""Every resource's router; their paths stand under ``/api/v1``."""
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+_PROBLEM: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": problems.Problem, "description": "RFC 9457 problem details"},
+    "5XX": {"model": problems.Problem, "description": "RFC 9457 problem details"},
+}
+
+
+def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
+    """The application. Its documentation pages are off, since they are fetched from outside; the document is served."""
+    app = FastAPI(
+        title="视频与会商网关 Video and conference gateway",
+        version=_version(),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        lifespan=lifespan,
+        responses=_PROBLEM,
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    problems.install(app)
+    metrics = health.HttpMetrics(services)
+    app.include_router(health.router)
+    app.include_router(health.metrics_router(metrics))
+    for router in ROUTERS:
+        app.include_router(router, prefix="/api/v1")
+    app.router.default = ConsolePages()
+    # The last one added stands outermost.
+    app.add_middleware(BodyLimit)
+    app.add_middleware(TimeLimit)
+    app.add_middleware(Front, allowed_hosts=services.settings.http.allowed_hosts, observe=metrics.observe)
+    return app
+
+
+def _version() -> str:
+    try:
+        return version("grid-video-gateway")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,84 @@
+"""Limits on a request before any door sees it: the size of its body and the time until an answer begins."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+from fastapi import HTTPException
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.api.problems import problem
+
+log = structlog.get_logger(__name__)
+
+BODY_BYTES = 1_000_000
+IMPORT_BYTES = 32_000_000
+LARGER_BODIES: Mapping[str, int] = {
+    "/api/v1/grids/import": IMPORT_BYTES,
+    "/api/v1/cameras/import": IMPORT_BYTES,
+}
+ANSWER_SECONDS = 30.0
+
+
+class BodyLimit:
+    """Refuses a body that is too large, whether it says so or not."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = LARGER_BODIES.get(scope["path"], BODY_BYTES)
+        length = Headers(scope=scope).get("content-length", "0")
+        if not length.isdigit() or int(length) > limit:
+            answer = problem(
+                413, "body_too_large", f"请求内容超过 {limit} 字节。", f"The request body is larger than {limit} bytes."
+            )
+            await answer(scope, receive, send)
+            return
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            if message["type"] == "http.request":
+                received += len(message.get("body", b""))
+                if received > limit:
+                    raise HTTPException(413)
+            return message
+
+        await self._app(scope, counted, send)
+
+
+class TimeLimit:
+    """Ends a request whose answer has not begun in time. An answer that has begun, such as a stream, may last."""
+
+    def __init__(self, app: ASGIApp, seconds: float = ANSWER_SECONDS) -> None:
+        self._app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            async with asyncio.timeout(self._seconds) as limit:
+
+                async def begun(message: Message) -> None:
+                    limit.reschedule(None)
+                    await send(message)
+
+                await self._app(scope, receive, begun)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            log.warning("request_too_slow", method=scope["method"], path=scope["path"])
+            answer = problem(
+                503, "request_timeout", "处理超时，请稍后重试。", "The request took too long; try again shortly."
+            )
+            await answer(scope, receive, send)

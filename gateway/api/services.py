@@ -1,0 +1,55 @@
+"""What the HTTP doors stand on, put together once by the composition root and handed to ``create_app``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from gateway.access.attempts import Attempts
+from gateway.access.passwords import Passwords
+from gateway.clock import Clock, system_clock
+from gateway.grid.locator import GridLocator
+from gateway.live import LiveHub
+from gateway.processes.messages import Sample
+from gateway.settings import Settings
+from gateway.storage.database import Database
+from gateway.storage.vault import Vault
+
+
+def _no_samples() -> Iterable[Sample]:
+    return ()
+
+
+def _no_workers() -> Mapping[str, bool]:
+    return {}
+
+
+def _sign_in_attempts() -> Attempts:
+    return Attempts(limit=10, seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """One field for each part a door may use. ``workers_ready`` names each worker and whether it is ready."""
+
+    settings: Settings
+    db: Database
+    vault: Vault
+    clock: Clock = system_clock
+    live: LiveHub = field(default_factory=LiveHub)
+    passwords: Passwords = field(default_factory=Passwords)
+    grids: GridLocator = field(default_factory=GridLocator)
+    sign_in_attempts: Attempts = field(default_factory=_sign_in_attempts)
+    workers_ready: Callable[[], Mapping[str, bool]] = _no_workers
+    extra_metrics: Callable[[], Iterable[Sample]] = _no_samples
+
+
+def services_of(request: Request) -> Services:
+    return cast(Services, request.app.state.services)
+
+
+Doors = Annotated[Services, Depends(services_of)]
+"""A router's parameter: ``async def list_cameras(doors: Doors, …)``."""

@@ -9,13 +9,13 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from gateway.api import health, problems, session
+from gateway.api import access, grids, health, problems, session
 from gateway.api.front import Front
 from gateway.api.limits import BodyLimit, TimeLimit
 from gateway.api.pages import ConsolePages
 from gateway.api.services import Services
 
-ROUTERS: tuple[APIRouter, ...] = (session.router,)
+ROUTERS: tuple[APIRouter, ...] = (session.router, access.router, grids.router)
 """Every resource's router; their paths stand under ``/api/v1``."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

@@ -157,12 +157,19 @@ def _cause(error: Exception) -> str:
     return str(origin).partition("\n")[0][:200]
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    prepare_sqlite_for_migration(connection, record)
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def prepare_sqlite_for_migration(connection: Any, _record: object) -> None:
+    """All but the foreign keys: a migration puts a new table in an old one's place, which they would punish."""
     connection.isolation_level = None  # the driver must not open transactions of its own
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")  # a stored alert lets the journal forget it: it must be on disk
-    cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
     cursor.close()
 

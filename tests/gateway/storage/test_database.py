@@ -1,0 +1,140 @@
+"""Transactions: whole or not at all, waiting their turn, and clear about what failed."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text
+
+from gateway.refusals import Refusal
+from gateway.storage.database import Database
+from gateway.storage.tables.access import User
+from gateway.storage.tables.grid import Grid, Platform
+
+
+def _platform(code: str) -> Platform:
+    return Platform(platform=code, code=code, name="镇街", kind="town", parent="hub")
+
+
+async def test_a_failed_block_leaves_nothing_behind(database: Database) -> None:
+    with pytest.raises(RuntimeError):
+        async with database.transaction() as session:
+            session.add(_platform("town-1"))
+            await session.flush()
+            raise RuntimeError("in the middle")
+    async with database.reading() as session:
+        assert await session.scalar(select(Platform).where(Platform.code == "town-1")) is None
+
+
+async def test_a_revision_counts_itself_and_a_stale_one_is_refused(database: Database) -> None:
+    async with database.transaction() as session:
+        session.add(_platform("town-1"))
+    async with database.reading() as session:
+        mine = (await session.scalars(select(Platform).where(Platform.code == "town-1"))).one()
+    assert mine.revision == 1
+    async with database.transaction() as session:
+        theirs = (await session.scalars(select(Platform).where(Platform.code == "town-1"))).one()
+        theirs.name = "先改的"
+    assert theirs.revision == 2
+    with pytest.raises(Refusal, match="revision_stale"):
+        async with database.transaction() as session:
+            mine.name = "后改的"
+            session.add(mine)
+    async with database.reading() as session:
+        assert (await session.scalars(select(Platform.name).where(Platform.code == "town-1"))).one() == "先改的"
+
+
+async def test_many_writers_take_turns_and_all_succeed(database: Database) -> None:
+    async def write(number: int) -> None:
+        async with database.transaction() as session:
+            session.add(_platform(f"town-{number}"))
+
+    await asyncio.gather(*(write(n) for n in range(30)))
+    async with database.reading() as session:
+        assert len(list(await session.scalars(select(Platform).where(Platform.kind == "town")))) == 30
+
+
+async def test_times_come_back_aware_in_utc_whatever_zone_they_had(database: Database) -> None:
+    at = datetime(2030, 5, 1, 8, 30, 15, 123456, tzinfo=timezone(timedelta(hours=8)))
+    async with database.transaction() as session:
+        session.add(
+            Grid(platform="hub", code="1", name="n", kind="urban", division="d", outline={"类": [1]}, changed_at=at)
+        )
+    async with database.reading() as session:
+        grid = (await session.scalars(select(Grid))).one()
+    assert grid.changed_at == at
+    assert grid.changed_at.tzinfo is UTC
+    assert grid.outline == {"类": [1]}
+
+
+async def test_a_time_without_a_zone_is_a_defect_and_is_not_stored(database: Database) -> None:
+    with pytest.raises(Exception, match="without a zone"):
+        async with database.transaction() as session:
+            naive = datetime(2030, 1, 1)  # noqa: DTZ001 - the defect under test
+            session.add(Grid(platform="h", code="1", name="", kind="", division="", outline={}, changed_at=naive))
+
+
+async def test_a_reader_waits_for_no_writer(database: Database) -> None:
+    async with database.transaction() as writing:
+        writing.add(_platform("town-1"))
+        await writing.flush()
+        async with asyncio.timeout(2), database.reading() as session:
+            assert await session.scalar(select(Platform).where(Platform.code == "town-1")) is None
+
+
+async def test_sqlite_held_by_another_process_is_reported_as_busy(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.storage.database.BUSY_SECONDS", 0.2)
+    other = Database(str(sqlite_database.engine.url))
+    impatient = Database(str(sqlite_database.engine.url))
+    async with other.transaction() as session:
+        session.add(_platform("town-1"))
+        await session.flush()
+        with pytest.raises(Refusal, match="database_busy"):
+            async with impatient.transaction() as second:
+                second.add(_platform("town-2"))
+    await other.close()
+    await impatient.close()
+
+
+async def test_sqlite_checks_foreign_keys(sqlite_database: Database) -> None:
+    async with sqlite_database.reading() as session:
+        assert (await session.execute(text("PRAGMA foreign_keys"))).scalar_one() == 1
+        assert (await session.execute(text("PRAGMA journal_mode"))).scalar_one() == "wal"
+
+
+async def test_an_sqlite_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "gateway.db").mkdir()
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'gateway.db'}")
+    with pytest.raises(Refusal, match="database_unavailable"):
+        await database.check()
+    await database.close()
+
+
+async def test_a_postgresql_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    database = Database(f"postgresql+psycopg://gateway@/nothing?host={tmp_path}")
+    async with asyncio.timeout(10):
+        with pytest.raises(Refusal, match="database_unavailable"):
+            await database.check()
+    await database.close()
+
+
+async def test_an_sqlite_in_memory_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be a file"):
+        Database("sqlite+aiosqlite:///:memory:")
+
+
+async def test_every_record_has_an_owner_and_a_sortable_id(database: Database) -> None:
+    async with database.transaction() as session:
+        for number in range(3):
+            session.add(_platform(f"town-{number}"))
+            await session.flush()
+    async with database.reading() as session:
+        rows = list(await session.scalars(select(Platform).where(Platform.kind == "town").order_by(Platform.id)))
+    assert [row.code for row in rows] == ["town-0", "town-1", "town-2"]
+    assert all(len(row.id) == 36 and row.id[14] == "7" for row in rows)
+    assert User.__table__.c.platform.nullable is False

@@ -113,6 +113,7 @@ async def test_an_sqlite_that_cannot_be_opened_is_unavailable(tmp_path: Path) ->
     with pytest.raises(Refusal, match="database_unavailable"):
         await database.check()
     await database.close()
+    await asyncio.sleep(0.1)  # the driver's thread says goodbye to the loop after a failed opening
 
 
 async def test_a_postgresql_that_is_not_there_is_unavailable(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from gateway.api import access, grids, health, problems, session
-from gateway.api.front import Front
+from gateway.api.front import PREFIX, Front
 from gateway.api.limits import BodyLimit, TimeLimit
 from gateway.api.pages import ConsolePages
 from gateway.api.services import Services
@@ -44,7 +44,7 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     app.include_router(health.router)
     app.include_router(health.metrics_router(metrics))
     for router in ROUTERS:
-        app.include_router(router, prefix="/api/v1")
+        app.include_router(router, prefix=PREFIX)
     app.router.default = ConsolePages()
     # The last one added stands outermost.
     app.add_middleware(BodyLimit)

@@ -48,6 +48,8 @@ _HEADERS = {
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
+PREFIX = "/api/v1"
+
 Observe = Callable[[str, str, int, float], None]
 """Told of each request: method, route pattern, status, seconds."""
 
@@ -138,8 +140,7 @@ class Front:
         return True
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "other")
-        self._observe(scope["method"], route, status, seconds)
+        self._observe(scope["method"], _route(scope), status, seconds)
         client = scope.get("client")
         level = log.debug if scope["path"] in _QUIET else log.info
         level(
@@ -151,6 +152,15 @@ class Front:
             client=client[0] if client else None,
             user=scope.get("state", {}).get("username"),
         )
+
+
+def _route(scope: Scope) -> str:
+    """The pattern of the matched door, never the address itself: a metric must not grow with what callers make up."""
+    path: str | None = getattr(scope.get("route"), "path", None)
+    if path is None:
+        return "other"
+    # FastAPI leaves out the prefix under which a router was included.
+    return path if path.startswith(PREFIX) or not scope["path"].startswith(PREFIX) else PREFIX + path
 
 
 def _is_loopback(scope: Scope) -> bool:

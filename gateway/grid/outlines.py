@@ -18,7 +18,7 @@ from shapely.geometry import mapping, shape
 
 from gateway.refusals import Refusal
 
-CODE_PATTERN = re.compile(r"(?P<division>\d{12})\d{3}")
+CODE_PATTERN = re.compile(r"(?P<division>[0-9]{12})[0-9]{3}")
 KINDS = frozenset({"urban", "rural", "dedicated"})
 MOST_ROWS = 20_000
 MOST_POINTS = 10_000

@@ -72,13 +72,15 @@ class EvidenceFiles:
         if place.is_file() and _sha256_of(place) == sha256:
             return self._stored(place)
         try:
-            handle = os.open(self._inside(source), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            # Neither follow a link nor wait for somebody to write into a pipe.
+            handle = os.open(self._inside(source), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise _missing() from error
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            os.close(handle)
+            raise _missing()
         with os.fdopen(handle, "rb") as reader:
-            found = os.fstat(reader.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise _missing()
             if size is not None and found.st_size != size:
                 raise _damaged()
             self._fill(place, iter(lambda: reader.read(_CHUNK), b""), sha256)

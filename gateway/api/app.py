@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
 from gateway.api import access, grids, health, problems, session
+from gateway.api.document import described
 from gateway.api.front import PREFIX, Front
 from gateway.api.limits import BodyLimit, TimeLimit
 from gateway.api.pages import ConsolePages
@@ -19,11 +19,6 @@ ROUTERS: tuple[APIRouter, ...] = (session.router, access.router, grids.router)
 """Every resource's router; their paths stand under ``/api/v1``."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
-
-_PROBLEM: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": problems.Problem, "description": "RFC 9457 problem details"},
-    "5XX": {"model": problems.Problem, "description": "RFC 9457 problem details"},
-}
 
 
 def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
@@ -35,10 +30,10 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json",
         lifespan=lifespan,
-        responses=_PROBLEM,
         redirect_slashes=False,
     )
     app.state.services = services
+    app.openapi = described(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     problems.install(app)
     metrics = health.HttpMetrics(services)
     app.include_router(health.router)

@@ -31,6 +31,11 @@ def _sign_in_attempts() -> Attempts:
     return Attempts(limit=10, seconds=60)
 
 
+def _sign_in_addresses() -> Attempts:
+    """Names tried from one address; each try costs a core a while."""
+    return Attempts(limit=120, seconds=60)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """One field for each part a door may use. ``workers_ready`` names each worker and whether it is ready."""
@@ -43,6 +48,7 @@ class Services:
     passwords: Passwords = field(default_factory=Passwords)
     grids: GridLocator = field(default_factory=GridLocator)
     sign_in_attempts: Attempts = field(default_factory=_sign_in_attempts)
+    sign_in_addresses: Attempts = field(default_factory=_sign_in_addresses)
     workers_ready: Callable[[], Mapping[str, bool]] = _no_workers
     extra_metrics: Callable[[], Iterable[Sample]] = _no_samples
 

@@ -53,7 +53,9 @@ def _shown(caller: Caller, token: str | None = None) -> Session:
 async def sign_in(asked: SignIn, request: Request, response: Response, doors: Doors) -> Session:
     """Open a session: a token for machines, a cookie and a CSRF token for the console."""
     address = request.client.host if request.client else "local"
-    wait = doors.sign_in_attempts.wait(f"{address} {asked.username}", doors.clock().timestamp())
+    now = doors.clock().timestamp()
+    wait = doors.sign_in_addresses.wait(address, now)
+    wait = wait or doors.sign_in_attempts.wait(f"{address} {asked.username}", now)
     if wait > 0:
         raise Refusal(
             "too_many",

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import category
 
 from shapely import get_num_coordinates, is_valid_reason
 from shapely.errors import ShapelyError
@@ -19,6 +20,7 @@ from shapely.geometry import mapping, shape
 from gateway.refusals import Refusal
 
 CODE_PATTERN = re.compile(r"(?P<division>[0-9]{12})[0-9]{3}")
+_NO_TEXT = frozenset({"Cc", "Cs"})  # control characters and lone surrogates, which no database keeps
 KINDS = frozenset({"urban", "rural", "dedicated"})
 MOST_ROWS = 20_000
 MOST_POINTS = 10_000
@@ -102,8 +104,8 @@ def _read(number: int, feature: object, code_pattern: re.Pattern[str]) -> GridRo
             "A grid code is a 12-digit division code and a 3-digit serial.",
         )
     name = str(properties.get("name", "")).strip()
-    if not 1 <= len(name) <= 100:
-        return RowFault(number, code, "name", "name_invalid", "请填写网格名称。", "A grid needs a name.")
+    if not 1 <= len(name) <= 100 or any(category(c) in _NO_TEXT for c in name):
+        return RowFault(number, code, "name", "name_invalid", "请填写网格名称。", "A grid needs a printable name.")
     kind = str(properties.get("kind", "urban"))
     if kind not in KINDS:
         return RowFault(

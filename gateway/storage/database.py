@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm.exc import StaleDataError
@@ -43,7 +43,7 @@ class Database:
         if self.kind == "sqlite":
             if not address.database or address.database == ":memory:":
                 raise ValueError("the database must be a file: an SQLite in memory is another one on each connection")
-            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+            Path(address.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.engine = create_async_engine(
                 address, pool_size=POOL_SIZE, pool_timeout=BUSY_SECONDS, connect_args={"timeout": BUSY_SECONDS}
             )
@@ -115,6 +115,14 @@ class Database:
                 "记录已被他人修改，请刷新后重试。",
                 "The record was changed meanwhile; fetch it again and retry.",
                 field="revision",
+            ) from error
+        except DataError as error:
+            # A NUL in a text, a number or a text too large: the databases differ in what they take.
+            raise Refusal(
+                "invalid",
+                "value_not_storable",
+                "有的值过长、过大或含有无法保存的字符。",
+                "A value is too long, too large or holds characters that cannot be stored.",
             ) from error
         except (OperationalError, InterfaceError, PoolTimeoutError) as error:
             refusal = refusal_for(error)

@@ -43,7 +43,7 @@ async def migrate(url: str) -> None:
     address = make_url(url)
     sqlite = address.get_backend_name() == "sqlite"
     if sqlite and address.database:
-        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+        Path(address.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     waiting = {"timeout": BUSY_SECONDS} if sqlite else {"connect_timeout": int(BUSY_SECONDS)}
     engine = create_async_engine(address, connect_args=waiting)
     if sqlite:

@@ -51,7 +51,13 @@ async def test_the_console_itself_can_write(anonymous: httpx.AsyncClient) -> Non
 
 
 async def test_plain_http_is_answered_on_this_machine_only(app: FastAPI) -> None:
-    for client_address, status in (("127.0.0.1", 200), ("::1", 200), ("192.168.7.9", 403)):
+    for client_address, status in (
+        ("127.0.0.1", 200),
+        ("::1", 200),
+        ("::ffff:127.0.0.1", 200),
+        ("::ffff:192.168.7.9", 403),
+        ("192.168.7.9", 403),
+    ):
         transport = httpx.ASGITransport(app, client=(client_address, 50000))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             answer = await client.get("/healthz")

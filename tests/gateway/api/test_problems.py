@@ -113,3 +113,12 @@ async def test_a_database_that_is_gone_is_told_as_unavailable(
     ready = await anonymous.get("/readyz")
     assert ready.status_code == 503
     assert ready.json() == {"ready": False, "database": "database_unavailable", "workers": {}}
+
+
+def test_the_document_announces_problems_and_no_other_form_of_error(app: FastAPI) -> None:
+    document = app.openapi()
+    assert "HTTPValidationError" not in str(document)
+    assert document["components"]["schemas"]["Problem"]["properties"]["reason"]
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert "application/problem+json" in operation["responses"]["4XX"]["content"], f"{method} {path}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx
@@ -10,7 +11,9 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
+from gateway.access.attempts import Attempts
 from gateway.access.sessions import FAILURES_ALLOWED, LOCKED_FOR, SESSIONS_PER_USER
+from gateway.api.app import create_app
 from gateway.api.services import Services
 from gateway.storage.tables.access import AuditRow, UserSession
 
@@ -122,6 +125,14 @@ async def test_guessing_fast_is_slowed_down_for_this_address_and_user_only(
     assert int(answers[-1].headers["retry-after"]) > 0
     username = await user_with("duty_officer")
     assert (await anonymous.post(SESSION, json={"username": username, "password": PASSWORD})).status_code == 200
+
+
+async def test_trying_many_names_from_one_address_is_slowed_down_too(clients: ClientAs, services: Services) -> None:
+    hurried = create_app(replace(services, sign_in_addresses=Attempts(limit=3, seconds=60)))
+    transport = httpx.ASGITransport(hurried)
+    async with httpx.AsyncClient(transport=transport, base_url="https://127.0.0.1") as client:
+        tries = [await client.post(SESSION, json={"username": f"name{n}", "password": "x"}) for n in range(4)]
+    assert [answer.status_code for answer in tries] == [401, 401, 401, 429]
 
 
 async def test_only_so_many_sessions_stay_open_for_one_user(

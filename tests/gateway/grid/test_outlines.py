@@ -73,6 +73,8 @@ def test_an_outline_that_is_none_is_named(geometry: object, reason: str | None) 
         ({"code": "99900100100100"}, "code", "code_invalid"),
         ({"code": "９９９００１００１００１００１"}, "code", "code_invalid"),
         ({"name": ""}, "name", "name_invalid"),
+        ({"name": "第\x00一"}, "name", "name_invalid"),
+        ({"name": "\ud800"}, "name", "name_invalid"),
         ({"kind": "village"}, "kind", "kind_unknown"),
     ],
 )

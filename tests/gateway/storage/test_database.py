@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text
@@ -85,6 +86,26 @@ async def test_a_reader_waits_for_no_writer(database: Database) -> None:
             assert await session.scalar(select(Platform).where(Platform.code == "town-1")) is None
 
 
+async def test_a_block_cancelled_at_any_moment_leaves_nothing_and_holds_up_nobody(database: Database) -> None:
+    async def write(code: str, lingers: float) -> None:
+        async with database.transaction() as session:
+            session.add(_platform(code))
+            await session.flush()
+            await session.execute(select(Platform))
+            await asyncio.sleep(lingers)
+
+    for number in range(12):
+        task = asyncio.create_task(write(f"cancelled-{number}", lingers=60))
+        await asyncio.sleep(number * 0.001)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    async with asyncio.timeout(5):
+        await write("town-1", lingers=0)
+    async with database.reading() as session:
+        codes = set(await session.scalars(select(Platform.code)))
+    assert codes == {"hub", "town-1"}
+
+
 async def test_sqlite_held_by_another_process_is_reported_as_busy(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,6 +143,33 @@ async def test_a_postgresql_that_is_not_there_is_unavailable(tmp_path: Path) -> 
         with pytest.raises(Refusal, match="database_unavailable"):
             await database.check()
     await database.close()
+
+
+@pytest.mark.integration
+async def test_after_postgresql_threw_us_out_the_next_transaction_works(
+    postgres_database: Database, postgres_server: Any
+) -> None:
+    out = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'gateway' AND pid <> pg_backend_pid()"
+    with pytest.raises(Refusal, match="database_unavailable"):
+        async with postgres_database.transaction() as session:
+            session.add(_platform("town-1"))
+            await session.flush()
+            postgres_server.run(out)
+            await session.execute(text("SELECT 1"))
+    async with postgres_database.transaction() as session:
+        session.add(_platform("town-1"))
+    postgres_server.run(out)
+    async with postgres_database.reading() as session:
+        assert await session.scalar(select(Platform.code).where(Platform.code == "town-1")) == "town-1"
+
+
+@pytest.mark.integration
+async def test_what_postgresql_cannot_store_is_refused_as_invalid(postgres_database: Database) -> None:
+    for code in ("nul\x00", "x" * 33):
+        with pytest.raises(Refusal, match="value_not_storable") as refused:
+            async with postgres_database.transaction() as session:
+                session.add(_platform(code))
+        assert refused.value.kind == "invalid"
 
 
 async def test_an_sqlite_in_memory_is_refused() -> None:

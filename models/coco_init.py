@@ -1,0 +1,80 @@
+"""A YOLOv8n for our classes that begins with what COCO taught: weights read from an exported ONNX file.
+
+The export has batch normalisation folded into the convolutions, so each is set to the identity and carries the bias.
+The class branch keeps COCO's 80 channels (a fresh four-class head would have 64 and throw them away); only its last
+layer is new: the person row is copied, fire, smoke and stall begin near nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from onnx import numpy_helper
+
+from models.classes import CLASSES, PERSON
+from models.torchvision_ops import register
+
+COCO_PERSON = 0
+
+
+def coco_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """The named convolution weights and biases of an Ultralytics ONNX export."""
+    graph = onnx.load(str(path)).graph
+    return {
+        tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy())
+        for tensor in graph.initializer
+        if tensor.name.startswith("model.") and tensor.name.endswith((".weight", ".bias"))
+    }
+
+
+def hazard_network(coco_onnx: Path | None) -> Any:
+    """An Ultralytics ``DetectionModel`` for our classes; from scratch when no COCO weights are given."""
+    register()
+    from ultralytics.nn.tasks import DetectionModel
+
+    network = DetectionModel("yolov8n.yaml", ch=3, nc=80, verbose=False)
+    tensors = coco_tensors(coco_onnx) if coco_onnx is not None else {}
+    if tensors:
+        _load_folded(network, tensors)
+    detect = network.model[-1]
+    for level, branch in enumerate(detect.cv3):
+        old = branch[-1]
+        new = torch.nn.Conv2d(old.in_channels, len(CLASSES), 1)
+        with torch.no_grad():
+            new.weight.normal_(0, 0.01)
+            new.bias.fill_(math.log(5 / len(CLASSES) / (640 / float(detect.stride[level])) ** 2))
+            if tensors:
+                new.weight[PERSON] = old.weight[COCO_PERSON]
+                new.bias[PERSON] = old.bias[COCO_PERSON]
+        branch[-1] = new
+    detect.nc = len(CLASSES)
+    detect.no = detect.nc + detect.reg_max * 4
+    network.nc = len(CLASSES)
+    network.yaml["nc"] = len(CLASSES)
+    network.names = dict(enumerate(CLASSES))
+    return network
+
+
+def _load_folded(network: Any, tensors: dict[str, torch.Tensor]) -> None:
+    used: set[str] = set()
+    for name, module in network.named_modules():
+        convolution, norm = getattr(module, "conv", None), getattr(module, "bn", None)
+        with torch.no_grad():
+            if isinstance(convolution, torch.nn.Conv2d) and isinstance(norm, torch.nn.BatchNorm2d):
+                convolution.weight.copy_(tensors[f"{name}.conv.weight"])
+                norm.running_mean.zero_()
+                norm.running_var.fill_(1 - norm.eps)
+                norm.weight.fill_(1)
+                norm.bias.copy_(tensors[f"{name}.conv.bias"])
+                used |= {f"{name}.conv.weight", f"{name}.conv.bias"}
+            elif isinstance(module, torch.nn.Conv2d) and module.bias is not None and f"{name}.bias" in tensors:
+                module.weight.copy_(tensors[f"{name}.weight"])
+                module.bias.copy_(tensors[f"{name}.bias"])
+                used |= {f"{name}.weight", f"{name}.bias"}
+    left = {name for name in tensors if name not in used and "dfl" not in name}
+    if left:
+        raise ValueError(f"weights of another network: {sorted(left)[:3]} fit nowhere")

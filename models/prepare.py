@@ -1,0 +1,235 @@
+"""Builds the training set: real pictures split as their manifest binds them, rendered and composited ones beside.
+
+Each picture's licence goes into ``licences.json`` of the set. A picture whose labels have gaps says so in its file name
+(``…@smoke+person.jpg``): training then takes no blame for finding what nobody labelled (see ``models/loss.py``).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.classes import CLASSES, PERSON, STALL
+from models.coco_person import CocoPersonFinder
+from models.sample_data import Sample, read_samples
+from models.scenes import Scene, SceneKind
+
+Progress = Callable[[str, int, int], None]
+
+SURE, UNSURE = 0.4, 0.15
+"""People above SURE are labelled; where one lies between the two, the picture's people count as not fully known."""
+LONGEST_SIDE = 832
+"""Pictures are stored no larger than this: training reads them at about half of it."""
+NEVER_TRAINED = ("cnvendor_", "pkl_")
+"""Sources with boxes drawn into the picture."""
+STALL_COPIES = 6
+"""A dozen real stalls stand against two thousand fires: each is shown this often an epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSet:
+    """Where the set lies and what went into it."""
+
+    folder: Path
+    pictures: dict[str, int]
+    licences: dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    cls: int
+    box: tuple[float, float, float, float]
+
+
+def prepare(
+    sample_folder: Path | None,
+    out: Path,
+    *,
+    licensed_only: bool,
+    rendered: int,
+    seed: int,
+    progress: Progress,
+) -> PreparedSet:
+    """Write the set to ``out`` in the YOLO layout (``images/SPLIT``, ``labels/SPLIT``, ``data.yaml``).
+
+    Without ``sample_folder`` only rendered scenes are written. ``out`` is replaced.
+    """
+    shutil.rmtree(out, ignore_errors=True)
+    for split in ("train", "val", "test"):
+        (out / "images" / split).mkdir(parents=True)
+        (out / "labels" / split).mkdir(parents=True)
+    pictures: Counter[str] = Counter()
+    licences: dict[str, Counter[str]] = {"train": Counter(), "val": Counter(), "test": Counter()}
+    if sample_folder is not None:
+        samples = [s for s in read_samples(sample_folder) if s.clear_licence or not licensed_only]
+        finder = CocoPersonFinder(sample_folder / "weights" / "yolov8n_coco_dequant_fp32_640.onnx")
+        for done, sample in enumerate(samples):
+            progress("pictures", done, len(samples))
+            if sample.split == "train" and sample.path.name.startswith(NEVER_TRAINED):
+                continue
+            _write_sample(sample, finder, out)
+            pictures[f"{sample.split}/{sample.folder}"] += 1
+            licences[sample.split][sample.licence] += 1
+        pictures["train/composited_stall"] = _composite_stalls(samples, out, seed, progress)
+    for done in range(rendered):
+        progress("rendered", done, rendered)
+        _write_scene(done, seed, out)
+    pictures["train/rendered"] = rendered
+    _write_description(out)
+    result = PreparedSet(out, dict(pictures), {split: dict(counted) for split, counted in licences.items()})
+    (out / "licences.json").write_text(
+        json.dumps({"pictures": result.pictures, "licences": result.licences}, ensure_ascii=False, indent=1)
+    )
+    return result
+
+
+def _write_sample(sample: Sample, finder: CocoPersonFinder, out: Path) -> None:
+    picture = cv2.imread(str(sample.path))
+    if picture is None:
+        raise ValueError(f"{sample.path.name} is no picture")
+    seen = np.asarray(picture, np.uint8)
+    rows = _labels(sample)
+    unknown = set(range(len(CLASSES))) - sample.complete - {PERSON}
+    people = finder.find(seen, UNSURE)
+    known = [row.box for row in rows if row.cls == PERSON]
+    rows += [_Row(PERSON, p.box) for p in people if p.score >= SURE and all(_iou(p.box, box) < 0.5 for box in known)]
+    if sample.folder == "crowd" or any(p.score < SURE for p in people):
+        unknown.add(PERSON)
+    copies = STALL_COPIES if sample.split == "train" and any(row.cls == STALL for row in rows) else 1
+    for copy in range(copies):
+        _save(out, sample.split, f"{sample.folder}_{sample.path.stem}_{copy}", seen, rows, unknown)
+
+
+def _labels(sample: Sample) -> list[_Row]:
+    """The rows of the label file in our classes."""
+    if sample.label_path is None:
+        return []
+    rows = []
+    for line in sample.label_path.read_text().splitlines():
+        if not line.strip():
+            continue
+        number, *box = line.split()
+        cls = {"fire": int(number) + 1, "stall": STALL}.get(sample.folder, PERSON)
+        if cls in sample.labelled:
+            x, y, w, h = (float(value) for value in box)
+            rows.append(_Row(cls, (x, y, w, h)))
+    return rows
+
+
+def _composite_stalls(samples: list[Sample], out: Path, seed: int, progress: Progress) -> int:
+    """Paste real stalls of the train split onto real streets of the train split, in other sizes and places."""
+    random = np.random.default_rng(seed)
+    crops: list[NDArray[np.uint8]] = []
+    streets: list[Path] = []
+    for sample in samples:
+        if sample.split != "train" or sample.path.name.startswith(NEVER_TRAINED):
+            continue
+        rows = [row for row in _labels(sample) if row.cls == STALL]
+        if sample.folder == "stall" and not rows:
+            streets.append(sample.path)
+        if sample.folder == "fire" and sample.path.name.startswith("neg_"):
+            streets.append(sample.path)
+        for row in rows:
+            picture = np.asarray(cv2.imread(str(sample.path)), np.uint8)
+            height, width = picture.shape[:2]
+            x, y, w, h = row.box
+            crop = picture[
+                int((y - h / 2) * height) : int((y + h / 2) * height),
+                int((x - w / 2) * width) : int((x + w / 2) * width),
+            ]
+            if min(crop.shape[:2]) >= 60:
+                crops.append(crop)
+    if not crops or not streets:
+        return 0
+    count = 160
+    for done in range(count):
+        progress("composited", done, count)
+        street = np.asarray(cv2.imread(str(streets[int(random.integers(len(streets)))])), np.uint8)
+        street = _limited(street)
+        crop = crops[int(random.integers(len(crops)))]
+        if random.random() < 0.5:
+            crop = np.ascontiguousarray(crop[:, ::-1])
+        height, width = street.shape[:2]
+        scale = float(random.uniform(0.18, 0.5)) * height / crop.shape[0]
+        scale = min(scale, 0.8 * width / crop.shape[1])
+        small = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        h, w = small.shape[:2]
+        left, top = (
+            int(random.uniform(0, width - w)),
+            int(random.uniform(height * 0.25, max(height * 0.26, height - h))),
+        )
+        top = min(top, height - h)
+        if top < 0 or left < 0:
+            continue
+        edge = np.zeros((h, w), np.float32)
+        rim = max(2, min(h, w) // 16)
+        edge[rim:-rim, rim:-rim] = 1
+        alpha = cv2.GaussianBlur(edge, (0, 0), rim / 2)[:, :, None]
+        part = street[top : top + h, left : left + w]
+        street[top : top + h, left : left + w] = (part * (1 - alpha) + small * alpha).astype(np.uint8)
+        box = ((left + w / 2) / width, (top + h / 2) / height, w / width, h / height)
+        _save(out, "train", f"composited_{done}", street, [_Row(STALL, box)], {PERSON})
+    return count
+
+
+def _write_scene(number: int, seed: int, out: Path) -> None:
+    kinds: tuple[SceneKind, ...] = ("fire", "gathering", "stall", "stall", "quiet")
+    scene = Scene(kinds[number % len(kinds)], seed * 100_003 + number, pieces="train", size=(832, 468))
+    t = scene.hazard_from + 2 + (number * 7 % 23)
+    rows = [
+        _Row(
+            CLASSES.index(label.name),
+            (
+                (label.box[0] + label.box[2]) / 2,
+                (label.box[1] + label.box[3]) / 2,
+                label.box[2] - label.box[0],
+                label.box[3] - label.box[1],
+            ),
+        )
+        for label in scene.labels(t)
+    ]
+    _save(out, "train", f"rendered_{number}", scene.frame(t), rows, set())
+
+
+def _save(out: Path, split: str, name: str, picture: NDArray[np.uint8], rows: list[_Row], unknown: set[int]) -> None:
+    gaps = "@" + "+".join(CLASSES[cls] for cls in sorted(unknown)) if unknown else ""
+    stem = f"{name.replace('@', '_')}{gaps}"
+    cv2.imwrite(str(out / "images" / split / f"{stem}.jpg"), _limited(picture), [cv2.IMWRITE_JPEG_QUALITY, 92])
+    lines = [f"{row.cls} " + " ".join(f"{value:.6f}" for value in _inside(row.box)) for row in rows]
+    (out / "labels" / split / f"{stem}.txt").write_text("\n".join(lines))
+
+
+def _limited(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    scale = LONGEST_SIDE / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _inside(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    """A centre box cut to the picture."""
+    x, y, w, h = box
+    x1, y1, x2, y2 = max(0.0, x - w / 2), max(0.0, y - h / 2), min(1.0, x + w / 2), min(1.0, y + h / 2)
+    return (x1 + x2) / 2, (y1 + y2) / 2, max(0.0, x2 - x1), max(0.0, y2 - y1)
+
+
+def _iou(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
+    width = min(a[0] + a[2] / 2, b[0] + b[2] / 2) - max(a[0] - a[2] / 2, b[0] - b[2] / 2)
+    height = min(a[1] + a[3] / 2, b[1] + b[3] / 2) - max(a[1] - a[3] / 2, b[1] - b[3] / 2)
+    both = max(0.0, width) * max(0.0, height)
+    return both / (a[2] * a[3] + b[2] * b[3] - both + 1e-12)
+
+
+def _write_description(out: Path) -> None:
+    names = "\n".join(f"  {number}: {name}" for number, name in enumerate(CLASSES))
+    (out / "data.yaml").write_text(
+        f"path: {out.absolute()}\ntrain: images/train\nval: images/val\ntest: images/test\nnames:\n{names}\n"
+    )

@@ -1,0 +1,80 @@
+"""Reads the sample pictures' manifest: which file, which split, which licence, and what its labels leave out.
+
+The folder is an argument (or ``GATEWAY_SAMPLE_DATA``); nothing of it ever enters the repository.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from models.classes import FIRE, PERSON, SMOKE, STALL
+
+Split = Literal["train", "val", "test"]
+
+_CLEAR = ("CC-BY", "CC0", "MIT text", "made by hand", "COCO")
+"""Beginnings of licence texts that allow use with attribution at least; the rest is unknown or research-only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One picture: ``labelled`` are the classes that its label file knows of, ``complete`` those it knows whole."""
+
+    path: Path
+    label_path: Path | None
+    split: Split
+    scene: str
+    licence: str
+    folder: Literal["fire", "crowd", "stall", "coco"]
+    labelled: frozenset[int]
+    complete: frozenset[int]
+
+    @property
+    def clear_licence(self) -> bool:
+        return self.licence.startswith(_CLEAR)
+
+
+def read_samples(folder: Path) -> Iterator[Sample]:
+    """All pictures of the manifest that belong to a split. Raises FileNotFoundError without a manifest."""
+    with (folder / "MANIFEST.tsv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            place = Path(row["file"])
+            split = row["split"]
+            if len(place.parts) < 3 or place.parts[1] != "images" or split not in ("train", "val", "test"):
+                continue
+            kind = place.parts[0]
+            labels = folder / kind / "labels" / f"{place.stem}.txt"
+            labelled, complete = _knowledge(kind, place.name, row["note"])
+            yield Sample(
+                path=folder / place,
+                label_path=labels if labels.exists() else None,
+                split=split,  # type: ignore[arg-type]  # checked above
+                scene=row["scene"],
+                licence=row["licence"] if row["licence"] not in ("-", "") else "unknown",
+                folder=kind,  # type: ignore[arg-type]  # the manifest's folders
+                labelled=labelled,
+                complete=complete,
+            )
+
+
+def _knowledge(kind: str, name: str, note: str) -> tuple[frozenset[int], frozenset[int]]:
+    """Which classes a source labels, and which of them without gaps, as the data notes say."""
+    if kind == "stall":
+        return frozenset({STALL}), frozenset({STALL, FIRE, SMOKE})
+    if kind == "coco":
+        return frozenset({PERSON}), frozenset({FIRE, SMOKE, STALL})
+    if kind == "crowd":
+        return frozenset(), frozenset({FIRE, SMOKE})
+    everything = frozenset({FIRE, SMOKE, STALL})
+    if name.startswith("xia_"):
+        return frozenset({FIRE}), frozenset({FIRE, STALL})
+    if name.startswith("liu_smoke-image_"):
+        return frozenset({FIRE, SMOKE}), frozenset({SMOKE, STALL})
+    if name.startswith("liu_fire-image_"):
+        return frozenset({FIRE, SMOKE}), everything if "smoke=0" not in note else frozenset({FIRE, STALL})
+    if name.startswith("liu_fire_smoke_"):
+        return frozenset({FIRE, SMOKE}), frozenset({SMOKE, STALL})
+    return frozenset({FIRE, SMOKE}), everything

@@ -1,6 +1,8 @@
 """A YOLOv8n for our classes that begins with what COCO taught: weights read from an exported ONNX file.
 
-The export has batch normalisation folded into the convolutions, so each is set to the identity and carries the bias.
+The export has batch normalisation folded into the convolutions. ``unfold_batch_norm`` takes it apart again: the
+statistics are measured on pictures, scale and shift undo them, so that the network computes what it did before, and
+training, which normalises by each batch, starts from the same place.
 The class branch keeps COCO's 80 channels (a fresh four-class head would have 64 and throw them away); only its last
 layer is new: the person row is copied, fire, smoke and stall begin near nothing.
 """
@@ -16,7 +18,7 @@ import torch
 from onnx import numpy_helper
 
 from models.classes import CLASSES, PERSON
-from models.torchvision_ops import register
+from models.loss import HazardModel
 
 COCO_PERSON = 0
 
@@ -32,11 +34,8 @@ def coco_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def hazard_network(coco_onnx: Path | None) -> Any:
-    """An Ultralytics ``DetectionModel`` for our classes; from scratch when no COCO weights are given."""
-    register()
-    from ultralytics.nn.tasks import DetectionModel
-
-    network = DetectionModel("yolov8n.yaml", ch=3, nc=80, verbose=False)
+    """A ``HazardModel`` for our classes; from scratch when no COCO weights are given."""
+    network = HazardModel("yolov8n.yaml", ch=3, nc=80, verbose=False)
     tensors = coco_tensors(coco_onnx) if coco_onnx is not None else {}
     if tensors:
         _load_folded(network, tensors)
@@ -78,3 +77,36 @@ def _load_folded(network: Any, tensors: dict[str, torch.Tensor]) -> None:
     left = {name for name in tensors if name not in used and "dfl" not in name}
     if left:
         raise ValueError(f"weights of another network: {sorted(left)[:3]} fit nowhere")
+
+
+def unfold_batch_norm(network: Any, pictures: torch.Tensor) -> None:
+    """Give every batch normalisation the statistics of ``pictures`` (N×3×H×W, 0..1) and the scale that undoes them."""
+    seen: dict[Any, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+    hooks = []
+    for module in network.modules():
+        norm = getattr(module, "bn", None)
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            seen[norm] = []
+            hooks.append(norm.register_forward_pre_hook(_keep_moments(seen[norm])))
+    network.eval()
+    with torch.no_grad():
+        for batch in pictures.split(8):
+            network(batch)
+        for hook in hooks:
+            hook.remove()
+        for norm, moments in seen.items():
+            mean = torch.stack([first for first, _ in moments]).mean(dim=0)
+            square = torch.stack([second for _, second in moments]).mean(dim=0)
+            variance = (square - mean * mean).clamp(min=1e-4)
+            norm.running_mean.copy_(mean)
+            norm.running_var.copy_(variance)
+            norm.weight.copy_((variance + norm.eps).sqrt())
+            norm.bias.add_(mean)
+
+
+def _keep_moments(kept: list[tuple[torch.Tensor, torch.Tensor]]) -> Any:
+    def hook(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+        values = inputs[0].float()
+        kept.append((values.mean(dim=(0, 2, 3)), (values * values).mean(dim=(0, 2, 3))))
+
+    return hook

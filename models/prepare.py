@@ -21,6 +21,7 @@ from models.classes import CLASSES, PERSON, STALL
 from models.coco_person import CocoPersonFinder
 from models.sample_data import Sample, read_samples
 from models.scenes import Scene, SceneKind
+from models.scenes.stalls import draw_stall, stall_box
 
 Progress = Callable[[str, int, int], None]
 
@@ -30,8 +31,8 @@ LONGEST_SIDE = 832
 """Pictures are stored no larger than this: training reads them at about half of it."""
 NEVER_TRAINED = ("cnvendor_", "pkl_")
 """Sources with boxes drawn into the picture."""
-STALL_COPIES = 6
-"""A dozen real stalls stand against two thousand fires: each is shown this often an epoch."""
+COMPOSITED = 600
+"""Real streets with drawn stalls: about a quarter of the set, as no real stall may be trained on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def prepare(
             _write_sample(sample, finder, out)
             pictures[f"{sample.split}/{sample.folder}"] += 1
             licences[sample.split][sample.licence] += 1
-        pictures["train/composited_stall"] = _composite_stalls(samples, out, seed, progress)
+        pictures["train/composited_stall"] = _composite_stalls(samples, out, COMPOSITED, seed, progress)
     for done in range(rendered):
         progress("rendered", done, rendered)
         _write_scene(done, seed, out)
@@ -103,9 +104,7 @@ def _write_sample(sample: Sample, finder: CocoPersonFinder, out: Path) -> None:
     rows += [_Row(PERSON, p.box) for p in people if p.score >= SURE and all(_iou(p.box, box) < 0.5 for box in known)]
     if sample.folder == "crowd" or any(p.score < SURE for p in people):
         unknown.add(PERSON)
-    copies = STALL_COPIES if sample.split == "train" and any(row.cls == STALL for row in rows) else 1
-    for copy in range(copies):
-        _save(out, sample.split, f"{sample.folder}_{sample.path.stem}_{copy}", seen, rows, unknown)
+    _save(out, sample.split, f"{sample.folder}_{sample.path.stem}", seen, rows, unknown)
 
 
 def _labels(sample: Sample) -> list[_Row]:
@@ -124,59 +123,38 @@ def _labels(sample: Sample) -> list[_Row]:
     return rows
 
 
-def _composite_stalls(samples: list[Sample], out: Path, seed: int, progress: Progress) -> int:
-    """Paste real stalls of the train split onto real streets of the train split, in other sizes and places."""
+def _composite_stalls(samples: list[Sample], out: Path, count: int, seed: int, progress: Progress) -> int:
+    """Draw stalls onto real streets without any: the train split holds no real stall, all of them are test pictures."""
     random = np.random.default_rng(seed)
-    crops: list[NDArray[np.uint8]] = []
-    streets: list[Path] = []
-    for sample in samples:
-        if sample.split != "train" or sample.path.name.startswith(NEVER_TRAINED):
-            continue
-        rows = [row for row in _labels(sample) if row.cls == STALL]
-        if sample.folder == "stall" and not rows:
-            streets.append(sample.path)
-        if sample.folder == "fire" and sample.path.name.startswith("neg_"):
-            streets.append(sample.path)
-        for row in rows:
-            picture = np.asarray(cv2.imread(str(sample.path)), np.uint8)
-            height, width = picture.shape[:2]
-            x, y, w, h = row.box
-            crop = picture[
-                int((y - h / 2) * height) : int((y + h / 2) * height),
-                int((x - w / 2) * width) : int((x + w / 2) * width),
-            ]
-            if min(crop.shape[:2]) >= 60:
-                crops.append(crop)
-    if not crops or not streets:
+    streets = [
+        sample.path
+        for sample in samples
+        if sample.split == "train"
+        and not sample.path.name.startswith(NEVER_TRAINED)
+        and (sample.folder == "stall" or (sample.folder == "fire" and sample.path.name.startswith("neg_")))
+    ]
+    if not streets:
         return 0
-    count = 160
     for done in range(count):
         progress("composited", done, count)
-        street = np.asarray(cv2.imread(str(streets[int(random.integers(len(streets)))])), np.uint8)
-        street = _limited(street)
-        crop = crops[int(random.integers(len(crops)))]
-        if random.random() < 0.5:
-            crop = np.ascontiguousarray(crop[:, ::-1])
+        street = _limited(np.asarray(cv2.imread(str(streets[int(random.integers(len(streets)))])), np.uint8)).copy()
         height, width = street.shape[:2]
-        scale = float(random.uniform(0.18, 0.5)) * height / crop.shape[0]
-        scale = min(scale, 0.8 * width / crop.shape[1])
-        small = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        h, w = small.shape[:2]
-        left, top = (
-            int(random.uniform(0, width - w)),
-            int(random.uniform(height * 0.25, max(height * 0.26, height - h))),
-        )
-        top = min(top, height - h)
-        if top < 0 or left < 0:
-            continue
-        edge = np.zeros((h, w), np.float32)
-        rim = max(2, min(h, w) // 16)
-        edge[rim:-rim, rim:-rim] = 1
-        alpha = cv2.GaussianBlur(edge, (0, 0), rim / 2)[:, :, None]
-        part = street[top : top + h, left : left + w]
-        street[top : top + h, left : left + w] = (part * (1 - alpha) + small * alpha).astype(np.uint8)
-        box = ((left + w / 2) / width, (top + h / 2) / height, w / width, h / height)
-        _save(out, "train", f"composited_{done}", street, [_Row(STALL, box)], {PERSON})
+        dim = float(np.clip(street[height // 2 :].mean() / 120, 0.35, 1.1))
+        rows = []
+        for place in range(int(random.integers(1, 4))):
+            tall = float(random.uniform(0.15, 0.5)) * height
+            foot = (width * (place + float(random.uniform(0.25, 0.75))) / 3, height * float(random.uniform(0.6, 1.0)))
+            drawn = street.copy()
+            draw_stall(drawn, foot, tall, int(random.integers(1 << 30)), dim, tricycle=False)
+            blur = float(random.uniform(0.3, 1.4))
+            changed = cv2.GaussianBlur((drawn != street).any(axis=2).astype(np.float32), (0, 0), 0.8)[:, :, None]
+            noisy = cv2.GaussianBlur(drawn, (0, 0), blur).astype(np.float32) + random.normal(0, 4, drawn.shape)
+            street = np.clip(street * (1 - changed) + noisy * changed, 0, 255).astype(np.uint8)
+            x1, y1, x2, y2 = stall_box(foot, tall, rounded=False)
+            rows.append(
+                _Row(STALL, ((x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height))
+            )
+        _save(out, "train", f"composited_{done}", street, rows, {PERSON})
     return count
 
 

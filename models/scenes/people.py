@@ -50,7 +50,7 @@ def person_box(person: Person, foot: XY) -> tuple[float, float, float, float]:
 
 
 def draw_person(picture: Picture, person: Person, foot: XY, t: float, *, walking: bool, rounded: bool) -> None:
-    """``foot``: the point between the feet, px. ``rounded``: the other manner of drawing, with a capsule for a torso."""
+    """``foot``: the point between the feet, px. ``rounded``: the other manner, a capsule for a torso."""
     h, (x, y) = person.height, foot
     swing = math.sin(person.phase + t * 6.0) * (0.09 if walking else 0.01)
     hip, neck, crown = y - 0.47 * h, y - 0.83 * h, y - h

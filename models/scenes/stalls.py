@@ -1,4 +1,4 @@
-"""Drawn street stalls: an umbrella over a table (training), an awning over a vending tricycle (demo)."""
+"""Drawn street stalls: an umbrella over a table or a booth (training), an awning over a vending tricycle (demo)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def draw_stall(picture: Picture, foot: XY, height: float, seed: int, dim: float,
     """``foot``: middle of the lower edge, px; ``height`` px with the canopy."""
     random = np.random.default_rng(seed)
     first, second = (_dimmed(colour, dim) for colour in _CANOPIES[int(random.integers(0, len(_CANOPIES)))])
-    (_tricycle_stall if tricycle else _umbrella_stall)(picture, foot, height, random, dim, first, second)
+    draw = _tricycle_stall if tricycle else (_umbrella_stall, _booth_stall)[int(random.integers(2))]
+    draw(picture, foot, height, random, dim, first, second)
 
 
 def _dimmed(colour: Colour, dim: float) -> Colour:
@@ -63,6 +64,40 @@ def _umbrella_stall(
         a, b = (math.pi * (1 + share / segments) for share in (number, number + 1))
         rim = [(x + math.cos(angle) * h * 0.68, y - h * 0.7 + math.sin(angle) * h * 0.06) for angle in (a, b)]
         polygon(picture, [(x, y - h), *rim], first if number % 2 else second)
+
+
+def _booth_stall(
+    picture: Picture, foot: XY, h: float, random: np.random.Generator, dim: float, first: Colour, second: Colour
+) -> None:
+    """Four posts, a pitched canopy with a valance, a counter with goods, and goods hung at the back."""
+    x, y = foot
+    wide, counter = h * 0.58, y - h * 0.36
+    steel = _dimmed((120, 120, 125), dim)
+    if random.random() < 0.6:
+        back = _dimmed(tuple(int(value) for value in random.uniform(40, 160, 3)), dim)  # type: ignore[arg-type]  # three
+        polygon(
+            picture, [(x - wide, y - h * 0.8), (x + wide, y - h * 0.8), (x + wide, counter), (x - wide, counter)], back
+        )
+        _goods(picture, random, x - wide * 0.9, x + wide * 0.8, y - h * 0.55, h * 0.08, dim)
+    for share in (-1.0, 1.0):
+        line(picture, (x + wide * share, y), (x + wide * share, y - h * 0.85), steel, h * 0.025)
+    cloth = _dimmed(tuple(int(value) for value in random.uniform(60, 230, 3)), dim)  # type: ignore[arg-type]  # three
+    polygon(picture, [(x - wide, counter), (x + wide, counter), (x + wide, y), (x - wide, y)], cloth)
+    _goods(picture, random, x - wide * 0.95, x + wide * 0.85, counter, h * 0.09, dim)
+    peak = h * float(random.uniform(0.0, 0.45))
+    polygon(
+        picture,
+        [(x - peak, y - h), (x + peak, y - h), (x + h * 0.64, y - h * 0.8), (x - h * 0.64, y - h * 0.8)],
+        first,
+    )
+    stripes = int(random.integers(1, 10))
+    for number in range(stripes):
+        a, b = (x - h * 0.64 + h * 1.28 * share / stripes for share in (number, number + 1))
+        polygon(
+            picture,
+            [(a, y - h * 0.8), (b, y - h * 0.8), (b, y - h * 0.72), (a, y - h * 0.72)],
+            second if number % 2 else first,
+        )
 
 
 def _tricycle_stall(

@@ -1,0 +1,83 @@
+"""The detection loss that takes no blame where nobody labelled: an unknown class of a picture teaches nothing.
+
+``models.prepare`` writes the classes whose labels have gaps into the file name (``…@smoke+person.jpg``). For those the
+binary cross-entropy counts only where there is a label; everywhere else its gradient is zero. This needs one source
+picture for each training picture, so mosaic and mixup stay off.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.classes import CLASSES
+from models.torchvision_ops import register
+
+register()
+
+from ultralytics.nn.tasks import DetectionModel  # noqa: E402  # the operators must be there before this import
+from ultralytics.utils.loss import v8DetectionLoss  # noqa: E402
+
+
+def known_classes(files: list[str]) -> torch.Tensor:
+    """Which classes each picture's labels know whole: pictures x classes, 1 or 0."""
+    known = torch.ones(len(files), len(CLASSES))
+    for row, file in enumerate(files):
+        _, at, gaps = Path(file).stem.partition("@")
+        if at:
+            for name in gaps.split("+"):
+                known[row, CLASSES.index(name)] = 0
+    return known
+
+
+class _KnownCrossEntropy(torch.nn.Module):
+    """Binary cross-entropy, pictures x anchors x classes, zero where the class is unknown and not a target."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known: torch.Tensor | None = None
+
+    def forward(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(scores, targets, reduction="none")
+        if self.known is None:
+            return loss
+        counted = self.known.to(scores.device, scores.dtype)[:, None, :]
+        return loss * torch.maximum(counted, (targets > 0).to(scores.dtype))
+
+
+class HazardLoss(v8DetectionLoss):  # type: ignore[misc]  # ultralytics is untyped
+    """Ultralytics' loss with the mask, computed in fp32 whatever the network ran in."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__(model)
+        self.bce = _KnownCrossEntropy()
+
+    def loss(self, preds: dict[str, Any], batch: dict[str, Any]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        self.bce.known = known_classes(batch["im_file"])
+        whole = {
+            name: [level.float() for level in value] if isinstance(value, list) else value.float()
+            for name, value in preds.items()
+        }
+        with torch.autocast(self.device.type, enabled=False):
+            result: tuple[torch.Tensor, dict[str, torch.Tensor]] = super().loss(whole, batch)
+        return result
+
+
+class HazardModel(DetectionModel):  # type: ignore[misc]  # ultralytics is untyped
+    """A ``DetectionModel`` that is trained with ``HazardLoss``; on a CPU that has bfloat16, in bfloat16.
+
+    Ultralytics keeps bfloat16 for CUDA, though on such a CPU it doubles the pictures trained on a second.
+    """
+
+    def init_criterion(self) -> HazardLoss:
+        return HazardLoss(self)
+
+    def loss(self, batch: dict[str, Any], preds: Any = None) -> Any:
+        if preds is None:
+            picture = batch["img"]
+            bfloat16 = picture.device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+            with torch.autocast(picture.device.type, torch.bfloat16, enabled=bfloat16 or picture.is_cuda):
+                preds = self.forward(picture.contiguous(memory_format=torch.channels_last))
+        return super().loss(batch, preds)

@@ -1,0 +1,123 @@
+"""Trains the hazard network on a prepared set, with Ultralytics' trainer: progress, checkpoints, resume, seed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from models.coco_init import hazard_network, unfold_batch_norm
+
+from ultralytics.models.yolo.detect import DetectionTrainer  # isort: skip  # after coco_init, which readies torchvision
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a training run is made of. ``image_size`` is the longer side in px; ``device`` as Ultralytics names it."""
+
+    epochs: int = 14
+    image_size: int = 416
+    batch: int = 16
+    seed: int = 7
+    device: str = "cpu"
+    learning_rate: float = 0.001
+    frozen_layers: int = 0
+
+
+def train(
+    prepared: Path,
+    coco_onnx: Path | None,
+    out: Path,
+    recipe: Recipe,
+    *,
+    resume: bool,
+    progress: Callable[[int, int], None],
+) -> Path:
+    """Train and give back the best checkpoint (``out/run/weights/best.pt``).
+
+    ``resume`` goes on with the last checkpoint of ``out``. Raises FileNotFoundError without one, or without a set.
+    """
+    os.environ.setdefault("YOLO_OFFLINE", "true")
+    description = prepared / "data.yaml"
+    last = out / "run" / "weights" / "last.pt"
+    for needed in (description, last) if resume else (description,):
+        if not needed.exists():
+            raise FileNotFoundError(needed)
+    if not resume:
+        network = hazard_network(coco_onnx)
+        if coco_onnx is not None:
+            unfold_batch_norm(network, _sample(prepared, recipe))
+    else:
+        network = None
+    trainer = _trainer(network)(
+        overrides=_settings(description, out, recipe) | ({"resume": str(last)} if resume else {})
+    )
+    trainer.add_callback("on_train_epoch_end", lambda t: progress(t.epoch + 1, t.epochs))
+    # Ultralytics leaves one core idle on a CPU: of two, that is half.
+    trainer.add_callback("on_train_start", lambda _: torch.set_num_threads(os.cpu_count() or 1))
+    trainer.train()
+    return out / "run" / "weights" / "best.pt"
+
+
+def _trainer(network: Any) -> type[Any]:
+    class HazardTrainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics is untyped
+        """Trains the network given, or the checkpoint's own on resume."""
+
+        def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:
+            return network if network is not None else weights
+
+        def setup_model(self) -> Any:
+            if network is None:
+                return super().setup_model()
+            self.model = network
+            return None
+
+    return HazardTrainer
+
+
+def _settings(description: Path, out: Path, recipe: Recipe) -> dict[str, Any]:
+    return {
+        "model": "yolov8n.yaml",
+        "data": str(description),
+        "project": str(out.absolute()),
+        "name": "run",
+        "exist_ok": True,
+        "epochs": recipe.epochs,
+        "imgsz": recipe.image_size,
+        "batch": recipe.batch,
+        "seed": recipe.seed,
+        "device": recipe.device,
+        "freeze": recipe.frozen_layers,
+        "optimizer": "AdamW",
+        "lr0": recipe.learning_rate,
+        "cos_lr": True,
+        "warmup_epochs": 0.5,
+        "amp": False,  # the network does it itself: see HazardModel
+        # One source picture in each, or the loss would not know whose labels have gaps; colour is what tells fire.
+        "mosaic": 0.0,
+        "mixup": 0.0,
+        "hsv_h": 0.01,
+        "hsv_s": 0.4,
+        "hsv_v": 0.4,
+        "scale": 0.4,
+        "degrees": 3.0,
+        "workers": 1,
+        "cache": "ram",
+        "plots": False,
+    }
+
+
+def _sample(prepared: Path, recipe: Recipe) -> torch.Tensor:
+    """Forty-eight training pictures as the network reads them."""
+    files = sorted((prepared / "images" / "train").iterdir())
+    chosen = np.random.default_rng(recipe.seed).choice(len(files), min(48, len(files)), replace=False)
+    side = recipe.image_size
+    pictures = [cv2.resize(np.asarray(cv2.imread(str(files[int(number)]))), (side, side)) for number in chosen]
+    stacked = np.stack([picture[:, :, ::-1].transpose(2, 0, 1) for picture in pictures])
+    return torch.from_numpy(np.ascontiguousarray(stacked)).float() / 255

@@ -1,0 +1,54 @@
+"""Event numbers: a pattern that a city configures, filled with platform, date and a serial counted without gaps.
+
+The day is that of Asia/Shanghai, which has kept UTC+8 without summer time since 1991.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from datetime import datetime, timedelta, timezone
+
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.storage.tables.events import CounterRow
+
+LOCAL_TIME = timezone(timedelta(hours=8), "Asia/Shanghai")
+DEFAULT_PATTERN = "{platform}-{date}-{serial:05d}"
+_FIELDS = {"platform", "date", "year", "serial"}
+_NUMBER = re.compile(r"[A-Za-z0-9_.\-]{1,64}")  # as a viewing grant may name it
+
+
+class EventNumbering:
+    """Gives out the numbers of one pattern. Raises ``ValueError`` for a pattern that would not give distinct ones."""
+
+    def __init__(self, pattern: str = DEFAULT_PATTERN) -> None:
+        fields = {name for _, name, _, _ in string.Formatter().parse(pattern) if name is not None}
+        if "serial" not in fields or not fields <= _FIELDS:
+            raise ValueError(f"an event number's pattern holds {{serial}} and of {sorted(_FIELDS)}: {pattern!r}")
+        if _NUMBER.fullmatch(self._filled(pattern, "hub", datetime(2030, 1, 1, tzinfo=LOCAL_TIME), 1)) is None:
+            raise ValueError(f"an event number has 1 to 64 letters, digits, dots, dashes, underscores: {pattern!r}")
+        self._pattern = pattern
+
+    async def next(self, session: AsyncSession, platform: str, at: datetime) -> str:
+        """The next number, in the caller's transaction: rolled back with it. Waits for others who count the same."""
+        serial = await count(session, f"event:{self._filled(self._pattern, platform, at, 0)}")
+        return self._filled(self._pattern, platform, at, serial)
+
+    @staticmethod
+    def _filled(pattern: str, platform: str, at: datetime, serial: int) -> str:
+        local = at.astimezone(LOCAL_TIME)
+        return pattern.format(platform=platform, date=f"{local:%Y%m%d}", year=f"{local:%Y}", serial=serial)
+
+
+async def count(session: AsyncSession, name: str) -> int:
+    """Count the named counter up by one, from 1."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement = (
+        insert(CounterRow)
+        .values(name=name, value=1)
+        .on_conflict_do_update(index_elements=["name"], set_={"value": CounterRow.value + 1})
+        .returning(CounterRow.value)
+    )
+    return (await session.execute(statement)).scalar_one()

@@ -1,0 +1,198 @@
+"""Alerts and their sightings, grid events and their flow, evidence, the outbox, webhooks and counters.
+
+``open_key`` (camera, zone and hazard) is unique and set only while an alert or an event is open: the database itself
+keeps that there is never a second open one. Codes, names and positions of cameras are copied, not referenced: an event
+tells where it was even after its camera has moved or gone.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Float, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gateway.storage.ids import new_id
+from gateway.storage.tables.base import Base, RecordMixin
+
+
+class EventRow(RecordMixin, Base):
+    """A grid event (事件). ``due_at`` ends the clock of its present state."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        Index("ix_events_state_reported_at", "state", "reported_at"),
+        Index("ix_events_platform_reported_at", "platform", "reported_at"),
+    )
+
+    no: Mapped[str] = mapped_column(String(64), unique=True)
+    open_key: Mapped[str | None] = mapped_column(String(255), unique=True)
+    state: Mapped[str] = mapped_column(String(32))
+    hazard: Mapped[str] = mapped_column(String(32))
+    class_code: Mapped[str] = mapped_column(String(16), index=True)
+    class_name: Mapped[str] = mapped_column(String(64))
+    level: Mapped[int]
+    warning_colour: Mapped[str] = mapped_column(String(16))
+    category: Mapped[str] = mapped_column(String(32))
+    camera_code: Mapped[str] = mapped_column(String(20), index=True)
+    camera_name: Mapped[str] = mapped_column(String(200))
+    zone: Mapped[str] = mapped_column(String(100))
+    grid: Mapped[str | None] = mapped_column(String(32), index=True)
+    lng: Mapped[float | None] = mapped_column(Float)
+    lat: Mapped[float | None] = mapped_column(Float)
+    address: Mapped[str] = mapped_column(String(200), default="")
+    reported_at: Mapped[datetime] = mapped_column(index=True)
+    due_at: Mapped[datetime | None] = mapped_column(index=True)
+    closed_at: Mapped[datetime | None]
+    description: Mapped[str] = mapped_column(Text)
+    drill: Mapped[bool] = mapped_column(default=False)
+
+
+class EventFlowRow(Base):
+    """One step of an event (流转记录). Only ever added."""
+
+    __tablename__ = "event_flow"
+    __table_args__ = (UniqueConstraint("event_no", "seq"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    platform: Mapped[str] = mapped_column(String(32))
+    event_no: Mapped[str] = mapped_column(ForeignKey("events.no"))
+    seq: Mapped[int]
+    at: Mapped[datetime] = mapped_column(index=True)
+    from_state: Mapped[str | None] = mapped_column(String(32))
+    to_state: Mapped[str] = mapped_column(String(32))
+    action: Mapped[str] = mapped_column(String(32), index=True)
+    operator: Mapped[str] = mapped_column(String(64))
+    opinion: Mapped[str] = mapped_column(Text, default="")
+
+
+class AlertRow(RecordMixin, Base):
+    """An alert (预警); its id is the one under which it was journalled. ``due_at`` is when it becomes an event unless a
+    person attends to it; None once it is decided."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (
+        Index("ix_alerts_state_raised_at", "state", "raised_at"),
+        Index("ix_alerts_platform_raised_at", "platform", "raised_at"),
+    )
+
+    open_key: Mapped[str | None] = mapped_column(String(255), unique=True)
+    state: Mapped[str] = mapped_column(String(32))
+    hazard: Mapped[str] = mapped_column(String(32))
+    class_code: Mapped[str] = mapped_column(String(16))
+    class_name: Mapped[str] = mapped_column(String(64))
+    camera_code: Mapped[str] = mapped_column(String(20), index=True)
+    camera_name: Mapped[str] = mapped_column(String(200))
+    zone: Mapped[str] = mapped_column(String(100))
+    grid: Mapped[str | None] = mapped_column(String(32))
+    lng: Mapped[float | None] = mapped_column(Float)
+    lat: Mapped[float | None] = mapped_column(Float)
+    address: Mapped[str] = mapped_column(String(200), default="")
+    hazard_from: Mapped[datetime]
+    raised_at: Mapped[datetime] = mapped_column(index=True)
+    stored_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[str | None] = mapped_column(String(16))
+    acknowledge_until: Mapped[datetime]
+    assess_until: Mapped[datetime | None]
+    due_at: Mapped[datetime | None] = mapped_column(index=True)
+    acknowledged_by: Mapped[str | None] = mapped_column(String(64))
+    assessed_by: Mapped[str | None] = mapped_column(String(64))
+    assessed_at: Mapped[datetime | None]
+    reason: Mapped[str] = mapped_column(Text, default="")
+    score: Mapped[float] = mapped_column(Float)
+    sightings: Mapped[int] = mapped_column(default=1)
+    why: Mapped[dict[str, Any]]
+    event_no: Mapped[str | None] = mapped_column(ForeignKey("events.no"), index=True)
+    merged_into: Mapped[str | None] = mapped_column(ForeignKey("alerts.id"), index=True)
+
+
+class AlertSightingRow(Base):
+    """What a camera worker raised, under its id there, and the alert it belongs to: its own, or the open one that it
+    extended. This row is what makes an alert that is sent again the same alert."""
+
+    __tablename__ = "alert_sightings"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    platform: Mapped[str] = mapped_column(String(32))
+    alert_id: Mapped[str] = mapped_column(ForeignKey("alerts.id"), index=True)
+    raised_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class EvidenceRow(RecordMixin, Base):
+    """An evidence file. ``sighting_id`` is the id its alert was raised under, which may be stored after it; so there
+    is no foreign key, and whose evidence it is gets decided when it is read."""
+
+    __tablename__ = "evidence"
+
+    sighting_id: Mapped[str] = mapped_column(String(36), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    media_type: Mapped[str] = mapped_column(String(64))
+    path: Mapped[str] = mapped_column(String(200))
+    sha256: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int] = mapped_column(BigInteger)
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    partial: Mapped[bool] = mapped_column(default=False)
+    stored_at: Mapped[datetime]
+
+
+class CounterRow(Base):
+    """Serial numbers, each counted for itself, without gaps."""
+
+    __tablename__ = "counters"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    value: Mapped[int] = mapped_column(BigInteger)
+
+
+class OutboxRow(Base):
+    """What the outside is told, written in the transaction of the change it tells of. The id is the CloudEvents id and
+    the receivers' idempotency key."""
+
+    __tablename__ = "outbox"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    platform: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime] = mapped_column(index=True)
+    type: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(128), index=True)
+    data: Mapped[dict[str, Any]]
+
+
+class WebhookRow(RecordMixin, Base):
+    """A receiver. Its secret is sealed by the vault under the row's id."""
+
+    __tablename__ = "webhooks"
+
+    url: Mapped[str] = mapped_column(String(1000))
+    sealed_secret: Mapped[str] = mapped_column(String(500))
+    types: Mapped[list[Any]]
+    description: Mapped[str] = mapped_column(String(200), default="")
+    enabled: Mapped[bool] = mapped_column(default=True)
+    configured: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+
+
+class WebhookDeliveryRow(Base):
+    """One message for one receiver: ``pending`` until ``delivered``, or ``dead`` after the last try."""
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (
+        UniqueConstraint("webhook_id", "outbox_id"),
+        Index("ix_webhook_deliveries_state_next_at", "state", "next_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    webhook_id: Mapped[str] = mapped_column(ForeignKey("webhooks.id"))
+    outbox_id: Mapped[str] = mapped_column(ForeignKey("outbox.id"), index=True)
+    state: Mapped[str] = mapped_column(String(16), default="pending")
+    attempts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    next_at: Mapped[datetime]
+    last_status: Mapped[int | None]
+    last_error: Mapped[str | None] = mapped_column(String(200))
+    delivered_at: Mapped[datetime | None]

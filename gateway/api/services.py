@@ -7,16 +7,27 @@ from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.attempts import Attempts
 from gateway.access.passwords import Passwords
+from gateway.api.media import CameraMedia, NoCameraMedia
 from gateway.clock import Clock, system_clock
+from gateway.events.cameras import CameraFact, CameraFacts
 from gateway.grid.locator import GridLocator
 from gateway.live import LiveHub
 from gateway.processes.messages import Sample
+from gateway.rooms.register import RoomRegister
 from gateway.settings import Settings
 from gateway.storage.database import Database
 from gateway.storage.vault import Vault
+
+
+class NoCameras:
+    """Where no camera is registered."""
+
+    async def fact(self, session: AsyncSession, code: str) -> CameraFact | None:
+        return None
 
 
 def _no_samples() -> Iterable[Sample]:
@@ -49,6 +60,9 @@ class Services:
     grids: GridLocator = field(default_factory=GridLocator)
     sign_in_attempts: Attempts = field(default_factory=_sign_in_attempts)
     sign_in_addresses: Attempts = field(default_factory=_sign_in_addresses)
+    cameras: CameraFacts = field(default_factory=NoCameras)
+    media: CameraMedia = field(default_factory=NoCameraMedia)
+    rooms: RoomRegister | None = None
     workers_ready: Callable[[], Mapping[str, bool]] = _no_workers
     extra_metrics: Callable[[], Iterable[Sample]] = _no_samples
 

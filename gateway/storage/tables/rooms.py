@@ -26,7 +26,10 @@ class RoomRow(RecordMixin, Base):
 
 
 class RoomMemberRow(RecordMixin, Base):
-    """A member: a person's browser or a camera. ``state`` follows what the room worker reports."""
+    """A member: a person's browser or a camera, and then the grant under which it was brought in.
+
+    ``state`` follows what the room worker reports.
+    """
 
     __tablename__ = "room_members"
 
@@ -37,5 +40,6 @@ class RoomMemberRow(RecordMixin, Base):
     camera_code: Mapped[str | None] = mapped_column(String(20))
     state: Mapped[str] = mapped_column(String(16), default="invited")
     reason: Mapped[str | None] = mapped_column(String(200))
+    grant_id: Mapped[str | None] = mapped_column(String(36))
     joined_at: Mapped[datetime]
     left_at: Mapped[datetime | None]

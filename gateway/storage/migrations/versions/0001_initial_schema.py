@@ -124,6 +124,7 @@ def upgrade() -> None:
         sa.Column("camera_code", sa.String(length=20), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("reason", sa.String(length=200), nullable=True),
+        sa.Column("grant_id", sa.String(length=36), nullable=True),
         sa.Column("joined_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("left_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", sa.String(length=36), nullable=False),

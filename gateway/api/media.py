@@ -1,0 +1,64 @@
+"""What the doors ask of the media side: pictures and viewing of cameras. Control passes offers and answers, no frame."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from fastapi import Request
+
+from gateway.processes.messages import Answer, Snapshot, StreamLent
+from gateway.refusals import Refusal
+
+MEDIA_TYPE = "application/sdp"
+LONGEST_OFFER = 65_536
+"""Bytes; a browser's offer for one stream has two to six thousand."""
+
+
+class CameraMedia(Protocol):
+    """Each method raises ``Refusal`` when the camera is not pulled, or its worker is away or too slow."""
+
+    async def snapshot(self, code: str) -> Snapshot: ...
+    async def open_viewing(self, code: str, session_id: str, offer: str) -> Answer: ...
+    def close_viewing(self, session_id: str) -> None: ...
+    async def lend(self, code: str, reader: str, until: float) -> StreamLent: ...
+
+
+class NoCameraMedia:
+    """Where no workers run, such as in a test of other doors."""
+
+    async def snapshot(self, code: str) -> Snapshot:
+        raise _away()
+
+    async def open_viewing(self, code: str, session_id: str, offer: str) -> Answer:
+        raise _away()
+
+    def close_viewing(self, session_id: str) -> None:
+        return None
+
+    async def lend(self, code: str, reader: str, until: float) -> StreamLent:
+        raise _away()
+
+
+def _away() -> Refusal:
+    return Refusal(
+        "unavailable", "media_away", "视频处理进程未运行。", "The processes that handle video are not running."
+    )
+
+
+async def sdp_offer(request: Request) -> str:
+    """The body of a WHIP or WHEP request. Raises ``Refusal`` for another media type, or one that is no text or too long."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != MEDIA_TYPE:
+        raise Refusal(
+            "invalid",
+            "not_sdp",
+            f"请求内容类型应为 {MEDIA_TYPE}。",
+            f"The content type must be {MEDIA_TYPE}.",
+            field="content-type",
+        )
+    body = await request.body()
+    if len(body) > LONGEST_OFFER:
+        raise Refusal("too_large", "offer_too_large", "SDP 内容过大。", "The offer is too large.")
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise Refusal("invalid", "offer_invalid", "SDP 内容无法解析。", "The offer is not valid SDP.") from None

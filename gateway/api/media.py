@@ -1,4 +1,4 @@
-"""What the doors ask of the media side: pictures and viewing of cameras. Control passes offers and answers, no frame."""
+"""What the doors ask of the media side: pictures and viewing of cameras. Offers and answers pass here, no frame."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _away() -> Refusal:
 
 
 async def sdp_offer(request: Request) -> str:
-    """The body of a WHIP or WHEP request. Raises ``Refusal`` for another media type, or one that is no text or too long."""
+    """The body of a WHIP or WHEP request. Raises ``Refusal`` for another media type, no text, or too much of it."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != MEDIA_TYPE:
         raise Refusal(
             "invalid",

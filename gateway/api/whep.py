@@ -1,4 +1,4 @@
-"""``/api/v1/whep/cameras/…``: live video of a camera to a browser (WHEP), copied from the one pull, never transcoded."""
+"""``/api/v1/whep/cameras/…``: live video of a camera to a browser (WHEP), copied from the one pull, not transcoded."""
 
 from __future__ import annotations
 

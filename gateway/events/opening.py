@@ -1,0 +1,169 @@
+"""How an alert becomes an event, or joins the one that is open: the same for the sweep, the desk and the intake.
+
+All of it happens in the caller's transaction, with the alert's row held: alert, event, flow row, outbox and audit row
+are there together or not at all. Rows are locked in this order: alert, event, counter, audit head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.access import audit
+from gateway.events.alert_states import AlertAction, next_state
+from gateway.events.announcing import Changes
+from gateway.events.classes import class_of
+from gateway.events.event_states import STATE_LIMITS
+from gateway.events.numbering import LOCAL_TIME, EventNumbering
+from gateway.storage.tables.events import AlertRow, EventFlowRow, EventRow
+
+
+def open_key(camera_code: str, zone: str, hazard: str) -> str:
+    """What an open alert or event is the only one for."""
+    return f"{camera_code}|{zone}|{hazard}"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """``drill``: every event that opens is marked as a drill (演练)."""
+
+    numbering: EventNumbering = field(default_factory=EventNumbering)
+    drill: bool = False
+
+    async def promote(self, session: AsyncSession, alert: AlertRow, changes: Changes) -> EventRow:
+        """Nobody attended to it in time: the system opens the event, or links the alert to the open one."""
+        event = await open_event(session, alert)
+        if event is not None:
+            await self.link(session, alert, event, changes, "link", operator=audit.SYSTEM)
+            return event
+        opinion = "预警无人处理，系统自动上报。"
+        return await self._open(session, alert, changes, "promote", operator=audit.SYSTEM, opinion=opinion)
+
+    async def confirm(
+        self, session: AsyncSession, alert: AlertRow, changes: Changes, *, operator: str, opinion: str
+    ) -> EventRow:
+        """A person found the alert to be real: opens the event at once, or notes it in the one there is."""
+        event = await held_event(session, alert.event_no) if alert.event_no else await open_event(session, alert)
+        if event is not None:
+            await self.link(session, alert, event, changes, "confirm", operator=operator, opinion=opinion)
+            return event
+        return await self._open(session, alert, changes, "confirm", operator=operator, opinion=opinion)
+
+    async def link(
+        self,
+        session: AsyncSession,
+        alert: AlertRow,
+        event: EventRow,
+        changes: Changes,
+        action: AlertAction,
+        *,
+        operator: str,
+        opinion: str = "",
+    ) -> None:
+        """Add the alert to an event that is there; the event's state stays."""
+        alert.state = next_state(alert.state, action)
+        alert.due_at = None
+        alert.event_no = event.no
+        await session.flush()
+        await add_flow(session, event, event.state, f"alert_{action}", operator, opinion, changes.at)
+        await changes.alert(session, alert, "alert.changed")
+        await changes.event(session, event, "event.changed")
+
+    async def _open(
+        self,
+        session: AsyncSession,
+        alert: AlertRow,
+        changes: Changes,
+        action: AlertAction,
+        *,
+        operator: str,
+        opinion: str,
+    ) -> EventRow:
+        alert.state = next_state(alert.state, action)
+        kind = class_of(alert.hazard)
+        now = changes.at
+        event = EventRow(
+            platform=alert.platform,
+            no=await self.numbering.next(session, alert.platform, now),
+            open_key=open_key(alert.camera_code, alert.zone, alert.hazard),
+            state="reported",
+            hazard=alert.hazard,
+            class_code=kind.code,
+            class_name=kind.name,
+            level=kind.level,
+            warning_colour=kind.warning_colour,
+            category=kind.category,
+            camera_code=alert.camera_code,
+            camera_name=alert.camera_name,
+            zone=alert.zone,
+            grid=alert.grid,
+            lng=alert.lng,
+            lat=alert.lat,
+            address=alert.address,
+            reported_at=now,
+            due_at=now + STATE_LIMITS["reported"],
+            description=_description(alert, kind.name, kind.advice),
+            drill=self.drill,
+        )
+        session.add(event)
+        await session.flush()
+        alert.due_at = None
+        alert.event_no = event.no
+        await session.flush()
+        # What was merged into the alert goes where the alert goes.
+        await session.execute(update(AlertRow).where(AlertRow.merged_into == alert.id).values(event_no=event.no))
+        await add_flow(session, event, None, "report", operator, opinion, now)
+        await changes.alert(session, alert, "alert.changed")
+        await changes.event(session, event, "event.opened")
+        act = audit.Act(operator, "event.open", f"event:{event.no}", event.platform, why=f"alert:{alert.id} {action}")
+        await audit.append(session, act, now)
+        return event
+
+
+async def open_event(session: AsyncSession, alert: AlertRow) -> EventRow | None:
+    """The open event of the alert's camera, zone and hazard, held until the transaction ends."""
+    key = open_key(alert.camera_code, alert.zone, alert.hazard)
+    return await session.scalar(select(EventRow).where(EventRow.open_key == key).with_for_update())
+
+
+async def held_event(session: AsyncSession, no: str) -> EventRow | None:
+    """The event of this number, held until the transaction ends."""
+    query = select(EventRow).where(EventRow.no == no).with_for_update()
+    return await session.scalar(query.execution_options(populate_existing=True))
+
+
+async def add_flow(
+    session: AsyncSession,
+    event: EventRow,
+    from_state: str | None,
+    action: str,
+    operator: str,
+    opinion: str,
+    at: datetime,
+) -> None:
+    """Append a step that has led to the event's present state. The event's row must be held, or new."""
+    last = select(func.coalesce(func.max(EventFlowRow.seq), 0)).where(EventFlowRow.event_no == event.no)
+    session.add(
+        EventFlowRow(
+            platform=event.platform,
+            event_no=event.no,
+            seq=(await session.execute(last)).scalar_one() + 1,
+            at=at,
+            from_state=from_state,
+            to_state=event.state,
+            action=action,
+            operator=operator,
+            opinion=opinion,
+        )
+    )
+    await session.flush()
+
+
+def _description(alert: AlertRow, name: str, advice: str) -> str:
+    """What a duty officer reads first: neutral words, nothing that the detector does not know."""
+    seen = alert.hazard_from.astimezone(LOCAL_TIME)
+    place = f"“{alert.camera_name}”" + (f"（区域 {alert.zone}）" if alert.zone else "")
+    return f"{seen:%Y-%m-%d %H:%M:%S} 摄像机{place}发现疑似{name}。{advice}"

@@ -1,0 +1,172 @@
+"""How alerts, events and evidence are shown: the same form over HTTP, on the live stream and to webhooks.
+
+``shown_alerts`` and ``shown_events`` fetch what belongs to a whole page at once, whatever its length.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.storage.tables.events import AlertRow, AlertSightingRow, EventFlowRow, EventRow, EvidenceRow
+
+
+class EvidenceShown(BaseModel):
+    """An evidence file; its bytes are at ``/api/v1/evidence/{id}``. ``partial``: cut short, with its true bounds."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    kind: str = Field(description="snapshot or clip")
+    media_type: str
+    starts_at: datetime
+    ends_at: datetime
+    partial: bool
+    sha256: str
+    size: int
+
+
+class AlertShown(BaseModel):
+    """An alert. ``assess_until`` runs from the acknowledgement on; ``ended_at``: its hazard is over."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    platform: str
+    camera_code: str
+    camera_name: str
+    zone: str
+    hazard: str
+    class_code: str
+    class_name: str
+    state: str
+    grid: str | None
+    lng: float | None
+    lat: float | None
+    address: str
+    hazard_from: datetime
+    raised_at: datetime
+    last_seen_at: datetime
+    ended_at: datetime | None
+    acknowledge_until: datetime
+    assess_until: datetime | None
+    acknowledged_by: str | None
+    assessed_by: str | None
+    assessed_at: datetime | None
+    reason: str
+    score: float
+    sightings: int
+    event_no: str | None
+    merged_into: str | None
+    evidence: list[EvidenceShown] = []
+    why: dict[str, Any]
+    revision: int
+
+
+class FlowShown(BaseModel):
+    """One step of an event."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    at: datetime
+    from_state: str | None
+    to_state: str
+    action: str
+    operator: str
+    opinion: str
+
+
+class EventShown(BaseModel):
+    """A grid event. ``level`` 1 特别重大 … 4 一般; ``due_at`` ends the clock of its present state."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    no: str
+    platform: str
+    state: str
+    hazard: str
+    class_code: str
+    class_name: str
+    level: int
+    warning_colour: str
+    category: str
+    camera_code: str
+    camera_name: str
+    zone: str
+    grid: str | None
+    lng: float | None
+    lat: float | None
+    address: str
+    reported_at: datetime
+    due_at: datetime | None
+    closed_at: datetime | None
+    description: str
+    alert_ids: list[str] = []
+    evidence: list[EvidenceShown] = []
+    flow: list[FlowShown] = []
+    drill: bool
+    revision: int
+
+
+async def shown_alert(session: AsyncSession, row: AlertRow) -> AlertShown:
+    return (await shown_alerts(session, [row]))[0]
+
+
+async def shown_alerts(session: AsyncSession, rows: Sequence[AlertRow]) -> list[AlertShown]:
+    """The alerts with their evidence, in the order of ``rows``."""
+    evidence = await _evidence_of(session, [row.id for row in rows])
+    return [AlertShown.model_validate(row).model_copy(update={"evidence": evidence[row.id]}) for row in rows]
+
+
+async def shown_event(session: AsyncSession, row: EventRow) -> EventShown:
+    return (await shown_events(session, [row]))[0]
+
+
+async def shown_events(session: AsyncSession, rows: Sequence[EventRow]) -> list[EventShown]:
+    """The events with flow, alerts and all evidence of these, in the order of ``rows``."""
+    numbers = [row.no for row in rows]
+    alerts: defaultdict[str, list[str]] = defaultdict(list)
+    linked = select(AlertRow.event_no, AlertRow.id).where(AlertRow.event_no.in_(numbers))
+    for no, alert_id in await session.execute(linked.order_by(AlertRow.raised_at, AlertRow.id)):
+        alerts[no or ""].append(alert_id)
+    evidence = await _evidence_of(session, [alert_id for ids in alerts.values() for alert_id in ids])
+    flow: defaultdict[str, list[FlowShown]] = defaultdict(list)
+    steps = select(EventFlowRow).where(EventFlowRow.event_no.in_(numbers)).order_by(EventFlowRow.seq)
+    for step in await session.scalars(steps):
+        flow[step.event_no].append(FlowShown.model_validate(step))
+    return [
+        EventShown.model_validate(row).model_copy(
+            update={
+                "alert_ids": alerts[row.no],
+                "evidence": _joined(alerts[row.no], evidence),
+                "flow": flow[row.no],
+            }
+        )
+        for row in rows
+    ]
+
+
+def _joined(alert_ids: Iterable[str], evidence: Mapping[str, list[EvidenceShown]]) -> list[EvidenceShown]:
+    return [item for alert_id in alert_ids for item in evidence[alert_id]]
+
+
+async def _evidence_of(session: AsyncSession, alert_ids: Sequence[str]) -> defaultdict[str, list[EvidenceShown]]:
+    found: defaultdict[str, list[EvidenceShown]] = defaultdict(list)
+    if not alert_ids:
+        return found
+    query = (
+        select(AlertSightingRow.alert_id, EvidenceRow)
+        .join(EvidenceRow, EvidenceRow.sighting_id == AlertSightingRow.id)
+        .where(AlertSightingRow.alert_id.in_(alert_ids))
+        .order_by(EvidenceRow.starts_at, EvidenceRow.id)
+    )
+    for alert_id, row in await session.execute(query):
+        found[alert_id].append(EvidenceShown.model_validate(row))
+    return found

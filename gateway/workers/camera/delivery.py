@@ -1,0 +1,152 @@
+"""Brings journalled alerts and their evidence to control, again and again until control says that it has them.
+
+An alert and its clip travel apart: the alert at once, the clip when it is closed. Only when both are stored may the
+journal forget. What a crash left in the journal is taken up at the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from gateway.processes.channel import ChannelClosed
+from gateway.processes.messages import (
+    AlertEnded,
+    AlertRaised,
+    AlertSeen,
+    AlertStored,
+    EvidenceReady,
+    EvidenceStored,
+    Message,
+)
+from gateway.refusals import Refusal
+from gateway.workers.camera.journal import AlertJournal, JournalEntry
+
+log = structlog.get_logger(__name__)
+
+ANSWER_SECONDS = 10.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+
+
+class Control(Protocol):
+    """The channel to control."""
+
+    async def request(self, message: Message, *, timeout: float) -> Message: ...
+
+    def send(self, message: Message) -> None: ...
+
+
+class AlertDelivery:
+    """One for each worker. ``recover_clip`` makes an evidence file of a clip that a crash cut short, or None."""
+
+    def __init__(
+        self,
+        control: Control,
+        journal: AlertJournal,
+        recover_clip: Callable[[str, Path], EvidenceReady | None],
+    ) -> None:
+        self._control = control
+        self._journal = journal
+        self._recover_clip = recover_clip
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: dict[str, int] = {}
+        self.refused = 0
+
+    async def start(self) -> None:
+        """Take up what an earlier run left behind. Comes before any camera may raise: its clips are no leftovers."""
+        for entry in await asyncio.to_thread(lambda: list(self._journal.entries())):
+            self._begin(self._take_up(entry))
+
+    async def stop(self) -> None:
+        """Stop trying; what is not stored lies in the journal."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def waiting(self) -> int:
+        """Messages that control has not taken yet."""
+        return len(self._tasks)
+
+    def raised(self, alert: AlertRaised) -> None:
+        """A journalled alert; its clip follows by ``clip_closed`` or ``no_clip``."""
+        self._waiting[alert.alert_id] = 2
+        self._begin(self._deliver_alert(alert))
+
+    def clip_closed(self, evidence: EvidenceReady) -> None:
+        self._begin(self._deliver_evidence(evidence))
+
+    def no_clip(self, alert_id: str) -> None:
+        """There is no clip, or it could not be written."""
+        self._begin(self._one_done(alert_id))
+
+    def seen(self, alert_id: str, at: float, score: float) -> None:
+        """Said once, without an answer: the next one follows in seconds."""
+        try:
+            self._control.send(AlertSeen(alert_id, at, score))
+        except ChannelClosed:
+            log.info("alert_seen_not_told", alert=alert_id)
+
+    def ended(self, alert_id: str, at: float) -> None:
+        self._begin(self._deliver_end(AlertEnded(alert_id, at)))
+
+    async def _deliver_alert(self, alert: AlertRaised) -> None:
+        if isinstance(await self._until_answered(alert), AlertStored):
+            await self._one_done(alert.alert_id)
+
+    async def _deliver_evidence(self, evidence: EvidenceReady) -> None:
+        if isinstance(await self._until_answered(evidence), EvidenceStored):
+            await self._one_done(evidence.alert_id)
+
+    async def _deliver_end(self, end: AlertEnded) -> None:
+        await self._until_answered(end)
+
+    async def _one_done(self, alert_id: str) -> None:
+        left = self._waiting.get(alert_id, 1) - 1
+        self._waiting[alert_id] = left
+        if left <= 0:
+            del self._waiting[alert_id]
+            await asyncio.to_thread(self._journal.forget, alert_id)
+
+    async def _until_answered(self, message: Message) -> Message | None:
+        """The answer, or None when control will never take it (it stays in the journal for a person to look at)."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return await self._control.request(message, timeout=ANSWER_SECONDS)
+            except (ChannelClosed, TimeoutError):
+                log.warning("control_does_not_answer", message=type(message).__name__)
+            except Refusal as refusal:
+                self.refused += 1
+                log.error("control_refused", message=type(message).__name__, reason=refusal.reason, detail=refusal.en)
+                if refusal.kind != "unavailable":
+                    return None
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _take_up(self, entry: JournalEntry) -> None:
+        # The rule that raised it died with the worker: the sweep in control ends what is not seen again.
+        log.info("journal_taken_up", alert=entry.alert.alert_id)
+        self.raised(entry.alert)
+        evidence = entry.evidence
+        if evidence is None:
+            evidence = await asyncio.to_thread(self._recover, entry.alert.alert_id, entry.clip_path)
+        if evidence is not None:
+            self.clip_closed(evidence)
+        else:
+            self.no_clip(entry.alert.alert_id)
+
+    def _recover(self, alert_id: str, path: Path) -> EvidenceReady | None:
+        evidence = self._recover_clip(alert_id, path)
+        if evidence is not None:
+            self._journal.close_clip(evidence)
+        return evidence
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,226 @@
+"""The command ``gateway``: demo, serve, cameras, models, users, db, tls. Parts are imported when their command runs."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.clock import system_clock
+from gateway.refusals import Refusal
+from gateway.settings import Settings
+from gateway.workers.logs import configure_logs
+from models.cli import app as models_app
+
+app = typer.Typer(
+    help="视频与会商网关 Video and conference gateway.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+users_app = typer.Typer(help="用户 Who may sign in.", no_args_is_help=True)
+db_app = typer.Typer(help="数据库 The database.", no_args_is_help=True)
+cameras_app = typer.Typer(help="摄像机 Cameras on the network.", no_args_is_help=True)
+app.add_typer(users_app, name="users")
+app.add_typer(db_app, name="db")
+app.add_typer(cameras_app, name="cameras")
+app.add_typer(models_app, name="models")
+console = Console()
+errors = Console(stderr=True)
+
+BAD_SETTINGS, REFUSED = 2, 1
+
+
+def load_settings() -> Settings:
+    """The settings, or an end with each wrong field named."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        errors.print("[red]设置有误 The settings are wrong:[/red]")
+        for one in error.errors():
+            name = ".".join(str(part) for part in one["loc"])
+            errors.print(f"  {name}: {one['msg']}  (GATEWAY_{name.replace('.', '__').upper()})", markup=False)
+        raise typer.Exit(BAD_SETTINGS) from None
+    except ValueError as error:  # gateway.toml is no TOML
+        errors.print(f"gateway.toml: {error}", markup=False)
+        raise typer.Exit(BAD_SETTINGS) from None
+    configure_logs(settings.log_format, process="gateway")
+    return settings
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run to the end; a refusal is printed in both languages and ends with 1."""
+    try:
+        asyncio.run(work)
+    except Refusal as refusal:
+        errors.print(f"{refusal.zh}\n{refusal.en}  [{refusal.reason}]", markup=False, style="red")
+        raise typer.Exit(REFUSED) from None
+
+
+@app.command()
+def serve() -> None:
+    """启动服务 Run the service until it is told to end (SIGTERM or Ctrl-C)."""
+    from gateway.workers.control.service import serve as run_service
+
+    run(run_service(load_settings()))
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="HTTP 端口 HTTP port.")] = 8000,
+    folder: Annotated[Path, typer.Option(help="演示数据目录 Folder of the demo's data.")] = Path("var/demo"),
+    keep: Annotated[bool, typer.Option(help="保留上次演示的数据 Keep the records of the last run.")] = False,
+    real: Annotated[
+        bool, typer.Option(help="同时播放真实片段 Also play real clips where GATEWAY_SAMPLE_DATA is set.")
+    ] = False,
+) -> None:
+    """运行演示 Run the whole chain with virtual cameras on this machine."""
+    from gateway.workers.demo import run_demo
+
+    run(run_demo(port=port, folder=folder, keep=keep, real=real))
+
+
+@app.command()
+def tls(
+    names: Annotated[list[str], typer.Argument(help="服务器地址或主机名 Addresses or names of this server.")],
+    folder: Annotated[Path, typer.Option(help="目录 Folder.")] = Path("keys"),
+) -> None:
+    """生成证书 Make a certificate authority of one's own and a server certificate by it."""
+    from gateway.certificates import make_certificates
+
+    async def work() -> None:
+        made = make_certificates(folder, tuple(names), system_clock())
+        console.print(f"GATEWAY_HTTP__CERTIFICATE={made.certificate}", markup=False)
+        console.print(f"GATEWAY_HTTP__PRIVATE_KEY={made.private_key}", markup=False)
+        console.print(f"请在各席位安装 Install on every seat: {made.authority}", markup=False)
+
+    run(work())
+
+
+@db_app.command("migrate")
+def migrate_database() -> None:
+    """升级数据库结构 Bring the database up to this version (``serve`` does it too)."""
+    from gateway.storage.migrations import head, migrate
+
+    async def work() -> None:
+        await migrate(load_settings().database_url)
+        console.print(f"revision {head()}")
+
+    run(work())
+
+
+@db_app.command("check")
+def check_database() -> None:
+    """检查数据库 Reach the database and walk the audit chain."""
+    from gateway.access import audit
+
+    async def work(session: AsyncSession) -> None:
+        verdict = await audit.verify(session)
+        console.print(f"audit rows: {verdict.rows}, holds: {verdict.holds} {verdict.reason or ''}")
+        if not verdict.holds:
+            raise Refusal(
+                "conflict",
+                "audit_chain_broken",
+                "审计链已被破坏。",
+                f"The audit chain is broken at {verdict.broken_at}.",
+            )
+
+    run(_with_session(work))
+
+
+@users_app.command("add")
+def add_user(
+    username: str,
+    role: Annotated[list[str], typer.Option(help="角色，可多次 Role; may be given several times.")],
+    name: Annotated[str, typer.Option(help="姓名 Display name.")] = "",
+    platform: Annotated[str | None, typer.Option(help="所属平台 Platform.")] = None,
+) -> None:
+    """添加用户 Add a user; the password is asked for, or read from standard input."""
+    from gateway.access import audit, users
+    from gateway.access.passwords import Passwords
+
+    settings = load_settings()
+    password = _password()
+
+    async def work(session: AsyncSession) -> None:
+        new = users.NewUser(username, password, name or username, tuple(role), platform or settings.platform_code)
+        await users.create(session, Passwords(), new, by=audit.SYSTEM, now=system_clock())
+        console.print(f"{username}: {', '.join(role)}", markup=False)
+
+    run(_with_session(work, settings))
+
+
+@users_app.command("password")
+def change_password(username: str) -> None:
+    """重置口令 Give a user a new password."""
+    from gateway.access import audit, users
+    from gateway.access.passwords import Passwords
+
+    password = _password()
+
+    async def work(session: AsyncSession) -> None:
+        await users.set_password(session, Passwords(), username, password, by=audit.SYSTEM, now=system_clock())
+
+    run(_with_session(work))
+
+
+@users_app.command("disable")
+def disable_user(
+    username: str, enable: Annotated[bool, typer.Option("--enable", help="恢复 Let in again.")] = False
+) -> None:
+    """停用用户 Shut a user out at once."""
+    from gateway.access import audit, users
+
+    async def work(session: AsyncSession) -> None:
+        await users.set_disabled(session, username, not enable, by=audit.SYSTEM, now=system_clock())
+
+    run(_with_session(work))
+
+
+@users_app.command("list")
+def list_users() -> None:
+    """列出用户 List the users."""
+    from gateway.access import users
+
+    async def work(session: AsyncSession) -> None:
+        table = Table("用户名 username", "姓名 name", "角色 roles", "平台 platform", "停用 disabled")
+        for user in await users.listed(session):
+            roles = ", ".join(str(role) for role in user.roles)
+            table.add_row(user.username, user.display_name, roles, user.platform, "✓" if user.disabled else "")
+        console.print(table)
+
+    run(_with_session(work))
+
+
+def _password() -> str:
+    if sys.stdin.isatty():
+        first = getpass.getpass("口令 Password: ")
+        if first != getpass.getpass("再次输入 Again: "):
+            errors.print("两次输入不一致 The two differ.")
+            raise typer.Exit(REFUSED)
+        return first
+    return sys.stdin.readline().rstrip("\n")
+
+
+async def _with_session(work: Callable[[AsyncSession], Awaitable[None]], settings: Settings | None = None) -> None:
+    """Migrate, and do ``work`` in one transaction."""
+    from gateway.grid.platforms import ensure_hub
+    from gateway.storage.database import Database
+    from gateway.storage.migrations import migrate
+
+    settings = settings or load_settings()
+    await migrate(settings.database_url)
+    db = Database(settings.database_url)
+    try:
+        async with db.transaction() as session:
+            await ensure_hub(session, settings.platform_code, settings.platform_name)
+        async with db.transaction() as session:
+            await work(session)
+    finally:
+        await db.close()

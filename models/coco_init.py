@@ -35,14 +35,14 @@ def coco_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 def hazard_network(coco_onnx: Path | None) -> Any:
     """A ``HazardModel`` for our classes; from scratch when no COCO weights are given."""
-    network = HazardModel("yolov8n.yaml", ch=3, nc=80, verbose=False)
+    network: Any = HazardModel("yolov8n.yaml", ch=3, nc=80, verbose=False)
     tensors = coco_tensors(coco_onnx) if coco_onnx is not None else {}
     if tensors:
         _load_folded(network, tensors)
     detect = network.model[-1]
     for level, branch in enumerate(detect.cv3):
         old = branch[-1]
-        new = torch.nn.Conv2d(old.in_channels, len(CLASSES), 1)
+        new: Any = torch.nn.Conv2d(old.in_channels, len(CLASSES), 1)
         with torch.no_grad():
             new.weight.normal_(0, 0.01)
             new.bias.fill_(math.log(5 / len(CLASSES) / (640 / float(detect.stride[level])) ** 2))
@@ -65,9 +65,7 @@ def _load_folded(network: Any, tensors: dict[str, torch.Tensor]) -> None:
         with torch.no_grad():
             if isinstance(convolution, torch.nn.Conv2d) and isinstance(norm, torch.nn.BatchNorm2d):
                 convolution.weight.copy_(tensors[f"{name}.conv.weight"])
-                norm.running_mean.zero_()
-                norm.running_var.fill_(1 - norm.eps)
-                norm.weight.fill_(1)
+                _identity(norm)
                 norm.bias.copy_(tensors[f"{name}.conv.bias"])
                 used |= {f"{name}.conv.weight", f"{name}.conv.bias"}
             elif isinstance(module, torch.nn.Conv2d) and module.bias is not None and f"{name}.bias" in tensors:
@@ -77,6 +75,12 @@ def _load_folded(network: Any, tensors: dict[str, torch.Tensor]) -> None:
     left = {name for name in tensors if name not in used and "dfl" not in name}
     if left:
         raise ValueError(f"weights of another network: {sorted(left)[:3]} fit nowhere")
+
+
+def _identity(norm: Any) -> None:
+    norm.running_mean.zero_()
+    norm.running_var.fill_(1 - norm.eps)
+    norm.weight.fill_(1)
 
 
 def unfold_batch_norm(network: Any, pictures: torch.Tensor) -> None:

@@ -54,13 +54,13 @@ def tongues(picture: Picture, foot: XY, width: float, height: float, t: float, s
                 for s in np.linspace(1, 0, 9)
             ]
             polygon(layer, left + right, colour)
-    top, left = max(0, int(foot[1] - height * 1.2)), max(0, int(foot[0] - width * 1.2))
-    part = (slice(top, int(foot[1] + height * 0.1) + 1), slice(left, int(foot[0] + width * 1.2) + 1))
+    top_y, left_x = max(0, int(foot[1] - height * 1.2)), max(0, int(foot[0] - width * 1.2))
+    part = (slice(top_y, int(foot[1] + height * 0.1) + 1), slice(left_x, int(foot[0] + width * 1.2) + 1))
     drawn = (layer[part] != picture[part]).any(axis=2).astype(np.float32)
     sigma = max(0.8, width * 0.02)
     alpha = cv2.GaussianBlur(drawn, (0, 0), sigma)
     flames = cv2.GaussianBlur(layer[part], (0, 0), sigma)
-    blend(picture, left, top, flames.astype(np.float32), np.asarray(alpha, np.float32))
+    blend(picture, left_x, top_y, flames.astype(np.float32), np.asarray(alpha, np.float32))
 
 
 def heat_field(picture: Picture, foot: XY, width: float, height: float, t: float, seed: int) -> None:

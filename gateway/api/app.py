@@ -8,14 +8,40 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import APIRouter, FastAPI
 
-from gateway.api import access, grids, health, problems, rooms, session, whep
+from gateway.api import (
+    access,
+    alerts,
+    events,
+    evidence,
+    grids,
+    health,
+    problems,
+    rooms,
+    session,
+    statistics,
+    stream,
+    webhooks,
+    whep,
+)
 from gateway.api.document import described
 from gateway.api.front import PREFIX, Front
 from gateway.api.limits import BodyLimit, TimeLimit
 from gateway.api.pages import ConsolePages
 from gateway.api.services import Services
 
-ROUTERS: tuple[APIRouter, ...] = (session.router, access.router, grids.router, whep.router, rooms.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    session.router,
+    access.router,
+    grids.router,
+    whep.router,
+    rooms.router,
+    alerts.router,
+    events.router,
+    evidence.router,
+    stream.router,
+    statistics.router,
+    webhooks.router,
+)
 """Every resource's router; their paths stand under ``/api/v1``."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

@@ -13,7 +13,10 @@ from gateway.access.attempts import Attempts
 from gateway.access.passwords import Passwords
 from gateway.api.media import CameraMedia, NoCameraMedia
 from gateway.clock import Clock, system_clock
+from gateway.events.announcing import Announcer
 from gateway.events.cameras import CameraFact, CameraFacts
+from gateway.events.opening import Opening
+from gateway.events.recent_views import RecentViews
 from gateway.grid.locator import GridLocator
 from gateway.live import LiveHub
 from gateway.processes.messages import Sample
@@ -36,6 +39,10 @@ def _no_samples() -> Iterable[Sample]:
 
 def _no_workers() -> Mapping[str, bool]:
     return {}
+
+
+def _no_sender() -> None:
+    """Nobody sends the outbox; it waits."""
 
 
 def _sign_in_attempts() -> Attempts:
@@ -63,8 +70,18 @@ class Services:
     cameras: CameraFacts = field(default_factory=NoCameras)
     media: CameraMedia = field(default_factory=NoCameraMedia)
     rooms: RoomRegister | None = None
+    wake_outbox: Callable[[], None] = _no_sender
+    recent_views: RecentViews = field(default_factory=RecentViews)
     workers_ready: Callable[[], Mapping[str, bool]] = _no_workers
     extra_metrics: Callable[[], Iterable[Sample]] = _no_samples
+
+    @property
+    def announcer(self) -> Announcer:
+        return Announcer(self.db, self.live, self.clock, self.wake_outbox)
+
+    @property
+    def opening(self) -> Opening:
+        return Opening(drill=self.settings.drill)
 
 
 def services_of(request: Request) -> Services:

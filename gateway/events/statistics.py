@@ -61,8 +61,8 @@ async def summary(
         .where(*events, EventFlowRow.action == "rework")
     )
     judged = select(func.count()).select_from(AlertRow).where(*alerts, AlertRow.assessed_at.is_not(None))
-    by_state = {state: count for state, count in await session.execute(states)}
-    by_event_state = {state: count for state, count in await session.execute(event_states)}
+    by_state = dict(await session.execute(states))
+    by_event_state = dict(await session.execute(event_states))
     checked = (
         select(func.count(func.distinct(EventRow.no)))
         .join(EventFlowRow, EventFlowRow.event_no == EventRow.no)
@@ -72,9 +72,9 @@ async def summary(
     left_out = by_event_state.get("not_accepted", 0) + by_event_state.get("cancelled", 0)
     return Summary(
         alerts_by_state=by_state,
-        alerts_by_hazard={hazard: count for hazard, count in await session.execute(hazards)},
+        alerts_by_hazard=dict(await session.execute(hazards)),
         events_by_state=by_event_state,
-        events_by_class={code: count for code, count in await session.execute(classes)},
+        events_by_class=dict(await session.execute(classes)),
         rates=(
             Rate(
                 "closure_rate",

@@ -100,7 +100,7 @@ async def add(
 async def change(
     session: AsyncSession, caller: Caller, webhook_id: str, wanted: WebhookChange, revision: int | None, now: datetime
 ) -> WebhookRow:
-    row = await found(session, caller, webhook_id)
+    row = await found(session, caller, webhook_id, held=True)
     if revision is not None and row.revision != revision:
         raise Refusal(
             "conflict",
@@ -126,7 +126,7 @@ async def change(
 
 async def remove(session: AsyncSession, caller: Caller, webhook_id: str, now: datetime) -> None:
     """Take a receiver away, with what was still to be delivered to it."""
-    row = await found(session, caller, webhook_id)
+    row = await found(session, caller, webhook_id, held=True)
     if row.configured:
         raise _configured()
     await session.execute(delete(WebhookDeliveryRow).where(WebhookDeliveryRow.webhook_id == row.id))
@@ -137,7 +137,7 @@ async def remove(session: AsyncSession, caller: Caller, webhook_id: str, now: da
 
 async def replay(session: AsyncSession, caller: Caller, webhook_id: str, delivery_id: str | None, now: datetime) -> int:
     """Send anew, under the same message id: one delivery, or without ``delivery_id`` every dead one."""
-    row = await found(session, caller, webhook_id)
+    row = await found(session, caller, webhook_id, held=True)
     conditions = [WebhookDeliveryRow.webhook_id == row.id]
     if delivery_id is None:
         conditions.append(WebhookDeliveryRow.state == "dead")
@@ -181,10 +181,10 @@ async def ensure_configured(
     await session.flush()
 
 
-async def found(session: AsyncSession, caller: Caller, webhook_id: str) -> WebhookRow:
-    """The receiver, held until the transaction ends; refuses one that is not in the caller's scope."""
+async def found(session: AsyncSession, caller: Caller, webhook_id: str, *, held: bool = False) -> WebhookRow:
+    """The receiver; refuses one that is not in the caller's scope. ``held``: until the transaction ends."""
     query = select(WebhookRow).where(WebhookRow.id == webhook_id, caller.visible(WebhookRow.platform))
-    row = await session.scalar(query.with_for_update())
+    row = await session.scalar(query.with_for_update() if held else query)
     if row is None:
         raise Refusal("not_found", "webhook_unknown", "没有这个接收方。", "There is no such receiver.")
     return row

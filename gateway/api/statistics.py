@@ -1,0 +1,70 @@
+"""``/api/v1/statistics``: figures with the numbers they were made from."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from gateway.access.caller import Caller
+from gateway.api.guard import permit
+from gateway.api.services import Doors
+from gateway.events.statistics import summary
+from gateway.refusals import Refusal
+
+router = APIRouter(tags=["statistics"])
+
+
+class RateShown(BaseModel):
+    """``value`` is null where the denominator is 0."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    zh: str
+    formula: str
+    numerator: int
+    denominator: int
+    value: float | None
+
+
+class SummaryShown(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    since: datetime
+    until: datetime
+    alerts_by_state: dict[str, int]
+    alerts_by_hazard: dict[str, int]
+    events_by_state: dict[str, int]
+    events_by_class: dict[str, int]
+    rates: list[RateShown]
+
+
+@router.get("/statistics/summary")
+async def read_summary(
+    caller: Annotated[Caller, Depends(permit("statistics.read"))],
+    doors: Doors,
+    since: Annotated[AwareDatetime | None, Query(description="Left out: 30 days before the end.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Left out: now.")] = None,
+    platform: Annotated[str | None, Query(max_length=32)] = None,
+) -> SummaryShown:
+    """Counts and rates of a period in the caller's scope."""
+    end = until or doors.clock()
+    begin = since or end - timedelta(days=30)
+    if begin >= end:
+        raise Refusal(
+            "invalid", "period_empty", "起始时间须早于结束时间。", "A period begins before it ends.", field="since"
+        )
+    async with doors.db.reading() as session:
+        made = await summary(session, caller, begin, end, platform)
+    return SummaryShown(
+        since=begin,
+        until=end,
+        alerts_by_state=made.alerts_by_state,
+        alerts_by_hazard=made.alerts_by_hazard,
+        events_by_state=made.events_by_state,
+        events_by_class=made.events_by_class,
+        rates=[RateShown.model_validate(rate) for rate in made.rates],
+    )

@@ -74,6 +74,14 @@ class Supervisor:
             asyncio.create_task(self._keep(state), name=f"keep-{name}") for name, state in self.workers.items()
         ]
 
+    def add(self, spec: WorkerSpec) -> None:
+        """Keep one more worker alive; one that is known already stays as it is."""
+        if spec.name in self.workers:
+            return
+        self.workers[spec.name] = WorkerState(spec)
+        if self._tasks and not self._stopping.is_set():
+            self._tasks.append(asyncio.create_task(self._keep(self.workers[spec.name]), name=f"keep-{spec.name}"))
+
     def heard(self, name: str) -> None:
         """A worker gave a sign of life."""
         self.workers[name].last_word = time.monotonic()

@@ -1,0 +1,120 @@
+"""Who pulls which camera: tells workers what they own, and keeps what they report about its health."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+import structlog
+
+from gateway.clock import Clock
+from gateway.live import LiveHub, Notice
+from gateway.processes.messages import AssignCamera, HealthChanged, ReleaseCamera
+from gateway.processes.supervisor import Supervisor, WorkerSpec
+from gateway.workers.control.links import WorkerLinks
+from gateway.workers.control.placement import Placement
+
+log = structlog.get_logger(__name__)
+
+CAMERA_WORKER = "gateway.workers.camera"
+
+
+@dataclass(frozen=True, slots=True)
+class PulledCamera:
+    """A camera as its worker is told of it."""
+
+    code: str
+    camera_id: str
+    platform: str
+    stream_url: str
+    username: str | None
+    password: str | None = field(repr=False)
+    rules: tuple[dict[str, Any], ...] = ()
+
+
+class PulledCameras(Protocol):
+    """The records of the cameras that are to be pulled."""
+
+    async def pulled(self) -> list[PulledCamera]: ...
+
+    async def one(self, code: str) -> PulledCamera | None:
+        """None: gone, or not to be pulled."""
+
+    async def note_health(self, code: str, state: str, reason: str, at: datetime) -> tuple[str, dict[str, Any]] | None:
+        """Keep it; answers the platform and the camera as the doors show it, None for a camera that is gone."""
+
+
+class Assignments:
+    """One owner for each camera; an order or a report under an old fence is void."""
+
+    def __init__(
+        self,
+        cameras: PulledCameras,
+        placement: Placement,
+        links: WorkerLinks,
+        supervisor: Supervisor,
+        live: LiveHub,
+        clock: Clock,
+    ) -> None:
+        self._cameras = cameras
+        self._placement = placement
+        self._links = links
+        self._supervisor = supervisor
+        self._live = live
+        self._clock = clock
+        self._one_at_a_time = asyncio.Lock()
+
+    async def place_all(self) -> None:
+        """Give every camera a worker; they are told when they are ready."""
+        for camera in await self._cameras.pulled():
+            self._placement.place(camera.code)
+        self._start_workers()
+
+    async def worker_ready(self, worker: str) -> None:
+        """Tell a worker that has just come what it owns."""
+        async with self._one_at_a_time:
+            for code in self._placement.owned_by(worker):
+                await self._assign(code)
+
+    async def changed(self, code: str) -> None:
+        """A camera was added, changed or taken out."""
+        async with self._one_at_a_time:
+            await self._assign(code)
+
+    async def health(self, worker: str, report: HealthChanged) -> None:
+        """A worker's report, if it still owns the camera."""
+        if not self._placement.current(report.code, worker, report.fence):
+            return
+        at = self._clock()
+        kept = await self._cameras.note_health(report.code, report.state, report.reason, at)
+        if kept is not None:
+            platform, shown = kept
+            self._live.publish(Notice("camera.health", platform, shown))
+
+    async def _assign(self, code: str) -> None:
+        camera = await self._cameras.one(code)
+        if camera is None:
+            held = self._placement.remove(code)
+            if held is not None:
+                self._links.tell(held.worker, ReleaseCamera(code))
+            return
+        owner = self._placement.place(code)
+        self._start_workers()
+        order = AssignCamera(
+            code=code,
+            camera_id=camera.camera_id,
+            platform=camera.platform,
+            fence=owner.fence,
+            stream_url=camera.stream_url,
+            username=camera.username,
+            password=camera.password,
+            rules=list(camera.rules),
+        )
+        if not self._links.tell(owner.worker, order):
+            log.info("camera_waits_for_its_worker", camera=code, worker=owner.worker)
+
+    def _start_workers(self) -> None:
+        for worker in self._placement.workers:
+            self._supervisor.add(WorkerSpec(worker, CAMERA_WORKER))

@@ -1,0 +1,60 @@
+"""From the network's raw output to detections: scores against thresholds, then non-maximum suppression by class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.letterbox import Placement
+from detectors.observation import Detection
+
+IOU = 0.6
+MOST = 300
+"""Detections kept of one picture, the best ones."""
+MOST_CANDIDATES = 3000
+
+
+def detections(
+    output: NDArray[np.float32], classes: Sequence[str], thresholds: Mapping[str, float], placement: Placement
+) -> tuple[Detection, ...]:
+    """``output`` is ``[4 + classes, N]``: centre x, y, width, height in input px, then each class's score."""
+    scores = output[4:].T
+    limits = np.array([thresholds[name] for name in classes], np.float32)
+    rows, kinds = np.nonzero(scores >= limits)
+    if not len(rows):
+        return ()
+    values = scores[rows, kinds]
+    if len(rows) > MOST_CANDIDATES:
+        best = np.argpartition(-values, MOST_CANDIDATES)[:MOST_CANDIDATES]
+        rows, kinds, values = rows[best], kinds[best], values[best]
+    centre, size = output[:2, rows].T, output[2:4, rows].T
+    corners = np.concatenate((centre - size / 2, centre + size / 2), axis=1).astype(np.float32)
+    kept = suppressed(corners, values, kinds)[:MOST]
+    return tuple(
+        Detection(classes[int(kinds[i])], float(values[i]), placement.box(*(float(side) for side in corners[i])))
+        for i in kept
+    )
+
+
+def suppressed(
+    corners: NDArray[np.float32], scores: NDArray[np.float32], kinds: NDArray[np.int64], iou: float = IOU
+) -> list[int]:
+    """Indices of what is kept, best first: a box falls when a better one of its class covers it by more than ``iou``.
+
+    Equal scores are kept in the order of their boxes, so that every engine gives the same list.
+    """
+    order = np.lexsort((corners[:, 1], corners[:, 0], -scores))
+    x1, y1, x2, y2 = corners.T
+    area = np.maximum(0, x2 - x1) * np.maximum(0, y2 - y1)
+    kept: list[int] = []
+    while len(order):
+        first, rest = int(order[0]), order[1:]
+        kept.append(first)
+        both = np.maximum(0, np.minimum(x2[first], x2[rest]) - np.maximum(x1[first], x1[rest])) * np.maximum(
+            0, np.minimum(y2[first], y2[rest]) - np.maximum(y1[first], y1[rest])
+        )
+        covered = both > iou * (area[first] + area[rest] - both)
+        order = rest[~(covered & (kinds[rest] == kinds[first]))]
+    return kept

@@ -1,0 +1,46 @@
+"""Weights on ONNX Runtime: the second engine without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from detectors.boxes import detections
+from detectors.letterbox import letterbox
+from detectors.observation import Detection
+from detectors.weights import Card, WeightsRefused, checked_weights
+
+
+class OnnxRuntimeDetector:
+    """One session on the CPU."""
+
+    def __init__(self, card_path: Path, threads: int) -> None:
+        self._card, weights = checked_weights(card_path)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the runtime's exceptions have no base of their own
+            raise WeightsRefused(
+                "weights_unusable", f"模型权重无法加载：{weights}", f"ONNX Runtime cannot load {weights}: {error}"
+            ) from error
+        self._input = self._session.get_inputs()[0].name
+        channels = self._session.get_outputs()[0].shape[1]
+        if isinstance(channels, int) and channels != 4 + len(self._card.classes):
+            raise WeightsRefused(
+                "classes_differ", "模型权重与模型卡的类别不符", "the weights have other classes than their card"
+            )
+
+    @property
+    def card(self) -> Card:
+        return self._card
+
+    def detect(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
+        tensor, placement = letterbox(picture, self._card.input_size)
+        output = np.asarray(self._session.run(None, {self._input: tensor})[0], np.float32)[0]
+        return detections(output, self._card.classes, self._card.thresholds, placement)

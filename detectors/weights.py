@@ -1,0 +1,111 @@
+"""Weights and their card: read, checked against one another, refused with a reason before anything runs on them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+LARGEST = 200_000_000
+"""Bytes; larger files are no weights of ours."""
+
+
+class WeightsRefused(Exception):
+    """The weights cannot be used. ``reason`` is stable; ``zh`` and ``en`` say what to do."""
+
+    def __init__(self, reason: str, zh: str, en: str) -> None:
+        super().__init__(f"{reason}: {en}")
+        self.reason = reason
+        self.zh = zh
+        self.en = en
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a set of weights is. ``input_size`` is height and width in px.
+
+    ``thresholds`` holds the shipped score of each class.
+    """
+
+    name: str
+    sha256: str
+    classes: tuple[str, ...]
+    input_size: tuple[int, int]
+    stride: int
+    thresholds: Mapping[str, float]
+    precision: str
+    licence: str
+    details: Mapping[str, Any] = field(repr=False, default_factory=lambda: MappingProxyType({}))
+
+
+_KEYS = ("name", "sha256", "classes", "input_size", "stride", "thresholds", "precision", "licence")
+
+
+def load_card(path: Path) -> Card:
+    """Read a card. Raises ``WeightsRefused`` ``card_missing`` or ``card_invalid``."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WeightsRefused(
+            "card_missing", f"找不到模型卡 {path}：{error.strerror}", f"the card {path} is not there: {error.strerror}"
+        ) from error
+    except ValueError as error:
+        raise _invalid(path, "no JSON") from error
+    if not isinstance(facts, dict):
+        raise _invalid(path, "no object")
+    missing = [key for key in _KEYS if key not in facts]
+    if missing:
+        raise _invalid(path, f"{missing[0]} is missing")
+    try:
+        height, width = (int(side) for side in facts["input_size"])
+        card = Card(
+            name=str(facts["name"]),
+            sha256=str(facts["sha256"]).lower(),
+            classes=tuple(str(name) for name in facts["classes"]),
+            input_size=(height, width),
+            stride=int(facts["stride"]),
+            thresholds=MappingProxyType({str(k): float(v) for k, v in facts["thresholds"].items()}),
+            precision=str(facts["precision"]),
+            licence=str(facts["licence"]),
+            details=MappingProxyType({key: value for key, value in facts.items() if key not in _KEYS}),
+        )
+    except (TypeError, ValueError, AttributeError) as error:
+        raise _invalid(path, str(error)) from error
+    if card.stride < 1 or any(side < 32 or side > 4096 or side % card.stride for side in card.input_size):
+        raise _invalid(path, f"input_size {card.input_size} is no multiple of the stride, or out of range")
+    if not card.classes or set(card.classes) != set(card.thresholds):
+        raise _invalid(path, "thresholds and classes differ")
+    if any(not 0 < value < 1 for value in card.thresholds.values()):
+        raise _invalid(path, "a threshold lies outside 0..1")
+    return card
+
+
+def checked_weights(card_path: Path) -> tuple[Card, Path]:
+    """The card and its weights (same name, ``.onnx``). Raises ``WeightsRefused`` when they do not belong together."""
+    card = load_card(card_path)
+    weights = card_path.with_suffix(".onnx")
+    try:
+        size = weights.stat().st_size
+        if size > LARGEST:
+            raise WeightsRefused("weights_too_large", f"{weights} 过大", f"{weights} has {size} bytes")
+        with weights.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsRefused(
+            "weights_missing", f"找不到模型权重 {weights}", f"the weights {weights} are not there: {error.strerror}"
+        ) from error
+    if digest != card.sha256:
+        raise WeightsRefused(
+            "weights_damaged",
+            f"模型权重 {weights} 与模型卡的校验值不符，可能被截断或替换，请重新安装",
+            f"the weights {weights} do not match their card's sha256: cut short or replaced; install them again",
+        )
+    return card, weights
+
+
+def _invalid(path: Path, why: str) -> WeightsRefused:
+    return WeightsRefused("card_invalid", f"模型卡 {path} 有误：{why}", f"the card {path} is not valid: {why}")

@@ -1,0 +1,297 @@
+"""Messages reach real receivers on this machine: signed, at least once, and a bad receiver harms only itself."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import web
+from sqlalchemy import select
+
+from gateway.access.caller import Caller
+from gateway.events import webhooks
+from gateway.events.deliveries import SCHEDULE, WebhookSender, wait_after
+from gateway.storage.tables.events import WebhookDeliveryRow
+from gateway.storage.vault import Vault
+
+if TYPE_CHECKING:
+    from tests.gateway.events.conftest import EventsRoom
+
+pytestmark = pytest.mark.integration
+Person = Callable[..., Caller]
+Answer = Callable[[], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Receiver:
+    """A web server that keeps what it is sent and answers as it is told."""
+
+    url: str = ""
+    answer: Answer | None = None
+    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    async def take(self, request: web.Request) -> web.StreamResponse:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.got.append((headers, await request.read()))
+        return await self.answer() if self.answer is not None else web.Response(status=204)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Callable[..., Awaitable[Receiver]]]:
+    runners: list[web.AppRunner] = []
+
+    async def make(answer: Answer | None = None) -> Receiver:
+        made = Receiver(answer=answer)
+        app = web.Application()
+        app.router.add_post("/hook", made.take)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        runners.append(runner)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        made.url = f"http://127.0.0.1:{port}/hook"
+        return made
+
+    yield make
+    for runner in runners:
+        await runner.cleanup()
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    return Vault.at(tmp_path)
+
+
+@dataclass
+class Outside:
+    """The sender at work, and the receivers it knows."""
+
+    room: EventsRoom
+    vault: Vault
+    admin: Caller
+
+    async def add(self, url: str) -> tuple[str, str]:
+        async with self.room.db.transaction() as session:
+            row, secret = await webhooks.add(
+                session, self.vault, self.admin, url=url, types=(), description="", now=self.room.clock()
+            )
+        return row.id, secret
+
+    def sender(self, **options: Any) -> WebhookSender:
+        return WebhookSender(self.room.db, self.vault, self.room.clock, chance=lambda: 0.0, **options)
+
+    @asynccontextmanager
+    async def sending(self, **options: Any) -> AsyncIterator[WebhookSender]:
+        sender = self.sender(**options)
+        task = asyncio.create_task(sender.run(every=0.02))
+        try:
+            yield sender
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def deliveries(self, webhook_id: str) -> list[WebhookDeliveryRow]:
+        async with self.room.db.reading() as session:
+            query = select(WebhookDeliveryRow).where(WebhookDeliveryRow.webhook_id == webhook_id)
+            return list(await session.scalars(query.order_by(WebhookDeliveryRow.id)))
+
+    async def until(self, webhook_id: str, holds: Callable[[WebhookDeliveryRow], bool]) -> WebhookDeliveryRow:
+        async with asyncio.timeout(20):
+            while True:
+                for row in await self.deliveries(webhook_id):
+                    if holds(row):
+                        return row
+                await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def outside(room: EventsRoom, vault: Vault, person: Person) -> Outside:
+    return Outside(room, vault, person("system_admin"))
+
+
+MakeReceiver = Callable[..., Awaitable[Receiver]]
+
+
+async def test_an_event_arrives_signed_as_a_cloud_event(outside: Outside, receiver: MakeReceiver) -> None:
+    target = await receiver()
+    webhook_id, secret = await outside.add(target.url)
+    alert_id = await outside.room.raise_alert("fire")
+    async with outside.sending():
+        row = await outside.until(webhook_id, lambda row: row.state == "delivered")
+    [(headers, body)] = target.got
+    # The signature is computed here by hand, as a receiver would.
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{expected}"
+    assert headers["content-type"].startswith("application/cloudevents+json")
+    message = json.loads(body)
+    assert message["id"] == headers["webhook-id"] == row.outbox_id
+    assert (message["specversion"], message["type"]) == ("1.0", "gateway.event.opened")
+    event = await outside.room.event((await outside.room.shown(alert_id)).event_no)
+    assert message["data"] == event.model_dump(mode="json")
+    assert (row.attempts, row.last_status, row.last_error) == (1, 204, None)
+
+
+async def test_a_receiver_that_fails_gets_the_same_message_again_later(
+    outside: Outside, receiver: MakeReceiver
+) -> None:
+    answers = [500, 500, 200]
+
+    async def answer() -> web.Response:
+        return web.Response(status=answers.pop(0))
+
+    target = await receiver(answer)
+    webhook_id, _ = await outside.add(target.url)
+    await outside.room.raise_alert("fire")
+    async with outside.sending():
+        row = await outside.until(webhook_id, lambda row: row.attempts == 1)
+        assert (row.state, row.last_status, row.last_error) == ("pending", 500, "status_500")
+        assert row.next_at == outside.room.clock() + timedelta(seconds=5)
+        outside.room.clock.advance(seconds=6)
+        await outside.until(webhook_id, lambda row: row.attempts == 2)
+        outside.room.clock.advance(seconds=31)
+        await outside.until(webhook_id, lambda row: row.state == "delivered")
+    assert len({headers["webhook-id"] for headers, _ in target.got}) == 1
+    assert len({body for _, body in target.got}) == 1
+    assert len({headers["webhook-timestamp"] for headers, _ in target.got}) == 3
+
+
+async def test_the_tries_come_to_an_end_and_a_dead_letter_can_be_replayed(
+    outside: Outside, receiver: MakeReceiver
+) -> None:
+    well = False
+
+    async def answer() -> web.Response:
+        return web.Response(status=200 if well else 503)
+
+    target = await receiver(answer)
+    webhook_id, _ = await outside.add(target.url)
+    await outside.room.raise_alert("fire")
+    async with outside.sending() as sender:
+        for attempt in range(1, len(SCHEDULE) + 2):
+            await outside.until(webhook_id, lambda row, attempt=attempt: row.attempts == attempt)  # type: ignore[misc]
+            outside.room.clock.advance(days=2)
+        [row] = await outside.deliveries(webhook_id)
+        assert row.state == "dead"
+        outside.room.clock.advance(days=2)
+        await asyncio.sleep(0.1)
+        assert len(target.got) == len(SCHEDULE) + 1
+        well = True
+        async with outside.room.db.transaction() as session:
+            now = outside.room.clock()
+            assert await webhooks.replay(session, outside.admin, webhook_id, None, now) == 1
+        sender.wake()
+        await outside.until(webhook_id, lambda row: row.state == "delivered")
+    assert len({headers["webhook-id"] for headers, _ in target.got}) == 1
+
+
+async def test_a_receiver_that_hangs_slows_no_other(outside: Outside, receiver: MakeReceiver) -> None:
+    release = asyncio.Event()
+
+    async def hang() -> web.Response:
+        await release.wait()
+        return web.Response()
+
+    slow, quick = await receiver(hang), await receiver()
+    slow_id, _ = await outside.add(slow.url)
+    quick_id, _ = await outside.add(quick.url)
+    async with outside.sending(try_seconds=1.0):
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for zone in ("a", "b", "c"):
+            await outside.room.raise_alert("fire", zone=zone)
+            await asyncio.sleep(0.05)
+        async with asyncio.timeout(10):
+            while len(quick.got) < 3:
+                await asyncio.sleep(0.01)
+        assert loop.time() - began < 1.0
+        row = await outside.until(slow_id, lambda row: row.attempts == 1)
+        assert (row.state, row.last_error) == ("pending", "timeout")
+        release.set()
+        outside.room.clock.advance(seconds=10)
+        await outside.until(slow_id, lambda row: row.attempts == 2 and row.state == "delivered")
+    assert all(row.state == "delivered" for row in await outside.deliveries(quick_id))
+
+
+async def test_an_endless_answer_is_not_read(outside: Outside, receiver: MakeReceiver) -> None:
+    class Endless(web.StreamResponse):
+        async def prepare(self, request: web.BaseRequest) -> Any:
+            writer = await super().prepare(request)
+            for _ in range(10_000):
+                await self.write(b"x" * 65536)
+            return writer
+
+    async def answer() -> web.StreamResponse:
+        return Endless()
+
+    target = await receiver(answer)
+    webhook_id, _ = await outside.add(target.url)
+    await outside.room.raise_alert("fire")
+    async with asyncio.timeout(5), outside.sending():
+        await outside.until(webhook_id, lambda row: row.state == "delivered")
+
+
+async def test_a_redirect_is_not_followed(outside: Outside, receiver: MakeReceiver) -> None:
+    elsewhere = await receiver()
+
+    async def answer() -> web.Response:
+        return web.Response(status=307, headers={"Location": elsewhere.url})
+
+    target = await receiver(answer)
+    webhook_id, _ = await outside.add(target.url)
+    await outside.room.raise_alert("fire")
+    async with outside.sending():
+        row = await outside.until(webhook_id, lambda row: row.attempts == 1)
+    assert (row.state, row.last_status, row.last_error) == ("pending", 307, "redirect_refused")
+    assert elsewhere.got == []
+
+
+async def test_nobody_listening_is_a_failure_like_any_other(outside: Outside, receiver: MakeReceiver) -> None:
+    webhook_id, _ = await outside.add("http://127.0.0.1:1/hook")
+    await outside.room.raise_alert("fire")
+    async with outside.sending() as sender:
+        row = await outside.until(webhook_id, lambda row: row.attempts == 1)
+        assert (row.last_status, row.last_error) == (None, "ConnectError")
+        counted = {sample.labels["outcome"]: sample.value for sample in sender.samples()}
+    assert counted == {"delivered": 0, "failed": 1, "dead": 0}
+
+
+async def test_a_sender_that_dies_after_sending_sends_again_under_the_same_id(
+    outside: Outside, receiver: MakeReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = await receiver()
+    webhook_id, _ = await outside.add(target.url)
+    await outside.room.raise_alert("fire")
+
+    async def die(*_args: object) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(WebhookSender, "_note", die)
+        async with outside.sending():
+            async with asyncio.timeout(10):
+                while not target.got:
+                    await asyncio.sleep(0.01)
+    async with outside.sending():
+        await outside.until(webhook_id, lambda row: row.state == "delivered")
+    assert len(target.got) >= 2
+    assert len({headers["webhook-id"] for headers, _ in target.got}) == 1
+
+
+def test_the_waits_grow_and_end() -> None:
+    waits = [wait_after(attempt, 0.0) for attempt in range(1, len(SCHEDULE) + 1)]
+    assert waits == list(SCHEDULE) == sorted(SCHEDULE)
+    assert wait_after(1, 1.0) == SCHEDULE[0] * 1.2
+    assert wait_after(len(SCHEDULE) + 1, 0.0) is None

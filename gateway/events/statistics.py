@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.caller import Caller
@@ -61,8 +61,8 @@ async def summary(
         .where(*events, EventFlowRow.action == "rework")
     )
     judged = select(func.count()).select_from(AlertRow).where(*alerts, AlertRow.assessed_at.is_not(None))
-    by_state = dict(await session.execute(states))
-    by_event_state = dict(await session.execute(event_states))
+    by_state = await _counts(session, states)
+    by_event_state = await _counts(session, event_states)
     checked = (
         select(func.count(func.distinct(EventRow.no)))
         .join(EventFlowRow, EventFlowRow.event_no == EventRow.no)
@@ -72,9 +72,9 @@ async def summary(
     left_out = by_event_state.get("not_accepted", 0) + by_event_state.get("cancelled", 0)
     return Summary(
         alerts_by_state=by_state,
-        alerts_by_hazard=dict(await session.execute(hazards)),
+        alerts_by_hazard=await _counts(session, hazards),
         events_by_state=by_event_state,
-        events_by_class=dict(await session.execute(classes)),
+        events_by_class=await _counts(session, classes),
         rates=(
             Rate(
                 "closure_rate",
@@ -99,3 +99,7 @@ async def summary(
             ),
         ),
     )
+
+
+async def _counts(session: AsyncSession, query: Select[str, int]) -> dict[str, int]:
+    return {name: number for name, number in (await session.execute(query)).all()}  # noqa: C416 - a Result has keys

@@ -6,6 +6,7 @@ none; ``console_as`` has the console's cookie and, as ``client.csrf``, its CSRF 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from itertools import count
@@ -15,20 +16,28 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access import audit, users
 from gateway.access.passwords import Passwords
 from gateway.api.app import create_app
 from gateway.api.services import Services
 from gateway.clock import Clock
+from gateway.events.cameras import CameraFact
+from gateway.events.intake import AlertIntake, evidence_folder
+from gateway.processes.messages import AlertRaised
 from gateway.settings import Settings
 from gateway.storage.database import Database
+from gateway.storage.evidence_files import EvidenceFiles
+from gateway.storage.ids import new_id
 from gateway.storage.vault import Vault
 
 PASSWORD = "Correct-Horse-7"
 BASE = "https://127.0.0.1"
 
 ClientAs = Callable[..., Awaitable[httpx.AsyncClient]]
+RaiseAlert = Callable[..., Awaitable[str]]
+PICTURE = b"\xff\xd8 picture \xff\xd9"
 
 
 @pytest.fixture
@@ -104,5 +113,36 @@ def console_as(clients: ClientAs, user_with: Callable[..., Awaitable[str]]) -> C
         assert answer.status_code == 200, answer.text
         client.csrf = answer.json()["csrf_token"]  # type: ignore[attr-defined]  # a test's convenience
         return client
+
+    return make
+
+
+class OneStreet:
+    """Every camera stands at one crossing, in the hub."""
+
+    async def fact(self, session: AsyncSession, code: str) -> CameraFact | None:
+        return CameraFact(code, "测试路口东", "hub", grid="990000000001001", lng=120.5, lat=30.25)
+
+
+@pytest.fixture
+def raise_alert(services: Services) -> RaiseAlert:
+    """Hands in an alert as a camera worker does, with its snapshot; answers its id."""
+    journal = services.settings.data_folder / "journal"
+    journal.mkdir()
+    files = EvidenceFiles(evidence_folder(services.settings), (journal,))
+    intake = AlertIntake(files, OneStreet(), services.settings, services.announcer, services.opening)
+
+    async def make(hazard: str = "crowd", zone: str = "square") -> str:
+        alert_id = new_id()
+        path = journal / f"{alert_id}.jpg"
+        path.write_bytes(PICTURE)
+        now = services.clock().timestamp()
+        await intake.handle(
+            AlertRaised(
+                alert_id, "99000000001320000001", zone, hazard, now - 3, now, 0.9, {"boxes": []}, str(path),
+                hashlib.sha256(PICTURE).hexdigest(),
+            )
+        )  # fmt: skip
+        return alert_id
 
     return make

@@ -1,0 +1,79 @@
+"""A member of a room: a person's browser or a camera; what it sends, and what it watches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gateway.rooms.presence import MemberKind, MemberState, Presence
+from gateway.rooms.publishing import Publication
+from gateway.rooms.sound import Sound
+from gateway.streams.bus import FrameBus
+from gateway.streams.source import FrameSource
+
+if TYPE_CHECKING:
+    from gateway.rooms.watching import Watching
+
+
+class Member:
+    """``bus`` carries its video; ``sound`` its Opus (None: a camera without sound). ``watchings`` by member watched."""
+
+    def __init__(self, member_id: str, kind: MemberKind, bus: FrameBus, sound: Sound | None, now: float) -> None:
+        self.id = member_id
+        self.kind: MemberKind = kind
+        self.bus = bus
+        self.sound = sound
+        self.presence = Presence(kind, now, publishing=kind == "camera")
+        self.state: MemberState = "joined"
+        self.publication: Publication | None = None
+        self.publications = 0
+        self.watchings: dict[str, Watching] = {}
+
+    def ask_keyframe(self) -> None:
+        if self.publication is not None:
+            self.publication.ask_keyframe()
+
+    async def stop_publishing(self) -> None:
+        publication, self.publication = self.publication, None
+        self.presence.publishing = False
+        self.presence.media_at = None
+        if publication is not None:
+            await publication.close()
+
+    async def close(self) -> None:
+        """End all it sends and watches."""
+        watchings = list(self.watchings.values())
+        self.watchings.clear()
+        await asyncio.gather(self.stop_publishing(), *(watching.close() for watching in watchings))
+
+
+class CameraMember(Member):
+    """A camera, through a ``FrameSource`` that the room starts and stops."""
+
+    def __init__(self, member_id: str, source: FrameSource, now: float, monotonic: Callable[[], float]) -> None:
+        super().__init__(member_id, "camera", source.bus, None, now)
+        self._source = source
+        self._monotonic = monotonic
+        self._watch: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await self._source.start()
+        self._watch = asyncio.get_running_loop().create_task(self._notice())
+
+    async def close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        await super().close()
+        await self._source.stop()
+
+    async def _notice(self) -> None:
+        """Notes when a picture came: a camera that sends none is shown as silent."""
+        subscription = self.bus.subscribe(f"room-{self.id}", 8, start="gop_cache")
+        try:
+            async for frame in subscription:
+                if frame.kind == "video":
+                    self.presence.media_at = self._monotonic()
+        finally:
+            subscription.close()

@@ -1,0 +1,212 @@
+"""One emergency room: its members, who publishes, who watches whom."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from gateway.refusals import Refusal
+from gateway.rooms.member import CameraMember, Member
+from gateway.rooms.presence import MemberChange, MemberState
+from gateway.rooms.publishing import Publication
+from gateway.rooms.sound import Sound
+from gateway.rooms.watching import Watching
+from gateway.settings import WebRtcSettings
+from gateway.streams.bus import FrameBus
+from gateway.streams.outgoing import PacketisedFrames
+from gateway.streams.source import FrameSource
+
+log = structlog.get_logger(__name__)
+
+MOST_MEMBERS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a room needs from outside. ``clock``: wall time, ``monotonic``: steady time, both in seconds."""
+
+    network: WebRtcSettings
+    packetised: PacketisedFrames
+    clock: Callable[[], float]
+    monotonic: Callable[[], float]
+    on_change: Callable[[MemberChange], None]
+
+
+class Room:
+    """Changes of one member are made one after another; those of different members do not wait for each other."""
+
+    def __init__(self, room_id: str, around: Surroundings) -> None:
+        self.id = room_id
+        self._around = around
+        self._members: dict[str, Member] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def members(self) -> int:
+        return len(self._members)
+
+    @property
+    def watchings(self) -> int:
+        return sum(len(member.watchings) for member in self._members.values())
+
+    async def add_camera(self, member_id: str, source: FrameSource) -> None:
+        self._place_for(member_id)
+        monotonic = self._around.monotonic
+        member = CameraMember(member_id, source, monotonic(), monotonic)
+        self._members[member_id] = member
+        try:
+            await member.start()
+        except BaseException:
+            self._members.pop(member_id, None)
+            raise
+        self._tell(member, "joined", "")
+
+    def add_person(self, member_id: str) -> None:
+        self._place_for(member_id)
+        member = Member(member_id, "person", FrameBus(), Sound(), self._around.monotonic())
+        self._members[member_id] = member
+        self._tell(member, "joined", "")
+
+    async def remove(self, member_id: str, reason: str = "left") -> None:
+        """Take a member out and tell; one that is gone already does no harm."""
+        member = self._members.pop(member_id, None)
+        if member is None:
+            return
+        watched = [other.watchings.pop(member_id, None) for other in self._members.values()]
+        self._tell(member, "gone", reason)
+        await asyncio.gather(member.close(), *(watching.close() for watching in watched if watching is not None))
+
+    async def publish(self, member_id: str, offer: str) -> str:
+        """Answer a WHIP offer; a publication that stands is replaced (a browser that reloaded)."""
+        member = self._member(member_id)
+        if member.kind == "camera" or member.sound is None:
+            raise Refusal("conflict", "camera_publishes_itself", "摄像机成员不能发布", "a camera member cannot publish")
+        await member.stop_publishing()
+        member.publications += 1
+        epoch = member.publications
+
+        def media() -> None:
+            member.presence.media_at = self._around.monotonic()
+            if member.state != "publishing":
+                self._tell(member, "publishing", "")
+
+        def ended(reason: str) -> None:
+            if member.publication is publication:
+                self._spawn(self._publication_lost(member, reason))
+
+        publication = Publication(
+            self._around.network, member.bus, member.sound, epoch=epoch, clock=self._around.clock, on_media=media,
+            on_ended=ended,
+        )  # fmt: skip
+        member.publication = publication
+        try:
+            answer = await publication.answer(offer)
+        except BaseException:
+            if member.publication is publication:
+                member.publication = None
+            raise
+        if self._members.get(member_id) is not member or member.publication is not publication:
+            await publication.close()
+            raise _member_unknown()
+        member.presence.publishing = True
+        member.presence.alive_at = self._around.monotonic()
+        return answer
+
+    async def stop_publishing(self, member_id: str) -> None:
+        member = self._member(member_id)
+        if member.publication is not None:
+            await self._publication_lost(member, "stopped")
+
+    async def watch(self, viewer_id: str, member_id: str, offer: str) -> str:
+        """Answer a WHEP offer of ``viewer_id`` for ``member_id``; an older watching of the same pair ends."""
+        viewer, watched = self._member(viewer_id), self._member(member_id)
+        await self.stop_watching(viewer_id, member_id)
+
+        def ended(reason: str) -> None:
+            if viewer.watchings.get(member_id) is watching:
+                log.info("watching_lost", room=self.id, viewer=viewer_id, member=member_id, reason=reason)
+                self._spawn(self.stop_watching(viewer_id, member_id))
+
+        watching = Watching(
+            self._around.network, watched, f"room-{viewer_id}", self._around.packetised, clock=self._around.clock,
+            on_ended=ended,
+        )  # fmt: skip
+        viewer.watchings[member_id] = watching
+        try:
+            answer = await watching.answer(offer)
+        except BaseException:
+            if viewer.watchings.get(member_id) is watching:
+                del viewer.watchings[member_id]
+            raise
+        if viewer.watchings.get(member_id) is not watching:
+            await watching.close()
+            raise _member_unknown()
+        return answer
+
+    async def stop_watching(self, viewer_id: str, member_id: str) -> None:
+        viewer = self._members.get(viewer_id)
+        watching = viewer.watchings.pop(member_id, None) if viewer is not None else None
+        if watching is not None:
+            await watching.close()
+
+    def alive(self, member_id: str) -> None:
+        member = self._members.get(member_id)
+        if member is not None:
+            member.presence.alive_at = self._around.monotonic()
+
+    async def sweep(self) -> None:
+        """Judge every member by the signs it gave, tell what changed, take out who is gone."""
+        now = self._around.monotonic()
+        for member in list(self._members.values()):
+            state, reason = member.presence.judge(now)
+            if state == "gone":
+                await self.remove(member.id, reason)
+            elif state != member.state:
+                self._tell(member, state, reason)
+
+    async def close(self) -> None:
+        members = list(self._members.values())
+        self._members.clear()
+        await asyncio.gather(*(member.close() for member in members))
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _publication_lost(self, member: Member, reason: str) -> None:
+        await member.stop_publishing()
+        if self._members.get(member.id) is member:
+            self._tell(member, "joined", reason)
+
+    def _place_for(self, member_id: str) -> None:
+        if member_id in self._members:
+            raise Refusal("conflict", "member_exists", "该成员已在会议室中", "this member is in the room already")
+        if len(self._members) >= MOST_MEMBERS:
+            raise Refusal(
+                "too_many",
+                "room_full",
+                f"会议室成员已满（{MOST_MEMBERS}）",
+                f"the room is full ({MOST_MEMBERS} members)",
+            )
+
+    def _member(self, member_id: str) -> Member:
+        member = self._members.get(member_id)
+        if member is None:
+            raise _member_unknown()
+        return member
+
+    def _tell(self, member: Member, state: MemberState, reason: str) -> None:
+        member.state = state
+        log.info("room_member_changed", room=self.id, member=member.id, state=state, reason=reason)
+        self._around.on_change(MemberChange(self.id, member.id, state, reason, self._around.clock()))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _member_unknown() -> Refusal:
+    return Refusal("not_found", "member_unknown", "会议室中没有该成员", "there is no such member in the room")

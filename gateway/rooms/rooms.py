@@ -1,0 +1,124 @@
+"""All rooms of one process: one method for each message of the room worker, with no knowledge of processes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from gateway.refusals import Refusal
+from gateway.rooms.presence import MemberChange
+from gateway.rooms.room import Room, Surroundings
+from gateway.settings import WebRtcSettings
+from gateway.streams.outgoing import PacketisedFrames
+from gateway.streams.source import FrameSource
+
+log = structlog.get_logger(__name__)
+
+MOST_ROOMS = 50
+MOST_WATCHINGS = 256
+SWEEP_EVERY = 0.25
+
+
+class Rooms:
+    """``on_change`` hears every change of a member; it must not block."""
+
+    def __init__(
+        self,
+        network: WebRtcSettings,
+        on_change: Callable[[MemberChange], None],
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._around = Surroundings(network, PacketisedFrames(256), clock, monotonic, on_change)
+        self._rooms: dict[str, Room] = {}
+        self._sweeping: asyncio.Task[None] | None = None
+
+    @property
+    def rooms(self) -> int:
+        return len(self._rooms)
+
+    @property
+    def members(self) -> int:
+        return sum(room.members for room in self._rooms.values())
+
+    @property
+    def watchings(self) -> int:
+        return sum(room.watchings for room in self._rooms.values())
+
+    def start(self) -> None:
+        """Begin to look for members that have gone."""
+        if self._sweeping is None:
+            self._sweeping = asyncio.get_running_loop().create_task(self._sweep())
+
+    async def close(self) -> None:
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            await asyncio.gather(self._sweeping, return_exceptions=True)
+            self._sweeping = None
+        await asyncio.gather(*(self.close_room(room_id) for room_id in list(self._rooms)))
+
+    async def open_room(self, room_id: str) -> None:
+        """A room that is open stays as it is. Refuses ``rooms_too_many``."""
+        if room_id in self._rooms:
+            return
+        if len(self._rooms) >= MOST_ROOMS:
+            raise Refusal("too_many", "rooms_too_many", "会议室数量已达上限", "too many rooms are open")
+        self._rooms[room_id] = Room(room_id, self._around)
+
+    async def close_room(self, room_id: str) -> None:
+        room = self._rooms.pop(room_id, None)
+        if room is not None:
+            await room.close()
+
+    async def add_camera(self, room_id: str, member_id: str, source: FrameSource) -> None:
+        """The room starts ``source`` and stops it when the camera leaves."""
+        await self._room(room_id).add_camera(member_id, source)
+
+    async def add_person(self, room_id: str, member_id: str) -> None:
+        self._room(room_id).add_person(member_id)
+
+    async def remove(self, room_id: str, member_id: str) -> None:
+        room = self._rooms.get(room_id)
+        if room is not None:
+            await room.remove(member_id)
+
+    async def publish(self, room_id: str, member_id: str, offer: str) -> str:
+        return await self._room(room_id).publish(member_id, offer)
+
+    async def stop_publishing(self, room_id: str, member_id: str) -> None:
+        await self._room(room_id).stop_publishing(member_id)
+
+    async def subscribe(self, room_id: str, viewer_id: str, member_id: str, offer: str) -> str:
+        room = self._room(room_id)
+        if self.watchings >= MOST_WATCHINGS:
+            raise Refusal("too_many", "watchings_too_many", "会议室观看路数已达上限", "too many streams are watched")
+        return await room.watch(viewer_id, member_id, offer)
+
+    async def stop_subscription(self, room_id: str, viewer_id: str, member_id: str) -> None:
+        room = self._rooms.get(room_id)
+        if room is not None:
+            await room.stop_watching(viewer_id, member_id)
+
+    def alive(self, room_id: str, member_id: str) -> None:
+        room = self._rooms.get(room_id)
+        if room is not None:
+            room.alive(member_id)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_EVERY)
+            for room in list(self._rooms.values()):
+                try:
+                    await room.sweep()
+                except (OSError, RuntimeError) as error:  # one room's fault never stops the watch over the others
+                    log.error("room_sweep_failed", room=room.id, error=repr(error))
+
+    def _room(self, room_id: str) -> Room:
+        room = self._rooms.get(room_id)
+        if room is None:
+            raise Refusal("not_found", "room_unknown", "没有这个会议室", "there is no such room")
+        return room

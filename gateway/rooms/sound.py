@@ -1,0 +1,64 @@
+"""A member's sound on its way to the others: Opus packets as they came, each listener with a short queue of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from gateway.streams.aiortc_seams import OutgoingFrame
+from gateway.streams.frame import EncodedFrame
+
+QUEUE = 25
+"""Half a second of 20 ms packets: a listener further behind loses the oldest, rather than hearing them late."""
+
+
+class Listening:
+    """One listener; ``next_frame`` is what ``aiortc_seams.send_encoded`` asks for."""
+
+    def __init__(self, sound: Sound) -> None:
+        self._sound = sound
+        self._queue: deque[EncodedFrame] = deque(maxlen=QUEUE)
+        self._ready = asyncio.Event()
+        self._closed = False
+        self.drops = 0
+
+    def push(self, frame: EncodedFrame) -> None:
+        if len(self._queue) == QUEUE:
+            self.drops += 1
+        self._queue.append(frame)
+        self._ready.set()
+
+    async def next_frame(self) -> OutgoingFrame | None:
+        """The next packet; None once closed."""
+        while not self._queue:
+            if self._closed:
+                return None
+            self._ready.clear()
+            await self._ready.wait()
+        frame = self._queue.popleft()
+        return OutgoingFrame([frame.data], frame.pts)
+
+    def close(self) -> None:
+        self._closed = True
+        self._queue.clear()
+        self._ready.set()
+        self._sound.leave(self)
+
+
+class Sound:
+    """One member's sound."""
+
+    def __init__(self) -> None:
+        self._listeners: set[Listening] = set()
+
+    def publish(self, frame: EncodedFrame) -> None:
+        for listener in self._listeners:
+            listener.push(frame)
+
+    def listen(self) -> Listening:
+        listener = Listening(self)
+        self._listeners.add(listener)
+        return listener
+
+    def leave(self, listener: Listening) -> None:
+        self._listeners.discard(listener)

@@ -1,0 +1,72 @@
+"""Reads a WHIP or WHEP offer before aiortc sees it: bounded, complete, and free of names that would need a look-up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiortc import sdp
+
+from gateway.refusals import Refusal
+
+MOST_BYTES = 64 * 1024
+MOST_MEDIA = 4
+MOST_CANDIDATES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An offer fit to be answered. ``kinds`` of its media, in its order; ``h264``, ``opus``: that codec is offered."""
+
+    text: str
+    kinds: tuple[str, ...]
+    h264: bool
+    opus: bool
+
+
+def malformed(reason: str = "sdp_malformed") -> Refusal:
+    return Refusal("invalid", reason, "SDP 提议无法解析", "the SDP offer cannot be read", field="offer")
+
+
+def read_offer(text: str) -> Offer:
+    """Check an SDP offer. Refuses ``sdp_too_large``, ``sdp_malformed``, ``sdp_incomplete``, ``sdp_unserved_media``."""
+    if len(text) > MOST_BYTES:
+        raise Refusal("too_large", "sdp_too_large", "SDP 提议过大", "the SDP offer is too large", field="offer")
+    text = _without_names(text)
+    try:
+        session = sdp.SessionDescription.parse(text)
+    except (ValueError, AssertionError, LookupError, AttributeError, TypeError, StopIteration) as error:
+        raise malformed() from error
+    if not 0 < len(session.media) <= MOST_MEDIA:
+        raise malformed()
+    kinds = [media.kind for media in session.media]
+    if any(kind not in ("audio", "video") or kinds.count(kind) > 1 for kind in kinds):
+        raise Refusal(
+            "invalid",
+            "sdp_unserved_media",
+            "提议只能包含一路视频和一路音频",
+            "an offer may hold one video and one audio medium, nothing else",
+            field="offer",
+        )
+    bundle = next((group for group in session.group if group.semantic == "BUNDLE"), None)
+    if len(kinds) > 1 and (bundle is None or list(bundle.items) != [media.rtp.muxId for media in session.media]):
+        raise malformed("sdp_not_bundled")
+    for media in session.media:
+        known = media.ice is not None and media.ice.usernameFragment and media.ice.password
+        if not known or media.dtls is None or not media.dtls.fingerprints or not media.rtp.muxId:
+            raise malformed("sdp_incomplete")
+        if len(media.ice_candidates) > MOST_CANDIDATES:
+            raise malformed()
+    codecs = {codec.mimeType.lower() for media in session.media for codec in media.rtp.codecs}
+    return Offer(text, tuple(kinds), "video/h264" in codecs, "audio/opus" in codecs)
+
+
+def _without_names(text: str) -> str:
+    """Leave out mDNS candidates and the end of candidates: resolving them takes seconds where multicast is filtered,
+    and is not needed, since the browser's own checks tell its address (peer-reflexive, RFC 8445 section 7.3.1.3)."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    kept = [
+        line
+        for line in lines
+        if not (line.startswith("a=candidate:") and ".local " in line) and line.strip() != "a=end-of-candidates"
+    ]
+    return "\r\n".join(kept)

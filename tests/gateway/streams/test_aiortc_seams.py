@@ -1,0 +1,98 @@
+"""The private names of aiortc that the gateway leans on are where they were; a release that moves one fails here."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+
+import aiortc
+import aiortc.rtcrtpreceiver
+import aiortc.rtcrtpsender
+import pytest
+from aiortc import RTCPeerConnection
+from aiortc.codecs.h264 import H264PayloadDescriptor
+from aiortc.rtp import RtpPacket
+
+from gateway.refusals import Refusal
+from gateway.settings import WebRtcSettings
+from gateway.streams import aiortc_seams as seams
+
+
+def test_the_release_is_the_one_the_seams_were_read_from() -> None:
+    assert aiortc.__version__.startswith(seams.AIORTC)
+
+
+@pytest.mark.parametrize(("owner", "name"), [(owner, name) for owner, names in seams.SEAMS.items() for name in names])
+def test_every_private_name_is_where_it_was(owner: object, name: str) -> None:
+    assert hasattr(owner, name)
+
+
+def test_the_sender_takes_frames_history_and_keyframe_requests_where_we_put_ours() -> None:
+    run = inspect.getsource(aiortc.RTCRtpSender._run_rtp)
+    assert "await self._next_encoded_frame(codec)" in run
+    assert "RTP_HISTORY_SIZE" in run
+    assert "self._send_keyframe()" in inspect.getsource(aiortc.RTCRtpSender._handle_rtcp_packet)
+    frame = aiortc.rtcrtpsender.RTCEncodedFrame([b"a"], 1, 0)
+    assert (frame.payloads, frame.timestamp) == ([b"a"], 1)
+
+
+async def test_the_receiver_hands_packets_to_the_tap_and_sends_the_pli_it_asks_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection = seams.new_connection()
+    receiver = connection.addTransceiver("video", direction="recvonly").receiver
+    taken: list[seams.IncomingPacket] = []
+    asked: list[int] = []
+
+    async def pli(ssrc: int) -> None:
+        asked.append(ssrc)
+
+    monkeypatch.setattr(receiver, "_send_rtcp_pli", pli)
+    codec = aiortc.codecs.CODECS["video"][-2]
+    receiver._RTCRtpReceiver__codecs[codec.payloadType] = codec  # type: ignore[attr-defined]  # what receive() does
+    seams.receive_encoded(receiver, lambda packet: not taken.append(packet))  # type: ignore[func-returns-value]
+    packet = RtpPacket(codec.payloadType, 1, 7, 9000, 42, b"\x65abc")
+    await receiver._handle_rtp_packet(packet, 0)
+    assert taken == [seams.IncomingPacket(7, 9000, 42, True, b"\x00\x00\x00\x01\x65abc")]
+    assert asked == [42]
+    await connection.close()
+
+
+def test_packetising_gives_payloads_that_depacketise_to_the_same_units() -> None:
+    unit = b"\x00\x00\x00\x01\x67abcd" + b"\x00\x00\x00\x01\x65" + bytes(range(1, 255)) * 20
+    payloads = seams.packetise_h264(unit)
+    assert all(len(payload) <= 1300 for payload in payloads)
+    assert b"".join(H264PayloadDescriptor.parse(payload)[1] for payload in payloads) == unit
+
+
+async def _offered(connection: RTCPeerConnection) -> str:
+    connection.addTransceiver("video", direction="recvonly")
+    await connection.setLocalDescription(await connection.createOffer())
+    return connection.localDescription.sdp
+
+
+async def _answered(network: WebRtcSettings, offer: str) -> RTCPeerConnection:
+    connection = seams.new_connection()
+    await connection.setRemoteDescription(aiortc.RTCSessionDescription(offer, "offer"))
+    seams.bind_addresses(connection, network)
+    await connection.setLocalDescription(await connection.createAnswer())
+    return connection
+
+
+async def test_addresses_and_ports_of_the_settings_are_offered_and_a_full_range_is_refused() -> None:
+    asker = seams.new_connection()
+    offer = await _offered(asker)
+    taken, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0)
+    )
+    port = taken.get_extra_info("sockname")[1]
+    network = WebRtcSettings(addresses=("127.0.0.1",), port_from=port, port_to=port)
+    with pytest.raises(Refusal, match="webrtc_no_port"):
+        await _answered(network, offer)
+    taken.close()
+    await asyncio.sleep(0)
+    answered = await _answered(network, offer)
+    candidates = [line for line in answered.localDescription.sdp.splitlines() if line.startswith("a=candidate")]
+    assert len(candidates) == 1
+    assert f"127.0.0.1 {port} typ host" in candidates[0]
+    await asyncio.gather(asker.close(), answered.close())

@@ -1,0 +1,213 @@
+"""A camera's H.264 reaches a viewer as it is, from the cached picture on; what would be a black picture is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aiortc import RTCPeerConnection, RTCSessionDescription
+from av import VideoFrame
+
+from gateway.refusals import Refusal
+from gateway.streams import aiortc_seams as seams
+from gateway.streams.bus import FrameBus
+from gateway.streams.whep import WhepDoor
+
+_spec = importlib.util.spec_from_file_location("webrtc_parts", Path(__file__).parents[1] / "webrtc_parts.py")
+assert _spec is not None
+assert _spec.loader is not None
+parts = importlib.util.module_from_spec(_spec)
+sys.modules[_spec.name] = parts
+_spec.loader.exec_module(parts)
+
+FILM = parts.film()
+
+
+@pytest.fixture
+async def door() -> AsyncIterator[WhepDoor]:
+    opened = WhepDoor(parts.LOOPBACK, most_sessions=2, connect_within=3)
+    yield opened
+    await opened.close_all()
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[RTCPeerConnection]:
+    connection = seams.new_connection()
+    yield connection
+    await connection.close()
+
+
+async def offer_of(connection: RTCPeerConnection, *kinds: str) -> str:
+    for kind in kinds or ("video",):
+        connection.addTransceiver(kind, direction="recvonly")
+    await connection.createOffer()
+    for transceiver in connection.getTransceivers():
+        ice = transceiver.receiver.transport.transport._connection
+        ice.get_component_candidates = seams._host_candidates(ice, parts.LOOPBACK)  # type: ignore[method-assign]
+    await connection.setLocalDescription(await connection.createOffer())
+    return connection.localDescription.sdp
+
+
+async def pictures(connection: RTCPeerConnection, count: int) -> list[VideoFrame]:
+    track = connection.getReceivers()[-1].track
+    async with asyncio.timeout(8):
+        return [await track.recv() for _ in range(count)]
+
+
+@pytest.mark.parametrize("kinds", [("video",), ("audio", "video"), ("video", "audio")])
+async def test_a_viewer_decodes_the_film_from_the_cached_keyframe(
+    door: WhepDoor, client: RTCPeerConnection, kinds: tuple[str, ...]
+) -> None:
+    bus = FrameBus()
+    async with parts.playing(bus, FILM, ahead=20):
+        opened = await door.open(bus, await offer_of(client, *kinds))
+        begun = asyncio.get_running_loop().time()
+        await client.setRemoteDescription(RTCSessionDescription(opened.answer, "answer"))
+        track = next(r.track for r in client.getReceivers() if r.track is not None and r.track.kind == "video")
+        async with asyncio.timeout(8):
+            shown = [await track.recv() for _ in range(40)]
+        assert asyncio.get_running_loop().time() - begun < 1.9
+        assert {(frame.width, frame.height) for frame in shown} == {(parts.WIDTH, parts.HEIGHT)}
+        stamps = [frame.pts for frame in shown]
+        assert stamps == sorted(set(stamps))
+        await door.close(opened.viewing_id)
+        assert door.viewers == 0
+
+
+async def test_the_last_of_the_cache_is_not_a_group_of_pictures_behind(
+    door: WhepDoor, client: RTCPeerConnection
+) -> None:
+    bus = FrameBus()
+    async with parts.playing(bus, FILM, ahead=40):
+        opened = await door.open(bus, await offer_of(client))
+        await client.setRemoteDescription(RTCSessionDescription(opened.answer, "answer"))
+        shown = await pictures(client, 36)
+        assert shown[-1].pts - shown[0].pts < 90_000 // 10
+
+
+async def test_a_lost_picture_is_served_from_the_cache_at_most_once_a_second(
+    door: WhepDoor, client: RTCPeerConnection
+) -> None:
+    bus = FrameBus()
+    async with parts.playing(bus, FILM, ahead=20):
+        opened = await door.open(bus, await offer_of(client))
+        await client.setRemoteDescription(RTCSessionDescription(opened.answer, "answer"))
+        await pictures(client, 15)
+        session = door.session(opened.viewing_id)
+        assert session is not None
+        before = session.frames_sent
+        receiver = client.getReceivers()[-1]
+        ssrc = receiver.getSynchronizationSources()[0].source
+        for _ in range(5):
+            await seams.request_keyframe(receiver, ssrc)
+        await asyncio.sleep(0.4)
+        again = session.frames_sent - before
+        assert 20 <= again <= 50
+        assert len(await pictures(client, 20)) == 20
+
+
+async def test_hevc_and_b_frames_are_refused_in_words(door: WhepDoor, client: RTCPeerConnection) -> None:
+    offer = await offer_of(client)
+    bus = FrameBus()
+    for frame in FILM[:5]:
+        bus.publish(replace(frame, codec="hevc"))
+    with pytest.raises(Refusal, match="codec_not_h264") as refused:
+        await door.open(bus, offer)
+    assert "H.264" in refused.value.zh
+    bus = FrameBus()
+    for frame in parts.film(12, bframes=2):
+        bus.publish(frame)
+    with pytest.raises(Refusal, match="b_frames"):
+        await door.open(bus, offer)
+    assert door.viewers == 0
+
+
+@pytest.mark.parametrize(
+    ("offer", "reason"),
+    [
+        ("", "sdp_malformed"),
+        ("v=0\r\nm=video", "sdp_malformed"),
+        ("\x00" * 100, "sdp_malformed"),
+        ("v=0\r\n" + "a=x\r\n" * 20_000, "sdp_too_large"),
+        ("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n", "sdp_incomplete"),
+    ],
+)
+async def test_a_broken_offer_is_refused(door: WhepDoor, offer: str, reason: str) -> None:
+    bus = FrameBus()
+    with pytest.raises(Refusal) as refused:
+        await door.open(bus, offer)
+    assert refused.value.reason == reason
+    assert refused.value.field == "offer"
+
+
+async def test_every_cut_and_every_missing_line_of_an_offer_is_answered_or_refused(client: RTCPeerConnection) -> None:
+    door = WhepDoor(parts.LOOPBACK, most_sessions=500)
+    bus = FrameBus()
+    for frame in FILM[:15]:
+        bus.publish(replace(frame, arrival=1.0))
+    lines = (await offer_of(client)).splitlines()
+    for number in range(0, len(lines), 2):
+        for text in ("\r\n".join(lines[:number]), "\r\n".join(lines[:number] + lines[number + 1 :])):
+            try:
+                await door.open(bus, text + "\r\n")
+            except Refusal as refusal:
+                assert refusal.kind == "invalid"
+    await door.close_all()
+    assert door.viewers == 0
+
+
+async def test_an_offer_without_h264_is_refused(door: WhepDoor, client: RTCPeerConnection) -> None:
+    text = (await offer_of(client)).replace("H264", "H263")
+    with pytest.raises(Refusal, match="h264_not_offered"):
+        await door.open(FrameBus(), text)
+
+
+async def test_one_viewer_too_many_is_refused_and_one_that_never_connects_is_closed() -> None:
+    ended: list[tuple[str, str]] = []
+    door = WhepDoor(
+        parts.LOOPBACK, most_sessions=1, connect_within=0.4, on_closed=lambda key, why: ended.append((key, why))
+    )
+    client = seams.new_connection()
+    offer = await offer_of(client)
+    bus = FrameBus()
+    async with parts.playing(bus, FILM, ahead=13):
+        opened = await door.open(bus, offer, viewing_id="one")
+        with pytest.raises(Refusal, match="viewers_too_many"):
+            await door.open(bus, offer)
+        await parts.until(lambda: door.viewers == 0, 3)
+        assert ended == [("one", "never_connected")]
+        assert opened.viewing_id == "one"
+    await client.close()
+    await door.close_all()
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(60)
+@parts.needs_chromium
+async def test_a_browser_shows_the_camera(door: WhepDoor) -> None:
+    bus = FrameBus()
+
+    async def whep(name: str, offer: str) -> str:
+        return (await door.open(bus, offer, viewing_id=name)).answer
+
+    async with parts.playing(bus, FILM, ahead=30), parts.chromium() as browser:
+        page = await browser.new_page()
+        await page.expose_function("whep", whep)
+        await page.set_content(parts.PAGE)
+        viewer = parts.Viewer(page)
+        async with asyncio.timeout(20):
+            first_picture_ms = await page.evaluate("watch('camera', false, 'whep')")
+        assert first_picture_ms < 1_900, "the picture came with the next keyframe, not from the cache"
+        before = await viewer.numbers("camera")
+        await asyncio.sleep(2)
+        after = await viewer.numbers("camera")
+        assert after["width"] == parts.WIDTH
+        assert after["time"] - before["time"] > 1
+        assert after["decoded"] - before["decoded"] > 25
+        await page.close()
+        assert door.viewers == 1

@@ -36,6 +36,15 @@ class Surroundings:
     on_change: Callable[[MemberChange], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Of those present: frames and sound packets that slow watchers lost, packets that publishers lost on the way."""
+
+    frames: int
+    sound: int
+    packets: int
+
+
 class Room:
     """Changes of one member are made one after another; those of different members do not wait for each other."""
 
@@ -52,6 +61,15 @@ class Room:
     @property
     def watchings(self) -> int:
         return sum(len(member.watchings) for member in self._members.values())
+
+    def losses(self) -> Losses:
+        members = self._members.values()
+        watchings = [watching for member in members for watching in member.watchings.values()]
+        return Losses(
+            sum(watching.video.lost for watching in watchings),
+            sum(watching.sound_lost for watching in watchings),
+            sum(member.publication.packets_lost for member in members if member.publication is not None),
+        )
 
     async def add_camera(self, member_id: str, source: FrameSource) -> None:
         self._place_for(member_id)

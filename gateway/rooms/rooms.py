@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 
@@ -20,6 +21,18 @@ log = structlog.get_logger(__name__)
 MOST_ROOMS = 50
 MOST_WATCHINGS = 256
 SWEEP_EVERY = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class RoomCounts:
+    """What there is now; the losses are those of the members present."""
+
+    rooms: int
+    members: int
+    watchings: int
+    frames_lost: int
+    sound_lost: int
+    packets_lost: int
 
 
 class Rooms:
@@ -48,6 +61,17 @@ class Rooms:
     @property
     def watchings(self) -> int:
         return sum(room.watchings for room in self._rooms.values())
+
+    def counts(self) -> RoomCounts:
+        losses = [room.losses() for room in self._rooms.values()]
+        return RoomCounts(
+            self.rooms,
+            self.members,
+            self.watchings,
+            sum(loss.frames for loss in losses),
+            sum(loss.sound for loss in losses),
+            sum(loss.packets for loss in losses),
+        )
 
     def start(self) -> None:
         """Begin to look for members that have gone."""

@@ -38,8 +38,12 @@ class Watching:
             clock=clock,
             start="next_keyframe" if person else "gop_cache",
             ask_source=watched.ask_keyframe if person else None,
-            on_refused=on_ended,
+            on_ended=on_ended,
         )
+
+    @property
+    def sound_lost(self) -> int:
+        return self._listening.drops if self._listening is not None else 0
 
     async def answer(self, offer_sdp: str) -> str:
         """Refuses the reasons of ``offers.read_offer`` and ``h264_not_offered``."""

@@ -32,12 +32,6 @@ KEYFRAME_EVERY = 1.0
 QUEUE = 300
 
 
-async def _none() -> AsyncIterator[EncodedFrame]:
-    """Stands before the first subscription."""
-    return
-    yield  # makes this a generator
-
-
 class PacketisedFrames:
     """Packetises each frame once for all viewers of a process; a viewer that joins late costs its own packetising."""
 
@@ -80,6 +74,7 @@ class Timeline:
 class OutgoingVideo:
     """One viewer's H.264. ``next_frame`` and ``keyframe_wanted`` are what ``aiortc_seams.send_encoded`` asks for.
 
+    ``on_ended`` hears once that there is nothing to show: ``source_ended``, ``codec_not_h264`` or ``b_frames``.
     ``ask_source``: where the source makes a keyframe on request (a browser); a camera's comes from the cache.
     """
 
@@ -92,7 +87,7 @@ class OutgoingVideo:
         clock: Callable[[], float],
         start: Start = "gop_cache",
         ask_source: Callable[[], None] | None = None,
-        on_refused: Callable[[str], None] | None = None,
+        on_ended: Callable[[str], None] | None = None,
     ) -> None:
         self._bus = bus
         self._name = name
@@ -100,33 +95,39 @@ class OutgoingVideo:
         self._clock = clock
         self._start: Start = start
         self._ask_source = ask_source
-        self._on_refused = on_refused
+        self._on_ended = on_ended
         self.epoch = -1
         self._timeline = Timeline()
         self._subscription: Subscription | None = None
-        self._frames: AsyncIterator[EncodedFrame] = _none()
+        self._frames: AsyncIterator[EncodedFrame] | None = None
         self._since = 0.0
         self._needs_keyframe = True
-        self._drops_seen = 0
+        self._lost_seen = 0
         self._wanted_at = float("-inf")
         self._restart = False
         self._free_at = 0.0
         self.sent = 0
         self.skipped = 0
-        self.lost = 0
+        self._lost = 0
+
+    @property
+    def lost(self) -> int:
+        """Frames dropped because this viewer was too slow."""
+        return self._lost + (self._subscription.drops if self._subscription is not None else 0)
 
     async def next_frame(self) -> OutgoingFrame | None:
         """The next frame to send; None when the source has ended."""
         while True:
-            subscription = self._subscription
-            if subscription is None or self._restart:
-                subscription = self._subscribe()
-            frame = await anext(self._frames, None)
+            frames = self._frames
+            if frames is None or self._restart:
+                frames = self._subscribe()
+            frame = await anext(frames, None)
             if frame is None:
+                self._end("source_ended")
                 return None
             if frame.kind != "video" or self._restart:
                 continue
-            if not self._fits(frame, subscription.drops):
+            if not self._fits(frame):
                 self.skipped += 1
                 continue
             cached = frame.arrival <= self._since
@@ -153,23 +154,23 @@ class OutgoingVideo:
         if self._subscription is not None:
             self._subscription.close()
 
-    def _subscribe(self) -> Subscription:
+    def _subscribe(self) -> AsyncIterator[EncodedFrame]:
         if self._subscription is not None:
-            self.lost += self._subscription.drops
+            self._lost += self._subscription.drops
             self._subscription.close()
         self._restart = False
         self._needs_keyframe = True
-        self._drops_seen = 0
+        self._lost_seen = self._lost
         self._since = self._clock() if self._start == "gop_cache" else float("-inf")
         subscription = self._bus.subscribe(self._name, QUEUE, start=self._start)
         self._subscription = subscription
-        self._frames = aiter(subscription)
+        self._frames = frames = aiter(subscription)
         self._free_at = asyncio.get_running_loop().time()
         if self._ask_source is not None:
             self._ask_source()
-        return subscription
+        return frames
 
-    def _fits(self, frame: EncodedFrame, drops: int) -> bool:
+    def _fits(self, frame: EncodedFrame) -> bool:
         """Whether a decoder can use the frame: after a loss or a new epoch only a keyframe starts it again."""
         if frame.codec != "h264":
             self._refuse("codec_not_h264", frame)
@@ -177,11 +178,12 @@ class OutgoingVideo:
         if read_access_unit(frame.data).b_slice:
             self._refuse("b_frames", frame)
             return False
-        if frame.epoch != self.epoch or drops != self._drops_seen:
+        lost = self.lost
+        if frame.epoch != self.epoch or lost != self._lost_seen:
             self._needs_keyframe = True
-            if drops != self._drops_seen and self._ask_source is not None:
+            if lost != self._lost_seen and self._ask_source is not None:
                 self._ask_source()
-            self.epoch, self._drops_seen = frame.epoch, drops
+            self.epoch, self._lost_seen = frame.epoch, lost
         if self._needs_keyframe and not frame.keyframe:
             return False
         self._needs_keyframe = False
@@ -189,9 +191,12 @@ class OutgoingVideo:
 
     def _refuse(self, reason: str, frame: EncodedFrame) -> None:
         self.epoch = frame.epoch
-        if self._on_refused is not None:
-            refused, self._on_refused = self._on_refused, None
-            refused(reason)
+        self._end(reason)
+
+    def _end(self, reason: str) -> None:
+        if self._on_ended is not None:
+            ended, self._on_ended = self._on_ended, None
+            ended(reason)
 
     async def _pace(self, size: int) -> None:
         now = asyncio.get_running_loop().time()

@@ -18,7 +18,7 @@ from gateway.streams.access_unit import read_access_unit
 from gateway.streams.bus import FrameBus
 from gateway.streams.frame import EncodedFrame
 from gateway.streams.offers import Offer, read_offer
-from gateway.streams.outgoing import OutgoingVideo, PacketisedFrames
+from gateway.streams.outgoing import QUEUE, OutgoingVideo, PacketisedFrames
 from gateway.streams.peer import CONNECT_WITHIN, Peer
 
 log = structlog.get_logger(__name__)
@@ -62,6 +62,15 @@ class OpenedViewing:
     answer: str
 
 
+@dataclass(frozen=True, slots=True)
+class ViewingCounts:
+    """``frames_sent`` and ``frames_lost`` (viewers too slow) are totals since the door was made."""
+
+    viewers: int
+    frames_sent: int
+    frames_lost: int
+
+
 class ViewingSession:
     """One viewer of one bus."""
 
@@ -73,6 +82,10 @@ class ViewingSession:
     @property
     def frames_sent(self) -> int:
         return self._video.sent
+
+    @property
+    def frames_lost(self) -> int:
+        return self._video.lost
 
     @property
     def state(self) -> str:
@@ -103,12 +116,22 @@ class WhepDoor:
         self._packetised = PacketisedFrames()
         self._sessions: dict[str, ViewingSession] = {}
         self._opening = 0
+        self._sent_before = 0
+        self._lost_before = 0
         self._unplayable: WeakKeyDictionary[FrameBus, tuple[int, str]] = WeakKeyDictionary()
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def viewers(self) -> int:
         return len(self._sessions)
+
+    def counts(self) -> ViewingCounts:
+        sessions = self._sessions.values()
+        return ViewingCounts(
+            len(sessions),
+            self._sent_before + sum(session.frames_sent for session in sessions),
+            self._lost_before + sum(session.frames_lost for session in sessions),
+        )
 
     def session(self, viewing_id: str) -> ViewingSession | None:
         return self._sessions.get(viewing_id)
@@ -143,6 +166,8 @@ class WhepDoor:
         session = self._sessions.pop(viewing_id, None)
         if session is None:
             return
+        self._sent_before += session.frames_sent
+        self._lost_before += session.frames_lost
         await session.close()
         log.info("viewing_closed", viewing=viewing_id, reason=reason, frames=session.frames_sent)
         if self._on_closed is not None:
@@ -156,11 +181,12 @@ class WhepDoor:
     async def _answered(self, key: str, bus: FrameBus, offer: Offer) -> OpenedViewing:
         peer = Peer(self._network, lambda reason: self._end_later(key, reason), connect_within=self._connect_within)
 
-        def refused(reason: str) -> None:
-            self._unplayable[bus] = (video.epoch, reason)
+        def ended(reason: str) -> None:
+            if reason in _REFUSALS:
+                self._unplayable[bus] = (video.epoch, reason)
             self._end_later(key, reason)
 
-        video = OutgoingVideo(bus, f"whep-{key}", self._packetised, clock=self._clock, on_refused=refused)
+        video = OutgoingVideo(bus, f"whep-{key}", self._packetised, clock=self._clock, on_ended=ended)
         sender = peer.prepare_sending(offer, video=True, audio=False)["video"]
         seams.send_encoded(sender, video.next_frame, video.keyframe_wanted)
         self._sessions[key] = ViewingSession(key, peer, video)
@@ -180,7 +206,7 @@ class WhepDoor:
     async def _check_source(self, bus: FrameBus) -> None:
         """Look at what the cache holds: a source that a browser would show black is refused in words."""
         first: EncodedFrame | None = None
-        subscription = bus.subscribe("whep-check", FRAMES_LOOKED_AT + 1, start="gop_cache")
+        subscription = bus.subscribe("whep-check", QUEUE, start="gop_cache")
         looked = 0
         try:
             async with asyncio.timeout(FIRST_FRAME_WITHIN) as limit:

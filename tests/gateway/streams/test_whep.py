@@ -76,7 +76,9 @@ async def test_a_viewer_decodes_the_film_from_the_cached_keyframe(
         stamps = [frame.pts for frame in shown]
         assert stamps == sorted(set(stamps))
         await door.close(opened.viewing_id)
-        assert door.viewers == 0
+        counts = door.counts()
+        assert (counts.viewers, counts.frames_lost) == (0, 0)
+        assert counts.frames_sent >= 40
 
 
 async def test_the_last_of_the_cache_is_not_a_group_of_pictures_behind(
@@ -151,12 +153,14 @@ async def test_every_cut_and_every_missing_line_of_an_offer_is_answered_or_refus
     for frame in FILM[:15]:
         bus.publish(replace(frame, arrival=1.0))
     lines = (await offer_of(client)).splitlines()
+    kinds = set()
     for number in range(0, len(lines), 2):
         for text in ("\r\n".join(lines[:number]), "\r\n".join(lines[:number] + lines[number + 1 :])):
             try:
                 await door.open(bus, text + "\r\n")
             except Refusal as refusal:
-                assert refusal.kind == "invalid"
+                kinds.add(refusal.kind)
+    assert kinds == {"invalid"}
     await door.close_all()
     assert door.viewers == 0
 
@@ -183,6 +187,25 @@ async def test_one_viewer_too_many_is_refused_and_one_that_never_connects_is_clo
         assert ended == [("one", "never_connected")]
         assert opened.viewing_id == "one"
     await client.close()
+    await door.close_all()
+
+
+async def test_a_viewing_ends_when_b_frames_come_later_and_the_next_viewer_is_told_at_once(
+    client: RTCPeerConnection,
+) -> None:
+    ended: list[str] = []
+    door = WhepDoor(parts.LOOPBACK, on_closed=lambda key, why: ended.append(why))
+    bus = FrameBus()
+    offer = await offer_of(client)
+    async with parts.playing(bus, FILM, ahead=20):
+        opened = await door.open(bus, offer)
+        await client.setRemoteDescription(RTCSessionDescription(opened.answer, "answer"))
+        await pictures(client, 5)
+    for frame in parts.film(12, bframes=2):
+        bus.publish(frame)
+    await parts.until(lambda: ended == ["b_frames"], 3)
+    with pytest.raises(Refusal, match="b_frames"):
+        await door.open(bus, offer)
     await door.close_all()
 
 

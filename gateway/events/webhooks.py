@@ -184,7 +184,7 @@ async def ensure_configured(
 async def found(session: AsyncSession, caller: Caller, webhook_id: str, *, held: bool = False) -> WebhookRow:
     """The receiver; refuses one that is not in the caller's scope. ``held``: until the transaction ends."""
     query = select(WebhookRow).where(WebhookRow.id == webhook_id, caller.visible(WebhookRow.platform))
-    row = await session.scalar(query.with_for_update() if held else query)
+    row = await session.scalar(query.with_for_update(key_share=True) if held else query)
     if row is None:
         raise Refusal("not_found", "webhook_unknown", "没有这个接收方。", "There is no such receiver.")
     return row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -31,7 +31,7 @@ async def test_alerts_are_listed_newest_first_and_filtered(
     page = (await client.get("/api/v1/alerts")).json()
     assert [item["id"] for item in page["items"]] == [fire, stall, crowd]
     assert page["total"] == 3
-    for params, wanted in (
+    cases: tuple[tuple[dict[str, Any], list[str]], ...] = (
         ({"state": "detected"}, [stall, crowd]),
         ({"state": ["detected", "auto_promoted"], "limit": 1}, [fire]),
         ({"hazard": "stall"}, [stall]),
@@ -41,7 +41,8 @@ async def test_alerts_are_listed_newest_first_and_filtered(
         ({"until": clock().isoformat()}, [stall, crowd]),
         ({"platform": "town"}, []),
         ({"camera_code": "99000000001320000001", "hazard": "crowd"}, [crowd]),
-    ):
+    )
+    for params, wanted in cases:
         items = (await client.get("/api/v1/alerts", params=params)).json()["items"]
         assert [item["id"] for item in items] == wanted, params
 

@@ -39,7 +39,7 @@ def test_an_alert_is_acknowledged_once_so_that_its_assessment_window_begins_once
 def test_a_judgement_is_not_taken_back(state: str) -> None:
     for action in ("acknowledge", "confirm", "reject", "merge", "promote", "link"):
         with pytest.raises(Refusal, match="alert_state"):
-            next_state(state, action)  # type: ignore[arg-type]  # each is an action
+            next_state(state, action)
 
 
 def test_a_rejected_fire_holds_no_new_fire_back_but_a_rejected_stall_does() -> None:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from gateway.access import audit
 from gateway.processes.messages import AlertEnded, AlertSeen, AlertStored, Done, EvidenceStored
 from gateway.refusals import Refusal
 from gateway.storage.evidence_files import EvidenceFiles
 from gateway.storage.ids import new_id
-from gateway.storage.tables.events import AlertRow, AlertSightingRow, EventRow, EvidenceRow, OutboxRow
+from gateway.storage.tables.events import AlertRow, AlertSightingRow, CounterRow, EventRow, EvidenceRow, OutboxRow
 
 if TYPE_CHECKING:
     from tests.gateway.events.conftest import EventsRoom
@@ -238,3 +239,23 @@ async def test_a_later_sighting_joins_the_event_that_is_still_open(room: EventsR
     assert event.alert_ids == [first, second]
     assert [step.action for step in event.flow] == ["report", "alert_link"]
     assert await room.how_many(EventRow) == 1
+
+
+async def test_an_intake_that_fails_before_its_commit_tells_nobody_and_stores_it_when_it_comes_again(
+    room: EventsRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = room.alert("fire")
+
+    async def fail(*_args: object, **_options: object) -> None:
+        raise Refusal("unavailable", "database_busy", "数据库繁忙。", "The database is busy.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(audit, "append", fail)
+        with pytest.raises(Refusal, match="database_busy"):
+            await room.intake.handle(message)
+    for table in (AlertRow, AlertSightingRow, EventRow, EvidenceRow, OutboxRow, CounterRow):
+        assert await room.how_many(table) == 0
+    assert room.topics() == []
+    assert room.wakes == []
+    assert await room.intake.handle(message) == AlertStored(message.alert_id)
+    assert (await room.shown(message.alert_id)).event_no == "hub-20300107-00001"

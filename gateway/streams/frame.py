@@ -16,7 +16,10 @@ class EncodedFrame:
     ``data`` is Annex-B for video (start codes; parameter sets stand before each keyframe), the bare payload for audio.
     ``pts`` counts in units of ``1 / clock_rate`` seconds, never goes back within one ``epoch``, and starts anywhere.
     ``arrival`` is the wall-clock time of receipt (seconds since the epoch, UTC): rules and evidence count by it.
-    ``epoch`` grows when the source was reconnected or its parameters changed: whoever copies must start anew at a keyframe.
+    ``composition_offset`` added to ``pts`` gives the time of presentation (ISO/IEC 14496-12); it differs from 0 only in
+    streams with B-frames, where frames travel in another order than they are shown.
+    ``epoch`` grows when the source was reconnected or its parameters changed: whoever copies must start anew at a
+    keyframe.
     """
 
     kind: Literal["video", "audio"]
@@ -29,3 +32,4 @@ class EncodedFrame:
     epoch: int = 0
     width: int = 0
     height: int = 0
+    composition_offset: int = 0

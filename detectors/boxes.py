@@ -31,11 +31,12 @@ def detections(
         rows, kinds, values = rows[best], kinds[best], values[best]
     centre, size = output[:2, rows].T, output[2:4, rows].T
     corners = np.concatenate((centre - size / 2, centre + size / 2), axis=1).astype(np.float32)
-    kept = suppressed(corners, values, kinds)[:MOST]
-    return tuple(
+    found = (
         Detection(classes[int(kinds[i])], float(values[i]), placement.box(*(float(side) for side in corners[i])))
-        for i in kept
+        for i in suppressed(corners, values, kinds)[:MOST]
     )
+    # What lies in the padding alone has nothing left of it.
+    return tuple(one for one in found if one.box.area > 0)
 
 
 def suppressed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from detectors.observation import Detection
 from detectors.weights import Card, WeightsRefused
 
-EngineName = Literal["openvino", "onnxruntime", "ultralytics"]
+EngineName = Literal["openvino", "onnxruntime", "ultralytics", "auto"]
+"""``auto``: OpenVINO where it is installed, else ONNX Runtime."""
 
 
 class Detector(Protocol):
@@ -25,8 +27,13 @@ class Detector(Protocol):
 
 
 def open_detector(engine: EngineName, card_path: Path, threads: int = 0) -> Detector:
-    """Load checked weights. ``threads`` 0: all cores but one, at least one. Raises ``WeightsRefused``."""
+    """Load checked weights. ``threads`` 0: all cores but one, at least one. Raises ``WeightsRefused``.
+
+    ``card_path`` is the card's JSON; Ultralytics also takes any YOLO file (``.pt``), which must be trusted: it is code.
+    """
     threads = threads or max(1, (os.cpu_count() or 2) - 1)
+    if engine == "auto":
+        engine = "openvino" if find_spec("openvino") else "onnxruntime"
     try:
         if engine == "openvino":
             from detectors.openvino_engine import OpenVinoDetector

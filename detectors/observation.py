@@ -63,7 +63,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One object: a class of the weights' card (``person``, ``fire``, ``smoke``, ``stall``), its score 0..1, its box."""
+    """One object: a class of the weights' card (``person``, ``fire``, ``smoke``, ``stall``), its score 0..1 and box."""
 
     label: str
     score: float

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from detectors.boxes import detections
 from detectors.letterbox import letterbox
 from detectors.observation import Detection
-from detectors.weights import Card, WeightsRefused, checked_weights
+from detectors.weights import Card, WeightsRefused, checked_weights, classes_differ
 
 
 class OnnxRuntimeDetector:
@@ -32,9 +32,7 @@ class OnnxRuntimeDetector:
         self._input = self._session.get_inputs()[0].name
         channels = self._session.get_outputs()[0].shape[1]
         if isinstance(channels, int) and channels != 4 + len(self._card.classes):
-            raise WeightsRefused(
-                "classes_differ", "模型权重与模型卡的类别不符", "the weights have other classes than their card"
-            )
+            raise classes_differ(channels - 4, self._card.classes)
 
     @property
     def card(self) -> Card:

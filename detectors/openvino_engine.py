@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from detectors.boxes import detections
 from detectors.letterbox import letterbox
 from detectors.observation import Detection
-from detectors.weights import Card, WeightsRefused, checked_weights
+from detectors.weights import Card, WeightsRefused, checked_weights, classes_differ
 
 
 class OpenVinoDetector:
@@ -38,9 +38,7 @@ class OpenVinoDetector:
         self._request = self._compiled.create_infer_request()
         outputs = self._compiled.output(0).partial_shape
         if outputs[1].is_static and outputs[1].get_length() != 4 + len(self._card.classes):
-            raise WeightsRefused(
-                "classes_differ", "模型权重与模型卡的类别不符", "the weights have other classes than their card"
-            )
+            raise classes_differ(outputs[1].get_length() - 4, self._card.classes)
 
     @property
     def card(self) -> Card:

@@ -1,7 +1,8 @@
-"""Weights on Ultralytics (the training extra): the engine for GPUs, and the one that training used."""
+"""Weights on Ultralytics (the training extra): the engine for GPUs and for any YOLO file, and the one training used."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -12,21 +13,33 @@ from numpy.typing import NDArray
 from detectors.boxes import detections
 from detectors.letterbox import letterbox
 from detectors.observation import Detection
-from detectors.weights import Card, WeightsRefused, checked_weights
+from detectors.weights import Card, WeightsRefused, checked_weights, classes_differ
+
+THRESHOLD = 0.25
+"""Least score where a YOLO file has no card: Ultralytics' own default."""
+SIDE = 640
+"""Input px where a YOLO file does not say what it was trained at."""
 
 
 class UltralyticsDetector:
-    """Ultralytics loads and runs the network; boxes are made by the same code as for the other engines."""
+    """Ultralytics loads and runs the network; boxes are made by the same code as for the other engines.
 
-    def __init__(self, card_path: Path) -> None:
+    ``path`` is a card (JSON, its ONNX beside it) or a YOLO file. A ``.pt`` is a pickle, so code: only trusted ones.
+    """
+
+    def __init__(self, path: Path) -> None:
+        card, weights = checked_weights(path) if path.suffix == ".json" else (None, path)
+        if not weights.is_file():
+            raise WeightsRefused("weights_missing", f"找不到模型权重 {weights}", f"{weights} is not there")
+        # Before the first import: Ultralytics must neither ask the network nor install packages.
+        os.environ.setdefault("YOLO_OFFLINE", "true")
+        os.environ.setdefault("YOLO_AUTOINSTALL", "false")
         from models.torchvision_ops import register
 
         register()
         import torch
         from ultralytics.nn.autobackend import AutoBackend
 
-        os.environ.setdefault("YOLO_OFFLINE", "true")
-        self._card, weights = checked_weights(card_path)
         self._torch = torch
         self._device = torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
         try:
@@ -35,6 +48,10 @@ class UltralyticsDetector:
             raise WeightsRefused(
                 "weights_unusable", f"模型权重无法加载：{weights}", f"Ultralytics cannot load {weights}: {error}"
             ) from error
+        names = tuple(str(self._network.names[number]) for number in range(len(self._network.names)))
+        if card is not None and len(names) == len(card.classes) and names != card.classes and not _numbered(names):
+            raise classes_differ(names, card.classes)
+        self._card = card or _card_of(weights, names, self._network)
 
     @property
     def card(self) -> Card:
@@ -47,4 +64,28 @@ class UltralyticsDetector:
         if isinstance(output, list | tuple):
             output = output[0]
         array = np.asarray(output.float().cpu().numpy(), np.float32)[0]
+        if len(array) != 4 + len(self._card.classes):
+            raise classes_differ(len(array) - 4, self._card.classes)
         return detections(array, self._card.classes, self._card.thresholds, placement)
+
+
+def _numbered(names: tuple[str, ...]) -> bool:
+    """Ultralytics makes up ``class0`` and so on where a file names none."""
+    return names == tuple(f"class{number}" for number in range(len(names)))
+
+
+def _card_of(weights: Path, names: tuple[str, ...], network: Any) -> Card:
+    """A YOLO file's card, from what the file says of itself."""
+    stride = max(1, int(network.stride))
+    size = getattr(network, "imgsz", None) or getattr(getattr(network, "model", None), "args", {}).get("imgsz", SIDE)
+    height, width = (size, size) if isinstance(size, int) else size
+    return Card(
+        name=weights.stem,
+        sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
+        classes=names,
+        input_size=(-(-int(height) // stride) * stride, -(-int(width) // stride) * stride),
+        stride=stride,
+        thresholds=dict.fromkeys(names, THRESHOLD),
+        precision="fp32",
+        licence="unknown",
+    )

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from detectors.onnx_names import Malformed, class_names
+
 LARGEST = 200_000_000
 """Bytes; larger files are no weights of ours."""
 
@@ -77,6 +79,8 @@ def load_card(path: Path) -> Card:
         raise _invalid(path, str(error)) from error
     if card.stride < 1 or any(side < 32 or side > 4096 or side % card.stride for side in card.input_size):
         raise _invalid(path, f"input_size {card.input_size} is no multiple of the stride, or out of range")
+    if len(set(card.classes)) < len(card.classes):
+        raise _invalid(path, "a class stands there twice")
     if not card.classes or set(card.classes) != set(card.thresholds):
         raise _invalid(path, "thresholds and classes differ")
     if any(not 0 < value < 1 for value in card.thresholds.values()):
@@ -91,20 +95,36 @@ def checked_weights(card_path: Path) -> tuple[Card, Path]:
     try:
         size = weights.stat().st_size
         if size > LARGEST:
-            raise WeightsRefused("weights_too_large", f"{weights} 过大", f"{weights} has {size} bytes")
-        with weights.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            raise WeightsRefused("weights_too_large", f"{weights} 过大（{size} 字节）", f"{weights} has {size} bytes")
+        data = weights.read_bytes()
     except OSError as error:
         raise WeightsRefused(
             "weights_missing", f"找不到模型权重 {weights}", f"the weights {weights} are not there: {error.strerror}"
         ) from error
-    if digest != card.sha256:
+    if hashlib.sha256(data).hexdigest() != card.sha256:
         raise WeightsRefused(
             "weights_damaged",
             f"模型权重 {weights} 与模型卡的校验值不符，可能被截断或替换，请重新安装",
             f"the weights {weights} do not match their card's sha256: cut short or replaced; install them again",
         )
+    try:
+        names = class_names(data)
+    except Malformed as error:
+        raise WeightsRefused(
+            "weights_unusable", f"{weights} 不是可用的 ONNX 模型", f"{weights} is no usable ONNX model: {error}"
+        ) from error
+    if names is not None and names != card.classes:
+        raise classes_differ(names, card.classes)
     return card, weights
+
+
+def classes_differ(found: object, card: tuple[str, ...]) -> WeightsRefused:
+    """The network and its card do not mean the same classes, or not in the same order."""
+    return WeightsRefused(
+        "classes_differ",
+        f"模型权重的类别（{found}）与模型卡（{card}）不符",
+        f"the weights have other classes ({found}) than their card ({card})",
+    )
 
 
 def _invalid(path: Path, why: str) -> WeightsRefused:

@@ -1,0 +1,143 @@
+"""人员聚集: at least so many people whose feet are in a zone, for the whole dwell; over well below that number.
+
+A detector loses somebody now and then, so the count is the median of the last seconds. Between the number and the
+release number the dwell clock stands still; below the release number it begins anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Any
+
+from detectors.observation import Detection, Look
+from detectors.rules.config import CrowdRuleConfig
+from detectors.rules.rule import AT_REST, Verdict, passage, phase_of, share
+from detectors.rules.schedule import is_on
+from detectors.rules.zones import in_zone
+
+IDLE, CANDIDATE, FIRING = 5.0, 2.0, 2.0
+"""Seconds to the next look."""
+SMOOTHING = 5.0
+"""Seconds over which the count's median is taken."""
+LEAST_COUNTS = 3
+_NOTHING = Verdict("idle", 0.0, IDLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    at: float
+    people: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class CrowdState:
+    """``since``: when the gathering began; ``held``: seconds for which it was large enough."""
+
+    at: float | None = None
+    counts: tuple[Count, ...] = ()
+    since: float | None = None
+    held: float = 0.0
+    enough: bool = False
+    firing: bool = False
+    below_for: float = 0.0
+    verdict: Verdict = _NOTHING
+
+    def moved(self, by: float) -> CrowdState:
+        """The same, on a clock that was set by so many seconds."""
+        return replace(
+            self,
+            counts=tuple(replace(one, at=one.at + by) for one in self.counts),
+            since=None if self.since is None else self.since + by,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CrowdRule:
+    config: CrowdRuleConfig
+
+    @property
+    def kind(self) -> str:
+        return self.config.kind
+
+    @property
+    def zone(self) -> str:
+        return self.config.zone
+
+    def initial(self) -> CrowdState:
+        return CrowdState()
+
+    def step(self, state: CrowdState, look: Look) -> tuple[CrowdState, Verdict]:
+        passed = passage(state.at, look.at)
+        if passed == "late":
+            return state, state.verdict
+        elapsed = look.at - state.at if state.at is not None and passed == "next" else 0.0
+        if passed == "set_back" and state.at is not None:
+            state = state.moved(look.at - state.at)
+        if not is_on(self.config.hours, look.at):
+            over = Verdict("released" if state.firing else "idle", 0.0, AT_REST)
+            return CrowdState(at=look.at, verdict=over), over
+        if passed == "gap":
+            # Nobody looked: a gathering in the making may have gone. One that fired is over only when seen to be.
+            state = replace(state, counts=()) if state.firing else CrowdState()
+        counted = [one for one in look.detections if self._counts(one)]
+        count = Count(look.at, len(counted), fmean(one.score for one in counted) if counted else 0.0)
+        state = replace(state, at=look.at, counts=_last([*state.counts, count], look.at))
+        state = self._fired(state, elapsed) if state.firing else self._waiting(state, elapsed)
+        return state, state.verdict
+
+    def _waiting(self, state: CrowdState, elapsed: float) -> CrowdState:
+        people, config = _median(state.counts), self.config
+        if people < config.people * config.release_share or (state.since is None and people < config.people):
+            return replace(state, since=None, held=0.0, enough=False, verdict=_NOTHING)
+        enough = people >= config.people
+        since, held = state.since, state.held
+        if since is None:
+            since = next(one.at for one in state.counts if one.people >= config.people)
+            held = state.counts[-1].at - since
+        elif enough and state.enough:
+            held += elapsed
+        firing = enough and held >= config.dwell_seconds
+        progress = 1.0 if firing else min(0.99, share(held, config.dwell_seconds))
+        state = replace(state, since=since, held=held, enough=enough, firing=firing)
+        return replace(state, verdict=self._verdict(state, progress, FIRING if firing else CANDIDATE))
+
+    def _fired(self, state: CrowdState, elapsed: float) -> CrowdState:
+        if _median(state.counts) >= self.config.people * self.config.release_share:
+            state = replace(state, below_for=0.0)
+        else:
+            state = replace(state, below_for=state.below_for + elapsed)
+        if state.below_for >= self.config.release_seconds:
+            return CrowdState(at=state.at, counts=state.counts, verdict=Verdict("released", 0.0, IDLE))
+        return replace(state, verdict=self._verdict(state, 1.0, FIRING))
+
+    def _verdict(self, state: CrowdState, progress: float, next_look_within: float) -> Verdict:
+        why: dict[str, Any] = {
+            "people": _median(state.counts),
+            "people_now": state.counts[-1].people,
+            "threshold": self.config.people,
+            "held_seconds": round(state.held, 1),
+        }
+        score = max(one.score for one in state.counts)
+        return Verdict(phase_of(progress, state.firing), progress, next_look_within, state.since, score, why)
+
+    def _counts(self, one: Detection) -> bool:
+        config = self.config
+        return (
+            one.label == "person"
+            and one.score >= config.min_score
+            and in_zone(one.box.foot, config.polygon, config.exclusions)
+        )
+
+
+def _last(counts: Sequence[Count], at: float) -> tuple[Count, ...]:
+    """Those of the last seconds, and never fewer than a median needs: looks may come slowly."""
+    recent = sum(one.at > at - SMOOTHING for one in counts)
+    return tuple(counts[-max(recent, LEAST_COUNTS) :])
+
+
+def _median(counts: Sequence[Count]) -> int:
+    """The lower one of the two middle values."""
+    return sorted(one.people for one in counts)[(len(counts) - 1) // 2]

@@ -1,0 +1,105 @@
+"""Rules as they come over a door or a process seam: checked as a whole, refused with the field named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from detectors.rules.config import RuleConfig
+
+MOST_RULES = 32
+_RULE: TypeAdapter[RuleConfig] = TypeAdapter(RuleConfig)
+_KINDS = ("fire", "crowd", "stall")
+
+
+class RulesRefused(Exception):
+    """The rules cannot be used; ``field`` names what is wrong, dotted, such as ``rules.0.polygon``."""
+
+    def __init__(self, reason: str, zh: str, en: str, field: str) -> None:
+        super().__init__(f"{field}: {en}")
+        self.reason = reason
+        self.zh = zh
+        self.en = en
+        self.field = field
+
+
+def parse_rules(rules: object) -> tuple[RuleConfig, ...]:
+    """Check a list of rules in their JSON form. Raises ``RulesRefused``."""
+    if not isinstance(rules, Sequence) or isinstance(rules, str | bytes):
+        raise RulesRefused("rules_invalid", "规则应为列表", "rules are a list", "rules")
+    if len(rules) > MOST_RULES:
+        raise RulesRefused("rules_too_many", f"规则最多 {MOST_RULES} 条", f"at most {MOST_RULES} rules", "rules")
+    parsed: list[RuleConfig] = []
+    for number, rule in enumerate(rules):
+        try:
+            parsed.append(_RULE.validate_python(rule))
+        except ValidationError as error:
+            raise _refused(number, error.errors()[0]) from error
+    seen: set[tuple[str, str]] = set()
+    for number, one in enumerate(parsed):
+        if (one.kind, one.zone) in seen:
+            raise RulesRefused(
+                "zone_doubled",
+                f"同类规则的区域名称“{one.zone}”重复",
+                f"two {one.kind} rules have a zone named {one.zone!r}",
+                f"rules.{number}.zone",
+            )
+        seen.add((one.kind, one.zone))
+    return tuple(parsed)
+
+
+def as_json(rules: Sequence[RuleConfig]) -> list[dict[str, Any]]:
+    """JSON-ready, with every field; ``parse_rules`` reads it back."""
+    return [rule.model_dump(mode="json") for rule in rules]
+
+
+def _refused(number: int, error: ErrorDetails) -> RulesRefused:
+    context: Mapping[str, Any] = error.get("ctx", {})
+    loc = [str(part) for part in error["loc"]]
+    if loc and loc[0] in _KINDS:
+        loc = loc[1:]  # the discriminator's tag
+    if error["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        loc = ["kind"]
+    if context.get("field"):
+        loc.append(str(context["field"]))
+    field = ".".join(["rules", str(number), *loc])
+    if error["type"] == "rule_refused":
+        return RulesRefused(context["reason"], f"{context['zh']}（{field}）", f"{context['en']} ({field})", field)
+    zh = _CHINESE.get(error["type"], "取值无效").format_map(_Blank(context))
+    return RulesRefused("rule_invalid", f"{zh}（{field}）", f"{error['msg']} ({field})", field)
+
+
+class _Blank(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+_CHINESE = {
+    "missing": "缺少该项",
+    "extra_forbidden": "没有该项",
+    "union_tag_invalid": "规则种类应为 fire、crowd 或 stall",
+    "union_tag_not_found": "缺少规则种类 kind：fire、crowd 或 stall",
+    "model_attributes_type": "规则应为对象",
+    "model_type": "规则应为对象",
+    "greater_than": "应大于 {gt}",
+    "greater_than_equal": "不应小于 {ge}",
+    "less_than": "应小于 {lt}",
+    "less_than_equal": "不应大于 {le}",
+    "finite_number": "应为有限的数",
+    "float_type": "应为数",
+    "float_parsing": "应为数",
+    "int_type": "应为整数",
+    "int_parsing": "应为整数",
+    "int_from_float": "应为整数",
+    "bool_type": "应为 true 或 false",
+    "bool_parsing": "应为 true 或 false",
+    "string_type": "应为文字",
+    "string_too_short": "至少 {min_length} 个字",
+    "string_too_long": "最多 {max_length} 个字",
+    "tuple_type": "应为列表",
+    "too_long": "最多 {max_length} 项",
+    "too_short": "至少 {min_length} 项",
+}

@@ -1,0 +1,70 @@
+"""Replays a log of looks through a rule: for tests, for the bench, and for a duty officer who asks why.
+
+A log has one look a line, as JSON: ``{"at": seconds, "seen": [[label, score, x1, y1, x2, y2], …]}``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from detectors.observation import Box, Detection, Look
+from detectors.rules.rule import Rule, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a rule said of the look at ``at``."""
+
+    at: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Hazard:
+    """One run of firing. ``released_at`` None: still there at the end of the log."""
+
+    hazard_from: float
+    fired_at: float
+    released_at: float | None
+
+
+def replay(rule: Rule[Any], looks: Iterable[Look]) -> Iterator[Judgement]:
+    state = rule.initial()
+    for look in looks:
+        state, verdict = rule.step(state, look)
+        yield Judgement(look.at, verdict)
+
+
+def hazards(judgements: Iterable[Judgement]) -> tuple[Hazard, ...]:
+    """The hazards of a replay, each once."""
+    found: list[Hazard] = []
+    fired: Hazard | None = None
+    for one in judgements:
+        if one.verdict.phase == "firing" and fired is None:
+            since = one.verdict.hazard_from
+            fired = Hazard(one.at if since is None else since, one.at, None)
+        elif one.verdict.phase == "released" and fired is not None:
+            found.append(Hazard(fired.hazard_from, fired.fired_at, one.at))
+            fired = None
+    return tuple(found if fired is None else [*found, fired])
+
+
+def to_line(look: Look) -> str:
+    seen = [[d.label, round(d.score, 4), d.box.x1, d.box.y1, d.box.x2, d.box.y2] for d in look.detections]
+    return json.dumps({"at": look.at, "seen": seen}, ensure_ascii=False)
+
+
+def from_line(line: str) -> Look:
+    """Raises ``ValueError`` where the line is no look."""
+    try:
+        facts = json.loads(line)
+        seen = tuple(
+            Detection(str(label), float(score), Box(float(x1), float(y1), float(x2), float(y2)))
+            for label, score, x1, y1, x2, y2 in facts["seen"]
+        )
+        return Look(float(facts["at"]), seen)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"not a look: {line[:80]!r}") from error

@@ -1,0 +1,77 @@
+"""What every rule is: a pure step from a state and a look to the next state and a verdict. Time is the look's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
+
+from detectors.observation import Look
+
+Phase = Literal["idle", "candidate", "half_way", "firing", "released"]
+"""``half_way``: the clip begins; ``firing``: the hazard is there; ``released``: it was there and is just over."""
+
+LATE = 5.0
+"""Seconds a look may lie before the last one and be taken for late, so left out. Beyond, the clock was set back."""
+LONGEST_GAP = 15.0
+"""Seconds between two looks over which a rule still believes that what it saw was there in between."""
+AT_REST = 10.0
+"""Seconds to the next look where a rule has nothing to look for (outside its hours)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``progress`` 0..1 towards firing; ``hazard_from`` when what it sees began; ``why`` is JSON-ready."""
+
+    phase: Phase
+    progress: float
+    next_look_within: float
+    hazard_from: float | None = None
+    score: float = 0.0
+    why: Mapping[str, Any] = field(default_factory=dict)
+
+
+S = TypeVar("S")
+
+
+class Rule(Protocol[S]):
+    """``step`` neither reads a clock nor remembers: replaying the same looks gives the same verdicts.
+
+    A hazard is one run of ``firing`` verdicts, closed by one ``released``, however often it is hidden for a moment.
+    """
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def zone(self) -> str: ...
+
+    def initial(self) -> S: ...
+
+    def step(self, state: S, look: Look) -> tuple[S, Verdict]: ...
+
+
+Passage = Literal["first", "next", "late", "gap", "set_back"]
+
+
+def passage(last: float | None, at: float, longest_gap: float = LONGEST_GAP) -> Passage:
+    """What lies between the last look and this one."""
+    if last is None:
+        return "first"
+    if at < last - LATE:
+        return "set_back"
+    if at <= last:
+        return "late"
+    return "gap" if at - last > longest_gap else "next"
+
+
+def phase_of(progress: float, firing: bool) -> Phase:
+    """The phase of a rule that has something in sight."""
+    if firing:
+        return "firing"
+    return "half_way" if progress >= 0.5 else "candidate"
+
+
+def share(part: float, whole: float) -> float:
+    """``part`` of ``whole``, at most 1; nothing asked for is all there."""
+    return min(1.0, part / whole) if whole > 0 else 1.0

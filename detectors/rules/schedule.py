@@ -1,0 +1,42 @@
+"""Daily hours in which a rule is on, in the city's own time (Asia/Shanghai, UTC+8 the whole year since 1991)."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+
+CITY_TIME = timezone(timedelta(hours=8), "Asia/Shanghai")
+Hours = tuple[str, str]
+"""From and to as ``HH:MM``; 24:00 is the end of the day; a later from than to runs over midnight."""
+
+_TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00")
+
+
+def fault_of_hours(hours: Hours) -> tuple[str, str] | None:
+    """Why a pair of times is no hours (Chinese, English), or None."""
+    start, end = hours
+    if not (_TIME.fullmatch(start) and _TIME.fullmatch(end)):
+        return f"时间应写作 HH:MM，而不是 {start}–{end}", f"times are written HH:MM, not {start} to {end}"
+    if start == "24:00":
+        return "开始时间应为 00:00 到 23:59", "hours begin between 00:00 and 23:59"
+    if start == end:
+        return f"开始与结束时间相同：{start}", f"hours begin and end at the same time, {start}"
+    return None
+
+
+def is_on(hours: tuple[Hours, ...], at: float) -> bool:
+    """Whether ``at`` (seconds since the epoch) lies in one of the hours; without any, always."""
+    if not hours:
+        return True
+    local = datetime.fromtimestamp(at, UTC).astimezone(CITY_TIME)
+    minute = local.hour * 60 + local.minute
+    return any(_within(_minutes(start), _minutes(end), minute) for start, end in hours)
+
+
+def _within(start: int, end: int, minute: int) -> bool:
+    return start <= minute < end if start < end else minute >= start or minute < end
+
+
+def _minutes(text: str) -> int:
+    hour, _, minute = text.partition(":")
+    return int(hour) * 60 + int(minute)

@@ -1,0 +1,179 @@
+"""占道经营: a stall that stands at one place in a zone, in its hours, for the whole dwell, though passers-by hide it.
+
+A *stand* is a place where a stall was seen; later looks count for it while a stall's box still overlaps the first one.
+What moves on leaves its stand behind. Permitted points and, where asked for, stalls nobody attends do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from detectors.observation import Box, Detection, Look
+from detectors.rules.config import StallRuleConfig
+from detectors.rules.rule import AT_REST, LONGEST_GAP, Verdict, passage, phase_of, share
+from detectors.rules.schedule import is_on
+from detectors.rules.zones import in_zone
+
+IDLE, CANDIDATE, FIRING = 5.0, 5.0, 5.0
+"""Seconds to the next look; an alert is due 15 s after the dwell."""
+SAME_PLACE = 0.5
+"""Least overlap (IoU) with the first box of a stand. A detector's box of a standing stall keeps well above it."""
+SEEN_SHARE = 0.3
+"""Least share of looks that saw the stall: stalls are seen poorly, but chance sightings do not make one."""
+ATTENDED_WITHIN = 60.0
+"""Seconds for which somebody may turn away from a stall that counts only when attended."""
+MOST_STANDS = 16
+_NOTHING = Verdict("idle", 0.0, IDLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """One place with a stall. Times are seconds; ``stood`` counts from the first look to the last that saw it."""
+
+    anchor: Box
+    box: Box
+    since: float
+    score: float
+    stood: float = 0.0
+    unseen_for: float = 0.0
+    looks: int = 1
+    looks_seen: int = 1
+    unattended_for: float | None = None
+    fired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StallState:
+    at: float | None = None
+    stands: tuple[Stand, ...] = ()
+    verdict: Verdict = _NOTHING
+
+    def moved(self, by: float) -> StallState:
+        """The same, on a clock that was set by so many seconds."""
+        return replace(self, stands=tuple(replace(one, since=one.since + by) for one in self.stands))
+
+
+@dataclass(frozen=True, slots=True)
+class StallRule:
+    config: StallRuleConfig
+
+    @property
+    def kind(self) -> str:
+        return self.config.kind
+
+    @property
+    def zone(self) -> str:
+        return self.config.zone
+
+    def initial(self) -> StallState:
+        return StallState()
+
+    def step(self, state: StallState, look: Look) -> tuple[StallState, Verdict]:
+        passed = passage(state.at, look.at, max(LONGEST_GAP, self.config.occlusion_seconds))
+        if passed == "late":
+            return state, state.verdict
+        elapsed = look.at - state.at if state.at is not None and passed == "next" else 0.0
+        if passed == "set_back" and state.at is not None:
+            state = state.moved(look.at - state.at)
+        stands = state.stands
+        if passed == "gap":
+            stands = tuple(one for one in stands if one.fired)
+        standing = any(one.fired for one in stands)
+        if not is_on(self.config.hours, look.at):
+            over = Verdict("released" if standing else "idle", 0.0, AT_REST)
+            return StallState(look.at, (), over), over
+        stands = self._looked_at(stands, look, elapsed)
+        verdict = self._verdict(stands, standing)
+        return StallState(look.at, stands, verdict), verdict
+
+    def _looked_at(self, stands: Sequence[Stand], look: Look, elapsed: float) -> tuple[Stand, ...]:
+        left = [one for one in look.detections if self._counts(one, look.at)]
+        people = [one.box for one in look.detections if one.label == "person"]
+        known: list[Stand] = []
+        for stand in sorted(stands, key=lambda one: (not one.fired, one.since)):
+            best = max(left, key=lambda one: one.box.iou(stand.anchor), default=None)
+            if best is not None and best.box.iou(stand.anchor) >= SAME_PLACE:
+                left.remove(best)
+                # A second box of the same stall is no second stand.
+                left = [one for one in left if one.box.iou(stand.anchor) < SAME_PLACE]
+                stand = replace(
+                    stand,
+                    box=best.box,
+                    score=max(stand.score, best.score),
+                    stood=stand.stood + stand.unseen_for + elapsed,
+                    unseen_for=0.0,
+                    looks=stand.looks + 1,
+                    looks_seen=stand.looks_seen + 1,
+                )
+            else:
+                stand = replace(stand, unseen_for=stand.unseen_for + elapsed, looks=stand.looks + 1)
+            if stand.unseen_for <= self.config.occlusion_seconds:
+                known.append(self._judged(_attended(stand, people, elapsed)))
+        for one in left:
+            if all(one.box.iou(stand.anchor) < SAME_PLACE for stand in known):
+                known.append(self._judged(_attended(Stand(one.box, one.box, look.at, one.score), people, 0.0)))
+        known.sort(key=lambda one: (not one.fired, one.since))
+        return tuple(known[:MOST_STANDS])
+
+    def _judged(self, stand: Stand) -> Stand:
+        due = (
+            not stand.unseen_for
+            and stand.stood >= self.config.dwell_seconds
+            and stand.looks_seen >= SEEN_SHARE * stand.looks
+            and (
+                not self.config.attended_only
+                or (stand.unattended_for is not None and stand.unattended_for <= ATTENDED_WITHIN)
+            )
+        )
+        return replace(stand, fired=True) if due else stand
+
+    def _verdict(self, stands: Sequence[Stand], standing: bool) -> Verdict:
+        fired = [one for one in stands if one.fired]
+        if fired:
+            first = fired[0]
+            return Verdict("firing", 1.0, FIRING, first.since, first.score, self._why(first, len(fired)))
+        if standing:
+            return Verdict("released", 0.0, CANDIDATE if stands else IDLE)
+        if not stands:
+            return _NOTHING
+        stand = max(stands, key=lambda one: one.stood)
+        progress = min(0.99, share(stand.stood, self.config.dwell_seconds))
+        return Verdict(
+            phase_of(progress, False), progress, CANDIDATE, stand.since, stand.score, self._why(stand, len(stands))
+        )
+
+    def _why(self, stand: Stand, stands: int) -> dict[str, Any]:
+        box = stand.box
+        return {
+            "box": [round(side, 4) for side in (box.x1, box.y1, box.x2, box.y2)],
+            "stood_seconds": round(stand.stood, 1),
+            "threshold_seconds": self.config.dwell_seconds,
+            "looks": stand.looks,
+            "looks_seen": stand.looks_seen,
+            "attended": stand.unattended_for is not None and stand.unattended_for <= ATTENDED_WITHIN,
+            "stalls": stands,
+        }
+
+    def _counts(self, one: Detection, at: float) -> bool:
+        config = self.config
+        if one.label != "stall" or one.score < config.min_score:
+            return False
+        if not in_zone(one.box.foot, config.polygon, config.exclusions):
+            return False
+        return not any(
+            one.box.x1 <= point.x <= one.box.x2 and one.box.y1 <= point.y <= one.box.y2 and is_on(point.hours, at)
+            for point in config.permitted
+        )
+
+
+def _attended(stand: Stand, people: Sequence[Box], elapsed: float) -> Stand:
+    """Somebody attends whose feet are within half the stall's size of it."""
+    dx, dy = stand.box.width / 2, stand.box.height / 2
+    near = Box(stand.box.x1 - dx, stand.box.y1, stand.box.x2 + dx, stand.box.y2 + dy)
+    if any(near.x1 <= one.foot.x <= near.x2 and near.y1 <= one.foot.y <= near.y2 for one in people):
+        return replace(stand, unattended_for=0.0)
+    if stand.unattended_for is None:
+        return stand
+    return replace(stand, unattended_for=stand.unattended_for + elapsed)

@@ -1,0 +1,141 @@
+"""Zones: polygons in normalised picture coordinates. Pure geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from detectors.observation import Box, Point
+
+Corner = tuple[float, float]
+Polygon = tuple[Corner, ...]
+"""Corners x, y in 0..1, in order; the last one joins the first."""
+
+WHOLE: Polygon = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+MOST_CORNERS = 64
+SMALLEST_AREA = 1e-4
+"""Share of the picture; a zone below it holds nothing."""
+_GRID = 64
+"""Points along each side of the picture with which a zone is looked at for what exclusions leave of it."""
+_BOX_GRID = 5
+
+
+def inside(point: Point, polygon: Polygon) -> bool:
+    """Whether a point lies in a polygon, its edge included."""
+    within = False
+    for (x1, y1), (x2, y2) in _edges(polygon):
+        if _on_edge(point, x1, y1, x2, y2):
+            return True
+        if (y1 > point.y) != (y2 > point.y) and point.x < (x2 - x1) * (point.y - y1) / (y2 - y1) + x1:
+            within = not within
+    return within
+
+
+def in_zone(point: Point, polygon: Polygon, exclusions: Sequence[Polygon]) -> bool:
+    """In the polygon and in none of the exclusions."""
+    return inside(point, polygon) and not any(inside(point, excluded) for excluded in exclusions)
+
+
+def touches(box: Box, polygon: Polygon) -> bool:
+    """Whether any part of a box lies in a polygon (a sliver may be missed)."""
+    if any(box.x1 <= x <= box.x2 and box.y1 <= y <= box.y2 for x, y in polygon):
+        return True
+    return any(inside(point, polygon) for point in _points(box))
+
+
+def covered(box: Box, polygons: Sequence[Polygon]) -> bool:
+    """Whether a box lies wholly in the polygons, but for the jitter at its edges (a twentieth of its sides)."""
+    if not polygons:
+        return False
+    dx, dy = box.width / 20, box.height / 20
+    core = Box(box.x1 + dx, box.y1 + dy, box.x2 - dx, box.y2 - dy)
+    return all(any(inside(point, polygon) for polygon in polygons) for point in _points(core))
+
+
+def leaves_nothing(polygon: Polygon, exclusions: Sequence[Polygon]) -> bool:
+    """Whether exclusions cover a whole zone, so that nothing in it could ever count."""
+    xs, ys = [x for x, _ in polygon], [y for _, y in polygon]
+    bounds = Box(min(xs), min(ys), max(xs), max(ys))
+    return bool(exclusions) and not any(in_zone(point, polygon, exclusions) for point in _points(bounds, _GRID))
+
+
+def fault(polygon: Polygon) -> tuple[str, str] | None:
+    """Why a polygon is no zone (Chinese, English), or None."""
+    if len(polygon) < 3:
+        return "区域至少需要三个顶点", "a zone has at least three corners"
+    if len(polygon) > MOST_CORNERS:
+        return f"区域顶点过多（最多 {MOST_CORNERS} 个）", f"a zone has at most {MOST_CORNERS} corners"
+    if any(not (0 <= x <= 1 and 0 <= y <= 1) for x, y in polygon):
+        return "区域顶点超出画面（坐标应在 0 到 1 之间）", "a corner lies outside the picture (0 to 1)"
+    if len(set(polygon)) < len(polygon):
+        return "区域有重合的顶点", "two corners are the same"
+    if _crosses_itself(polygon):
+        return "区域边界自相交", "the outline crosses or touches itself"
+    if _area(polygon) < SMALLEST_AREA:
+        return "区域面积过小", "the zone is too small"
+    return None
+
+
+def _points(box: Box, along: int = _BOX_GRID) -> Iterator[Point]:
+    for row in range(along):
+        for column in range(along):
+            x, y = column / (along - 1), row / (along - 1)
+            yield Point(box.x1 + x * (box.x2 - box.x1), box.y1 + y * (box.y2 - box.y1))
+
+
+def _edges(polygon: Polygon) -> list[tuple[Corner, Corner]]:
+    return [(polygon[number], polygon[(number + 1) % len(polygon)]) for number in range(len(polygon))]
+
+
+def _on_edge(point: Point, x1: float, y1: float, x2: float, y2: float) -> bool:
+    if abs((x2 - x1) * (point.y - y1) - (y2 - y1) * (point.x - x1)) > 1e-9:
+        return False
+    return min(x1, x2) <= point.x <= max(x1, x2) and min(y1, y2) <= point.y <= max(y1, y2)
+
+
+def _area(polygon: Polygon) -> float:
+    return abs(sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in _edges(polygon))) / 2
+
+
+def _crosses_itself(polygon: Polygon) -> bool:
+    edges = _edges(polygon)
+    for first in range(len(edges)):
+        for second in range(first + 1, len(edges)):
+            (a, b), (c, d) = edges[first], edges[second]
+            if b == c:
+                if _folds_back(a, b, d):
+                    return True
+            elif d == a:
+                if _folds_back(c, a, b):
+                    return True
+            elif _meet(a, b, c, d):
+                return True
+    return False
+
+
+def _side(p: Corner, q: Corner, r: Corner) -> float:
+    """Above 0: r lies left of the line from p to q; 0: on it."""
+    return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
+
+
+def _folds_back(a: Corner, b: Corner, c: Corner) -> bool:
+    """Whether the edge from b to c runs back over the edge from a to b."""
+    if _side(a, b, c) != 0:
+        return False
+    return (a[0] - b[0]) * (c[0] - b[0]) + (a[1] - b[1]) * (c[1] - b[1]) > 0
+
+
+def _meet(a: Corner, b: Corner, c: Corner, d: Corner) -> bool:
+    """Whether two edges have a point in common."""
+    abc, abd, cda, cdb = _side(a, b, c), _side(a, b, d), _side(c, d, a), _side(c, d, b)
+    if ((abc > 0) != (abd > 0)) and ((cda > 0) != (cdb > 0)) and 0 not in (abc, abd, cda, cdb):
+        return True
+    return (
+        (abc == 0 and _between(a, b, c))
+        or (abd == 0 and _between(a, b, d))
+        or (cda == 0 and _between(c, d, a))
+        or (cdb == 0 and _between(c, d, b))
+    )
+
+
+def _between(a: Corner, b: Corner, p: Corner) -> bool:
+    return min(a[0], b[0]) <= p[0] <= max(a[0], b[0]) and min(a[1], b[1]) <= p[1] <= max(a[1], b[1])

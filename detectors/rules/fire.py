@@ -25,7 +25,7 @@ IDLE, CANDIDATE, FIRING = 2.0, 0.5, 1.0
 LEAST_SIGHTINGS = 3
 """Looks that must have seen it, however far apart they lie."""
 UNSTEADY = 0.03
-"""Least spread of a spot's area (standard deviation / mean) taken for flicker or growth. A first value, not yet judged."""
+"""Least spread of a spot's area (standard deviation / mean) taken for flicker or growth. A first value, unjudged."""
 NEAR = 0.25
 """By how much of its sides a spot reaches beyond the box in which it was first seen."""
 MOST_SPOTS, MOST_BOXES = 16, 50

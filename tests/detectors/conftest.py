@@ -1,0 +1,95 @@
+"""A network small enough to build here, with the outputs of a real one, and a card for it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+CLASSES = ("person", "fire", "smoke", "stall")
+SIDE, CELL = 64, 16
+
+
+def red_finder(names: tuple[str, ...] | None = CLASSES) -> bytes:
+    """ONNX of a network that takes red for fire and blue for a person: one box of 16 px for each 16 px cell.
+
+    Its output is that of an exported YOLO: ``[1, 4 + classes, N]``, centre, size, and scores already 0..1.
+    """
+    cells = SIDE // CELL
+    centres = np.array([[(x + 0.5) * CELL, (y + 0.5) * CELL] for y in range(cells) for x in range(cells)], np.float32)
+    boxes = np.concatenate((centres.T, np.full((2, cells * cells), CELL, np.float32)))[None]
+    # Rows: classes; columns: red, green, blue.
+    weights = np.array([[-20, -20, 20], [20, -20, -20], [0, 0, 0], [0, 0, 0]], np.float32)[:, :, None, None]
+    bias = np.array([-10, -10, -20, -20], np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("AveragePool", ["images"], ["cells"], kernel_shape=[CELL, CELL], strides=[CELL, CELL]),
+            helper.make_node("Conv", ["cells", "weights", "bias"], ["raw"]),
+            helper.make_node("Sigmoid", ["raw"], ["sure"]),
+            helper.make_node("Reshape", ["sure", "shape"], ["scores"]),
+            helper.make_node("Concat", ["boxes", "scores"], ["output0"], axis=1),
+        ],
+        "red_finder",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, SIDE, SIDE])],
+        [helper.make_tensor_value_info("output0", TensorProto.FLOAT, [1, 8, cells * cells])],
+        [
+            numpy_helper.from_array(weights, "weights"),
+            numpy_helper.from_array(bias, "bias"),
+            numpy_helper.from_array(np.array([1, 4, cells * cells], np.int64), "shape"),
+            numpy_helper.from_array(boxes, "boxes"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    if names is not None:
+        helper.set_model_props(model, {"stride": "32", "names": str(dict(enumerate(names)))})
+    onnx.checker.check_model(model)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+MakeWeights = Callable[..., Path]
+
+
+@pytest.fixture
+def make_weights(tmp_path: Path) -> MakeWeights:
+    """Writes weights and a card that fits, but for what the test changes; answers the card's path."""
+
+    def make(model: bytes | None = None, **changes: Any) -> Path:
+        data = red_finder() if model is None else model
+        (tmp_path / "tiny.onnx").write_bytes(data)
+        card = {
+            "name": "tiny",
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "classes": list(CLASSES),
+            "input_size": [SIDE, SIDE],
+            "stride": 32,
+            "thresholds": dict.fromkeys(CLASSES, 0.5),
+            "precision": "fp32",
+            "licence": "AGPL-3.0",
+            "note": "made for a test",
+            **changes,
+        }
+        path = tmp_path / "tiny.json"
+        path.write_text(json.dumps({key: value for key, value in card.items() if value is not None}))
+        return path
+
+    return make
+
+
+@pytest.fixture
+def unnamed_model() -> bytes:
+    """The same network, exported without names."""
+    return red_finder(None)
+
+
+@pytest.fixture
+def swapped_model() -> bytes:
+    """The same network, whose export says that fire is called smoke and the other way about."""
+    return red_finder(("person", "smoke", "fire", "stall"))

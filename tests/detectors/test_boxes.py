@@ -1,0 +1,91 @@
+"""From raw output to detections: thresholds by class, suppression within a class, the best ones first."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.boxes import IOU, MOST, detections, suppressed
+from detectors.letterbox import Placement
+from detectors.observation import Box
+
+CLASSES = ("person", "fire")
+LIMITS = {"person": 0.5, "fire": 0.3}
+WHOLE = Placement(100, 100, 0, 0)
+
+
+def output(
+    *boxes: tuple[float, float, float, float, float, float],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    return np.array(boxes, np.float32).reshape(-1, 6).T
+
+
+def test_each_class_has_its_own_threshold() -> None:
+    raw = output((20, 20, 10, 10, 0.4, 0.0), (60, 60, 10, 10, 0.0, 0.4))
+    found = detections(raw, CLASSES, LIMITS, WHOLE)
+    assert [(one.label, round(one.score, 2)) for one in found] == [("fire", 0.4)]
+    assert found[0].box.x1 == pytest.approx(0.55)
+
+
+def test_of_two_boxes_of_one_thing_the_better_one_is_kept() -> None:
+    raw = output((50, 50, 20, 20, 0.6, 0), (51, 50, 20, 20, 0.9, 0))
+    assert [round(one.score, 2) for one in detections(raw, CLASSES, LIMITS, WHOLE)] == [0.9]
+
+
+def test_a_box_of_another_class_at_the_same_place_is_kept() -> None:
+    raw = output((50, 50, 20, 20, 0.6, 0), (50, 50, 20, 20, 0, 0.9))
+    assert {one.label for one in detections(raw, CLASSES, LIMITS, WHOLE)} == {"person", "fire"}
+
+
+def test_one_box_with_two_classes_is_two_detections() -> None:
+    assert len(detections(output((50, 50, 20, 20, 0.6, 0.6)), CLASSES, LIMITS, WHOLE)) == 2
+
+
+def test_a_box_in_the_padding_alone_is_nothing() -> None:
+    raw = output((50, 5, 20, 8, 0.9, 0))
+    assert detections(raw, CLASSES, LIMITS, Placement(100, 50, 0, 25)) == ()
+
+
+def test_no_box_above_its_threshold_is_nothing() -> None:
+    assert detections(output((50, 50, 20, 20, 0.1, 0.1)), CLASSES, LIMITS, WHOLE) == ()
+    assert detections(np.zeros((6, 0), np.float32), CLASSES, LIMITS, WHOLE) == ()
+
+
+def test_scores_that_are_no_numbers_are_nothing() -> None:
+    assert detections(output((50, 50, 20, 20, float("nan"), float("nan"))), CLASSES, LIMITS, WHOLE) == ()
+
+
+def test_a_picture_full_of_boxes_keeps_the_best_ones() -> None:
+    raw = output(*((x + 0.5, y + 0.5, 1, 1, 0.5 + (x * 100 + y) / 20_001, 0) for x in range(100) for y in range(100)))
+    found = detections(raw, CLASSES, LIMITS, WHOLE)
+    assert len(found) == MOST
+    assert min(one.score for one in found) > 0.97
+
+
+corners = st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(1, 30), st.integers(1, 30))
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(corners, st.integers(1, 9), st.integers(0, 1)), min_size=1, max_size=25))
+def test_what_is_kept_does_not_overlap_and_what_falls_is_covered_by_something_better(
+    boxes: list[tuple[tuple[int, int, int, int], int, int]],
+) -> None:
+    sides = np.array([(x, y, x + w, y + h) for (x, y, w, h), _, _ in boxes], np.float32)
+    scores = np.array([score / 10 for _, score, _ in boxes], np.float32)
+    kinds = np.array([kind for _, _, kind in boxes], np.int64)
+    kept = suppressed(sides, scores, kinds)
+
+    def covers(first: int, second: int) -> bool:
+        one, other = (Box(*(float(side) for side in sides[number])) for number in (first, second))
+        return bool(kinds[first] == kinds[second] and one.iou(other) > IOU + 1e-6)
+
+    assert all(not covers(a, b) for a in kept for b in kept if a != b)
+    for fallen in set(range(len(boxes))) - set(kept):
+        assert any(
+            kinds[k] == kinds[fallen]
+            and scores[k] >= scores[fallen]
+            and Box(*(float(s) for s in sides[k])).iou(Box(*(float(s) for s in sides[fallen]))) > IOU - 1e-6
+            for k in kept
+        )

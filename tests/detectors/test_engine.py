@@ -1,0 +1,156 @@
+"""Whichever runtime is set: the same boxes on the same picture, and unusable weights refused before anything runs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from detectors.engine import Detector, EngineName, open_detector
+from detectors.observation import Detection
+from detectors.onnx_names import class_names
+from detectors.weights import WeightsRefused
+from models.scenes import Scene
+
+MakeWeights = Callable[..., Path]
+SHIPPED = Path(__file__).parents[2] / "models" / "weights" / "hazard_n.json"
+COCO = Path(os.environ.get("GATEWAY_SAMPLE_DATA") or "/nowhere")
+RUNTIMES: tuple[EngineName, ...] = ("openvino", "onnxruntime")
+
+
+def assert_same(one: Sequence[Detection], other: Sequence[Detection], tolerance: float) -> None:
+    """The same detections, whatever the order of equal scores."""
+    assert len(one) == len(other)
+    left = list(other)
+    for mine in one:
+        theirs = max((d for d in left if d.label == mine.label), key=lambda d: d.box.iou(mine.box))
+        left.remove(theirs)
+        assert theirs.box.iou(mine.box) > 1 - tolerance
+        assert theirs.score == pytest.approx(mine.score, abs=tolerance)
+
+
+def red_patch() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """128×64 px, red in the right half's upper left corner: 32 px wide, laid into 64×64 as one cell of 16 px."""
+    picture = np.zeros((64, 128, 3), np.uint8)
+    picture[0:32, 64:96, 2] = 255
+    return picture
+
+
+@pytest.mark.parametrize("engine", [*RUNTIMES, "auto"])
+def test_a_red_patch_is_found_where_it_is(make_weights: MakeWeights, engine: EngineName) -> None:
+    (found,) = open_detector(engine, make_weights(), threads=1).detect(red_patch())
+    assert found.label == "fire"
+    box = found.box
+    assert (box.x1, box.y1, box.x2, box.y2) == pytest.approx((0.5, 0.0, 0.75, 0.5), abs=1e-6)
+
+
+@pytest.mark.parametrize("engine", RUNTIMES)
+def test_a_detector_looks_again_and_again_and_remembers_nothing(make_weights: MakeWeights, engine: EngineName) -> None:
+    detector = open_detector(engine, make_weights(), threads=1)
+    first = detector.detect(red_patch())
+    assert detector.detect(np.zeros((50, 50, 3), np.uint8)) == ()
+    assert detector.detect(red_patch()) == first
+
+
+@pytest.mark.parametrize("engine", RUNTIMES)
+def test_a_detector_carries_its_card(make_weights: MakeWeights, engine: EngineName) -> None:
+    assert open_detector(engine, make_weights(), threads=1).card.name == "tiny"
+
+
+@pytest.mark.parametrize("engine", RUNTIMES)
+def test_a_file_that_is_no_model_is_refused(make_weights: MakeWeights, engine: EngineName) -> None:
+    with pytest.raises(WeightsRefused) as caught:
+        open_detector(engine, make_weights(b"\x08\x08\x12\x05torch"), threads=1)
+    assert caught.value.reason == "weights_unusable"
+
+
+@pytest.mark.parametrize("engine", RUNTIMES)
+def test_a_card_with_a_class_more_than_the_network_is_refused(
+    make_weights: MakeWeights, unnamed_model: bytes, engine: EngineName
+) -> None:
+    names = ["person", "fire", "smoke", "stall", "cart"]
+    with pytest.raises(WeightsRefused) as caught:
+        open_detector(
+            engine, make_weights(unnamed_model, classes=names, thresholds=dict.fromkeys(names, 0.5)), threads=1
+        )
+    assert caught.value.reason == "classes_differ"
+
+
+@pytest.fixture(scope="module")
+def coco(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
+    """Real COCO weights under a card, and a few real pictures."""
+    weights = COCO / "weights" / "yolov8n_coco_dequant_fp32_640.onnx"
+    if not weights.is_file():
+        pytest.skip("no sample data")
+    data = weights.read_bytes()
+    names = class_names(data) or ("person", *(f"class{number}" for number in range(1, 80)))
+    card = tmp_path_factory.mktemp("coco") / "coco.json"
+    card.with_suffix(".onnx").write_bytes(data)
+    thresholds = ",".join(f'"{name}": 0.25' for name in names)
+    quoted = ",".join(f'"{name}"' for name in names)
+    card.write_text(
+        f'{{"name": "coco", "sha256": "{hashlib.sha256(data).hexdigest()}", "classes": [{quoted}],'
+        f' "input_size": [640, 640], "stride": 32, "thresholds": {{{thresholds}}},'
+        ' "precision": "fp32", "licence": "AGPL-3.0"}'
+    )
+    return card, sorted((COCO / "coco" / "images").glob("*.jpg"))[:3]
+
+
+def read(file: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    picture = cv2.imread(str(file))
+    assert picture is not None
+    return np.asarray(picture, np.uint8)
+
+
+def test_both_runtimes_give_the_same_boxes_on_real_pictures(coco: tuple[Path, list[Path]]) -> None:
+    card, pictures = coco
+    one, other = (open_detector(engine, card, threads=1) for engine in RUNTIMES)
+    found = 0
+    for picture in map(read, pictures):
+        mine = one.detect(picture)
+        assert_same(mine, other.detect(picture), tolerance=0.01)
+        found += len(mine)
+    assert found
+
+
+@pytest.fixture(scope="module")
+def shipped() -> list[Detector]:
+    if not SHIPPED.is_file():
+        pytest.skip("no shipped weights")
+    return [open_detector(engine, SHIPPED, threads=1) for engine in RUNTIMES]
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_the_shipped_weights_find_a_rendered_fire_and_both_runtimes_agree(shipped: list[Detector], seed: int) -> None:
+    scene = Scene("fire", seed, pieces="demo")
+    picture = scene.frame(16.0)
+    one, other = (detector.detect(picture) for detector in shipped)
+    assert_same(one, other, tolerance=0.01)
+    assert any(found.label in ("fire", "smoke") for found in one)
+
+
+@pytest.mark.train
+def test_ultralytics_gives_the_same_boxes_as_the_runtimes(make_weights: MakeWeights) -> None:
+    card = make_weights()
+    one, other = (open_detector(engine, card, threads=1) for engine in ("openvino", "ultralytics"))
+    assert one.detect(red_patch())
+    assert_same(one.detect(red_patch()), other.detect(red_patch()), tolerance=1e-4)
+
+
+@pytest.mark.train
+def test_ultralytics_runs_a_yolo_file_that_has_no_card(make_weights: MakeWeights) -> None:
+    weights = make_weights().with_suffix(".onnx")
+    detector = open_detector("ultralytics", weights)
+    assert detector.card.classes == ("person", "fire", "smoke", "stall")
+    assert detector.card.licence == "unknown"
+
+
+@pytest.mark.train
+def test_the_shipped_weights_give_the_same_boxes_on_ultralytics(shipped: list[Detector]) -> None:
+    picture = Scene("gathering", 5, pieces="demo").frame(16.0)
+    assert_same(shipped[0].detect(picture), open_detector("ultralytics", SHIPPED).detect(picture), tolerance=0.01)

@@ -1,0 +1,129 @@
+"""Weights run only with the card that belongs to them; everything else is refused with a reason to act on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.onnx_names import Malformed, class_names
+from detectors.weights import WeightsRefused, checked_weights, load_card
+
+MakeWeights = Callable[..., Path]
+
+
+def refusal(card: Path) -> WeightsRefused:
+    with pytest.raises(WeightsRefused) as caught:
+        checked_weights(card)
+    assert caught.value.zh
+    assert caught.value.en
+    return caught.value
+
+
+def test_weights_that_fit_their_card_are_taken(make_weights: MakeWeights) -> None:
+    path = make_weights()
+    card, weights = checked_weights(path)
+    assert weights == path.with_suffix(".onnx")
+    assert card.input_size == (64, 64)
+    assert card.classes == ("person", "fire", "smoke", "stall")
+    assert card.thresholds["fire"] == 0.5
+
+
+def test_what_a_card_says_beside_the_known_keys_is_kept(make_weights: MakeWeights) -> None:
+    assert load_card(make_weights()).details == {"note": "made for a test"}
+
+
+def test_a_missing_card_is_named(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "none.json").reason == "card_missing"
+
+
+def test_missing_weights_are_named(make_weights: MakeWeights) -> None:
+    path = make_weights()
+    path.with_suffix(".onnx").unlink()
+    assert refusal(path).reason == "weights_missing"
+
+
+def test_truncated_weights_are_refused(make_weights: MakeWeights) -> None:
+    path = make_weights()
+    weights = path.with_suffix(".onnx")
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert refusal(path).reason == "weights_damaged"
+
+
+def test_other_weights_of_the_same_length_are_refused(make_weights: MakeWeights) -> None:
+    path = make_weights()
+    weights = path.with_suffix(".onnx")
+    data = bytearray(weights.read_bytes())
+    data[len(data) // 2] ^= 1
+    weights.write_bytes(data)
+    assert refusal(path).reason == "weights_damaged"
+
+
+def test_weights_truncated_before_their_card_was_written_are_refused(
+    make_weights: MakeWeights, unnamed_model: bytes
+) -> None:
+    assert refusal(make_weights(unnamed_model[:-3])).reason == "weights_unusable"
+
+
+def test_weights_whose_classes_come_in_another_order_are_refused(
+    make_weights: MakeWeights, swapped_model: bytes
+) -> None:
+    assert refusal(make_weights(swapped_model)).reason == "classes_differ"
+
+
+def test_an_export_without_names_is_taken_by_its_card(make_weights: MakeWeights, unnamed_model: bytes) -> None:
+    card, _ = checked_weights(make_weights(unnamed_model))
+    assert card.classes[1] == "fire"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sha256": None},
+        {"input_size": [64]},
+        {"input_size": [65, 64]},
+        {"input_size": [0, 0]},
+        {"input_size": "640"},
+        {"stride": 0},
+        {"thresholds": {"fire": 0.5}},
+        {"thresholds": dict.fromkeys(("person", "fire", "smoke", "stall"), 0.0)},
+        {"thresholds": dict.fromkeys(("person", "fire", "smoke", "stall"), "high")},
+        {"classes": [], "thresholds": {}},
+        {"classes": ["fire", "fire"], "thresholds": {"fire": 0.5}},
+    ],
+)
+def test_a_card_that_makes_no_sense_is_refused(make_weights: MakeWeights, changes: dict[str, Any]) -> None:
+    assert refusal(make_weights(**changes)).reason == "card_invalid"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"card"', "\ud800".encode("utf-8", "surrogatepass")])
+def test_a_card_that_is_no_json_object_is_refused(tmp_path: Path, text: str | bytes) -> None:
+    path = tmp_path / "card.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert refusal(path).reason == "card_invalid"
+
+
+def test_a_folder_in_place_of_the_weights_is_refused(make_weights: MakeWeights) -> None:
+    path = make_weights()
+    path.with_suffix(".onnx").unlink()
+    path.with_suffix(".onnx").mkdir()
+    assert refusal(path).reason == "weights_missing"
+
+
+def test_a_card_with_a_key_more_is_no_error(make_weights: MakeWeights) -> None:
+    path = make_weights(metrics={"fire": 0.3})
+    assert json.loads(path.read_text())["metrics"] == load_card(path).details["metrics"]
+
+
+@given(st.binary(max_size=200))
+def test_whatever_bytes_stand_in_a_file_the_reader_of_names_ends(data: bytes) -> None:
+    try:
+        names = class_names(data)
+    except Malformed:
+        return
+    assert names is None or all(isinstance(name, str) for name in names)

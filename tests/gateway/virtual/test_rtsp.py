@@ -1,0 +1,96 @@
+"""The fleet's streams, read by FFmpeg as the gateway reads any camera: digest login, no seam, quirks."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import av
+import av.error
+import pytest
+
+from gateway.refusals import Refusal
+from gateway.virtual import Quirks, RenderedFootage, VirtualCamera, VirtualFleet
+from gateway.virtual.system_python import require_gstreamer
+
+pytestmark = pytest.mark.integration
+
+PASSWORD = "made-for-this-test"
+OneCamera = Callable[..., AbstractAsyncContextManager[str]]
+
+
+@pytest.fixture
+def one_camera(footage_folder: Path, small: RenderedFootage) -> OneCamera:
+    """Starts a camera with these quirks and gives its stream's address with the login."""
+
+    @asynccontextmanager
+    async def start(password: str = PASSWORD, **quirks: float) -> AsyncIterator[str]:
+        camera = VirtualCamera("门口", small, "viewer", PASSWORD, quirks=Quirks(**quirks))  # type: ignore[arg-type]  # each has its own type
+        async with VirtualFleet([camera], footage_folder, multicast=False) as fleet:
+            yield fleet.devices[0].rtsp_url.replace("//", f"//viewer:{password}@")
+
+    return start
+
+
+def packets(address: str, seconds: float, timeout: float = 3.0) -> list[tuple[float, bool, bytes]]:
+    """Timestamp, keyframe and content of each packet until the stream is ``seconds`` old or silent."""
+    found = []
+    with av.open(address, options={"rtsp_transport": "tcp"}, timeout=timeout) as stream:
+        try:
+            for packet in stream.demux(video=0):
+                if packet.pts is None or packet.time_base is None:
+                    continue
+                at = float(packet.pts * packet.time_base)
+                found.append((at, packet.is_keyframe, bytes(packet)))
+                if at >= seconds:
+                    break
+        except av.error.ExitError:  # PyAV's time limit
+            pass
+    return found
+
+
+async def test_a_stream_goes_on_past_the_end_of_its_footage_without_a_seam(one_camera: OneCamera) -> None:
+    async with one_camera() as address:
+        found = await asyncio.to_thread(packets, address, 5.0)
+    times = [at for at, _, _ in found]
+    assert times[-1] >= 5.0, "two seconds of footage"
+    assert all(0.09 < later - earlier < 0.11 for earlier, later in itertools.pairwise(times))
+    keyframes = [number for number, (_, is_keyframe, _) in enumerate(found) if is_keyframe]
+    assert len(keyframes) >= 2
+    assert {later - earlier for earlier, later in itertools.pairwise(keyframes)} == {20}
+
+
+async def test_two_readers_see_the_same_stream(one_camera: OneCamera) -> None:
+    async with one_camera() as address:
+        first, second = await asyncio.gather(*(asyncio.to_thread(packets, address, 2.5) for _ in range(2)))
+    shared = {unit for _, _, unit in first} & {unit for _, _, unit in second}
+    assert len(shared) >= 10
+
+
+async def test_a_wrong_password_gets_no_stream(one_camera: OneCamera) -> None:
+    async with one_camera(password="guessed") as address:
+        with pytest.raises(av.error.HTTPUnauthorizedError):
+            await asyncio.to_thread(packets, address, 1.0)
+
+
+async def test_a_silent_camera_stays_connected_and_sends_nothing(one_camera: OneCamera) -> None:
+    async with one_camera(silent_after=1.0) as address:
+        found = await asyncio.to_thread(packets, address, 9.0, 1.5)
+    assert 5 <= len(found) <= 11
+
+
+async def test_a_frozen_camera_sends_the_same_picture_again(one_camera: OneCamera) -> None:
+    async with one_camera(frozen_after=1.0) as address:
+        found = await asyncio.to_thread(packets, address, 3.0)
+    assert len({unit for _, _, unit in found[-10:]}) == 1
+    assert len({unit for _, _, unit in found[:8]}) > 1
+
+
+async def test_missing_debian_packages_are_named(tmp_path: Path) -> None:
+    with pytest.raises(Refusal) as refused:
+        await require_gstreamer(tmp_path / "python3")
+    assert refused.value.reason == "gstreamer_missing"
+    assert "gir1.2-gst-rtsp-server-1.0" in refused.value.zh

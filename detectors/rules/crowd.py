@@ -1,7 +1,7 @@
 """人员聚集: at least so many people whose feet are in a zone, for the whole dwell; over well below that number.
 
-A detector loses somebody now and then, so the count is the median of the last seconds. Between the number and the
-release number the dwell clock stands still; below the release number it begins anew.
+A detector loses somebody now and then, so the count is the median of the last seconds. Below the number the dwell clock
+stands still; below the release number for the release time (a bus that passes is shorter) it begins anew.
 """
 
 from __future__ import annotations
@@ -90,8 +90,9 @@ class CrowdRule:
 
     def _waiting(self, state: CrowdState, elapsed: float) -> CrowdState:
         people, config = _median(state.counts), self.config
-        if people < config.people * config.release_share or (state.since is None and people < config.people):
-            return replace(state, since=None, held=0.0, enough=False, verdict=_NOTHING)
+        below_for = state.below_for + elapsed if people < config.people * config.release_share else 0.0
+        if below_for >= config.release_seconds or (state.since is None and people < config.people):
+            return replace(state, since=None, held=0.0, enough=False, below_for=0.0, verdict=_NOTHING)
         enough = people >= config.people
         since, held = state.since, state.held
         if since is None:
@@ -101,7 +102,7 @@ class CrowdRule:
             held += elapsed
         firing = enough and held >= config.dwell_seconds
         progress = 1.0 if firing else min(0.99, share(held, config.dwell_seconds))
-        state = replace(state, since=since, held=held, enough=enough, firing=firing)
+        state = replace(state, since=since, held=held, enough=enough, firing=firing, below_for=below_for)
         return replace(state, verdict=self._verdict(state, progress, FIRING if firing else CANDIDATE))
 
     def _fired(self, state: CrowdState, elapsed: float) -> CrowdState:

@@ -34,7 +34,7 @@ _NOTHING = Verdict("idle", 0.0, IDLE)
 
 @dataclass(frozen=True, slots=True)
 class Glimpse:
-    """One look at a spot; ``score`` 0: nothing was there."""
+    """One look at a spot; ``score`` 0: nothing was there. ``area``: of all boxes; their outline may hide a flicker."""
 
     at: float
     score: float
@@ -121,8 +121,8 @@ class FireRule:
                 known.append(spot)
         for number, (box, found) in enumerate(pools):
             if number not in used:
-                first = Glimpse(at, max(one.score for one in found), box.area)
-                known.append(self._judged(Spot(box, box, frozenset(one.label for one in found), (first,))))
+                labels = frozenset(one.label for one in found)
+                known.append(self._judged(Spot(box, box, labels, (_glimpse(at, found),))))
         known.sort(key=lambda spot: (spot.fired_from is None, -len(spot.glimpses)))
         return tuple(known[:MOST_SPOTS])
 
@@ -130,7 +130,7 @@ class FireRule:
         if here:
             box = _around([one for one, _ in here])
             found = [one for _, members in here for one in members]
-            glimpse = Glimpse(at, max(one.score for one in found), box.area)
+            glimpse = _glimpse(at, found)
             spot = replace(spot, box=box, labels=spot.labels | frozenset(one.label for one in found), unseen_for=0.0)
         else:
             glimpse = Glimpse(at, 0.0)
@@ -201,6 +201,10 @@ class FireRule:
             and zones.touches(one.box, config.polygon)
             and not zones.covered(one.box, config.exclusions)
         )
+
+
+def _glimpse(at: float, found: Sequence[Detection]) -> Glimpse:
+    return Glimpse(at, max(one.score for one in found), sum(one.box.area for one in found))
 
 
 def _last(glimpses: Sequence[Glimpse], at: float, window: float) -> tuple[Glimpse, ...]:

@@ -11,7 +11,12 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
+
+# The same examples in every run, however busy the machine.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
 
 CLASSES = ("person", "fire", "smoke", "stall")
 SIDE, CELL = 64, 16

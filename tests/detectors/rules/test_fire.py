@@ -1,0 +1,291 @@
+"""Fire: what burns is told within seconds and once; what passes or blinks is not; a lamp is asked for more proof."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.observation import Box, Detection, Look
+from detectors.rules.config import FireRuleConfig
+from detectors.rules.fire import FireRule
+from detectors.rules.replay import Hazard, hazards, replay
+from detectors.rules.rule import LATE, LONGEST_GAP, Verdict
+
+FLAME = Box(0.4, 0.4, 0.5, 0.6)
+Seen = Callable[[float], tuple[Detection, ...]]
+
+
+def flame(at: float, *, label: str = "fire", score: float = 0.6, x: float = 0.0) -> Detection:
+    """A flame whose height changes by a tenth or so, as flames' do."""
+    top = 0.4 + 0.02 * math.sin(at * 7.3)
+    return Detection(label, score, Box(0.4 + x, top, 0.5 + x, 0.6))
+
+
+def lamp() -> Detection:
+    return Detection("fire", 0.6, FLAME)
+
+
+def looks(seen: Seen, until: float, every: float = 0.5, start: float = 0.0) -> list[Look]:
+    return [Look(start + n * every, seen(start + n * every)) for n in range(int((until - start) / every) + 1)]
+
+
+def judged(looks_: list[Look], **config: object) -> tuple[Hazard, ...]:
+    return hazards(replay(FireRule(FireRuleConfig.model_validate(config)), looks_))
+
+
+def verdicts(looks_: list[Look], **config: object) -> list[Verdict]:
+    return [one.verdict for one in replay(FireRule(FireRuleConfig.model_validate(config)), looks_)]
+
+
+def test_an_empty_street_is_looked_at_every_two_seconds() -> None:
+    (verdict,) = verdicts([Look(0, ())])
+    assert (verdict.phase, verdict.progress, verdict.next_look_within) == ("idle", 0, 2)
+
+
+def test_a_first_flame_makes_the_looks_faster() -> None:
+    (verdict,) = verdicts([Look(0, (flame(0),))])
+    assert (verdict.phase, verdict.next_look_within, verdict.hazard_from) == ("candidate", 0.5, 0)
+
+
+def test_a_flame_seen_for_three_seconds_fires_and_the_hazard_begins_with_its_first_look() -> None:
+    (hazard,) = judged(looks(lambda at: (flame(at),) if at >= 2 else (), 20))
+    assert hazard.hazard_from == 2
+    assert hazard.fired_at == pytest.approx(5, abs=0.5)
+    assert hazard.released_at is None
+
+
+def test_half_way_comes_before_firing() -> None:
+    phases = [verdict.phase for verdict in verdicts(looks(lambda at: (flame(at),), 4))]
+    assert [phase for n, phase in enumerate(phases) if n == 0 or phases[n - 1] != phase] == [
+        "candidate",
+        "half_way",
+        "firing",
+    ]
+
+
+def test_a_flame_that_is_missed_in_every_third_look_still_fires_in_ten_seconds() -> None:
+    (hazard,) = judged(looks(lambda at: () if round(at * 2) % 3 == 2 else (flame(at),), 20))
+    assert hazard.fired_at <= 10
+
+
+def test_what_is_seen_in_every_third_look_does_not_fire() -> None:
+    assert judged(looks(lambda at: (flame(at),) if round(at * 2) % 3 == 0 else (), 120)) == ()
+
+
+def test_a_flash_of_a_second_does_not_fire_and_is_forgotten() -> None:
+    said = verdicts(looks(lambda at: (flame(at),) if at <= 1 else (), 10))
+    assert "firing" not in [verdict.phase for verdict in said]
+    assert said[-1].phase == "idle"
+
+
+def test_three_looks_are_needed_however_long_they_take() -> None:
+    assert judged(looks(lambda at: (flame(at),), 4, every=4.0)) == ()
+
+
+@pytest.mark.parametrize("every", [0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 14.0])
+def test_however_slowly_looks_come_a_fire_is_told_within_thirty_seconds(every: float) -> None:
+    (hazard,) = judged(looks(lambda at: (flame(at),), 60, every=every))
+    assert hazard.fired_at <= 30
+
+
+def test_smoke_alone_fires_unless_it_is_turned_off() -> None:
+    smoke = looks(lambda at: (flame(at, label="smoke"),), 10)
+    assert judged(smoke)
+    assert not judged(smoke, smoke=False)
+
+
+def test_people_and_stalls_are_no_fire() -> None:
+    assert judged(looks(lambda at: (flame(at, label="person"), flame(at, label="stall")), 20)) == ()
+
+
+def test_a_flame_in_pieces_with_its_smoke_is_one_place() -> None:
+    def pieces(at: float) -> tuple[Detection, ...]:
+        return (
+            Detection("fire", 0.5, Box(0.40, 0.5, 0.45, 0.6)),
+            Detection("fire", 0.6, Box(0.44, 0.45, 0.5, 0.6)),
+            Detection("smoke", 0.4, Box(0.38, 0.1, 0.55, 0.46 + 0.03 * math.sin(at * 5))),
+        )
+
+    said = verdicts(looks(pieces, 8))
+    assert said[-1].phase == "firing"
+    assert said[-1].why["spots"] == 1
+    assert said[-1].why["labels"] == ["fire", "smoke"]
+    assert said[-1].score == 0.6
+
+
+def test_smoke_and_flame_that_are_seen_in_turn_are_one_hazard() -> None:
+    (hazard,) = judged(looks(lambda at: (flame(at, label="fire" if round(at * 2) % 2 else "smoke"),), 10))
+    assert hazard.fired_at <= 4
+
+
+def test_a_red_car_that_drives_through_does_not_fire() -> None:
+    def car(at: float) -> tuple[Detection, ...]:
+        x = at / 10
+        return (Detection("fire", 0.8, Box(x, 0.5, x + 0.12, 0.6 + 0.02 * math.sin(at * 9))),) if x < 0.85 else ()
+
+    assert judged(looks(car, 20)) == ()
+
+
+def test_blinks_all_over_the_picture_do_not_add_up() -> None:
+    def blinks(at: float) -> tuple[Detection, ...]:
+        x = (at * 0.37) % 0.9
+        return (Detection("fire", 0.9, Box(x, 0.1, x + 0.03, 0.15)),)
+
+    assert judged(looks(blinks, 20)) == ()
+
+
+def test_a_steady_light_is_asked_for_more_proof_and_still_told_within_thirty_seconds() -> None:
+    (hazard,) = judged(looks(lambda at: (lamp(),), 40))
+    assert 10 < hazard.fired_at <= 30
+
+
+def test_a_light_that_burns_for_ten_seconds_does_not_fire() -> None:
+    assert judged(looks(lambda at: (lamp(),) if at < 10 else (), 30)) == ()
+
+
+def test_a_flame_that_grows_without_flicker_is_no_lamp() -> None:
+    def growing(at: float) -> tuple[Detection, ...]:
+        return (Detection("fire", 0.6, Box(0.4, 0.6 - 0.1 - 0.01 * at, 0.5, 0.6)),)
+
+    (hazard,) = judged(looks(growing, 20))
+    assert hazard.fired_at <= 10
+
+
+def test_a_fire_is_one_hazard_while_it_burns_however_often_smoke_hides_it() -> None:
+    (hazard,) = judged(looks(lambda at: () if at % 20 > 16 else (flame(at),), 300))
+    assert hazard.released_at is None
+
+
+def test_a_fire_that_is_out_is_released_once_and_then_idle() -> None:
+    phases = [verdict.phase for verdict in verdicts(looks(lambda at: (flame(at),) if at <= 10 else (), 30))]
+    assert phases.count("released") == 1
+    assert set(phases[phases.index("released") + 1 :]) == {"idle"}
+
+
+def test_a_fire_that_comes_back_after_its_release_must_prove_itself_again() -> None:
+    first, second = judged(looks(lambda at: (flame(at),) if at <= 10 or at >= 40 else (), 60))
+    assert first.released_at == pytest.approx(15, abs=1)
+    assert second.hazard_from == 40
+
+
+def test_a_second_fire_elsewhere_keeps_the_hazard_going() -> None:
+    def two(at: float) -> tuple[Detection, ...]:
+        return (flame(at),) if at < 10 else (flame(at, x=0.4),)
+
+    (hazard,) = judged(looks(two, 30))
+    assert hazard.released_at is None or hazard.released_at > 30
+
+
+def test_a_weak_flame_below_the_operators_score_is_left_out() -> None:
+    assert judged(looks(lambda at: (flame(at, score=0.4),), 20), min_score=0.5) == ()
+
+
+def test_a_fire_that_reaches_into_the_zone_counts() -> None:
+    right = [[0.45, 0.0], [1.0, 0.0], [1.0, 1.0], [0.45, 1.0]]
+    assert judged(looks(lambda at: (flame(at),), 20), polygon=right)
+    far = [[0.6, 0.0], [1.0, 0.0], [1.0, 1.0], [0.6, 1.0]]
+    assert not judged(looks(lambda at: (flame(at),), 20), polygon=far)
+
+
+def test_a_chimney_in_an_exclusion_is_left_out_but_not_what_outgrows_it() -> None:
+    chimney = [[0.35, 0.3], [0.55, 0.3], [0.55, 0.7], [0.35, 0.7]]
+    assert not judged(looks(lambda at: (flame(at),), 20), exclusions=[chimney])
+
+    def outgrowing(at: float) -> tuple[Detection, ...]:
+        return (Detection("fire", 0.6, Box(0.3, 0.2 + 0.03 * math.sin(at * 5), 0.7, 0.7)),)
+
+    assert judged(looks(outgrowing, 20), exclusions=[chimney])
+
+
+def test_outside_its_hours_nothing_fires_and_looks_are_rare() -> None:
+    # The epoch began at 08:00 in Shanghai.
+    said = verdicts(looks(lambda at: (flame(at),), 20), hours=[["09:00", "10:00"]])
+    assert {verdict.phase for verdict in said} == {"idle"}
+    assert said[0].next_look_within > 2
+
+
+def test_the_end_of_the_hours_releases_what_fired() -> None:
+    seen = looks(lambda at: (flame(at),), 60 + 30, start=0)
+    (hazard,) = judged(seen, hours=[["08:00", "08:01"]])
+    assert hazard.released_at == 60
+
+
+def test_a_gap_between_looks_forgets_a_candidate() -> None:
+    before = looks(lambda at: (flame(at),), 2)
+    after = LONGEST_GAP + 3
+    said = verdicts([*before, Look(after, (flame(after),))])
+    assert said[-2].phase == "half_way"
+    assert said[-1].phase == "candidate"
+    assert said[-1].hazard_from == after
+
+
+def test_a_gap_does_not_release_a_fire_that_nobody_saw_go_out() -> None:
+    seen = [*looks(lambda at: (flame(at),), 5), *looks(lambda at: (flame(at),), 2010, start=2000)]
+    (hazard,) = judged(seen)
+    assert hazard.released_at is None
+
+
+def test_after_a_gap_a_fire_that_is_out_is_released_by_looks_and_not_by_the_gap() -> None:
+    said = list(
+        replay(
+            FireRule(FireRuleConfig()), [*looks(lambda at: (flame(at),), 5), *looks(lambda at: (), 1010, start=1000)]
+        )
+    )
+    after = {one.at: one.verdict.phase for one in said if one.at >= 1000}
+    assert after[1000] == "firing"
+    assert "released" in after.values()
+
+
+def test_a_late_look_changes_nothing() -> None:
+    seen = looks(lambda at: (flame(at),), 2)
+    said = verdicts([*seen, Look(1.0, ()), Look(2.0, ())])
+    assert said[-1] == said[-2] == said[-3]
+
+
+def test_a_clock_that_is_set_back_loses_no_proof_and_makes_none() -> None:
+    first = looks(lambda at: (flame(at),), 1002, start=1000)
+    second = looks(lambda at: (flame(at),), 605, start=600)
+    said = list(replay(FireRule(FireRuleConfig()), [*first, *second]))
+    fired = next(one for one in said if one.verdict.phase == "firing")
+    assert fired.at == pytest.approx(601, abs=0.5)
+    assert fired.verdict.hazard_from == pytest.approx(598)
+
+
+def test_a_clock_that_is_set_back_does_not_blind_the_rule() -> None:
+    back = looks(lambda at: (flame(at),), 100 - LATE, start=100 - LATE - 10)
+    (hazard,) = judged([Look(100, ()), *back])
+    assert hazard.fired_at - back[0].at < 10
+
+
+def blinking(pattern: list[bool], every: float) -> Iterator[Look]:
+    for number, seen in enumerate(pattern):
+        yield Look(number * every, (flame(number * every),) if seen else ())
+
+
+@given(st.lists(st.booleans(), max_size=80), st.sampled_from([0.2, 0.5, 1.0, 2.0, 5.0]))
+def test_whatever_is_seen_a_run_of_firing_ends_with_one_release_and_begins_with_a_sighting(
+    pattern: list[bool], every: float
+) -> None:
+    before = "idle"
+    for number, verdict in enumerate(verdicts(list(blinking(pattern, every)))):
+        assert 0 <= verdict.progress <= 1
+        assert (verdict.progress == 1) == (verdict.phase == "firing")
+        assert 0 < verdict.next_look_within <= 2
+        if verdict.phase == "firing":
+            assert verdict.hazard_from is not None
+            assert verdict.hazard_from <= number * every
+            assert before == "firing" or pattern[number]
+        else:
+            assert (verdict.phase == "released") == (before == "firing")
+        before = verdict.phase
+
+
+@given(st.lists(st.booleans(), max_size=40), st.integers(1, 2**40))
+def test_when_it_happens_does_not_matter(pattern: list[bool], start: int) -> None:
+    here = verdicts(list(blinking(pattern, 0.5)))
+    there = verdicts([Look(look.at + start, look.detections) for look in blinking(pattern, 0.5)])
+    assert [verdict.phase for verdict in here] == [verdict.phase for verdict in there]

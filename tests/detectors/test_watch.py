@@ -1,0 +1,73 @@
+"""All rules of a camera together: the most impatient sets the pace, and a change of one leaves the others alone."""
+
+from __future__ import annotations
+
+from detectors.observation import Box, Detection, Look
+from detectors.rules.config import DEFAULT_RULES, CrowdRuleConfig, FireRuleConfig, StallRuleConfig
+from detectors.watch import CameraWatch, RuleKey
+
+FIRE, CROWD, STALL = (RuleKey(rule.kind, rule.zone) for rule in DEFAULT_RULES)
+
+
+def burning(at: float) -> Look:
+    return Look(at, (Detection("fire", 0.7, Box(0.4, 0.4 - 0.02 * (round(at * 2) % 3), 0.5, 0.6)),))
+
+
+def phases(watch: CameraWatch, look: Look) -> dict[RuleKey, str]:
+    return {key: verdict.phase for key, verdict in watch.observe(look)}
+
+
+def test_a_new_watch_wants_to_look_at_once_and_then_at_the_pace_of_its_most_impatient_rule() -> None:
+    watch = CameraWatch(DEFAULT_RULES)
+    assert watch.next_look_within == 0
+    watch.observe(Look(0, ()))
+    assert watch.next_look_within == 2
+    watch.observe(burning(2))
+    assert watch.next_look_within == 0.5
+
+
+def test_every_rule_says_something_of_every_look() -> None:
+    watch = CameraWatch(DEFAULT_RULES)
+    assert phases(watch, burning(0)) == {FIRE: "candidate", CROWD: "idle", STALL: "idle"}
+
+
+def test_two_zones_of_one_hazard_are_watched_apart() -> None:
+    left = FireRuleConfig(zone="左", polygon=((0, 0), (0.3, 0), (0.3, 1), (0, 1)))
+    right = FireRuleConfig(zone="右", polygon=((0.35, 0), (1, 0), (1, 1), (0.35, 1)))
+    said = phases(CameraWatch([left, right]), burning(0))
+    assert said == {RuleKey("fire", "左"): "idle", RuleKey("fire", "右"): "candidate"}
+
+
+def test_a_rule_that_is_turned_off_says_nothing() -> None:
+    watch = CameraWatch([FireRuleConfig(), CrowdRuleConfig(enabled=False)])
+    assert watch.keys == (FIRE,)
+
+
+def test_without_rules_a_camera_is_hardly_looked_at() -> None:
+    watch = CameraWatch([])
+    assert watch.observe(burning(0)) == []
+    assert watch.next_look_within == 10
+
+
+def test_changing_one_rule_leaves_the_others_where_they_are() -> None:
+    watch = CameraWatch(DEFAULT_RULES)
+    for number in range(10):
+        watch.observe(burning(number / 2))
+    gone = watch.replace([FireRuleConfig(), CrowdRuleConfig(people=5), StallRuleConfig()])
+    assert gone == ()
+    assert phases(watch, burning(5.0))[FIRE] == "firing"
+
+
+def test_a_rule_that_changed_begins_anew() -> None:
+    watch = CameraWatch(DEFAULT_RULES)
+    for number in range(10):
+        watch.observe(burning(number / 2))
+    watch.replace([FireRuleConfig(seen_seconds=4)])
+    assert watch.next_look_within == 0
+    assert phases(watch, burning(5.0))[FIRE] == "candidate"
+
+
+def test_the_rules_that_are_gone_are_named_so_that_their_alerts_can_end() -> None:
+    watch = CameraWatch(DEFAULT_RULES)
+    assert set(watch.replace([FireRuleConfig()])) == {CROWD, STALL}
+    assert watch.keys == (FIRE,)

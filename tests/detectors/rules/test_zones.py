@@ -85,7 +85,8 @@ def test_what_is_no_zone_says_why_in_both_languages(outline: Polygon, word: str)
     assert word in why[1]
 
 
-corner = st.tuples(st.integers(0, 12), st.integers(0, 12)).map(lambda xy: (xy[0] / 12, xy[1] / 12))
+# Sixteenths are exact in binary: where outlines touch they truly touch.
+corner = st.tuples(st.integers(0, 16), st.integers(0, 16)).map(lambda xy: (xy[0] / 16, xy[1] / 16))
 
 
 @given(st.lists(corner, min_size=3, max_size=7, unique=True).map(tuple))

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
+from gateway.streams.address import StreamAddress
+from gateway.streams.backoff import Backoff
 from gateway.streams.bus import FrameBus
+from gateway.streams.pull import CameraPull, PullLimits, PullState
+
+_NEAR = Backoff(first=0.5, longest=5.0)
+"""Another process of the gateway is back within seconds."""
 
 
 class FrameSource(Protocol):
@@ -29,3 +36,34 @@ class LocalSource:
 
     async def stop(self) -> None:
         """Nothing to do: others read the same bus."""
+
+
+class RemoteSource:
+    """A stream of another process, pulled over RTSP with lent credentials. Started and stopped once."""
+
+    def __init__(
+        self,
+        address: StreamAddress,
+        on_state: Callable[[PullState], None] | None = None,
+        *,
+        name: str = "remote",
+        limits: PullLimits | None = None,
+    ) -> None:
+        self.bus = FrameBus()
+        self._pull = CameraPull(address, self.bus, on_state or _not_told, name=name, limits=limits, retry=_NEAR)
+
+    @property
+    def state(self) -> PullState:
+        return self._pull.state
+
+    async def start(self) -> None:
+        await self._pull.start()
+
+    async def stop(self) -> None:
+        """The bus's subscribers see the end."""
+        await self._pull.stop()
+        self.bus.close()
+
+
+def _not_told(_state: PullState) -> None:
+    """Nobody asked."""

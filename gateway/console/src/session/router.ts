@@ -1,0 +1,73 @@
+// The console's pages. Whoever is not signed in sees the sign-in page and comes back to where they wanted to go.
+import { createRouter, createWebHistory, type RouteLocationRaw } from 'vue-router'
+import { may, onSignedOut, restoreSession, type Permission } from './session'
+
+declare module 'vue-router' {
+  interface RouteMeta {
+    /** What the page needs; without it the sign-in is enough. */
+    permission?: Permission
+    /** For those who are not signed in. */
+    open?: boolean
+  }
+}
+
+export const router = createRouter({
+  history: createWebHistory(),
+  routes: [
+    { path: '/login', name: 'login', component: () => import('../pages/LoginPage.vue'), meta: { open: true } },
+    {
+      path: '/',
+      component: () => import('../components/ConsoleFrame.vue'),
+      children: [
+        { path: '', redirect: () => home() },
+        {
+          path: 'duty/:no?',
+          name: 'duty',
+          component: () => import('../pages/DutyPage.vue'),
+          meta: { permission: 'events.read' },
+        },
+        {
+          path: 'cameras',
+          name: 'cameras',
+          component: () => import('../pages/CamerasPage.vue'),
+          meta: { permission: 'cameras.read' },
+        },
+        {
+          path: 'rooms',
+          name: 'rooms',
+          component: () => import('../pages/RoomsPage.vue'),
+          meta: { permission: 'rooms.read' },
+        },
+        {
+          path: 'rooms/:id',
+          name: 'room',
+          component: () => import('../pages/RoomPage.vue'),
+          props: true,
+          meta: { permission: 'rooms.read' },
+        },
+        { path: 'nothing', name: 'nothing', component: () => import('../pages/NothingPage.vue') },
+      ],
+    },
+    { path: '/:rest(.*)*', redirect: '/' },
+  ],
+})
+
+/** The first page that the roles open. */
+function home(): RouteLocationRaw {
+  if (may('events.read')) return { name: 'duty' }
+  if (may('cameras.read')) return { name: 'cameras' }
+  return { name: 'nothing' }
+}
+
+router.beforeEach(async (to) => {
+  const signedIn = await restoreSession().catch(() => false)
+  if (to.meta.open) return signedIn ? home() : true
+  if (!signedIn) return { name: 'login', query: to.fullPath === '/' ? {} : { next: to.fullPath } }
+  if (to.meta.permission !== undefined && !may(to.meta.permission)) return { name: 'nothing' }
+  return true
+})
+
+onSignedOut(() => {
+  const here = router.currentRoute.value
+  if (here.name !== 'login') void router.replace({ name: 'login', query: { next: here.fullPath } })
+})

@@ -1,0 +1,87 @@
+// Who is signed in on this page, and what their roles open. The server decides; this only hides what it would refuse.
+import { computed, readonly, ref } from 'vue'
+import { setCsrfToken, whenSessionEnds } from '../api/http'
+import { currentSession, signIn as ask, signOut as end, type Session } from '../api/session'
+import { Problem } from '../api/problem'
+
+const session = ref<Session | null>(null)
+const ended = ref(false)
+
+export const currentUser = computed(() => session.value?.user ?? null)
+export const sessionExpiresAt = computed(() => session.value?.expires_at ?? null)
+/** The session was lost, not given up: the sign-in page says so. */
+export const sessionEnded = readonly(ended)
+
+const endings = new Set<() => void>()
+
+/** Called whenever nobody is signed in any more. */
+export function onSignedOut(callback: () => void): void {
+  endings.add(callback)
+}
+
+function opened(found: Session): void {
+  setCsrfToken(found.csrf_token)
+  session.value = found
+  ended.value = false
+}
+
+function closed(): void {
+  setCsrfToken('')
+  session.value = null
+  for (const callback of endings) callback()
+}
+
+whenSessionEnds(() => {
+  if (session.value === null) return
+  ended.value = true
+  closed()
+})
+
+export async function signIn(username: string, password: string): Promise<void> {
+  opened(await ask(username, password))
+}
+
+/** After a reload: the cookie may still hold a session. False where it does not. */
+export async function restoreSession(): Promise<boolean> {
+  if (session.value !== null) return true
+  try {
+    opened(await currentSession())
+    return true
+  } catch (error) {
+    if (error instanceof Problem && error.status === 401) return false
+    throw error
+  }
+}
+
+export async function signOut(): Promise<void> {
+  try {
+    await end()
+  } finally {
+    ended.value = false
+    closed()
+  }
+}
+
+const WATCH = ['duty_officer', 'duty_leader', 'dispatcher', 'commander', 'checker', 'machine']
+const DUTY = ['duty_officer', 'duty_leader', 'machine']
+const ROOMS = ['duty_officer', 'duty_leader', 'dispatcher', 'commander', 'machine']
+const BUSINESS = [...WATCH, 'department', 'grid_member']
+const OPENS = {
+  'alerts.read': WATCH,
+  'alerts.assess': DUTY,
+  'events.read': BUSINESS,
+  'cameras.read': [...BUSINESS, 'system_admin'],
+  'video.view': WATCH,
+  'evidence.view': BUSINESS,
+  'stream.read': [...BUSINESS, 'system_admin'],
+  'rooms.read': [...ROOMS, 'department', 'grid_member'],
+  'rooms.open': ROOMS,
+  'rooms.control': ['duty_leader', 'duty_officer', 'commander', 'machine'],
+} as const satisfies Record<string, readonly string[]>
+
+export type Permission = keyof typeof OPENS
+
+export function may(permission: Permission): boolean {
+  const wanted: readonly string[] = OPENS[permission]
+  return currentUser.value?.roles.some((role) => wanted.includes(role)) ?? false
+}

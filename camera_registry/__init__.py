@@ -1,1 +1,4 @@
-"""Who the cameras are, and whether they are well: discovery, ONVIF, credentials, records, health. Knows nothing of the gateway."""
+"""Who the cameras are, and whether they are well: discovery, ONVIF, logins, codes, health.
+
+Knows nothing of the gateway: what it needs to keep cameras, it declares in ``ports``.
+"""

@@ -1,0 +1,264 @@
+"""One camera asked over ONVIF, rung by rung, and why it stops where it stops.
+
+The ladder: the clock, which is told without a login → its offset → the login, stamped in the camera's own time, since
+many cameras call a wrong clock "not authorised" → services → profiles (Media2, which alone tells H.265, else Media of
+Profile S) → stream address, its host repaired. A wrong login is tried once: cameras lock accounts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+import onvif
+import structlog
+from onvif.client import ONVIFService, UsernameDigestTokenDtDiff
+from onvif.exceptions import ONVIFError
+from onvif.util import is_auth_error
+from zeep.exceptions import Error as ZeepError
+from zeep.exceptions import Fault
+
+from camera_registry import media2, reasons
+from camera_registry.address_policy import host_of, rehosted
+from camera_registry.errors import CameraRefused, Reason
+from camera_registry.login import Login
+from camera_registry.onvif_transport import BoundedTransport, harden_parser, open_http
+from camera_registry.profiles import MediaProfile
+from camera_registry.ws_discovery import printable
+
+log = structlog.get_logger(__name__)
+
+LADDER_SECONDS = 15.0
+NOTEWORTHY_OFFSET = timedelta(seconds=5)
+DEVICE = "http://www.onvif.org/ver10/device/wsdl"
+MEDIA = "http://www.onvif.org/ver10/media/wsdl"
+MEDIA2 = "http://www.onvif.org/ver20/media/wsdl"
+_WSDL = Path(onvif.__file__).parent / "wsdl"
+_HTTP = ("http", "https")
+_MOST_PROFILES = 64
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInformation:
+    vendor: str
+    model: str
+    firmware: str
+    serial: str
+
+
+class OnvifSession:
+    """``async with OnvifSession(address, login, clock) as session:`` — ``address`` was allowed by the policy before.
+
+    Every method raises ``CameraRefused``. Nothing the device answers leads to another host than ``address``'s.
+    """
+
+    def __init__(self, address: str, login: Login, clock: Clock) -> None:
+        harden_parser()
+        self._address = address
+        self._login = login
+        self._clock = clock
+        self._http: aiohttp.ClientSession | None = None
+        self._transport: BoundedTransport | None = None
+        self._services: dict[str, str] = {}
+        self.clock_offset: timedelta | None = None
+        """The camera's clock less ours; None where it would not tell."""
+
+    async def __aenter__(self) -> OnvifSession:
+        self._http = open_http()
+        self._transport = BoundedTransport(self._http)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+    @property
+    def requests(self) -> int:
+        """Requests made so far."""
+        return 0 if self._transport is None else self._transport.requests
+
+    async def read_clock(self) -> timedelta | None:
+        """The offset of the camera's clock, asked without a login; None for a camera that tells it only after one."""
+        device = await self._service(DEVICE, self._address)
+        asked_at = self._clock()
+        try:
+            told = await self._call(device.authless_GetSystemDateAndTime)
+        except (_NotAuthorised, _Unsupported):
+            return None
+        halfway = asked_at + (self._clock() - asked_at) / 2
+        shown = _utc(told)
+        self.clock_offset = None if shown is None else shown - halfway
+        return self.clock_offset
+
+    async def information(self) -> DeviceInformation:
+        """The first rung that needs the login. Raises ``auth_failed``, or ``clock_unknown`` where that may be why."""
+        device = await self._service(DEVICE, self._address)
+        try:
+            told = await self._logged_in(device.GetDeviceInformation)
+        except _Unsupported:
+            told = None
+        texts = (_text(told, name) for name in ("Manufacturer", "Model", "FirmwareVersion", "SerialNumber"))
+        return DeviceInformation(*texts)
+
+    async def find_services(self) -> frozenset[str]:
+        """Namespaces of the services, by GetServices, or by GetCapabilities on an older device."""
+        device = await self._service(DEVICE, self._address)
+        try:
+            for service in await self._logged_in(device.GetServices, {"IncludeCapability": False}) or ():
+                self._note_service(_text(service, "Namespace"), _text(service, "XAddr"))
+        except _Unsupported:
+            try:
+                told = await self._logged_in(device.GetCapabilities, {"Category": ["All"]})
+            except _Unsupported as error:
+                raise CameraRefused(reasons.NO_MEDIA) from error
+            self._note_service(MEDIA, _text(getattr(told, "Media", None), "XAddr"))
+        if not self._services.keys() & {MEDIA, MEDIA2}:
+            raise CameraRefused(reasons.NO_MEDIA)
+        return frozenset(self._services)
+
+    async def profiles(self) -> tuple[MediaProfile, ...]:
+        """The video profiles, from Media2 where the camera has it and it works, else from Media."""
+        if MEDIA2 in self._services:
+            try:
+                return media2.profiles(await self._media2(media2.get_profiles()))
+            except (_Unsupported, CameraRefused) as error:
+                if MEDIA not in self._services or _is_login(error):
+                    raise self._refused(error) from error
+                log.info("media2_unusable", address=self._address, error=str(error))
+                del self._services[MEDIA2]
+        media = await self._service(MEDIA, self._services[MEDIA])
+        try:
+            told = await self._logged_in(media.GetProfiles)
+        except _Unsupported as error:
+            raise CameraRefused(reasons.NO_PROFILE) from error
+        return tuple(found for one in (told or ())[:_MOST_PROFILES] if (found := _profile(one)) is not None)
+
+    async def stream_address(self, token: str) -> str:
+        """The RTSP address of a profile, on the host we reached: a camera may name one that nobody else can reach."""
+        try:
+            if MEDIA2 in self._services:
+                uri = media2.uri(await self._media2(media2.get_stream_uri(token)))
+            else:
+                media = await self._service(MEDIA, self._services[MEDIA])
+                setup = {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}}
+                told = await self._logged_in(media.GetStreamUri, {"StreamSetup": setup, "ProfileToken": token})
+                uri = _text(told, "Uri")
+        except _Unsupported as error:
+            raise CameraRefused(reasons.NO_STREAM_ADDRESS) from error
+        address = rehosted(uri, host_of(self._address), ("rtsp",))
+        if address is None:
+            raise CameraRefused(reasons.NO_STREAM_ADDRESS)
+        return address
+
+    def _note_service(self, namespace: str, address: str) -> None:
+        repaired = rehosted(address, host_of(self._address), _HTTP)
+        if namespace and repaired is not None:
+            self._services.setdefault(namespace, repaired)
+
+    async def _service(self, namespace: str, address: str) -> Any:
+        wsdl, binding = ("devicemgmt.wsdl", "DeviceBinding") if namespace == DEVICE else ("media.wsdl", "MediaBinding")
+        service = ONVIFService(
+            address, self._login.username, self._login.password, str(_WSDL / wsdl), no_cache=True,
+            dt_diff=self.clock_offset, binding_name=f"{{{namespace}}}{binding}",
+        )  # fmt: skip
+        await service.close()  # the connections it has made for itself; ours are used
+        service.transport = self._transport
+        await service.setup()
+        return service
+
+    async def _logged_in(self, call: Callable[..., Awaitable[Any]], params: dict[str, Any] | None = None) -> Any:
+        try:
+            return await self._call(call, params)
+        except _NotAuthorised as error:
+            raise CameraRefused(self._login_reason, field="password") from error
+
+    async def _media2(self, body: Any) -> Any:
+        """A Media2 call; the library has no description of that service, so its envelope is our own."""
+        token = UsernameDigestTokenDtDiff(
+            self._login.username, self._login.password, dt_diff=self.clock_offset, use_digest=True
+        )
+        if self._transport is None:
+            raise RuntimeError("the session is not open")
+        try:
+            return await media2.call(self._transport, self._services[MEDIA2], body, token)
+        except media2.MediaFault as fault:
+            if fault.is_login:
+                raise CameraRefused(self._login_reason, field="password") from fault
+            raise _Unsupported from fault
+
+    async def _call(self, call: Callable[..., Awaitable[Any]], params: dict[str, Any] | None = None) -> Any:
+        try:
+            return await call(params) if params is not None else await call()
+        except Fault as fault:
+            if is_auth_error(fault):
+                raise _NotAuthorised from fault
+            raise _Unsupported from fault
+        except CameraRefused:
+            raise
+        except ONVIFError as error:
+            if isinstance(error.__cause__, CameraRefused):
+                raise error.__cause__ from error
+            raise CameraRefused(reasons.ANSWER_INVALID, detail=type(error.__cause__).__name__) from error
+        except ZeepError as error:
+            status = getattr(error, "status_code", None)
+            if status in (401, 403):
+                raise _NotAuthorised from error
+            raise CameraRefused(reasons.NOT_ONVIF, detail=f"{type(error).__name__} {status or ''}") from error
+        except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
+            # zeep builds its answer from whatever the device sent; a hostile or broken one ends in any of these.
+            raise CameraRefused(reasons.ANSWER_INVALID, detail=type(error).__name__) from error
+
+    @property
+    def _login_reason(self) -> Reason:
+        return reasons.CLOCK_UNKNOWN if self.clock_offset is None else reasons.AUTH_FAILED
+
+    def _refused(self, error: Exception) -> CameraRefused:
+        return error if isinstance(error, CameraRefused) else CameraRefused(reasons.NO_PROFILE)
+
+
+class _NotAuthorised(Exception):
+    """The device refused the login, or asks for one."""
+
+
+class _Unsupported(Exception):
+    """The device knows the service, but not this question."""
+
+
+def _is_login(error: Exception) -> bool:
+    return isinstance(error, CameraRefused) and error.cause in (reasons.AUTH_FAILED, reasons.CLOCK_UNKNOWN)
+
+
+def _text(value: Any, name: str) -> str:
+    found = getattr(value, name, None)
+    return printable(str(found)) if found is not None else ""
+
+
+def _utc(told: Any) -> datetime | None:
+    shown: Any = getattr(told, "UTCDateTime", None)
+    try:
+        date, time = shown.Date, shown.Time
+        return datetime(date.Year, date.Month, date.Day, time.Hour, time.Minute, min(time.Second, 59), tzinfo=UTC)
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
+def _profile(told: Any) -> MediaProfile | None:
+    encoder: Any = getattr(told, "VideoEncoderConfiguration", None)
+    size: Any = getattr(encoder, "Resolution", None)
+    try:
+        rate = getattr(getattr(encoder, "RateControl", None), "FrameRateLimit", None) or 0
+        return MediaProfile(
+            str(told.token)[:64], _text(told, "Name"), str(encoder.Encoding).upper(), int(size.Width), int(size.Height),
+            float(rate),
+        )  # fmt: skip
+    except (AttributeError, TypeError, ValueError):
+        return None

@@ -1,0 +1,78 @@
+"""The messages of WS-Discovery (2005/04, as ONVIF uses it): probes written, matches read. Pure; packets are hostile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import unquote
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+GROUP, PORT = "239.255.255.250", 3702
+SPACES = {
+    "s": "http://www.w3.org/2003/05/soap-envelope",
+    "a": "http://schemas.xmlsoap.org/ws/2004/08/addressing",
+    "d": "http://schemas.xmlsoap.org/ws/2005/04/discovery",
+}
+_NAME, _HARDWARE = "onvif://www.onvif.org/name/", "onvif://www.onvif.org/hardware/"
+_LONGEST = 200
+_MOST_SCOPES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeMatch:
+    """One device of an answer. ``addresses`` are its device services as it says; nothing in it is to be trusted."""
+
+    endpoint_reference: str
+    addresses: tuple[str, ...]
+    scopes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self._scope(_NAME)
+
+    @property
+    def model(self) -> str:
+        return self._scope(_HARDWARE)
+
+    def _scope(self, prefix: str) -> str:
+        for scope in self.scopes:
+            if scope.lower().startswith(prefix):
+                return printable(unquote(scope[len(prefix) :], errors="replace"))
+        return ""
+
+
+def probe(message_id: str) -> bytes:
+    """A probe for video transmitters (ONVIF Core, 7.3); ``message_id`` is a ``urn:uuid:…``."""
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        f'<s:Envelope xmlns:s="{SPACES["s"]}" xmlns:a="{SPACES["a"]}"><s:Header>'
+        f'<a:Action s:mustUnderstand="1">{SPACES["d"]}/Probe</a:Action><a:MessageID>{message_id}</a:MessageID>'
+        '<a:To s:mustUnderstand="1">urn:schemas-xmlsoap-org:ws:2005:04:discovery</a:To></s:Header>'
+        f'<s:Body><d:Probe xmlns:d="{SPACES["d"]}"><d:Types xmlns:dn="http://www.onvif.org/ver10/network/wsdl">'
+        "dn:NetworkVideoTransmitter</d:Types></d:Probe></s:Body></s:Envelope>"
+    ).encode()
+
+
+def matches(packet: bytes, message_ids: frozenset[str]) -> tuple[ProbeMatch, ...]:
+    """The devices in an answer to one of our probes; empty for anything else."""
+    try:
+        envelope: Element = fromstring(packet)
+    except (ParseError, DefusedXmlException, ValueError, LookupError):  # LookupError: an unknown encoding
+        return ()
+    if envelope.findtext("s:Header/a:RelatesTo", "", SPACES).strip() not in message_ids:
+        return ()
+    found = []
+    for match in envelope.iterfind("s:Body/d:ProbeMatches/d:ProbeMatch", SPACES):
+        reference = match.findtext("a:EndpointReference/a:Address", "", SPACES).strip()
+        addresses = tuple(match.findtext("d:XAddrs", "", SPACES).split())
+        scopes = tuple(printable(scope) for scope in match.findtext("d:Scopes", "", SPACES).split())
+        if reference and addresses:
+            found.append(ProbeMatch(printable(reference), addresses[:8], scopes[:_MOST_SCOPES]))
+    return tuple(found)
+
+
+def printable(text: str) -> str:
+    """What may be shown and stored: no control characters, not too long."""
+    return "".join(c for c in text if c.isprintable())[:_LONGEST].strip()

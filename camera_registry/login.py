@@ -1,10 +1,16 @@
-"""A camera's login, and the patience that keeps a camera from locking its account."""
+"""A camera's login, and the patience that keeps a camera from locking its account: two wrong ones, then a pause."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 from camera_registry import reasons
 from camera_registry.errors import CameraRefused
@@ -18,41 +24,74 @@ class Login:
     password: str = field(repr=False)
 
 
-FREE_FAILURES = 2
-FIRST_WAIT = timedelta(seconds=30)
-LONGEST_WAIT = timedelta(minutes=15)
-"""Common cameras lock an account for 30 minutes after five to seven wrong logins."""
+MOST_WRONG_LOGINS = 2
+FORGOTTEN_AFTER = timedelta(minutes=30)
+"""Common cameras lock an account for up to 30 minutes after five to seven wrong logins; some after three."""
+QUEUE_SECONDS = 30.0
 _MOST = 10_000
 
 
+def device_of(url: str) -> str:
+    """Whom a wrong login at this address is counted against: the host with all its ports, for a camera's web and RTSP
+    doors share their accounts. On loopback, where every device is one port of the same host, host and port."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return f"{host}:{parts.port}" if ip_address(host).is_loopback else host
+
+
 @dataclass(frozen=True, slots=True)
-class _Failures:
+class _Wrong:
     count: int
     last: datetime
 
-    def free_again(self) -> datetime:
-        over = self.count - FREE_FAILURES
-        return self.last if over < 0 else self.last + min(FIRST_WAIT * (1 << min(over, 8)), LONGEST_WAIT)
-
 
 class LoginBackoff:
-    """Counts wrong logins for each host; after two, each next try waits, twice as long each time."""
+    """Counts the wrong logins that were sent to each device. After two, none is sent for half an hour.
+
+    Only a login that was taken at all its doors wipes a device's count. Kept in memory; it is bounded, and what was
+    wrong longest ago is forgotten first.
+    """
 
     def __init__(self) -> None:
-        self._failures: OrderedDict[str, _Failures] = OrderedDict()
+        self._wrong: OrderedDict[str, _Wrong] = OrderedDict()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def check(self, host: str, now: datetime) -> None:
-        """Raises ``CameraRefused`` ``login_back_off`` while the host must be left alone."""
-        failures = self._failures.get(host)
-        if failures is not None and now < failures.free_again():
-            raise CameraRefused(reasons.LOGIN_BACK_OFF, field="password")
+    def left(self, device: str, now: datetime) -> int:
+        """How many wrong logins the device may still be sent."""
+        wrong = self._wrong.get(device)
+        if wrong is None or now - wrong.last >= FORGOTTEN_AFTER:
+            return MOST_WRONG_LOGINS
+        return max(0, MOST_WRONG_LOGINS - wrong.count)
 
-    def failed(self, host: str, now: datetime) -> None:
-        before = self._failures.pop(host, None)
-        fresh = before is None or now - before.last > 2 * LONGEST_WAIT
-        self._failures[host] = _Failures(1 if fresh or before is None else before.count + 1, now)
-        if len(self._failures) > _MOST:
-            self._failures.popitem(last=False)
+    @asynccontextmanager
+    async def asking(self, device: str, clock: Callable[[], datetime]) -> AsyncIterator[int]:
+        """Gives what is ``left``. One asks a device at a time, or two at once would send more than were counted.
 
-    def succeeded(self, host: str) -> None:
-        self._failures.pop(host, None)
+        Raises ``login_back_off`` where nothing is left, ``already_asking`` where another takes longer than
+        ``QUEUE_SECONDS``.
+        """
+        lock = self._locks.setdefault(device, asyncio.Lock())
+        try:
+            async with asyncio.timeout(QUEUE_SECONDS):
+                await lock.acquire()
+        except TimeoutError as error:
+            raise CameraRefused(reasons.ALREADY_ASKING) from error
+        try:
+            left = self.left(device, clock())
+            if left == 0:
+                raise CameraRefused(reasons.LOGIN_BACK_OFF, field="password")
+            yield left
+        finally:
+            lock.release()
+
+    def failed(self, device: str, now: datetime, times: int = 1) -> None:
+        """``times`` wrong logins were sent."""
+        before = MOST_WRONG_LOGINS - self.left(device, now)
+        self._wrong.pop(device, None)
+        self._wrong[device] = _Wrong(before + times, now)
+        if len(self._wrong) > _MOST:
+            self._wrong.popitem(last=False)
+
+    def succeeded(self, device: str) -> None:
+        """The device took a login at all its doors."""
+        self._wrong.pop(device, None)

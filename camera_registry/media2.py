@@ -12,7 +12,7 @@ from lxml import etree
 from camera_registry import reasons
 from camera_registry.errors import CameraRefused
 from camera_registry.onvif_transport import BoundedTransport, as_bytes, parsed
-from camera_registry.profiles import MediaProfile
+from camera_registry.profiles import MediaProfile, positive
 from camera_registry.ws_discovery import printable
 
 SPACES = {
@@ -85,6 +85,7 @@ def profiles(answer: Any) -> tuple[MediaProfile, ...]:
                     width=int(encoder.findtext("tt:Resolution/tt:Width", "0", SPACES)),
                     height=int(encoder.findtext("tt:Resolution/tt:Height", "0", SPACES)),
                     fps=float(encoder.findtext("tt:RateControl/tt:FrameRateLimit", "0", SPACES)),
+                    gop=positive(encoder.get("GovLength")),
                 )
             )
         except ValueError:

@@ -1,8 +1,9 @@
 """One camera asked over ONVIF, rung by rung, and why it stops where it stops.
 
 The ladder: the clock, which is told without a login → its offset → the login, stamped in the camera's own time, since
-many cameras call a wrong clock "not authorised" → services → profiles (Media2, which alone tells H.265, else Media of
-Profile S) → stream address, its host repaired. A wrong login is tried once: cameras lock accounts.
+many cameras call a wrong clock "not authorised"; HTTP digest where the device asks for that → services → profiles
+(Media2, which alone tells H.265, else Media of Profile S) → stream address, its host repaired. A wrong login is sent
+twice at most, once in each form: cameras lock accounts.
 """
 
 from __future__ import annotations
@@ -28,19 +29,24 @@ from camera_registry.address_policy import host_of, rehosted
 from camera_registry.errors import CameraRefused, Reason
 from camera_registry.login import Login
 from camera_registry.onvif_transport import BoundedTransport, harden_parser, open_http
-from camera_registry.profiles import MediaProfile
+from camera_registry.profiles import MediaProfile, positive
 from camera_registry.ws_discovery import printable
 
 log = structlog.get_logger(__name__)
 
 LADDER_SECONDS = 15.0
 NOTEWORTHY_OFFSET = timedelta(seconds=5)
+SUSPECT_OFFSET = timedelta(seconds=60)
+"""Beyond this a refused login may well be the clock's doing, although it was stamped in the camera's time."""
 DEVICE = "http://www.onvif.org/ver10/device/wsdl"
 MEDIA = "http://www.onvif.org/ver10/media/wsdl"
 MEDIA2 = "http://www.onvif.org/ver20/media/wsdl"
 _WSDL = Path(onvif.__file__).parent / "wsdl"
 _HTTP = ("http", "https")
 _MOST_PROFILES = 64
+
+LOGIN_REASONS = (reasons.AUTH_FAILED, reasons.LOCKED_OUT, reasons.CLOCK_SKEWED, reasons.CLOCK_UNKNOWN)
+"""Reasons that mean: the device refused the login."""
 
 Clock = Callable[[], datetime]
 
@@ -59,8 +65,10 @@ class OnvifSession:
     Every method raises ``CameraRefused``. Nothing the device answers leads to another host than ``address``'s.
     """
 
-    def __init__(self, address: str, login: Login, clock: Clock) -> None:
+    def __init__(self, address: str, login: Login, clock: Clock, *, wrong_logins_left: int = 2) -> None:
         harden_parser()
+        self._left = wrong_logins_left
+        self._refused_logins = 0
         self._address = address
         self._login = login
         self._clock = clock
@@ -72,7 +80,7 @@ class OnvifSession:
 
     async def __aenter__(self) -> OnvifSession:
         self._http = open_http()
-        self._transport = BoundedTransport(self._http)
+        self._transport = BoundedTransport(self._http, self._login, self._left)
         return self
 
     async def __aexit__(
@@ -85,6 +93,11 @@ class OnvifSession:
     def requests(self) -> int:
         """Requests made so far."""
         return 0 if self._transport is None else self._transport.requests
+
+    @property
+    def wrong_logins(self) -> int:
+        """Logins the device has refused so far; never more than ``wrong_logins_left``."""
+        return self._refused_logins + (0 if self._transport is None else self._transport.wrong_logins)
 
     async def read_clock(self) -> timedelta | None:
         """The offset of the camera's clock, asked without a login; None for a camera that tells it only after one."""
@@ -100,7 +113,7 @@ class OnvifSession:
         return self.clock_offset
 
     async def information(self) -> DeviceInformation:
-        """The first rung that needs the login. Raises ``auth_failed``, or ``clock_unknown`` where that may be why."""
+        """The first rung that needs the login. Raises one of ``LOGIN_REASONS`` where the device refuses it."""
         device = await self._service(DEVICE, self._address)
         try:
             told = await self._logged_in(device.GetDeviceInformation)
@@ -179,7 +192,7 @@ class OnvifSession:
         try:
             return await self._call(call, params)
         except _NotAuthorised as error:
-            raise CameraRefused(self._login_reason, field="password") from error
+            raise self._login_refused() from error
 
     async def _media2(self, body: Any) -> Any:
         """A Media2 call; the library has no description of that service, so its envelope is our own."""
@@ -192,7 +205,7 @@ class OnvifSession:
             return await media2.call(self._transport, self._services[MEDIA2], body, token)
         except media2.MediaFault as fault:
             if fault.is_login:
-                raise CameraRefused(self._login_reason, field="password") from fault
+                raise self._login_refused() from fault
             raise _Unsupported from fault
 
     async def _call(self, call: Callable[..., Awaitable[Any]], params: dict[str, Any] | None = None) -> Any:
@@ -217,9 +230,19 @@ class OnvifSession:
             # zeep builds its answer from whatever the device sent; a hostile or broken one ends in any of these.
             raise CameraRefused(reasons.ANSWER_INVALID, detail=type(error).__name__) from error
 
-    @property
-    def _login_reason(self) -> Reason:
-        return reasons.CLOCK_UNKNOWN if self.clock_offset is None else reasons.AUTH_FAILED
+    def _login_refused(self) -> CameraRefused:
+        self._refused_logins += 1
+        return CameraRefused(self._why_refused(), field="password")
+
+    def _why_refused(self) -> Reason:
+        """A token is judged by the camera's clock; digest knows no clock, so where it failed too it was the login."""
+        if self._transport is not None and self._transport.locked:
+            return reasons.LOCKED_OUT
+        if self._transport is not None and self._transport.digest_refused:
+            return reasons.AUTH_FAILED
+        if self.clock_offset is None:
+            return reasons.CLOCK_UNKNOWN
+        return reasons.CLOCK_SKEWED if abs(self.clock_offset) > SUSPECT_OFFSET else reasons.AUTH_FAILED
 
     def _refused(self, error: Exception) -> CameraRefused:
         return error if isinstance(error, CameraRefused) else CameraRefused(reasons.NO_PROFILE)
@@ -234,7 +257,7 @@ class _Unsupported(Exception):
 
 
 def _is_login(error: Exception) -> bool:
-    return isinstance(error, CameraRefused) and error.cause in (reasons.AUTH_FAILED, reasons.CLOCK_UNKNOWN)
+    return isinstance(error, CameraRefused) and error.cause in LOGIN_REASONS
 
 
 def _text(value: Any, name: str) -> str:
@@ -258,7 +281,7 @@ def _profile(told: Any) -> MediaProfile | None:
         rate = getattr(getattr(encoder, "RateControl", None), "FrameRateLimit", None) or 0
         return MediaProfile(
             str(told.token)[:64], _text(told, "Name"), str(encoder.Encoding).upper(), int(size.Width), int(size.Height),
-            float(rate),
+            float(rate), positive(getattr(getattr(encoder, "H264", None), "GovLength", None)),
         )  # fmt: skip
     except (AttributeError, TypeError, ValueError):
         return None

@@ -1,68 +1,141 @@
-"""How requests reach a device: bounded answers, no redirects, one time limit for each request.
+"""How requests reach a device: bounded answers, no redirects, one time limit for each request, digest as second login.
 
-onvif-zeep-async brings the service descriptions and the login; its own transport follows redirects, reads answers of
-any length and allows huge XML trees. A device is not trusted so far.
+onvif-zeep-async brings the service descriptions and the WS-UsernameToken; its own transport follows redirects, reads
+answers of any length and allows huge XML trees. A device is not trusted so far. Where a device refuses the token and
+asks for HTTP digest, as newer ones do, that is tried once; what it takes is kept for the session.
 """
 
 from __future__ import annotations
 
+import re
+import secrets
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from lxml import etree
 from onvif.settings import DEFAULT_SETTINGS
 from onvif.zeep_aiohttp import AIOHTTPTransport
 
-from camera_registry import reasons
+from camera_registry import digest, reasons
 from camera_registry.errors import CameraRefused
+from camera_registry.login import Login
 
 REQUEST_SECONDS = 5.0
+CONNECT_SECONDS = 3.0
 LONGEST_ANSWER = 1_000_000
-_HEADERS = {"Content-Type": "application/soap+xml; charset=utf-8", "User-Agent": "gateway"}
+_HEADERS = {
+    "Content-Type": "application/soap+xml; charset=utf-8",
+    "User-Agent": "gateway",
+    # Nothing to unpack: a small answer cannot become a large one.
+    "Accept-Encoding": "identity",
+}
+_SECURITY = "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd}Security"
+_LOCKED = re.compile(rb"\blocked\b|\block-?out\b|lockstatus>\s*lock\b", re.IGNORECASE)
+"""No standard says how a device tells of a lock; these are words seen in faults and in bodies of HTTP 401."""
 
 
 def harden_parser() -> None:
     """zeep's settings are one object for all clients: neither huge trees nor entities from here on."""
     DEFAULT_SETTINGS.xml_huge_tree = False
     DEFAULT_SETTINGS.forbid_entities = True
+    DEFAULT_SETTINGS.forbid_dtd = True
 
 
 def open_http() -> aiohttp.ClientSession:
     """A session for one device. Its certificate is its own and proves nothing, so it is not checked."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=False, limit=2),
-        timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
+        timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
     )
 
 
 class BoundedTransport(AIOHTTPTransport):  # type: ignore[misc]  # the library has no types
-    """zeep's transport within our bounds; counts requests. An answer's clock and status are zeep's to judge."""
+    """zeep's transport within our bounds. An answer's contents are zeep's to judge.
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    ``requests`` counts all; ``wrong_logins`` those that the device refused although a login was in them; ``locked`` is
+    set where it says that the account is locked.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, login: Login, wrong_logins_left: int) -> None:
         super().__init__(session=session, verify_ssl=False)
+        self._login = login
+        self._left = wrong_logins_left
+        self._challenge: digest.Challenge | None = None
+        self._count = 0
         self.requests = 0
+        self.wrong_logins = 0
+        self.locked = False
+        self.digest_refused = False
 
     async def _post_internal(
         self, address: str, message: str | bytes, headers: dict[str, str]
     ) -> tuple[aiohttp.ClientResponse, bytes]:
-        return await self.exchange(address, message.encode() if isinstance(message, str) else message)
+        response, content = await self.exchange(address, message.encode() if isinstance(message, str) else message)
+        refuse_hostile(content)
+        return response, content
 
     async def exchange(self, address: str, data: bytes) -> tuple[aiohttp.ClientResponse, bytes]:
-        """One request past zeep, within the same bounds."""
+        """One request within the bounds, once more with digest where the device asks for it."""
+        bare = without_token(data)
+        if bare is None:  # a question that needs no login is never asked with one
+            return await self._post(address, data)
+        known = self._challenge
+        response, content = await self._post(address, data) if known is None else await self._digest(address, bare)
+        if response.status != 401:
+            return response, content
+        offered = digest.best(response.headers.getall("WWW-Authenticate", []))
+        if offered is None or (known is not None and not offered.stale):
+            return response, content
+        if known is None:
+            if self.wrong_logins + 1 >= self._left:
+                return response, content
+            self.wrong_logins += 1
+        self._challenge, self._count = offered, 0
+        response, content = await self._digest(address, bare)
+        if response.status == 401:
+            self._challenge, self.digest_refused = None, True
+        elif known is None:
+            self.wrong_logins -= 1  # it was the kind of login that was refused, not the password
+        return response, content
+
+    async def _digest(self, address: str, data: bytes) -> tuple[aiohttp.ClientResponse, bytes]:
+        if self._challenge is None:
+            raise RuntimeError("no challenge to answer")
+        self._count += 1
+        parts = urlsplit(address)
+        uri = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        answer = digest.answer(self._challenge, self._login, "POST", uri, secrets.token_hex(8), self._count)
+        return await self._post(address, data, {"Authorization": answer})
+
+    async def _post(
+        self, address: str, data: bytes, headers: dict[str, str] | None = None
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
         self.requests += 1
-        return await post(self.session, address, data)
+        response, content = await post(self.session, address, data, headers)
+        self.locked = self.locked or (response.status >= 400 and _LOCKED.search(content) is not None)
+        return response, content
 
 
-async def post(session: aiohttp.ClientSession, address: str, data: bytes) -> tuple[aiohttp.ClientResponse, bytes]:
+async def post(
+    session: aiohttp.ClientSession, address: str, data: bytes, headers: dict[str, str] | None = None
+) -> tuple[aiohttp.ClientResponse, bytes]:
     """One SOAP request. Raises ``CameraRefused`` for whatever keeps the device from answering."""
     try:
-        async with session.post(address, data=data, headers=_HEADERS, allow_redirects=False) as response:
+        async with session.post(
+            address, data=data, headers={**_HEADERS, **(headers or {})}, allow_redirects=False
+        ) as response:
             content = await response.content.read(LONGEST_ANSWER + 1)
             while len(content) <= LONGEST_ANSWER and (more := await response.content.read(LONGEST_ANSWER)):
                 content += more
+    except aiohttp.ConnectionTimeoutError as error:
+        raise CameraRefused(reasons.UNREACHABLE, detail="no connection in time") from error
     except TimeoutError as error:
         raise CameraRefused(reasons.TIMEOUT) from error
+    except aiohttp.ClientSSLError as error:
+        raise CameraRefused(reasons.TLS_ERROR, detail=type(error).__name__) from error
     except (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError, OSError) as error:
         raise CameraRefused(reasons.UNREACHABLE, detail=type(error).__name__) from error
     except (aiohttp.ClientError, ValueError) as error:
@@ -74,17 +147,41 @@ async def post(session: aiohttp.ClientSession, address: str, data: bytes) -> tup
     return response, content
 
 
+def without_token(data: bytes) -> bytes | None:
+    """One of our own requests without its WS-UsernameToken; None where it has none."""
+    envelope = etree.fromstring(data, _parser())
+    tokens = list(envelope.iter(_SECURITY))
+    for token in tokens:
+        token.getparent().remove(token)
+    return as_bytes(envelope) if tokens else None
+
+
 def as_bytes(envelope: Any) -> bytes:
     return bytes(etree.tostring(envelope, xml_declaration=True, encoding="utf-8"))
 
 
 def parsed(content: bytes) -> Any:
-    """An answer as a tree, with no entity resolved and libxml2's own limits on."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, remove_comments=True)
+    """An answer as a tree, with no entity resolved and libxml2's own limits on. Raises ``answer_invalid``."""
     try:
-        tree = etree.fromstring(content, parser)
+        tree = etree.fromstring(content, _parser())
     except (etree.XMLSyntaxError, ValueError) as error:
         raise CameraRefused(reasons.ANSWER_INVALID) from error
     if tree.getroottree().docinfo.internalDTD is not None:
         raise CameraRefused(reasons.ANSWER_INVALID, detail="DTD")  # SOAP 1.2, part 1, 5: a message holds none
     return tree
+
+
+def refuse_hostile(content: bytes) -> None:
+    """Raises ``answer_invalid`` for a message with a DTD, ``not_onvif`` for a page; zeep judges what is no XML."""
+    if content[:200].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        raise CameraRefused(reasons.NOT_ONVIF, detail="a page")
+    try:
+        tree = etree.fromstring(content, _parser())
+    except (etree.XMLSyntaxError, ValueError):
+        return
+    if tree.getroottree().docinfo.internalDTD is not None:
+        raise CameraRefused(reasons.ANSWER_INVALID, detail="DTD")
+
+
+def _parser() -> Any:
+    return etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, remove_comments=True)

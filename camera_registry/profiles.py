@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from camera_registry import reasons
 from camera_registry.errors import CameraRefused
@@ -18,7 +19,10 @@ PULLABLE = ("H264", "H265")
 
 @dataclass(frozen=True, slots=True)
 class MediaProfile:
-    """``encoding`` as ONVIF writes it: ``H264``, ``H265``, ``JPEG``, ``MPEG4``; pixels; frames a second."""
+    """``encoding`` as ONVIF writes it: ``H264``, ``H265``, ``JPEG``, ``MPEG4``; pixels; frames a second.
+
+    ``gop``: frames from one keyframe to the next, None where the camera does not tell.
+    """
 
     token: str
     name: str
@@ -26,6 +30,7 @@ class MediaProfile:
     width: int
     height: int
     fps: float = 0.0
+    gop: int | None = None
 
     @property
     def pixels(self) -> int:
@@ -52,3 +57,12 @@ def choose(profiles: Sequence[MediaProfile]) -> ProfileChoice:
             smaller = [p for p in seen if p.encoding == "H264" and p.width >= SMALLEST_WIDTH and p.pixels < main.pixels]
             return ProfileChoice(main, min(smaller, key=lambda p: (p.pixels, p.token), default=None))
     raise CameraRefused(reasons.NO_H264_PROFILE)
+
+
+def positive(told: Any) -> int | None:
+    """A count as a device tells it; None for anything that is none."""
+    try:
+        number = int(told)
+    except (TypeError, ValueError):
+        return None
+    return number if 0 < number < 1_000_000 else None

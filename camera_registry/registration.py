@@ -11,6 +11,7 @@ The calls others make:
 - ``await registrar.over_rtsp(url: str, login: Login | None) -> CameraFound``, no login in ``url``. At most 15 s.
 - ``await registrar.over(address: str, login: Login | None) -> CameraFound``: one of the two, by the address's scheme.
 
+Another 30 s pass at most where the same device is being asked already: one asks a device at a time.
 Each raises only ``CameraRefused`` (``errors``): its ``reason`` is a code of ``reasons``, ``zh`` and ``en`` say what to
 do, ``field`` names the input at fault (``onvif_address``, ``rtsp_url``, ``password``) or is None. What is amiss with a
 camera that is registered all the same stands in ``CameraFound.notes``. Addresses in ``CameraFound`` hold a literal,
@@ -23,23 +24,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 import structlog
 
 from camera_registry import reasons
 from camera_registry.address_policy import AddressPolicy
 from camera_registry.errors import CameraRefused, Reason
-from camera_registry.login import Login, LoginBackoff
+from camera_registry.login import Login, LoginBackoff, device_of
 from camera_registry.onvif_session import LADDER_SECONDS, NOTEWORTHY_OFFSET, OnvifSession
 from camera_registry.profiles import choose
-from camera_registry.rtsp_check import check_stream
+from camera_registry.rtsp_check import StreamFacts, check_stream
 
 log = structlog.get_logger(__name__)
-
-_WRONG_LOGINS = (reasons.AUTH_FAILED, reasons.CLOCK_UNKNOWN, reasons.STREAM_AUTH_FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +73,29 @@ class Registrar:
     async def over_onvif(self, address: str, login: Login) -> CameraFound:
         """Climb the ONVIF ladder and look at the stream at its top."""
         address = await self._policy.onvif_address(address)
-        async with self._patient(address):
-            try:
-                async with asyncio.timeout(LADDER_SECONDS):
-                    found = await self._climb(address, login)
-            except TimeoutError as error:
-                raise CameraRefused(reasons.TIMEOUT) from error
-            await check_stream(found.stream_url, login)
-        return found
+        device = device_of(address)
+        async with self._asking(device) as left:
+            async with OnvifSession(address, login, self._clock, wrong_logins_left=left) as session:
+                try:
+                    async with asyncio.timeout(LADDER_SECONDS):
+                        found = await self._climb(session, address)
+                except TimeoutError as error:
+                    raise CameraRefused(reasons.TIMEOUT) from error
+                finally:
+                    # Even where whoever asked has gone away meanwhile.
+                    if session.wrong_logins:
+                        self._backoff.failed(device, self._clock(), session.wrong_logins)
+            facts = await self._seen(device, found.stream_url, login)
+        return replace(found, encoding=facts.encoding, notes=_notes(found, facts))
 
     async def over_rtsp(self, url: str, login: Login | None) -> CameraFound:
         """Look at the stream; the camera's model and clock stay unknown."""
         url = await self._policy.stream_address(url)
-        async with self._patient(url):
-            facts = await check_stream(url, login)
-        notes = (reasons.H265_ONLY,) if facts.encoding == "H265" else ()
-        return CameraFound(stream_url=url, encoding=facts.encoding, notes=notes)
+        device = device_of(url)
+        async with self._asking(device):
+            facts = await self._seen(device, url, login)
+        found = CameraFound(stream_url=url, encoding=facts.encoding)
+        return replace(found, notes=_notes(found, facts))
 
     async def over(self, address: str, login: Login | None) -> CameraFound:
         """``over_rtsp`` for an ``rtsp://`` address, else ``over_onvif``."""
@@ -98,45 +103,55 @@ class Registrar:
             return await self.over_rtsp(address, login)
         return await self.over_onvif(address, login or Login("", ""))
 
-    async def _climb(self, address: str, login: Login) -> CameraFound:
-        async with OnvifSession(address, login, self._clock) as session:
-            offset = await session.read_clock()
-            information = await session.information()
-            await session.find_services()
-            choice = choose(await session.profiles())
-            stream = await session.stream_address(choice.main.token)
-            sub = None if choice.sub is None else await session.stream_address(choice.sub.token)
-            notes = []
-            if offset is not None and abs(offset) > NOTEWORTHY_OFFSET:
-                notes.append(reasons.CLOCK_WRONG)
-            if choice.main.encoding == "H265" and choice.sub is None:
-                notes.append(reasons.H265_ONLY)
-            return CameraFound(
-                stream_url=stream,
-                encoding=choice.main.encoding,
-                onvif_address=address,
-                sub_stream_url=sub,
-                vendor=information.vendor,
-                model=information.model,
-                firmware=information.firmware,
-                serial=information.serial,
-                width=choice.main.width,
-                height=choice.main.height,
-                clock_offset=offset,
-                notes=tuple(notes),
-                requests=session.requests,
-            )
+    async def _climb(self, session: OnvifSession, address: str) -> CameraFound:
+        offset = await session.read_clock()
+        information = await session.information()
+        await session.find_services()
+        choice = choose(await session.profiles())
+        stream = await session.stream_address(choice.main.token)
+        sub = None if choice.sub is None else await session.stream_address(choice.sub.token)
+        return CameraFound(
+            stream_url=stream,
+            encoding=choice.main.encoding,
+            onvif_address=address,
+            sub_stream_url=sub,
+            vendor=information.vendor,
+            model=information.model,
+            firmware=information.firmware,
+            serial=information.serial,
+            width=choice.main.width,
+            height=choice.main.height,
+            fps=choice.main.fps or None,
+            gop=choice.main.gop,
+            clock_offset=offset,
+            requests=session.requests,
+        )
+
+    async def _seen(self, device: str, url: str, login: Login | None) -> StreamFacts:
+        try:
+            facts = await check_stream(url, login)
+        except CameraRefused as refused:
+            if login is not None and refused.cause is reasons.STREAM_AUTH_FAILED:
+                self._backoff.failed(device, self._clock())
+            raise
+        self._backoff.succeeded(device)
+        return facts
 
     @asynccontextmanager
-    async def _patient(self, address: str) -> AsyncIterator[None]:
-        """Leaves a camera alone that has just refused a login, and remembers those that do."""
-        host = urlsplit(address).netloc
-        self._backoff.check(host, self._clock())
+    async def _asking(self, device: str) -> AsyncIterator[int]:
+        """One at a time, with the wrong logins that are left. A refusal is logged; whoever asked tells the operator."""
         try:
-            yield
+            async with self._backoff.asking(device, self._clock) as left:
+                yield left
         except CameraRefused as refused:
-            if refused.cause in _WRONG_LOGINS:
-                self._backoff.failed(host, self._clock())
-            log.info("camera_refused", host=host, reason=refused.reason, detail=refused.detail)
+            log.info("camera_refused", device=device, reason=refused.reason, detail=refused.detail)
             raise
-        self._backoff.succeeded(host)
+
+
+def _notes(found: CameraFound, facts: StreamFacts) -> tuple[Reason, ...]:
+    notes = []
+    if found.clock_offset is not None and abs(found.clock_offset) > NOTEWORTHY_OFFSET:
+        notes.append(reasons.CLOCK_WRONG)
+    if facts.encoding == "H265" and found.sub_stream_url is None:
+        notes.append(reasons.H265_ONLY)
+    return tuple(notes)

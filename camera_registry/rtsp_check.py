@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import unquote, urljoin, urlsplit
-from urllib.request import parse_http_list, parse_keqv_list
 
-from camera_registry import reasons
+from camera_registry import digest, reasons
 from camera_registry.errors import CameraRefused, Reason
 from camera_registry.login import Login
 
@@ -77,8 +75,9 @@ class _Conversation:
     url: str
     login: Login | None
     sequence: int = 0
-    challenge: dict[str, str] | None = field(default=None)
-    scheme: str = ""
+    challenge: digest.Challenge | None = None
+    basic: bool = False
+    answered: int = 0
 
     async def play(self) -> StreamFacts:
         described = await self._ask("DESCRIBE", self.url, {"Accept": "application/sdp"})
@@ -101,8 +100,7 @@ class _Conversation:
             async with asyncio.timeout(STEP_SECONDS):
                 await self._send(method, url, headers)
                 answer = await self._answer()
-                if answer.status == 401 and self.login is not None and self.challenge is None:
-                    self._take_challenge(answer.challenges)
+                if answer.status == 401 and self.login is not None and self._takes(answer.challenges):
                     await self._send(method, url, headers)
                     answer = await self._answer()
         except TimeoutError as error:
@@ -115,8 +113,8 @@ class _Conversation:
         self.sequence += 1
         lines = [f"{method} {url} RTSP/1.0", f"CSeq: {self.sequence}", "User-Agent: gateway"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        if self.challenge is not None:
-            lines.append(f"Authorization: {self._authorization(method, url)}")
+        if (authorization := self._authorization(method, url)) is not None:
+            lines.append(f"Authorization: {authorization}")
         self.writer.write("\r\n".join([*lines, "", ""]).encode())
         await self.writer.drain()
 
@@ -166,37 +164,26 @@ class _Conversation:
         except TimeoutError as error:
             raise CameraRefused(reasons.NO_PICTURE) from error
 
-    def _take_challenge(self, challenges: tuple[str, ...]) -> None:
-        for wanted in ("digest", "basic"):
-            for challenge in challenges:
-                scheme, _, fields = challenge.partition(" ")
-                if scheme.lower() == wanted:
-                    self.scheme = wanted
-                    self.challenge = parse_keqv_list(parse_http_list(fields))
-                    return
-        raise CameraRefused(reasons.STREAM_AUTH_FAILED, detail="unknown scheme")
+    def _takes(self, offered: tuple[str, ...]) -> bool:
+        """Whether there is something to answer: the first challenge, or a nonce that has merely grown old."""
+        challenge = digest.best(offered)
+        if self.challenge is not None or self.basic:
+            fresh = challenge is not None and challenge.stale
+            self.challenge = challenge if fresh else self.challenge
+            return fresh
+        self.challenge = challenge
+        self.basic = challenge is None and any(one.lower().startswith("basic") for one in offered)
+        return challenge is not None or self.basic
 
-    def _authorization(self, method: str, url: str) -> str:
-        login, challenge = self.login, self.challenge or {}
-        if login is None:
-            return ""
-        if self.scheme == "basic":
-            return "Basic " + base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
-        realm, nonce = challenge.get("realm", ""), challenge.get("nonce", "")
-        first = _md5(f"{login.username}:{realm}:{login.password}")
-        second = _md5(f"{method}:{url}")
-        fields = {"username": login.username, "realm": realm, "nonce": nonce, "uri": url}
-        plain = ""
-        if "auth" in challenge.get("qop", "").split(","):
-            cnonce = secrets.token_hex(8)
-            fields["response"] = _md5(f"{first}:{nonce}:00000001:{cnonce}:auth:{second}")
-            fields["cnonce"] = cnonce
-            plain = ", qop=auth, nc=00000001"
-        else:
-            fields["response"] = _md5(f"{first}:{nonce}:{second}")
-        if "opaque" in challenge:
-            fields["opaque"] = challenge["opaque"]
-        return "Digest " + ", ".join(f'{name}="{_quoted(value)}"' for name, value in fields.items()) + plain
+    def _authorization(self, method: str, url: str) -> str | None:
+        if self.login is None:
+            return None
+        if self.basic:
+            return "Basic " + base64.b64encode(f"{self.login.username}:{self.login.password}".encode()).decode()
+        if self.challenge is None:
+            return None
+        self.answered += 1
+        return digest.answer(self.challenge, self.login, method, url, secrets.token_hex(8), self.answered)
 
 
 def _video(sdp: str) -> _Video:
@@ -230,11 +217,3 @@ def _why(status: int) -> Reason:
     if status in (401, 403):
         return reasons.STREAM_AUTH_FAILED
     return reasons.STREAM_NOT_FOUND if status == 404 else reasons.STREAM_REFUSED
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
-
-
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

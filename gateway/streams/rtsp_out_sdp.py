@@ -1,0 +1,50 @@
+"""What a reader is told of a stream before it plays: SDP (RFC 4566) with the parameter sets of the newest keyframe."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from gateway.streams import nal
+from gateway.streams.frame import EncodedFrame, VideoCodec
+from gateway.streams.nal import ParameterSets
+
+PAYLOAD_TYPE = 96
+CLOCK_RATE = 90_000
+TRACK = "video"
+
+
+def parameters_of(keyframe: EncodedFrame) -> ParameterSets:
+    codec: VideoCodec = "h264" if keyframe.codec == "h264" else "hevc"
+    return ParameterSets.found_in(codec, nal.nal_units(keyframe.data))
+
+
+def describe(parameters: ParameterSets, session: int, host: str) -> bytes:
+    """``parameters`` must be complete. ``host`` is an IP address, this side's; ``session`` any number."""
+    family = "IP6" if ":" in host else "IP4"
+    lines = [
+        "v=0",
+        f"o=- {session} 1 IN {family} {host}",
+        "s=gateway",
+        f"c=IN {family} {'::' if family == 'IP6' else '0.0.0.0'}",  # noqa: S104 - nothing listens there
+        "t=0 0",
+        "a=control:*",
+        "a=range:npt=now-",
+        f"m=video 0 RTP/AVP {PAYLOAD_TYPE}",
+        f"a=rtpmap:{PAYLOAD_TYPE} {'H264' if parameters.codec == 'h264' else 'H265'}/{CLOCK_RATE}",
+        f"a=fmtp:{PAYLOAD_TYPE} {_format(parameters)}",
+        f"a=control:{TRACK}",
+    ]
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+def _format(parameters: ParameterSets) -> str:
+    """RFC 6184, 8.2.1, and RFC 7798, 7.1."""
+    if parameters.codec == "h264":
+        level = parameters.of_kind(nal.H264_SPS)[0][1:4].hex().upper()
+        return f"packetization-mode=1;profile-level-id={level};sprop-parameter-sets={_base64(parameters.units)}"
+    kinds = (("vps", nal.HEVC_VPS), ("sps", nal.HEVC_SPS), ("pps", nal.HEVC_PPS))
+    return ";".join(f"sprop-{name}={_base64(parameters.of_kind(kind))}" for name, kind in kinds)
+
+
+def _base64(units: tuple[bytes, ...]) -> str:
+    return ",".join(b64encode(unit).decode() for unit in units)

@@ -18,8 +18,8 @@ export function signIn(username: string, password: string): Promise<Session> {
   return fetchJson<Session>('/session', { method: 'POST', json: { username, password, kind: 'cookie' } })
 }
 
-export function currentSession(): Promise<Session> {
-  return fetchJson<Session>('/session')
+export function currentSession(signal?: AbortSignal): Promise<Session> {
+  return fetchJson<Session>('/session', signal === undefined ? {} : { signal })
 }
 
 export async function signOut(): Promise<void> {

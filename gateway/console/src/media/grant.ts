@@ -1,0 +1,49 @@
+// The registered reason for viewing: asked for once a shift, then cited by each view.
+import { readonly, ref } from 'vue'
+import { fetchJson } from '../api/http'
+import { serverNow } from '../live/server_clock'
+import { currentUser, onSignedOut } from '../session/session'
+
+interface Grant {
+  id: string
+  purpose: string
+  scope: string
+  until: string
+}
+
+const SHIFT_MS = 8 * 3600_000
+const SPARE_MS = 30_000
+
+const asked = ref(false)
+/** While true, the dialog asks. */
+export const grantAsked = readonly(asked)
+let running: Grant | null = null
+const waiting: { resolve: (id: string) => void; reject: (why: Error) => void }[] = []
+
+/** The id of a grant that runs; asks for the purpose where there is none. Rejects where none is given. */
+export function ensureGrant(): Promise<string> {
+  if (running !== null && Date.parse(running.until) - SPARE_MS > serverNow()) return Promise.resolve(running.id)
+  return new Promise((resolve, reject) => {
+    waiting.push({ resolve, reject })
+    asked.value = true
+  })
+}
+
+export async function registerPurpose(purpose: string): Promise<void> {
+  const until = new Date(serverNow() + SHIFT_MS).toISOString()
+  const scope = `platform:${currentUser.value?.platform ?? ''}`
+  const grant = await fetchJson<Grant>('/access/grants', { method: 'POST', json: { purpose, scope, until } })
+  running = grant
+  asked.value = false
+  for (const one of waiting.splice(0)) one.resolve(grant.id)
+}
+
+export function dismissGrant(): void {
+  asked.value = false
+  for (const one of waiting.splice(0)) one.reject(new Error('no purpose was given'))
+}
+
+onSignedOut(() => {
+  running = null
+  dismissGrant()
+})

@@ -129,6 +129,7 @@ class _Found:
     def __init__(self, policy: AddressPolicy) -> None:
         self._policy = policy
         self.devices: dict[str, DiscoveredDevice] = {}
+        self._by_address: dict[str, str] = {}
         self.packets = 0
         self.refused = 0
 
@@ -142,11 +143,16 @@ class _Found:
             if address is None or len(self.devices) >= MOST_DEVICES:
                 self.refused += 1
                 continue
-            # A device cannot be put in another's place: the first answer under a reference stays.
+            # A device cannot be put in another's place: the first answer under a reference or an address stays.
             self.devices.setdefault(
-                match.endpoint_reference,
+                self._identity(match.endpoint_reference, address),
                 DiscoveredDevice(address, match.endpoint_reference, match.name, match.model, match.scopes, found_by),
             )
+
+    def _identity(self, reference: str, address: str) -> str:
+        """Cameras write their reference with and without ``urn:``, and some make a new one for each answer."""
+        bare = reference.lower().removeprefix("urn:").removeprefix("uuid:")
+        return self._by_address.setdefault(address, bare)
 
     def _address(self, match: ProbeMatch, sender: str) -> str | None:
         usable = [url for url in (rehosted(a, host_or(a, sender), ("http", "https")) for a in match.addresses) if url]

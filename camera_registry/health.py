@@ -7,7 +7,9 @@ passing lorry change nothing, and must be gone for a while before the camera cou
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal, get_args
 
 HealthState = Literal[
@@ -19,6 +21,24 @@ PictureFault = Literal["frozen", "dark", "covered", "blurred", "moved"]
 
 LIVE_PICTURE: frozenset[HealthState] = frozenset({"live", "dark", "covered", "blurred", "moved", "clock_skewed"})
 """States in which pictures arrive and are of now; in all others nothing may be shown as live."""
+
+UNWELL: frozenset[HealthState] = frozenset({"stalled", "offline", "auth_failed"})
+"""States that last until pictures arrive again."""
+
+WORDS: Mapping[HealthState, tuple[str, str]] = MappingProxyType({
+    "connecting": ("正在连接", "connecting"),
+    "live": ("正常", "live"),
+    "stalled": ("画面停止：已连接但没有新画面，请检查摄像机", "stalled: connected, no pictures; check the camera"),
+    "frozen": ("画面冻结：重复同一画面，请重启摄像机", "frozen: the same picture again and again; restart the camera"),
+    "dark": ("画面过暗，请检查补光", "dark: check the lighting"),
+    "covered": ("画面被遮挡，请到现场查看", "covered: go and look"),
+    "blurred": ("画面模糊，请清洁镜头或重新对焦", "blurred: clean the lens or focus it"),
+    "moved": ("视角已变动，请核对布防区域", "moved: check the zones"),
+    "auth_failed": ("登录被拒，请核对用户名和口令", "login refused: check the username and password"),
+    "clock_skewed": ("时钟不准，请启用 NTP 校时", "the clock is wrong: let it set its time by NTP"),
+    "offline": ("离线，请检查供电和网络", "offline: check power and network"),
+})  # fmt: skip
+"""What an operator reads, Chinese and English."""
 
 FAULT_SECONDS: dict[PictureFault, float] = {
     "frozen": 10.0, "dark": 10.0, "covered": 5.0, "blurred": 30.0, "moved": 10.0,
@@ -82,8 +102,28 @@ class Health:
     clock_wrong: bool = False
 
 
+LOGIN_REFUSED = frozenset({"auth_failed", "forbidden"})
+"""Reasons of the pull that mean: the camera refused the login."""
 SKEW_SECONDS = 60.0
 """Beyond this a camera's own time stamps, and many cameras' logins, are of no use."""
+
+
+def from_pull(phase: str, reason: str | None) -> Observation | None:
+    """What a change of the pull's phase tells: ``connecting``, ``live``, ``away`` with a reason, ``stopped``.
+
+    None for ``stopped``, which says nothing about the camera.
+    """
+    match phase:
+        case "connecting":
+            return PullOpened()
+        case "live":
+            return PacketArrived()
+        case "away" if reason == "stalled":
+            return NothingArrived()
+        case "away":
+            return PullFailed(reason or "connection_lost", login=reason in LOGIN_REFUSED)
+        case _:
+            return None
 
 
 def initial(now: float) -> Health:
@@ -95,7 +135,7 @@ def step(health: Health, seen: Observation, now: float) -> Health:
     match seen:
         case PullOpened():
             # A reconnection does not hide why the last one failed.
-            return health if health.state in ("offline", "auth_failed") else _to(health, "connecting", "opening", now)
+            return health if health.state in UNWELL else _to(health, "connecting", "opening", now)
         case PullFailed(reason, login):
             cleared = replace(health, fault=None, clear_from=None)
             return _to(cleared, "auth_failed" if login else "offline", reason, now)
@@ -111,6 +151,8 @@ def step(health: Health, seen: Observation, now: float) -> Health:
 
 
 def _judged(health: Health, fault: PictureFault | None, now: float) -> Health:
+    if health.state not in LIVE_PICTURE and health.state != "frozen":
+        return health  # a picture decoded late says nothing of now
     if fault is not None:
         if fault != health.fault:
             return replace(health, fault=fault, fault_from=now, clear_from=None)

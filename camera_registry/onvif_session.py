@@ -18,11 +18,12 @@ from typing import Any
 import aiohttp
 import onvif
 import structlog
-from onvif.client import ONVIFService, UsernameDigestTokenDtDiff
+from onvif.client import ONVIFService
 from onvif.exceptions import ONVIFError
 from onvif.util import is_auth_error
 from zeep.exceptions import Error as ZeepError
 from zeep.exceptions import Fault
+from zeep.wsse.username import UsernameToken
 
 from camera_registry import media2, reasons
 from camera_registry.address_policy import host_of, rehosted
@@ -180,13 +181,16 @@ class OnvifSession:
     async def _service(self, namespace: str, address: str) -> Any:
         wsdl, binding = ("devicemgmt.wsdl", "DeviceBinding") if namespace == DEVICE else ("media.wsdl", "MediaBinding")
         service = ONVIFService(
-            address, self._login.username, self._login.password, str(_WSDL / wsdl), no_cache=True,
-            dt_diff=self.clock_offset, binding_name=f"{{{namespace}}}{binding}",
+            address, None, None, str(_WSDL / wsdl), no_cache=True, binding_name=f"{{{namespace}}}{binding}"
         )  # fmt: skip
         await service.close()  # the connections it has made for itself; ours are used
         service.transport = self._transport
         await service.setup()
+        service.zeep_client.wsse = self._token()
         return service
+
+    def _token(self) -> StampedToken:
+        return StampedToken(self._login, lambda: self._clock() + (self.clock_offset or timedelta()))
 
     async def _logged_in(self, call: Callable[..., Awaitable[Any]], params: dict[str, Any] | None = None) -> Any:
         try:
@@ -196,13 +200,10 @@ class OnvifSession:
 
     async def _media2(self, body: Any) -> Any:
         """A Media2 call; the library has no description of that service, so its envelope is our own."""
-        token = UsernameDigestTokenDtDiff(
-            self._login.username, self._login.password, dt_diff=self.clock_offset, use_digest=True
-        )
         if self._transport is None:
             raise RuntimeError("the session is not open")
         try:
-            return await media2.call(self._transport, self._services[MEDIA2], body, token)
+            return await media2.call(self._transport, self._services[MEDIA2], body, self._token())
         except media2.MediaFault as fault:
             if fault.is_login:
                 raise self._login_refused() from fault
@@ -246,6 +247,20 @@ class OnvifSession:
 
     def _refused(self, error: Exception) -> CameraRefused:
         return error if isinstance(error, CameraRefused) else CameraRefused(reasons.NO_PROFILE)
+
+
+class StampedToken(UsernameToken):
+    """A digest of the password, stamped anew for each request by a clock of our choice: the camera's own."""
+
+    def __init__(self, login: Login, clock: Clock) -> None:
+        # Some cameras take only "…Z", not the "+00:00" that zeep writes of itself.
+        super().__init__(login.username, login.password, use_digest=True, zulu_timestamp=True)  # type: ignore[no-untyped-call]  # zeep has none
+        self._clock = clock
+
+    def apply(self, envelope: Any, headers: dict[str, str]) -> tuple[Any, dict[str, str]]:
+        self.created = self._clock().astimezone(UTC).replace(tzinfo=None)
+        signed: tuple[Any, dict[str, str]] = super().apply(envelope, headers)  # type: ignore[no-untyped-call]  # zeep has none
+        return signed
 
 
 class _NotAuthorised(Exception):

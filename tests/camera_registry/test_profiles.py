@@ -1,0 +1,55 @@
+"""The choice among a camera's profiles."""
+
+from __future__ import annotations
+
+import pytest
+
+from camera_registry.errors import CameraRefused
+from camera_registry.profiles import MediaProfile, choose, positive
+
+
+def profile(token: str, encoding: str, width: int, height: int) -> MediaProfile:
+    return MediaProfile(token, token, encoding, width, height)
+
+
+FULL_265 = profile("full265", "H265", 2560, 1440)
+HD = profile("hd", "H264", 1280, 720)
+CIF = profile("cif", "H264", 352, 288)
+TINY = profile("tiny", "H264", 160, 120)
+JPEG = profile("jpeg", "JPEG", 1920, 1080)
+
+
+def test_h264_comes_before_a_larger_h265() -> None:
+    choice = choose([FULL_265, HD, JPEG])
+    assert (choice.main, choice.sub) == (HD, None)
+
+
+def test_the_sub_stream_is_the_smallest_in_which_a_person_can_be_seen() -> None:
+    choice = choose([TINY, CIF, HD, profile("vga", "H264", 640, 480)])
+    assert (choice.main, choice.sub) == (HD, CIF)
+
+
+def test_h265_alone_is_taken() -> None:
+    assert choose([FULL_265, JPEG]).main == FULL_265
+
+
+def test_the_order_of_the_answer_does_not_matter() -> None:
+    twins = [profile("b", "H264", 1280, 720), profile("a", "H264", 1280, 720)]
+    assert choose(twins).main == choose(twins[::-1]).main == twins[1]
+
+
+@pytest.mark.parametrize(
+    ("offered", "reason"),
+    [([], "no_profile"), ([profile("off", "H264", 0, 0)], "no_profile"), ([JPEG], "no_h264_profile")],
+)
+def test_nothing_to_pull_is_refused_by_its_reason(offered: list[MediaProfile], reason: str) -> None:
+    with pytest.raises(CameraRefused) as refused:
+        choose(offered)
+    assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("told", "count"), [(50, 50), ("50", 50), (None, None), ("", None), (0, None), (-3, None), ("9" * 12, None)]
+)
+def test_a_count_that_is_none_is_left_out(told: object, count: int | None) -> None:
+    assert positive(told) == count

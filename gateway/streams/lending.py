@@ -25,6 +25,10 @@ class Loan:
     password: str = field(repr=False)
     until: float
 
+    def same_reader(self, other: Loan) -> bool:
+        """Whether both are lent to one reader of one stream: the newer has replaced the older."""
+        return (self.path, self.reader) == (other.path, other.reader)
+
 
 class Lending:
     """All loans in force, at most ``most``. ``clock`` tells seconds since the epoch."""

@@ -24,7 +24,6 @@ REASONS = {
     453: "Not Enough Bandwidth",
     454: "Session Not Found",
     455: "Method Not Valid in This State",
-    459: "Aggregate Operation Not Allowed",
     461: "Unsupported Transport",
     503: "Service Unavailable",
     505: "RTSP Version Not Supported",

@@ -1,0 +1,268 @@
+"""One reader's RTSP connection: who it is, what it may read, and where it stands (RFC 2326, appendix A.2).
+
+Every request but OPTIONS needs the credentials of a loan; whatever else is asked, nobody learns without them which
+paths there are. A reader's own loan opens its own path only: other paths do not exist for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+import structlog
+
+from gateway.streams.bus import FrameBus
+from gateway.streams.frame import VideoCodec
+from gateway.streams.lending import Lending, Loan
+from gateway.streams.nal import ParameterSets
+from gateway.streams.packetise import SharedPayloads
+from gateway.streams.rtsp_out_digest import DigestDoor
+from gateway.streams.rtsp_out_messages import BadRequest, Request, answer, interleaved_channels, read_request
+from gateway.streams.rtsp_out_player import Player, drained
+from gateway.streams.rtsp_out_rtp import RtpStream
+from gateway.streams.rtsp_out_sdp import TRACK, describe, parameters_of
+
+log = structlog.get_logger(__name__)
+
+METHODS = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN"
+SESSION_TIMEOUT = 60
+KEYFRAME_WITHIN = 5.0
+MOST_WRONG = 5
+CLOSING = 2.0
+
+Headers = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all connections of a server have in common. ``may_play``: whether a loan has room for one reader more."""
+
+    find: Callable[[str], FrameBus | None]
+    lending: Lending
+    payloads: SharedPayloads
+    clock: Callable[[], float]
+    may_play: Callable[[Loan], bool]
+
+
+class Session:
+    """``run`` is the connection's life; ``end`` breaks it off from outside."""
+
+    def __init__(self, shared: Shared, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._shared = shared
+        self._reader = reader
+        self._writer = writer
+        self._loop = asyncio.get_running_loop()
+        self._digest = DigestDoor(self._password_of, self._loop.time)
+        self._task: asyncio.Task[None] | None = None
+        self._playing: asyncio.Task[None] | None = None
+        self._player: Player | None = None
+        self._stream: RtpStream | None = None
+        self._codec: VideoCodec | None = None
+        self._id = ""
+        self._wrong = 0
+        self._why = "connection_ended"
+        self._over = False
+        self.begun = self._loop.time()
+        self.loan: Loan | None = None
+
+    @property
+    def playing(self) -> bool:
+        return self._player is not None
+
+    @property
+    def set_up(self) -> bool:
+        return bool(self._id)
+
+    @property
+    def drops(self) -> int:
+        return self._player.drops if self._player is not None else 0
+
+    def end(self, why: str) -> None:
+        """Break the connection off; the reader is told if it still listens. Whatever was first stays the reason."""
+        if not self._over:
+            self._is_over(why)
+            if self._task is not None:
+                self._task.cancel()
+
+    def _is_over(self, why: str) -> None:
+        self._over, self._why = True, why
+
+    async def run(self) -> None:
+        self._task = asyncio.current_task()
+        try:
+            while not self._over and (request := await read_request(self._reader)) is not None:
+                await self._serve(request)
+        except BadRequest as bad:
+            self._why = "bad_request"
+            self._writer.write(answer(bad.status, ""))
+        except OSError:
+            self._why = "connection_lost"
+        except asyncio.CancelledError:
+            if not self._over:
+                raise
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        if self._playing is not None:
+            self._playing.cancel()
+        if self._stream is not None and self._player is not None:
+            self._player.close()
+            self._writer.write(self._stream.goodbye())
+            log.info("rtsp_reader_ended", **self._who(), why=self._why, drops=self._player.drops)
+        elif self._why != "connection_ended":
+            log.info("rtsp_connection_ended", **self._who(), why=self._why)
+        try:
+            self._writer.close()
+            async with asyncio.timeout(CLOSING):
+                await self._writer.wait_closed()
+        except (TimeoutError, OSError):
+            log.debug("rtsp_reader_did_not_listen", **self._who())
+        finally:
+            self._writer.transport.abort()
+
+    def _who(self) -> dict[str, str]:
+        peer = self._writer.get_extra_info("peername")
+        loan = self.loan
+        return {
+            "peer": str(peer[0]) if peer else "",
+            "path": loan.path if loan else "",
+            "reader": loan.reader if loan else "",
+        }
+
+    def _password_of(self, username: str) -> str | None:
+        loan = self._shared.lending.of_username(username)
+        if loan is None and self.loan is not None and self.loan.username == username:
+            # Replaced by a newer loan, under which this connection goes on.
+            loan = self.loan if self._shared.lending.of_reader(self.loan.path, self.loan.reader) else None
+        return loan.password if loan is not None else None
+
+    async def _serve(self, request: Request) -> None:
+        status, headers, body = await self._answer(request)
+        if self._id and status == 200:
+            headers = [("Session", f"{self._id};timeout={SESSION_TIMEOUT}"), *headers]
+        self._writer.write(answer(status, request.sequence, headers, body, "application/sdp"))
+        if self._player is not None and self._playing is None:
+            self._playing = asyncio.create_task(self._play(self._player))
+        if not await drained(self._writer):
+            self._is_over("reader_stalled")
+
+    async def _answer(self, request: Request) -> tuple[int, Headers, bytes]:
+        if request.method == "OPTIONS":
+            return 200, [("Public", METHODS)], b""
+        verdict = self._digest.check(request.method, request.headers.get("authorization"))
+        if isinstance(verdict, str):
+            return self._unauthorised(verdict)
+        username, signed = verdict
+        loan = self._shared.lending.of_username(username) or self.loan
+        if loan is None or (self.loan is not None and not loan.same_reader(self.loan)):
+            return self._unauthorised("wrong")
+        self.loan = loan
+        if not (loan.path == path_of(request.uri) == path_of(signed)):
+            return 404, [], b""
+        if "require" in request.headers:
+            return 551, [("Unsupported", request.headers["require"])], b""
+        if request.headers.get("session", self._id).partition(";")[0].strip() != self._id:
+            return 454, [], b""
+        bus = self._shared.find(loan.path)
+        if bus is None:
+            return 404, [], b""
+        match request.method:
+            case "DESCRIBE":
+                return await self._describe(request, bus)
+            case "SETUP":
+                return self._set_up(request, loan)
+            case "PLAY":
+                return self._begin(request, bus, loan)
+            case "GET_PARAMETER":
+                return 200, [], b""
+            case "TEARDOWN":
+                self._is_over("torn_down")
+                return 200, [], b""
+        return 405, [("Allow", METHODS)], b""
+
+    def _unauthorised(self, verdict: Literal["missing", "wrong", "stale"]) -> tuple[int, Headers, bytes]:
+        if verdict == "wrong":
+            self._wrong += 1
+            log.warning("rtsp_wrong_credentials", **self._who())
+            if self._wrong >= MOST_WRONG:
+                self._is_over("wrong_credentials")
+        challenges = self._digest.challenges(stale=verdict == "stale")
+        return 401, [("WWW-Authenticate", challenge) for challenge in challenges], b""
+
+    async def _describe(self, request: Request, bus: FrameBus) -> tuple[int, Headers, bytes]:
+        parameters = await _parameters(bus)
+        if parameters is None:
+            return 503, [("Retry-After", str(int(KEYFRAME_WITHIN)))], b""
+        self._codec = parameters.codec
+        host = str(self._writer.get_extra_info("sockname")[0])
+        body = describe(parameters, secrets.randbits(31), host)
+        return 200, [("Content-Base", f"{_without_query(request.uri)}/")], body
+
+    def _set_up(self, request: Request, loan: Loan) -> tuple[int, Headers, bytes]:
+        if self._player is not None:
+            return 455, [], b""
+        channels = interleaved_channels(request.headers.get("transport", ""))
+        if channels is None:
+            return 461, [], b""
+        if not self._id and not self._shared.may_play(loan):
+            return 453, [], b""
+        rtp, rtcp = channels
+        self._id = self._id or secrets.token_hex(8)
+        self._stream = RtpStream(secrets.randbits(32), secrets.randbits(16), secrets.randbits(31), rtp, rtcp)
+        source = f"{self._stream.source:08X}"
+        return 200, [("Transport", f"RTP/AVP/TCP;unicast;interleaved={rtp}-{rtcp};ssrc={source}")], b""
+
+    def _begin(self, request: Request, bus: FrameBus, loan: Loan) -> tuple[int, Headers, bytes]:
+        if self._stream is None:
+            return 455, [], b""
+        if self._player is None:
+            self._player = Player(
+                bus, f"rtsp:{loan.reader}", self._stream, self._writer, self._shared.payloads, self._shared.clock,
+                self._codec,
+            )  # fmt: skip
+            log.info("rtsp_reader_began", **self._who())
+        track = f"{_without_query(request.uri).removesuffix(f'/{TRACK}')}/{TRACK}"
+        first = f"seq={self._stream.first_sequence};rtptime={self._stream.first_timestamp}"
+        return 200, [("Range", "npt=now-"), ("RTP-Info", f"url={track};{first}")], b""
+
+    async def _play(self, player: Player) -> None:
+        try:
+            why: str = await player.run()
+        except OSError:
+            why = "connection_lost"
+        self.end(why)
+
+
+def path_of(uri: str) -> str | None:
+    """``cameras/1`` of ``rtsp://host/cameras/1``, of its track and of either with a slash behind it."""
+    try:
+        path = urlsplit(uri).path
+    except ValueError:
+        return None
+    return unquote(path).strip("/").removesuffix(f"/{TRACK}").rstrip("/")
+
+
+def _without_query(uri: str) -> str:
+    return uri.partition("?")[0].partition("#")[0].rstrip("/")
+
+
+async def _parameters(bus: FrameBus) -> ParameterSets | None:
+    """What a decoder needs to begin, from the newest keyframe or from one that comes in time."""
+    if bus.last_keyframe is not None and (found := parameters_of(bus.last_keyframe)).complete:
+        return found
+    coming = bus.subscribe("rtsp:describe", 1, "next_keyframe", keyframes_only=True)
+    try:
+        async with asyncio.timeout(KEYFRAME_WITHIN):
+            async for frame in coming:
+                if (found := parameters_of(frame)).complete:
+                    return found
+    except TimeoutError:
+        return None
+    finally:
+        coming.close()
+    return None

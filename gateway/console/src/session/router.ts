@@ -19,7 +19,8 @@ export const router = createRouter({
       path: '/',
       component: () => import('../components/ConsoleFrame.vue'),
       children: [
-        { path: '', redirect: () => home() },
+        // Where it leads is known only after the session has been asked for, so the guard below decides.
+        { path: '', name: 'home', component: () => import('../pages/NothingPage.vue') },
         {
           path: 'duty/:no?',
           name: 'duty',
@@ -63,6 +64,7 @@ router.beforeEach(async (to) => {
   const signedIn = await restoreSession().catch(() => false)
   if (to.meta.open) return signedIn ? home() : true
   if (!signedIn) return { name: 'login', query: to.fullPath === '/' ? {} : { next: to.fullPath } }
+  if (to.name === 'home') return home()
   if (to.meta.permission !== undefined && !may(to.meta.permission)) return { name: 'nothing' }
   return true
 })

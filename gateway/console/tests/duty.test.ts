@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest'
+import { snapshotOf, verdictsOf, wantsAttention, windowOf, type Alert, type Evidence } from '../src/domain/alert'
+import { stepsOf, type GridEvent } from '../src/domain/event'
+import { en, zhCN } from '../src/i18n/areas'
+
+const alert = (change: Partial<Alert>): Alert =>
+  ({ state: 'detected', ended_at: null, acknowledge_until: 'T1', assess_until: null, ...change }) as Alert
+
+describe('an alert', () => {
+  it('runs one window at a time', () => {
+    expect(windowOf(alert({}))).toEqual({ kind: 'acknowledge', until: 'T1' })
+    expect(windowOf(alert({ state: 'acknowledged', assess_until: 'T2' }))).toEqual({ kind: 'assess', until: 'T2' })
+    for (const state of ['confirmed', 'false_positive', 'merged', 'auto_promoted', 'new_state'])
+      expect(windowOf(alert({ state }))).toBeNull()
+  })
+
+  it('wants somebody until it is decided, or its hazard is over and the event has it', () => {
+    expect(wantsAttention(alert({ ended_at: 'T' }))).toBe(true)
+    expect(wantsAttention(alert({ state: 'auto_promoted' }))).toBe(true)
+    expect(wantsAttention(alert({ state: 'auto_promoted', ended_at: 'T' }))).toBe(false)
+    expect(wantsAttention(alert({ state: 'confirmed' }))).toBe(false)
+  })
+
+  it('offers the verdicts that its state takes', () => {
+    expect(verdictsOf(alert({}))).toEqual(['confirmed', 'false_positive', 'merged'])
+    expect(verdictsOf(alert({ state: 'auto_promoted' }))).toEqual(['confirmed', 'false_positive'])
+    expect(verdictsOf(alert({ state: 'merged' }))).toEqual([])
+  })
+
+  it('shows its latest picture', () => {
+    const evidence = ['snapshot', 'clip', 'snapshot', 'clip'].map((kind, at) => ({ id: `${at}`, kind }) as Evidence)
+    expect(snapshotOf(evidence)?.id).toBe('2')
+    expect(snapshotOf([])).toBeNull()
+  })
+})
+
+describe('an event', () => {
+  const offered = (state: string, ...roles: string[]): string[] =>
+    stepsOf({ state } as GridEvent, roles).map((one) => one.action)
+
+  it('offers each role its own steps', () => {
+    expect(offered('reported', 'duty_officer')).toEqual(['accept', 'verify', 'not_accept', 'cancel'])
+    expect(offered('accepted', 'dispatcher')).toEqual(['dispatch'])
+    expect(offered('dispatched', 'department')).toEqual(['sign', 'return'])
+    expect(offered('handling', 'duty_leader')).toEqual(['suspend', 'force_close'])
+    expect(offered('checking', 'checker')).toEqual(['close', 'rework'])
+    expect(offered('reported', 'commander')).toEqual([])
+  })
+
+  it('offers nothing once it has ended', () => {
+    for (const state of ['closed', 'forced_closed', 'not_accepted', 'cancelled'])
+      expect(offered(state, 'duty_leader', 'duty_officer', 'checker')).toEqual([])
+  })
+
+  it('says which steps need a reason', () => {
+    const needing = stepsOf({ state: 'reported' } as GridEvent, ['duty_officer']).filter((one) => one.needsReason)
+    expect(needing.map((one) => one.action)).toEqual(['not_accept', 'cancel'])
+  })
+})
+
+describe('the words', () => {
+  function keys(words: object, before = ''): string[] {
+    return Object.entries(words).flatMap(([key, value]) =>
+      typeof value === 'object' ? keys(value as object, `${before}${key}.`) : [`${before}${key}`],
+    )
+  }
+
+  it('are complete in both languages', () => {
+    expect(keys(en).sort()).toEqual(keys(zhCN).sort())
+  })
+})

@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 from gateway.api import (
     access,
     alerts,
+    cameras,
     events,
     evidence,
     grids,
@@ -33,6 +34,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     session.router,
     access.router,
     grids.router,
+    cameras.router,
     whep.router,
     rooms.router,
     alerts.router,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, cast
 
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.attempts import Attempts
 from gateway.access.passwords import Passwords
+from gateway.api.camera_network import CameraNetwork
 from gateway.api.media import CameraMedia, NoCameraMedia
 from gateway.clock import Clock, system_clock
 from gateway.events.announcing import Announcer
@@ -41,6 +42,10 @@ def _no_workers() -> Mapping[str, bool]:
     return {}
 
 
+async def _no_assignments(code: str) -> None:
+    """No worker pulls cameras; there is nobody to tell of a change."""
+
+
 def _no_sender() -> None:
     """Nobody sends the outbox; it waits."""
 
@@ -68,6 +73,9 @@ class Services:
     sign_in_attempts: Attempts = field(default_factory=_sign_in_attempts)
     sign_in_addresses: Attempts = field(default_factory=_sign_in_addresses)
     cameras: CameraFacts = field(default_factory=NoCameras)
+    camera_network: CameraNetwork | None = None
+    cameras_changed: Callable[[str], Awaitable[None]] = _no_assignments
+    """Told the code of a camera after its record has been committed, so that its worker hears of it."""
     media: CameraMedia = field(default_factory=NoCameraMedia)
     rooms: RoomRegister | None = None
     wake_outbox: Callable[[], None] = _no_sender

@@ -1,0 +1,107 @@
+"""The camera network as the doors reach it: one search at a time, a few cameras asked at once, all within time limits.
+
+Whatever the registry refuses comes out as a ``Refusal`` that names the field at fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from camera_registry import reasons
+from camera_registry.address_policy import AddressPolicy
+from camera_registry.codes import CodeRange
+from camera_registry.discovery import DiscoveredDevice, Discovery, Target
+from camera_registry.errors import CameraRefused
+from camera_registry.login import Login, LoginBackoff
+from camera_registry.registration import CameraFound, Registrar
+from gateway.clock import Clock
+from gateway.refusals import Refusal, RefusalKind
+from gateway.settings import CameraSettings
+
+log = structlog.get_logger(__name__)
+
+SEARCH_SECONDS = 20.0
+REACH_SECONDS = 27.0
+"""Less than the time a request has, so that the reason still reaches whoever asked."""
+MOST_AT_ONCE = 32
+
+_KINDS: dict[str, RefusalKind] = {
+    reasons.ALREADY_REGISTERED.code: "conflict",
+    reasons.CODES_EXHAUSTED.code: "conflict",
+    reasons.ALREADY_ASKING.code: "conflict",
+    reasons.LOGIN_BACK_OFF.code: "too_many",
+}
+_LOGIN = {reasons.AUTH_FAILED.code, reasons.STREAM_AUTH_FAILED.code}
+
+
+class CameraNetwork:
+    """One for the process: it remembers wrong logins, so that no camera is made to lock its account."""
+
+    def __init__(self, settings: CameraSettings, clock: Clock) -> None:
+        self._centre = settings.centre_code
+        policy = AddressPolicy(settings.networks)
+        self._discovery = Discovery(policy)
+        self._registrar = Registrar(policy, LoginBackoff(), clock)
+        self._searching = asyncio.Lock()
+        self._asked = 0
+
+    def code_range(self, industry: str, network: str) -> CodeRange:
+        """Where the codes of new cameras are counted. Refuses an unknown industry or network."""
+        try:
+            return CodeRange(self._centre, industry=industry, network=network)
+        except CameraRefused as refused:
+            raise refusal_of(refused) from refused
+
+    async def search(
+        self, interfaces: Sequence[str] | None, targets: Sequence[str], seconds: float
+    ) -> tuple[DiscoveredDevice, ...]:
+        """ONVIF devices that answer. Refuses a second search while one runs, and addresses outside the networks."""
+        if self._searching.locked():
+            raise Refusal(
+                "too_many",
+                "discovery_running",
+                "正在搜索摄像机，请稍后再试。",
+                "A search is running already; try again shortly.",
+            )
+        async with self._searching:
+            try:
+                async with asyncio.timeout(SEARCH_SECONDS):
+                    wanted = [Target.parse(text) for text in targets]
+                    return await self._discovery.search(interfaces=interfaces, targets=wanted, seconds=seconds)
+            except CameraRefused as refused:
+                raise refusal_of(refused) from refused
+            except TimeoutError as error:
+                raise Refusal(
+                    "unavailable", "discovery_timeout", "搜索超时，请重试。", "The search took too long; try again."
+                ) from error
+
+    async def reach(self, address: str, login: Login | None, field: str) -> CameraFound:
+        """The camera at an ONVIF address or RTSP URL, seen to send video. ``field``: where the address was given."""
+        if self._asked >= MOST_AT_ONCE:
+            raise Refusal(
+                "too_many",
+                "too_many_registrations",
+                f"同时登记的摄像机不得超过 {MOST_AT_ONCE} 台，请稍后再试。",
+                f"At most {MOST_AT_ONCE} cameras are registered at once; try again shortly.",
+            )
+        self._asked += 1
+        try:
+            async with asyncio.timeout(REACH_SECONDS):
+                if field == "rtsp_url":
+                    return await self._registrar.over_rtsp(address, login)
+                return await self._registrar.over_onvif(address, login or Login("", ""))
+        except CameraRefused as refused:
+            raise refusal_of(refused, field) from refused
+        except TimeoutError as error:
+            raise refusal_of(CameraRefused(reasons.TIMEOUT), field) from error
+        finally:
+            self._asked -= 1
+
+
+def refusal_of(refused: CameraRefused, field: str | None = None) -> Refusal:
+    """``field`` is named where the registry names none; a wrong login lies in the password."""
+    at_fault = refused.field or ("password" if refused.reason in _LOGIN else field)
+    return Refusal(_KINDS.get(refused.reason, "invalid"), refused.reason, refused.zh, refused.en, field=at_fault)

@@ -1,0 +1,202 @@
+"""``/api/v1/cameras/discover`` and ``POST /api/v1/cameras``: cameras found on the network, and taken into the registry.
+
+A camera is asked before anything is written: what is stored has been seen to work, and what is refused leaves nothing
+behind, not even a gap in the codes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from camera_registry.errors import CameraRefused
+from camera_registry.login import Login
+from camera_registry.ports import Site
+from gateway.access import audit
+from gateway.access.caller import Caller
+from gateway.api.camera_lookup import found_camera
+from gateway.api.camera_network import CameraNetwork, refusal_of
+from gateway.api.camera_place import Place, owner_of, place_of
+from gateway.api.camera_shown import CameraShown, shown_camera
+from gateway.api.guard import permit
+from gateway.api.services import Doors, Services
+from gateway.live import Notice
+from gateway.refusals import Refusal
+from gateway.storage.camera_store import DatabaseCameraStore
+from gateway.storage.tables.cameras import CameraRow
+
+router = APIRouter(tags=["cameras"])
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+CameraAddress = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400)]
+Username = Annotated[str, StringConstraints(max_length=100)]
+Password = Annotated[SecretStr, Field(max_length=200)]
+Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+
+
+def network_of(doors: Doors) -> CameraNetwork:
+    if doors.camera_network is None:
+        raise Refusal(
+            "unavailable", "camera_network_away", "摄像机接入服务未运行。", "Cameras cannot be reached from here."
+        )
+    return doors.camera_network
+
+
+Network = Annotated[CameraNetwork, Depends(network_of)]
+
+
+class DiscoveryAsked(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    interfaces: list[Annotated[str, Field(max_length=64)]] | None = Field(
+        default=None, max_length=64, description="IPv4 addresses of this machine to search from; left out: all."
+    )
+    targets: list[Annotated[str, Field(max_length=400)]] = Field(
+        default=[],
+        max_length=256,
+        description="host[:port] to probe; then these alone, unless interfaces are given.",
+    )
+    seconds: float = Field(default=3.0, gt=0, le=15, description="How long answers are waited for.")
+
+
+class DeviceShown(BaseModel):
+    """``code``: of the camera in your scope as which the device is registered already."""
+
+    address: str
+    endpoint_reference: str
+    name: str
+    model: str
+    scopes: list[str]
+    found_by: str = Field(description="multicast or directed")
+    code: str | None
+
+
+class DeviceList(BaseModel):
+    devices: list[DeviceShown]
+
+
+@router.post("/cameras/discover")
+async def discover_cameras(
+    caller: Annotated[Caller, Depends(permit("cameras.discover"))],
+    doors: Doors,
+    network: Network,
+    asked: DiscoveryAsked | None = None,
+) -> DeviceList:
+    """Search for ONVIF devices (WS-Discovery), for 20 s at most, one search at a time."""
+    asked = asked or DiscoveryAsked()
+    found = await network.search(asked.interfaces, asked.targets, asked.seconds)
+    now = doors.clock()
+    async with doors.db.transaction() as session:
+        known = await session.execute(
+            select(CameraRow.code, CameraRow.onvif_address, CameraRow.endpoint_reference).where(
+                CameraRow.status != "removed",
+                caller.visible(CameraRow.platform),
+                or_(
+                    CameraRow.onvif_address.in_([device.address for device in found]),
+                    CameraRow.endpoint_reference.in_([device.endpoint_reference for device in found]),
+                ),
+            )
+        )
+        codes = {key: row.code for row in known for key in (row.onvif_address, row.endpoint_reference) if key}
+        act = audit.Act(caller.username, "cameras.discover", "cameras", caller.platform, why=f"found {len(found)}")
+        await audit.append(session, act, now)
+    return DeviceList(
+        devices=[
+            DeviceShown(
+                address=device.address,
+                endpoint_reference=device.endpoint_reference,
+                name=device.name,
+                model=device.model,
+                scopes=list(device.scopes),
+                found_by=device.found_by,
+                code=codes.get(device.endpoint_reference) or codes.get(device.address),
+            )
+            for device in found
+        ]
+    )
+
+
+class CameraAsked(BaseModel):
+    """Either ``onvif_address`` or ``rtsp_url``. The login is never shown again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    onvif_address: CameraAddress | None = Field(default=None, description="host, host:port or a full URL.")
+    rtsp_url: CameraAddress | None = Field(default=None, description="Without the login; for cameras without ONVIF.")
+    username: Username = ""
+    password: Password = SecretStr("")
+    name: Name
+    lng: Longitude
+    lat: Latitude
+    address: Line = Field(default="", description="The place in words.")
+    platform: str | None = Field(default=None, max_length=32, description="Its owner; left out: that of its grid.")
+    grid: str | None = Field(default=None, max_length=32, description="Left out: the grid at lng and lat.")
+    industry: str = Field(default="08", max_length=2, description="Two digits of the code (08: city management).")
+    network: str = Field(default="2", max_length=1, description="A digit of the code (2: the trade's own network).")
+    endpoint_reference: Line | None = Field(default=None, description="As discovery gave it.")
+    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)] = ""
+
+
+def address_given(onvif_address: str | None, rtsp_url: str | None) -> tuple[str, str]:
+    """The address and the field it was given in; refuses none and two."""
+    if onvif_address is not None and rtsp_url is None:
+        return onvif_address, "onvif_address"
+    if rtsp_url is not None and onvif_address is None:
+        return rtsp_url, "rtsp_url"
+    raise Refusal(
+        "invalid",
+        "one_address_needed",
+        "onvif_address 与 rtsp_url 须且只能填写一个。",
+        "Give either onvif_address or rtsp_url, not both.",
+        field="onvif_address",
+    )
+
+
+def login_of(username: str, password: SecretStr) -> Login | None:
+    """None where neither is given: some cameras let everybody in."""
+    login = Login(username, password.get_secret_value())
+    return None if login == Login("", "") else login
+
+
+@router.post("/cameras", status_code=201)
+async def register_camera(
+    asked: CameraAsked, caller: Annotated[Caller, Depends(permit("cameras.write"))], doors: Doors, network: Network
+) -> CameraShown:
+    """Ask a camera, see that it sends video, and give it its code. A refused camera leaves nothing behind."""
+    address, field = address_given(asked.onvif_address, asked.rtsp_url)
+    codes = network.code_range(asked.industry, asked.network)
+    async with doors.db.reading() as session:
+        # What is wrong with the place is said at once, not after the camera has been asked.
+        await owner_of(session, caller, asked.platform, await _place(session, doors, asked))
+    login = login_of(asked.username, asked.password)
+    found = await network.reach(address, login, field)
+    now = doors.clock()
+    async with doors.db.transaction() as session:
+        place = await _place(session, doors, asked)
+        owner = await owner_of(session, caller, asked.platform, place)
+        store = DatabaseCameraStore(session, doors.vault)
+        site = Site(asked.name, owner, place.grid, asked.lng, asked.lat, asked.address)
+        try:
+            code = await store.next_code(codes)
+            await store.add(
+                code, found, site, login, asked.note, now, endpoint_reference=asked.endpoint_reference or None
+            )
+        except CameraRefused as refused:
+            raise refusal_of(refused, field) from refused
+        row = await found_camera(session, caller, str(code))
+        act = audit.Act(caller.username, "camera.register", f"camera:{code}", owner, why=asked.name)
+        await audit.append(session, act, now)
+        shown = shown_camera(row)
+    await doors.cameras_changed(shown.code)
+    doors.live.publish(Notice("camera.health", shown.platform, shown.model_dump(mode="json")))
+    return shown
+
+
+async def _place(session: AsyncSession, doors: Services, asked: CameraAsked) -> Place:
+    return await place_of(session, doors.grids, asked.grid, asked.lng, asked.lat)

@@ -1,0 +1,144 @@
+"""How a camera is shown: the same form over HTTP and on the live stream. No login in it, nor the stream's path.
+
+Some cameras write the login into the path of their stream, so only the host and port of a stream are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import cast
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field
+
+from camera_registry import health, reasons
+from camera_registry.errors import Reason
+from gateway.storage.tables.cameras import CameraRow
+
+_NOTICES: Mapping[str, Reason] = {one.code: one for one in (reasons.CLOCK_WRONG, reasons.H265_ONLY)}
+
+_PULL: Mapping[str, Reason] = {
+    "unreachable": reasons.STREAM_UNREACHABLE,
+    "refused": reasons.STREAM_UNREACHABLE,
+    "timeout": reasons.STREAM_TIMEOUT,
+    "auth_failed": reasons.STREAM_AUTH_FAILED,
+    "forbidden": reasons.STREAM_AUTH_FAILED,
+    "not_found": reasons.STREAM_NOT_FOUND,
+    "rejected": reasons.STREAM_REFUSED,
+    "invalid_answer": reasons.STREAM_INVALID,
+    "no_video": reasons.NO_VIDEO,
+    "no_keyframe": reasons.NO_PICTURE,
+    "unsupported_codec": reasons.CODEC_UNSUPPORTED,
+}
+"""What the pull says, by its reason; of all others the state says enough."""
+
+_OWN: Mapping[str, Reason] = {
+    "stopped": Reason("stopped", "已停用，不取流。", "Stopped: it is not pulled."),
+}
+
+
+class HealthShown(BaseModel):
+    """A camera's state, why, and since when."""
+
+    state: str = Field(description="connecting, live, stalled, frozen, dark, covered, blurred, moved, auth_failed, …")
+    reason: str = Field(description="A code for machines.")
+    detail: str = Field(description="What is amiss and what to do, in Chinese.")
+    detail_en: str = Field(description="The same in English.")
+    since: datetime
+
+
+class NoticeShown(BaseModel):
+    """What is amiss with a camera that works all the same."""
+
+    reason: str
+    detail: str
+    detail_en: str
+
+
+class CameraShown(BaseModel):
+    """A camera record (一机一档)."""
+
+    id: str
+    code: str = Field(description="20 digits (GB/T 28181).")
+    name: str
+    vendor: str
+    model: str
+    firmware: str
+    serial: str
+    onvif_address: str | None
+    stream_host: str = Field(description="Host and port of the RTSP stream.")
+    platform: str
+    industry: str = Field(description="Digits 9 and 10 of the code.")
+    network: str = Field(description="Digit 14 of the code.")
+    grid: str | None
+    lng: float | None
+    lat: float | None
+    address: str
+    status: str = Field(description="in_use or stopped")
+    health: HealthShown
+    encoding: str = Field(description="H264 or H265")
+    width: int | None
+    height: int | None
+    fps: float | None
+    gop: int | None = Field(description="Frames from one keyframe to the next.")
+    clock_offset: float | None = Field(description="Its clock less ours at registration, seconds.")
+    note: str
+    notices: list[NoticeShown]
+    own_rules: bool = Field(description="False: the installation's first values hold.")
+    registered_at: datetime
+    changed_at: datetime
+    revision: int
+
+
+def shown_health(row: CameraRow) -> HealthShown:
+    zh, en = health.WORDS[cast(health.HealthState, row.health_state)]
+    said = _OWN.get(row.health_reason)
+    if row.health_state in ("offline", "auth_failed"):
+        said = said or _PULL.get(row.health_reason)
+    return HealthShown(
+        state=row.health_state,
+        reason=row.health_reason,
+        detail=said.zh if said else zh,
+        detail_en=said.en if said else en,
+        since=row.health_since,
+    )
+
+
+def shown_camera(row: CameraRow) -> CameraShown:
+    return CameraShown(
+        id=row.id,
+        code=row.code,
+        name=row.name,
+        vendor=row.vendor,
+        model=row.model,
+        firmware=row.firmware,
+        serial=row.serial,
+        onvif_address=row.onvif_address,
+        stream_host=urlsplit(row.stream_url).netloc,
+        platform=row.platform,
+        industry=row.code[8:10],
+        network=row.code[13],
+        grid=row.grid,
+        lng=row.lng,
+        lat=row.lat,
+        address=row.address,
+        status=row.status,
+        health=shown_health(row),
+        encoding=row.encoding,
+        width=row.width,
+        height=row.height,
+        fps=row.fps,
+        gop=row.gop,
+        clock_offset=row.clock_offset,
+        note=row.note,
+        notices=[
+            NoticeShown(reason=said.code, detail=said.zh, detail_en=said.en)
+            for said in (_NOTICES.get(str(code)) for code in row.notices)
+            if said is not None
+        ],
+        own_rules=row.rules is not None,
+        registered_at=row.registered_at,
+        changed_at=row.changed_at,
+        revision=row.revision,
+    )

@@ -1,0 +1,86 @@
+"""The camera records as the control process uses them: what is to be pulled, and whose an alert is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from camera_registry.health import STATES
+from camera_registry.ports import HealthNote, StreamOrder
+from detectors.rules.parsing import as_json
+from gateway.api.camera_rules import first_rules
+from gateway.api.camera_shown import shown_camera
+from gateway.events.cameras import CameraFact
+from gateway.refusals import Refusal
+from gateway.settings import RuleSettings
+from gateway.storage.camera_store import DatabaseCameraStore
+from gateway.storage.database import Database
+from gateway.storage.tables.cameras import CameraRow
+from gateway.storage.vault import Vault
+from gateway.workers.control.assignments import PulledCamera
+
+
+class CameraRecords:
+    """Implements ``PulledCameras`` for the assignments and ``CameraFacts`` for intake and doors."""
+
+    def __init__(self, db: Database, vault: Vault, rules: RuleSettings) -> None:
+        self._db = db
+        self._vault = vault
+        self._first_rules = tuple(as_json(first_rules(rules)))
+
+    async def pulled(self) -> list[PulledCamera]:
+        """The cameras in use, by code."""
+        return await self._orders(None)
+
+    async def one(self, code: str) -> PulledCamera | None:
+        """None: gone, or stopped."""
+        found = await self._orders([code])
+        return found[0] if found else None
+
+    async def note_health(self, code: str, state: str, reason: str, at: datetime) -> tuple[str, dict[str, Any]] | None:
+        """Keep it; answers the platform and the camera as the doors show it, None for a camera that is not pulled."""
+        if state not in STATES:
+            raise Refusal(
+                "invalid", "state_unknown", f"没有状态“{state}”。", f"There is no state {state!r}.", field="state"
+            )
+        async with self._db.transaction() as session:
+            store = DatabaseCameraStore(session, self._vault)
+            if await store.note_health(code, HealthNote(state, reason, at)) is None:
+                return None
+            row = await store.row(code)
+            return None if row is None else (row.platform, shown_camera(row).model_dump(mode="json"))
+
+    async def begin_again(self, at: datetime) -> None:
+        """At a start nobody has looked at any camera yet: what the last run saw is no state of now."""
+        async with self._db.transaction() as session:
+            await session.execute(
+                update(CameraRow)
+                .where(CameraRow.status == "in_use")
+                .values(health_state="connecting", health_reason="restarted", health_since=at)
+            )
+
+    async def fact(self, session: AsyncSession, code: str) -> CameraFact | None:
+        row = await DatabaseCameraStore(session, self._vault).row(code)
+        if row is None:
+            return None
+        return CameraFact(row.code, row.name, row.platform, row.grid, row.lng, row.lat, row.address)
+
+    async def _orders(self, codes: Sequence[str] | None) -> list[PulledCamera]:
+        async with self._db.reading() as session:
+            orders = await DatabaseCameraStore(session, self._vault).orders(codes)
+        return [self._pulled(order) for order in orders]
+
+    def _pulled(self, order: StreamOrder) -> PulledCamera:
+        return PulledCamera(
+            code=order.code,
+            camera_id=order.camera_id,
+            platform=order.platform,
+            stream_url=order.stream_url,
+            username=order.login.username if order.login else None,
+            password=order.login.password if order.login else None,
+            rules=self._first_rules if order.rules is None else order.rules,
+        )

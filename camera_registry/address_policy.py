@@ -21,6 +21,8 @@ Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 RESOLVE_SECONDS = 3.0
 LONGEST = 400
+LONGEST_REPORTED = 2_000
+"""Of addresses that devices make for themselves, some with a session in them."""
 DEVICE_SERVICE = "/onvif/device_service"
 
 
@@ -65,13 +67,16 @@ class AddressPolicy:
 
 
 def rehosted(url: str, host: str, schemes: Sequence[str]) -> str | None:
-    """``url`` on another host, port and path as they were; None where it is no URL of these schemes."""
+    """``url`` on another host, port and path as they were, any login dropped; None for any other scheme."""
+    url = url.strip()
+    if len(url) > LONGEST_REPORTED or not url.isprintable() or " " in url:
+        return None
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
         return None
-    if parts.scheme.lower() not in schemes or not parts.netloc or any(ord(c) <= 32 for c in url.strip()):
+    if parts.scheme.lower() not in schemes or not parts.netloc or port == 0:
         return None
     return urlunsplit((parts.scheme.lower(), _authority(host, port), parts.path, parts.query, ""))
 

@@ -12,7 +12,7 @@ from lxml import etree
 from camera_registry import reasons
 from camera_registry.errors import CameraRefused
 from camera_registry.onvif_transport import BoundedTransport, as_bytes, parsed
-from camera_registry.profiles import MediaProfile, positive
+from camera_registry.profiles import MediaProfile, told
 from camera_registry.ws_discovery import printable
 
 SPACES = {
@@ -76,20 +76,17 @@ def profiles(answer: Any) -> tuple[MediaProfile, ...]:
         encoder = profile.find("tr2:Configurations/tr2:VideoEncoder", SPACES)
         if encoder is None:
             continue
-        try:
-            found.append(
-                MediaProfile(
-                    token=str(profile.get("token", ""))[:64],
-                    name=printable(profile.findtext("tr2:Name", "", SPACES)),
-                    encoding=encoder.findtext("tt:Encoding", "", SPACES).strip().upper(),
-                    width=int(encoder.findtext("tt:Resolution/tt:Width", "0", SPACES)),
-                    height=int(encoder.findtext("tt:Resolution/tt:Height", "0", SPACES)),
-                    fps=float(encoder.findtext("tt:RateControl/tt:FrameRateLimit", "0", SPACES)),
-                    gop=positive(encoder.get("GovLength")),
-                )
-            )
-        except ValueError:
-            continue
+        one = told(
+            token=str(profile.get("token", ""))[:64],
+            name=printable(profile.findtext("tr2:Name", "", SPACES)),
+            encoding=encoder.findtext("tt:Encoding", "", SPACES).strip(),
+            width=encoder.findtext("tt:Resolution/tt:Width", None, SPACES),
+            height=encoder.findtext("tt:Resolution/tt:Height", None, SPACES),
+            fps=encoder.findtext("tt:RateControl/tt:FrameRateLimit", None, SPACES),
+            gop=encoder.get("GovLength"),
+        )
+        if one is not None:
+            found.append(one)
     return tuple(found)
 
 

@@ -30,7 +30,7 @@ from camera_registry.address_policy import host_of, rehosted
 from camera_registry.errors import CameraRefused, Reason
 from camera_registry.login import Login
 from camera_registry.onvif_transport import BoundedTransport, harden_parser, open_http
-from camera_registry.profiles import MediaProfile, positive
+from camera_registry.profiles import MediaProfile, told
 from camera_registry.ws_discovery import printable
 
 log = structlog.get_logger(__name__)
@@ -105,11 +105,11 @@ class OnvifSession:
         device = await self._service(DEVICE, self._address)
         asked_at = self._clock()
         try:
-            told = await self._call(device.authless_GetSystemDateAndTime)
+            answer = await self._call(device.authless_GetSystemDateAndTime)
         except (_NotAuthorised, _Unsupported):
             return None
         halfway = asked_at + (self._clock() - asked_at) / 2
-        shown = _utc(told)
+        shown = _utc(answer)
         self.clock_offset = None if shown is None else shown - halfway
         return self.clock_offset
 
@@ -117,10 +117,10 @@ class OnvifSession:
         """The first rung that needs the login. Raises one of ``LOGIN_REASONS`` where the device refuses it."""
         device = await self._service(DEVICE, self._address)
         try:
-            told = await self._logged_in(device.GetDeviceInformation)
+            answer = await self._logged_in(device.GetDeviceInformation)
         except _Unsupported:
-            told = None
-        texts = (_text(told, name) for name in ("Manufacturer", "Model", "FirmwareVersion", "SerialNumber"))
+            answer = None
+        texts = (_text(answer, name) for name in ("Manufacturer", "Model", "FirmwareVersion", "SerialNumber"))
         return DeviceInformation(*texts)
 
     async def find_services(self) -> frozenset[str]:
@@ -131,10 +131,10 @@ class OnvifSession:
                 self._note_service(_text(service, "Namespace"), _text(service, "XAddr"))
         except _Unsupported:
             try:
-                told = await self._logged_in(device.GetCapabilities, {"Category": ["All"]})
+                answer = await self._logged_in(device.GetCapabilities, {"Category": ["All"]})
             except _Unsupported as error:
                 raise CameraRefused(reasons.NO_MEDIA) from error
-            self._note_service(MEDIA, _text(getattr(told, "Media", None), "XAddr"))
+            self._note_service(MEDIA, _text(getattr(answer, "Media", None), "XAddr"))
         if not self._services.keys() & {MEDIA, MEDIA2}:
             raise CameraRefused(reasons.NO_MEDIA)
         return frozenset(self._services)
@@ -151,10 +151,10 @@ class OnvifSession:
                 del self._services[MEDIA2]
         media = await self._service(MEDIA, self._services[MEDIA])
         try:
-            told = await self._logged_in(media.GetProfiles)
+            answer = await self._logged_in(media.GetProfiles)
         except _Unsupported as error:
             raise CameraRefused(reasons.NO_PROFILE) from error
-        return tuple(found for one in (told or ())[:_MOST_PROFILES] if (found := _profile(one)) is not None)
+        return tuple(found for one in (answer or ())[:_MOST_PROFILES] if (found := _profile(one)) is not None)
 
     async def stream_address(self, token: str) -> str:
         """The RTSP address of a profile, on the host we reached: a camera may name one that nobody else can reach."""
@@ -164,8 +164,8 @@ class OnvifSession:
             else:
                 media = await self._service(MEDIA, self._services[MEDIA])
                 setup = {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}}
-                told = await self._logged_in(media.GetStreamUri, {"StreamSetup": setup, "ProfileToken": token})
-                uri = _text(told, "Uri")
+                answer = await self._logged_in(media.GetStreamUri, {"StreamSetup": setup, "ProfileToken": token})
+                uri = str(getattr(answer, "Uri", None) or "")
         except _Unsupported as error:
             raise CameraRefused(reasons.NO_STREAM_ADDRESS) from error
         address = rehosted(uri, host_of(self._address), ("rtsp",))
@@ -280,23 +280,25 @@ def _text(value: Any, name: str) -> str:
     return printable(str(found)) if found is not None else ""
 
 
-def _utc(told: Any) -> datetime | None:
-    shown: Any = getattr(told, "UTCDateTime", None)
+def _utc(answer: Any) -> datetime | None:
+    shown: Any = getattr(answer, "UTCDateTime", None)
     try:
         date, time = shown.Date, shown.Time
-        return datetime(date.Year, date.Month, date.Day, time.Hour, time.Minute, min(time.Second, 59), tzinfo=UTC)
-    except (AttributeError, TypeError, ValueError):
+        at = datetime(date.Year, date.Month, date.Day, time.Hour, time.Minute, min(time.Second, 59), tzinfo=UTC)
+    except (AttributeError, TypeError, ValueError, OverflowError):
         return None
+    return at if 1970 <= at.year < 2100 else None  # a camera with an empty battery begins in 1970
 
 
-def _profile(told: Any) -> MediaProfile | None:
-    encoder: Any = getattr(told, "VideoEncoderConfiguration", None)
+def _profile(answer: Any) -> MediaProfile | None:
+    encoder: Any = getattr(answer, "VideoEncoderConfiguration", None)
     size: Any = getattr(encoder, "Resolution", None)
-    try:
-        rate = getattr(getattr(encoder, "RateControl", None), "FrameRateLimit", None) or 0
-        return MediaProfile(
-            str(told.token)[:64], _text(told, "Name"), str(encoder.Encoding).upper(), int(size.Width), int(size.Height),
-            float(rate), positive(getattr(getattr(encoder, "H264", None), "GovLength", None)),
-        )  # fmt: skip
-    except (AttributeError, TypeError, ValueError):
-        return None
+    return told(
+        token=str(getattr(answer, "token", None) or "")[:64],
+        name=_text(answer, "Name"),
+        encoding=_text(encoder, "Encoding"),
+        width=getattr(size, "Width", None),
+        height=getattr(size, "Height", None),
+        fps=getattr(getattr(encoder, "RateControl", None), "FrameRateLimit", None),
+        gop=getattr(getattr(encoder, "H264", None), "GovLength", None),
+    )

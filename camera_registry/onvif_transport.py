@@ -86,15 +86,16 @@ class BoundedTransport(AIOHTTPTransport):  # type: ignore[misc]  # the library h
         response, content = await self._post(address, data) if known is None else await self._digest(address, bare)
         if response.status != 401:
             return response, content
-        offered = digest.best(response.headers.getall("WWW-Authenticate", []))
-        if offered is None or (known is not None and not offered.stale):
-            return response, content
         if known is None:
-            if self.wrong_logins + 1 >= self._left:
+            if _offered(response) is None or self.wrong_logins + 1 >= self._left:
                 return response, content
             self.wrong_logins += 1
-        self._challenge, self._count = offered, 0
-        response, content = await self._digest(address, bare)
+            self._challenge, self._count = _offered(response), 0
+            response, content = await self._digest(address, bare)
+        if response.status == 401 and (fresh := _offered(response)) is not None and fresh.stale:
+            # The nonce had grown old, says the device: the login was not judged.
+            self._challenge, self._count = fresh, 0
+            response, content = await self._digest(address, bare)
         if response.status == 401:
             self._challenge, self.digest_refused = None, True
         elif known is None:
@@ -117,6 +118,10 @@ class BoundedTransport(AIOHTTPTransport):  # type: ignore[misc]  # the library h
         response, content = await post(self.session, address, data, headers)
         self.locked = self.locked or (response.status >= 400 and _LOCKED.search(content) is not None)
         return response, content
+
+
+def _offered(response: aiohttp.ClientResponse) -> digest.Challenge | None:
+    return digest.best(response.headers.getall("WWW-Authenticate", []))
 
 
 async def post(

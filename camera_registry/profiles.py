@@ -59,10 +59,28 @@ def choose(profiles: Sequence[MediaProfile]) -> ProfileChoice:
     raise CameraRefused(reasons.NO_H264_PROFILE)
 
 
-def positive(told: Any) -> int | None:
+def told(
+    token: str, name: str, encoding: str, width: object, height: object, fps: object, gop: object
+) -> MediaProfile | None:
+    """A profile as a device tells it; None where that makes no sense. Odd rates and lengths count as not told."""
+    across, down = positive(width, 32_768), positive(height, 32_768)
+    if not token or across is None or down is None:
+        return None
+    return MediaProfile(token, name, encoding.upper()[:16], across, down, _rate(fps), positive(gop, 100_000))
+
+
+def positive(told: Any, most: int) -> int | None:
     """A count as a device tells it; None for anything that is none."""
     try:
         number = int(told)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
-    return number if 0 < number < 1_000_000 else None
+    return number if 0 < number <= most else None
+
+
+def _rate(told: Any) -> float:
+    try:
+        rate = float(told)
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+    return rate if 0 < rate <= 1_000 else 0.0

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
+from xml.etree.ElementTree import Element, SubElement
 
 import pytest
+from aiohttp import web
 
 from camera_registry.address_policy import AddressPolicy
 from camera_registry.login import Login, LoginBackoff
 from camera_registry.registration import Registrar
-from gateway.virtual import Quirks, RenderedFootage, VirtualCamera, VirtualDevice, VirtualFleet
+from gateway.virtual import Quirks, RenderedFootage, VirtualCamera, VirtualDevice, VirtualFleet, answers, soap
 
 SMALL = RenderedFootage("quiet", seconds=2.0, fps=10, size=(320, 180))
 LARGER = RenderedFootage("quiet", seconds=2.0, fps=10, size=(640, 360))
@@ -69,3 +72,56 @@ def one_device(footage_folder: Path) -> OneDevice:
             yield fleet.devices[0]
 
     return start
+
+
+@dataclass(slots=True)
+class SoapPeer:
+    """A device whose answers a test replaces by operation, such as ``tds:GetServices``."""
+
+    facts: answers.DeviceFacts
+    address: str = ""
+    replaced: dict[str, Callable[[web.Request], web.StreamResponse | bytes | str]] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    """Operation, and how the login was made: ``none``, ``token`` or ``digest``."""
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        asked = soap.read(await request.read())
+        digest = request.headers.get("Authorization", "").startswith("Digest ")
+        self.asked.append((asked.operation, "digest" if digest else "token" if asked.token else "none"))
+        if (replaced := self.replaced.get(asked.operation)) is not None:
+            made = replaced(request)
+            if isinstance(made, web.StreamResponse):
+                return made
+            return soap_response(soap.envelope(made) if isinstance(made, str) else made)
+        return soap_response(soap.envelope(self._known(asked)))
+
+    def usual(self, operation: str) -> str:
+        """What it would have answered."""
+        body = Element("asked")
+        SubElement(body, f"{{{soap.NAMESPACES[operation.partition(':')[0]]}}}ProfileToken").text = "main"
+        return self._known(soap.Request(operation, body, None))
+
+    def _known(self, asked: soap.Request) -> str:
+        known = {**answers.UNAUTHENTICATED, **answers.AUTHENTICATED, **answers.MEDIA2}
+        return known[asked.operation](self.facts, asked, now())
+
+
+def soap_response(body: bytes, status: int = 200, **headers: str) -> web.Response:
+    return web.Response(body=body, status=status, headers={"Content-Type": soap.MEDIA_TYPE, **headers})
+
+
+@pytest.fixture
+async def soap_peer() -> AsyncIterator[SoapPeer]:
+    """A device that takes any login; its stream's door is shut."""
+    profile = answers.ServedProfile("main", "MainStream", "/main", "H264", 640, 360, 10)
+    peer = SoapPeer(answers.DeviceFacts("门口", "VC-2000", "1", "127.0.0.1", "127.0.0.1:9", True, True, (profile,)))
+    app = web.Application()
+    app.router.add_post("/{path:.*}", peer.answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    authority = f"127.0.0.1:{runner.addresses[0][1]}"
+    peer.facts = replace(peer.facts, web=authority)
+    peer.address = f"http://{authority}/onvif/device_service"
+    yield peer
+    await runner.cleanup()

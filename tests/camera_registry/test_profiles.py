@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from camera_registry.errors import CameraRefused
-from camera_registry.profiles import MediaProfile, choose, positive
+from camera_registry.profiles import MediaProfile, choose, positive, told
 
 
 def profile(token: str, encoding: str, width: int, height: int) -> MediaProfile:
@@ -49,7 +49,19 @@ def test_nothing_to_pull_is_refused_by_its_reason(offered: list[MediaProfile], r
 
 
 @pytest.mark.parametrize(
-    ("told", "count"), [(50, 50), ("50", 50), (None, None), ("", None), (0, None), (-3, None), ("9" * 12, None)]
+    ("said", "count"),
+    [(50, 50), ("50", 50), (None, None), ("", None), (0, None), (-3, None), ("9" * 12, None), (float("inf"), None)],
 )
-def test_a_count_that_is_none_is_left_out(told: object, count: int | None) -> None:
-    assert positive(told) == count
+def test_a_count_that_is_none_is_left_out(said: object, count: int | None) -> None:
+    assert positive(said, 1_000) == count
+
+
+@pytest.mark.parametrize("rate", ["NaN", "inf", "-1", "", None, "1e9"])
+def test_an_odd_rate_is_not_told(rate: str | None) -> None:
+    made = told("t", "n", "h264", "640", "360", rate, None)
+    assert made == MediaProfile("t", "n", "H264", 640, 360, 0.0, None)
+
+
+@pytest.mark.parametrize(("token", "width"), [("", "640"), ("t", "0"), ("t", "wide"), ("t", None), ("t", "9" * 400)])
+def test_a_profile_without_a_name_or_a_size_is_none(token: str, width: str | None) -> None:
+    assert told(token, "n", "H264", width, "360", "25", "50") is None

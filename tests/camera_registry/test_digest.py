@@ -1,0 +1,78 @@
+"""Digest answers against the examples of the standards; challenges that are no good are passed over."""
+
+from __future__ import annotations
+
+import pytest
+
+from camera_registry import digest
+from camera_registry.login import Login
+
+MUFASA = Login("Mufasa", "Circle of Life")
+RFC7616 = (
+    'Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm={}, '
+    'nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"'
+)
+CNONCE = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "response"),
+    [
+        ("MD5", "8ca523f5e9506fed4657c9700eebdbec"),
+        ("SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
+    ],
+)
+def test_the_examples_of_rfc_7616(algorithm: str, response: str) -> None:
+    challenge = digest.best([RFC7616.format(algorithm)])
+    assert challenge is not None
+    answer = digest.answer(challenge, MUFASA, "GET", "/dir/index.html", CNONCE)
+    assert f'response="{response}"' in answer
+    assert f"algorithm={algorithm}, qop=auth, nc=00000001" in answer
+    assert 'opaque="FQhe/' in answer
+
+
+def test_a_challenge_without_qop_is_answered_as_rfc_2069_has_it() -> None:
+    challenge = digest.best(['Digest realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093"'])
+    assert challenge is not None
+    answer = digest.answer(challenge, Login("Mufasa", "CircleOfLife"), "GET", "/dir/index.html", "unused")
+    assert 'response="1949323746fe6a43ef61f9606e7febea"' in answer  # erratum 749
+    assert "nc=" not in answer
+    assert "algorithm" not in answer
+
+
+def test_the_better_algorithm_is_taken() -> None:
+    challenge = digest.best([RFC7616.format("MD5"), "Basic realm=x", RFC7616.format("SHA-256")])
+    assert challenge is not None
+    assert challenge.algorithm == "SHA-256"
+
+
+@pytest.mark.parametrize(
+    "offered",
+    [
+        'Basic realm="camera"',
+        "Digest",
+        "Digest nonce",
+        'Digest realm="camera"',
+        'Digest realm="r", nonce="n", algorithm=SHA-512',
+        'Digest realm="r", nonce="n", qop="auth-int"',
+        'Digest realm="r", nonce="n\r\nX-Injected: 1"',
+        "",
+        "Digest " + "," * 1_000,
+    ],
+)
+def test_what_cannot_be_answered_is_passed_over(offered: str) -> None:
+    assert digest.best([offered]) is None
+
+
+def test_an_old_nonce_is_told_from_a_wrong_password() -> None:
+    stale, fresh = (digest.best([f'Digest realm="r", nonce="n", stale={text}']) for text in ("TRUE", "false"))
+    assert stale is not None
+    assert fresh is not None
+    assert (stale.stale, fresh.stale) == (True, False)
+
+
+def test_a_quote_in_a_name_stays_inside_its_quotes() -> None:
+    challenge = digest.Challenge("r", "n")
+    answer = digest.answer(challenge, Login('a", uri="x', "p"), "GET", "/", "c")
+    assert answer.startswith('Digest username="a\\", uri=\\"x", realm="r"')
+    assert "p" not in answer.replace("response", "").partition("nonce")[0].removeprefix("Digest username=")

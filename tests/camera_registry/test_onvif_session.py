@@ -1,0 +1,186 @@
+"""The ladder against devices that are odd, broken or hostile: it ends in time, with the reason, at the right rung."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+
+from camera_registry.errors import CameraRefused
+from camera_registry.login import Login
+from camera_registry.registration import Registrar
+from gateway.virtual import soap
+
+if TYPE_CHECKING:
+    from tests.camera_registry.conftest import SoapPeer
+
+Answer = Callable[[web.Request], web.StreamResponse | bytes | str]
+
+TOP = "stream_unreachable"
+"""Where a ladder ends that was climbed to its top: the peer's stream is not there."""
+CLOCK, FIRST_LOGIN, SERVICES = "tds:GetSystemDateAndTime", "tds:GetDeviceInformation", "tds:GetServices"
+PROFILES, STREAM = "tr2:GetProfiles", "tr2:GetStreamUri"
+BOMB = (
+    b'<?xml version="1.0"?><!DOCTYPE s [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">'
+    b'<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;"><!ENTITY d "&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;">]>'
+    b'<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body><x>&d;</x></s:Body></s:Envelope>'
+)
+STRANGER = (
+    b'<!DOCTYPE s [<!ENTITY f SYSTEM "file:///etc/hostname">]>'
+    b'<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body><x>&f;</x></s:Body></s:Envelope>'
+)
+
+
+async def reason_of(registrar: Registrar, peer: SoapPeer, login: Login) -> str:
+    async with asyncio.timeout(10):
+        with pytest.raises(CameraRefused) as refused:
+            await registrar.over_onvif(peer.address, login)
+    return refused.value.reason
+
+
+def fault(subcode: str, text: str, status: int = 400) -> web.Response:
+    body = soap.fault(soap.Fault(subcode, text))
+    return web.Response(body=body, status=status, headers={"Content-Type": soap.MEDIA_TYPE})
+
+
+async def test_the_peer_is_a_camera_up_to_its_stream(registrar: Registrar, soap_peer: SoapPeer, login: Login) -> None:
+    assert await reason_of(registrar, soap_peer, login) == TOP
+    assert soap_peer.asked == [
+        (CLOCK, "none"), (FIRST_LOGIN, "token"), (SERVICES, "token"), (PROFILES, "token"), (STREAM, "token")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("operation", [CLOCK, FIRST_LOGIN, SERVICES, STREAM])
+@pytest.mark.parametrize(
+    ("content", "reasons"),
+    [
+        (BOMB, {"answer_invalid"}),
+        (STRANGER, {"answer_invalid"}),
+        (b"x" * 1_000_001, {"answer_invalid"}),
+        (b"<a>" * 200_000, {"not_onvif", "answer_invalid"}),
+        (b"", {"not_onvif", "answer_invalid"}),
+        (b"\xff\xfe\x00<", {"not_onvif", "answer_invalid"}),
+        (b"<!DOCTYPE html><html><body>Web</body></html>", {"not_onvif", "answer_invalid"}),
+        (soap.envelope("<nothing/>"), {"answer_invalid", "no_media_service", "no_stream_address", "not_onvif"}),
+    ],
+    ids=["bomb", "file", "endless", "deep", "empty", "binary", "page", "another answer"],
+)
+async def test_a_hostile_answer_is_refused_at_every_rung(
+    registrar: Registrar, soap_peer: SoapPeer, login: Login, operation: str, content: bytes, reasons: set[str]
+) -> None:
+    soap_peer.replaced[operation] = lambda _request: content
+    told = await reason_of(registrar, soap_peer, login)
+    # Another answer to the first questions leaves clock or model unknown, which stops nobody.
+    assert told in reasons or (told == TOP and content.endswith(b"<nothing/></s:Body></s:Envelope>"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (lambda _: web.Response(status=404), "not_onvif"),
+        (lambda _: web.Response(status=302, headers={"Location": "http://192.0.2.1/"}), "not_onvif"),
+        (lambda _: web.Response(text="<html>camera</html>", content_type="text/html"), "not_onvif"),
+        (lambda _: web.Response(body=gzip.compress(b"<a/>"), headers={"Content-Encoding": "gzip"}), "answer_invalid"),
+    ],
+    ids=["not found", "elsewhere", "page", "packed"],
+)
+async def test_what_is_no_device_service_is_said_to_be_none(
+    registrar: Registrar, soap_peer: SoapPeer, login: Login, answer: Answer, reason: str
+) -> None:
+    soap_peer.replaced[CLOCK] = answer
+    assert await reason_of(registrar, soap_peer, login) == reason
+    assert len(soap_peer.asked) == 1
+
+
+async def test_a_device_that_tells_its_clock_after_a_login_only_may_be_wrong_by_its_clock(
+    registrar: Registrar, soap_peer: SoapPeer, login: Login
+) -> None:
+    soap_peer.replaced[CLOCK] = lambda _: fault("ter:NotAuthorized", "Sender not authorized", 401)
+    assert await reason_of(registrar, soap_peer, login) == TOP
+    soap_peer.replaced[FIRST_LOGIN] = soap_peer.replaced[CLOCK]
+    assert await reason_of(registrar, soap_peer, login) == "clock_unknown"
+
+
+@pytest.mark.parametrize("year", ["0", "9999", "99999999999999999999", "-5", "now"])
+async def test_an_impossible_clock_is_unknown(
+    registrar: Registrar, soap_peer: SoapPeer, login: Login, year: str
+) -> None:
+    soap_peer.replaced[CLOCK] = lambda _: (
+        "<tds:GetSystemDateAndTimeResponse><tds:SystemDateAndTime><tt:DateTimeType>NTP</tt:DateTimeType>"
+        "<tt:DaylightSavings>false</tt:DaylightSavings><tt:UTCDateTime><tt:Time><tt:Hour>1</tt:Hour>"
+        "<tt:Minute>1</tt:Minute><tt:Second>1</tt:Second></tt:Time>"
+        f"<tt:Date><tt:Year>{year}</tt:Year><tt:Month>1</tt:Month><tt:Day>1</tt:Day></tt:Date></tt:UTCDateTime>"
+        "</tds:SystemDateAndTime></tds:GetSystemDateAndTimeResponse>"
+    )
+    assert await reason_of(registrar, soap_peer, login) in (TOP, "answer_invalid")
+
+
+@pytest.mark.parametrize("text", ["The account is locked", "user locked, 29 minutes left", "lock-out"])
+async def test_a_lock_the_device_tells_of_is_told(
+    registrar: Registrar, soap_peer: SoapPeer, login: Login, text: str
+) -> None:
+    soap_peer.replaced[FIRST_LOGIN] = lambda _: fault("ter:NotAuthorized", text, 401)
+    assert await reason_of(registrar, soap_peer, login) == "locked_out"
+
+
+async def test_an_unlocked_account_is_not_a_locked_one(registrar: Registrar, soap_peer: SoapPeer, login: Login) -> None:
+    soap_peer.replaced[FIRST_LOGIN] = lambda _: fault("ter:NotAuthorized", "account unlocked, wrong password", 401)
+    assert await reason_of(registrar, soap_peer, login) == "auth_failed"
+
+
+async def test_https_to_a_door_that_speaks_none_is_a_tls_error(
+    registrar: Registrar, soap_peer: SoapPeer, login: Login
+) -> None:
+    soap_peer.address = soap_peer.address.replace("http:", "https:")
+    assert await reason_of(registrar, soap_peer, login) == "tls_error"
+
+
+async def test_a_device_without_media_is_no_camera(registrar: Registrar, soap_peer: SoapPeer, login: Login) -> None:
+    soap_peer.replaced[SERVICES] = lambda _: "<tds:GetServicesResponse/>"
+    assert await reason_of(registrar, soap_peer, login) == "no_media_service"
+
+
+def one_profile(encoding: str) -> str:
+    return (
+        '<tr2:GetProfilesResponse><tr2:Profiles token="t"><tr2:Name>n</tr2:Name><tr2:Configurations><tr2:VideoEncoder>'
+        f"<tt:Encoding>{encoding}</tt:Encoding><tt:Resolution><tt:Width>640</tt:Width><tt:Height>360</tt:Height>"
+        "</tt:Resolution></tr2:VideoEncoder></tr2:Configurations></tr2:Profiles></tr2:GetProfilesResponse>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("profiles", "reason"),
+    [
+        ("<tr2:GetProfilesResponse/>", "no_profile"),
+        ('<tr2:GetProfilesResponse><tr2:Profiles token="a"/></tr2:GetProfilesResponse>', "no_profile"),
+        (one_profile("JPEG"), "no_h264_profile"),
+    ],
+)
+async def test_profiles_that_cannot_be_pulled(
+    registrar: Registrar, soap_peer: SoapPeer, login: Login, profiles: str, reason: str
+) -> None:
+    soap_peer.replaced[PROFILES] = lambda _: profiles
+    assert await reason_of(registrar, soap_peer, login) == reason
+
+
+@pytest.mark.parametrize("status", [400, 500])
+async def test_where_media2_does_not_work_media_is_asked(
+    registrar: Registrar, soap_peer: SoapPeer, login: Login, status: int
+) -> None:
+    soap_peer.replaced[PROFILES] = lambda _: fault("ter:ActionNotSupported", "not implemented", status)
+    assert await reason_of(registrar, soap_peer, login) == TOP
+    assert [asked for asked, _ in soap_peer.asked][-3:] == [PROFILES, "trt:GetProfiles", "trt:GetStreamUri"]
+
+
+@pytest.mark.parametrize(
+    "uri", ["", "http://127.0.0.1/main", "/main", "rtsp://[::1/main", "rtsp://h/" + "a" * 3_000, "rtsp://h/a&#10;b"]
+)
+async def test_a_stream_address_that_is_none(registrar: Registrar, soap_peer: SoapPeer, login: Login, uri: str) -> None:
+    soap_peer.replaced[STREAM] = lambda _: (
+        f"<tr2:GetStreamUriResponse><tr2:Uri>{uri}</tr2:Uri></tr2:GetStreamUriResponse>"
+    )
+    assert await reason_of(registrar, soap_peer, login) == "no_stream_address"

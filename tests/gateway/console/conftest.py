@@ -1,0 +1,139 @@
+"""The built console in a real browser, served by the real app on this machine, with hazards handed in as workers do."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+import uvicorn
+from playwright.async_api import Page, async_playwright
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.access import audit, users
+from gateway.access.passwords import Passwords
+from gateway.api.app import create_app
+from gateway.api.services import Services
+from gateway.clock import system_clock
+from gateway.events.cameras import CameraFact
+from gateway.events.intake import AlertIntake, evidence_folder
+from gateway.processes.messages import AlertRaised, EvidenceReady
+from gateway.settings import Settings
+from gateway.storage.database import Database
+from gateway.storage.evidence_files import EvidenceFiles
+from gateway.storage.ids import new_id
+from gateway.storage.vault import Vault
+
+CHROMIUM = Path("/usr/bin/chromium")
+PASSWORD = "Correct-Horse-7"
+CAMERA = "99000000001320000001"
+
+
+@pytest.fixture
+def services(sqlite_database: Database, tmp_path: Path, passwords: Passwords) -> Services:
+    """By the real clock: the browser counts windows down by the Date of the answers."""
+    return Services(
+        settings=Settings(data_folder=tmp_path, platform_code="hub"),
+        db=sqlite_database,
+        vault=Vault.at(tmp_path),
+        passwords=passwords,
+    )
+
+
+@pytest.fixture
+async def address(services: Services) -> AsyncIterator[str]:
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(services), log_config=None, lifespan="off", timeout_graceful_shutdown=2)
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server.should_exit = True
+    async with asyncio.timeout(10):
+        await serving
+
+
+@pytest.fixture
+def user_with(services: Services) -> Callable[..., Awaitable[str]]:
+    """Makes a user with these roles and answers the username; the password is ``PASSWORD``."""
+
+    async def make(*roles: str) -> str:
+        username = roles[0].replace("_", "-")
+        async with services.db.transaction() as session:
+            new = users.NewUser(username, PASSWORD, "测试用户", roles, "hub")
+            await users.create(session, services.passwords, new, by=audit.SYSTEM, now=services.clock())
+        return username
+
+    return make
+
+
+@pytest.fixture
+async def page(address: str) -> AsyncIterator[Page]:
+    """The console's first page, in a browser of its own."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        try:
+            page = await browser.new_page(viewport={"width": 1600, "height": 900}, locale="zh-CN")
+            page.set_default_timeout(20_000)
+            await page.goto(address)
+            yield page
+        finally:
+            await browser.close()
+
+
+class OneStreet:
+    """Every camera stands at one crossing, in the hub."""
+
+    async def fact(self, session: AsyncSession, code: str) -> CameraFact | None:
+        return CameraFact(code, "测试路口东", "hub", grid="990000000001001", lng=120.5, lat=30.25)
+
+
+def _snapshot(path: Path) -> None:
+    picture = np.full((180, 320, 3), (40, 90, 160), np.uint8)
+    assert cv2.imwrite(str(path), picture)
+
+
+def _clip(path: Path) -> None:
+    """Two seconds of H.264 in a fragmented MP4, as the clip writer leaves it."""
+    with av.open(str(path), "w", options={"movflags": "frag_keyframe+empty_moov+default_base_moof"}) as output:
+        stream = output.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        stream.time_base = Fraction(1, 10)
+        for number in range(20):
+            picture = np.full((180, 320, 3), number * 12, np.uint8)
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "bgr24")))
+        output.mux(stream.encode())
+
+
+@pytest.fixture
+def raise_alert(services: Services) -> Callable[[str], Awaitable[str]]:
+    """Hands in an alert and then its clip, as a camera worker does; answers the alert's id."""
+    journal = services.settings.data_folder / "journal"
+    journal.mkdir()
+    files = EvidenceFiles(evidence_folder(services.settings), (journal,))
+    intake = AlertIntake(files, OneStreet(), services.settings, services.announcer, services.opening)
+
+    async def make(hazard: str) -> str:
+        alert_id, now = new_id(), system_clock().timestamp()
+        snapshot, clip = journal / f"{alert_id}.jpg", journal / f"{alert_id}.mp4"
+        _snapshot(snapshot)
+        _clip(clip)
+        digest = hashlib.sha256(snapshot.read_bytes()).hexdigest()
+        await intake.handle(
+            AlertRaised(alert_id, CAMERA, "square", hazard, now - 3, now, 0.9, {"boxes": []}, str(snapshot), digest)
+        )
+        content = clip.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        await intake.handle(
+            EvidenceReady(new_id(), alert_id, "clip", str(clip), digest, len(content), now - 8, now + 2, partial=False)
+        )
+        return alert_id
+
+    return make

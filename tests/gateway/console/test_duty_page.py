@@ -1,0 +1,113 @@
+"""The duty desk as an officer uses it: an alert comes by itself, is judged, and its event is handled."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from gateway.api.pages import BUILT
+
+PASSWORD = "Correct-Horse-7"
+CHROMIUM = Path("/usr/bin/chromium")
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
+    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
+]
+
+UserWith = Callable[..., Awaitable[str]]
+RaiseAlert = Callable[[str], Awaitable[str]]
+
+PLAYS = """async (video) => {
+  video.muted = true;
+  await video.play();
+  for (let tries = 0; tries < 100 && !(video.currentTime > 0.3); tries += 1)
+    await new Promise((done) => setTimeout(done, 50));
+  return [video.currentTime > 0.3, video.videoWidth];
+}"""
+
+
+async def sign_in(page: Page, username: str) -> None:
+    await page.get_by_test_id("login-username").fill(username)
+    await page.get_by_test_id("login-password").fill(PASSWORD)
+    await page.get_by_test_id("login-submit").click()
+    await expect(page.get_by_test_id("link-state")).to_have_attribute("data-state", "open")
+
+
+async def test_an_alert_arrives_live_is_judged_and_its_event_is_accepted(
+    page: Page, user_with: UserWith, raise_alert: RaiseAlert
+) -> None:
+    await sign_in(page, await user_with("duty_officer"))
+    await expect(page.get_by_text("没有待研判的预警")).to_be_visible()
+
+    alert_id = await raise_alert("crowd")
+    card = page.get_by_test_id("alert-card")
+    await expect(card).to_have_attribute("data-alert-id", alert_id)
+    await expect(card).to_contain_text("人员聚集")
+    await expect(card.get_by_test_id("alert-window")).to_contain_text("接警时限")
+    await card.get_by_test_id("alert-acknowledge").click()
+    await expect(card).to_have_attribute("data-state", "acknowledged")
+    await expect(card.get_by_test_id("alert-window")).to_contain_text("研判时限")
+
+    await card.get_by_test_id("alert-confirmed").click()
+    await page.get_by_test_id("assess-submit").click()
+    detail = page.get_by_test_id("event-detail")
+    await expect(detail.get_by_test_id("event-state")).to_have_text("待受理")
+    await expect(page.get_by_test_id("event-row")).to_have_count(1)
+
+    await page.get_by_test_id("grant-purpose").fill("核实预警")
+    await page.get_by_test_id("grant-submit").click()
+    snapshot = detail.get_by_test_id("event-snapshot")
+    await expect(snapshot).to_have_js_property("naturalWidth", 320)
+    assert await detail.get_by_test_id("event-clip").evaluate(PLAYS) == [True, 320]
+
+    await detail.get_by_test_id("event-action-accept").click()
+    await detail.get_by_test_id("event-opinion").fill("情况属实")
+    await detail.get_by_test_id("event-submit").click()
+    await expect(detail.get_by_test_id("event-state")).to_have_text("已受理")
+    await expect(detail.get_by_test_id("event-flow")).to_contain_text("情况属实")
+
+
+async def test_a_false_alarm_needs_a_reason_and_leaves_the_list(
+    page: Page, user_with: UserWith, raise_alert: RaiseAlert
+) -> None:
+    await sign_in(page, await user_with("duty_officer"))
+    await raise_alert("stall")
+    card = page.get_by_test_id("alert-card")
+    await card.get_by_test_id("alert-false-positive").click()
+    await page.get_by_test_id("assess-submit").click()
+    await expect(page.get_by_test_id("assess-dialog")).to_contain_text("判为误报须填写理由")
+    await page.get_by_test_id("assess-reason").fill("是停放的三轮车")
+    await page.get_by_test_id("assess-submit").click()
+    await expect(card).to_have_count(0)
+    await page.get_by_test_id("show-all").first.check()
+    await expect(card).to_contain_text("是停放的三轮车")
+
+
+async def test_a_department_sees_events_only_and_its_page_comes_back_after_a_reload(
+    page: Page, user_with: UserWith, raise_alert: RaiseAlert
+) -> None:
+    await raise_alert("fire")
+    await sign_in(page, await user_with("department"))
+    await page.get_by_test_id("event-row").click()
+    await expect(page.get_by_test_id("event-detail")).to_contain_text("火情")
+    await expect(page.get_by_test_id("event-action-accept")).to_have_count(0)
+    await page.reload()
+    await expect(page.get_by_test_id("event-state")).to_have_text("待受理")
+    await expect(page.get_by_test_id("alert-card")).to_have_count(0)
+
+
+async def test_a_lost_connection_is_said_and_what_was_missed_is_there_afterwards(
+    page: Page, user_with: UserWith, raise_alert: RaiseAlert
+) -> None:
+    await sign_in(page, await user_with("duty_officer"))
+    await page.context.set_offline(True)
+    await expect(page.get_by_test_id("link-lost")).to_contain_text("连接中断", timeout=15_000)
+    alert_id = await raise_alert("crowd")
+    await page.context.set_offline(False)
+    await expect(page.get_by_test_id("alert-card")).to_have_attribute("data-alert-id", alert_id)
+    await expect(page.get_by_test_id("link-lost")).to_have_count(0)

@@ -75,15 +75,23 @@ def serve() -> None:
 def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="HTTP 端口 HTTP port.")] = 8000,
     folder: Annotated[Path, typer.Option(help="演示数据目录 Folder of the demo's data.")] = Path("var/demo"),
-    keep: Annotated[bool, typer.Option(help="保留上次演示的数据 Keep the records of the last run.")] = False,
-    real: Annotated[
-        bool, typer.Option(help="同时播放真实片段 Also play real clips where GATEWAY_SAMPLE_DATA is set.")
-    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="清除历次记录 Forget earlier runs.")] = False,
+    footage: Annotated[
+        Path | None, typer.Option(help="播放该目录中的视频 Show the films of this folder instead of drawn scenes.")
+    ] = None,
 ) -> None:
     """运行演示 Run the whole chain with virtual cameras on this machine."""
-    from gateway.workers.demo import run_demo
+    from gateway.workers.demo.run import run_demo
 
-    run(run_demo(port=port, folder=folder, keep=keep, real=real))
+    run(run_demo(port=port, folder=folder, fresh=fresh, footage=footage))
+
+
+@app.command("settings")
+def print_settings() -> None:
+    """列出全部设置 Every setting with its first value and meaning."""
+    from gateway.settings_page import settings_page
+
+    typer.echo(settings_page(), nl=False)
 
 
 @app.command()
@@ -193,6 +201,54 @@ def list_users() -> None:
         for user in await users.listed(session):
             roles = ", ".join(str(role) for role in user.roles)
             table.add_row(user.username, user.display_name, roles, user.platform, "✓" if user.disabled else "")
+        console.print(table)
+
+    run(_with_session(work))
+
+
+@cameras_app.command("discover")
+def discover_cameras(
+    target: Annotated[list[str] | None, typer.Option(help="定向探测 host[:port] Probe these directly.")] = None,
+    interface: Annotated[list[str] | None, typer.Option(help="网卡地址 Addresses of interfaces to use.")] = None,
+    seconds: Annotated[float, typer.Option(min=0.5, max=30, help="时长 How long to listen.")] = 3.0,
+) -> None:
+    """搜索摄像机 Find ONVIF devices; nothing is registered."""
+    from camera_registry.address_policy import AddressPolicy
+    from camera_registry.discovery import Discovery, Target
+    from camera_registry.errors import CameraRefused
+
+    settings = load_settings()
+
+    async def work() -> None:
+        try:
+            targets = [Target.parse(one) for one in target or ()]
+            with console.status("搜索中 searching"):
+                devices = await Discovery(AddressPolicy(settings.cameras.networks)).search(
+                    interfaces=interface, targets=targets, seconds=seconds
+                )
+        except CameraRefused as refused:
+            raise Refusal("invalid", refused.reason, refused.zh, refused.en, field=refused.field) from None
+        table = Table("地址 address", "名称 name", "型号 model", "方式 found by")
+        for device in devices:
+            table.add_row(device.address, device.name, device.model, device.found_by)
+        console.print(table)
+
+    run(work())
+
+
+@cameras_app.command("list")
+def list_cameras() -> None:
+    """列出摄像机 List the registered cameras and their health."""
+    from sqlalchemy import select
+
+    from gateway.storage.tables.cameras import CameraRow
+
+    async def work(session: AsyncSession) -> None:
+        table = Table("编码 code", "名称 name", "状态 health", "原因 reason", "自 since (UTC)")
+        for row in await session.scalars(
+            select(CameraRow).where(CameraRow.status != "removed").order_by(CameraRow.code)
+        ):
+            table.add_row(row.code, row.name, row.health_state, row.health_reason, f"{row.health_since:%m-%d %H:%M:%S}")
         console.print(table)
 
     run(_with_session(work))

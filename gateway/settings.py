@@ -83,14 +83,14 @@ class WindowSettings(_Part):
     """Acknowledgement and assessment windows, and when a released hazard ends its alert. Seconds."""
 
     fire_acknowledge: Seconds = Field(default=0, description="Fire never waits for a person.")
-    crowd_acknowledge: Seconds = 60
-    stall_acknowledge: Seconds = 300
-    fire_assess: Seconds = 60
-    crowd_assess: Seconds = 180
-    stall_assess: Seconds = 900
-    fire_end: Seconds = 60
-    crowd_end: Seconds = 60
-    stall_end: Seconds = 600
+    crowd_acknowledge: Seconds = Field(default=60, description="Time to acknowledge a gathering.")
+    stall_acknowledge: Seconds = Field(default=300, description="Time to acknowledge a stall.")
+    fire_assess: Seconds = Field(default=60, description="Time to assess an acknowledged fire.")
+    crowd_assess: Seconds = Field(default=180, description="Time to assess an acknowledged gathering.")
+    stall_assess: Seconds = Field(default=900, description="Time to assess an acknowledged stall.")
+    fire_end: Seconds = Field(default=60, description="A fire not seen for so long has ended.")
+    crowd_end: Seconds = Field(default=60, description="A gathering not seen for so long has ended.")
+    stall_end: Seconds = Field(default=600, description="A stall not seen for so long has ended.")
 
 
 class InferenceSettings(_Part):
@@ -156,7 +156,9 @@ class Settings(BaseSettings):
     inference: InferenceSettings = Field(default_factory=InferenceSettings)
     webrtc: WebRtcSettings = Field(default_factory=WebRtcSettings)
     rtsp: RtspSettings = Field(default_factory=RtspSettings)
-    webhooks: tuple[WebhookSettings, ...] = ()
+    webhooks: tuple[WebhookSettings, ...] = Field(
+        default=(), description="Receivers of events: a list of tables with `url` and `secret` (`whsec_…`)."
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -6,6 +6,7 @@ The media side (the room worker) holds nothing that the register does not know: 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
@@ -254,7 +255,9 @@ class RoomRegister:
         self._media.alive(room_id, member_id)
 
     async def changed(self, told: MemberChanged) -> None:
-        """The media side reports a member's state."""
+        """The media side reports a member's state. That one has ``left`` was ordered here, and is known here."""
+        if told.reason == "left":
+            return
         async with self._db.transaction() as session:
             room = await session.get(RoomRow, told.room_id)
             if room is None:
@@ -273,17 +276,34 @@ class RoomRegister:
         async with self._db.reading() as session:
             rooms = list(await session.scalars(select(RoomRow).where(RoomRow.state == "open")))
             states = [RoomState(room, await _present(session, room.id)) for room in rooms]
-        until = (self._clock() + LOAN).timestamp()
         for state in states:
             try:
                 await self._media.open(state.room.id)
-                for member in state.members:
-                    if member.camera_code is not None:
-                        await self._media.add_camera(state.room.id, member.id, member.camera_code, until)
-                    else:
-                        await self._media.add_person(state.room.id, member.id)
             except Refusal as refusal:
                 log.error("room_not_restored", room=state.room.id, reason=refusal.reason)
+                continue
+            for member in state.members:
+                await self._bring_back(member)
+
+    async def read_anew(self, codes: Collection[str]) -> None:
+        """The streams of these cameras have begun anew elsewhere: the rooms they are in read them there."""
+        query = select(RoomMemberRow).where(RoomMemberRow.camera_code.in_(codes), RoomMemberRow.left_at.is_(None))
+        async with self._db.reading() as session:
+            members = list(await session.scalars(query)) if codes else []
+        for member in members:
+            await self._quietly_remove(member.room_id, member.id)
+            await self._bring_back(member)
+
+    async def _bring_back(self, member: RoomMemberRow) -> None:
+        """A camera whose worker is away comes back with it (``read_anew``)."""
+        try:
+            if member.camera_code is not None:
+                until = (self._clock() + LOAN).timestamp()
+                await self._media.add_camera(member.room_id, member.id, member.camera_code, until)
+            else:
+                await self._media.add_person(member.room_id, member.id)
+        except Refusal as refusal:
+            log.warning("member_not_brought_back", room=member.room_id, member=member.id, reason=refusal.reason)
 
     async def _quietly_remove(self, room_id: str, member_id: str) -> None:
         try:

@@ -72,6 +72,10 @@ class Assignments:
             self._placement.place(camera.code)
         self._start_workers()
 
+    def owned_by(self, worker: str) -> tuple[str, ...]:
+        """Codes of the cameras that a worker owns."""
+        return self._placement.owned_by(worker)
+
     async def worker_ready(self, worker: str) -> None:
         """Tell a worker that has just come what it owns."""
         async with self._one_at_a_time:

@@ -57,8 +57,8 @@ class WorkerLinks:
 
     @property
     def connected(self) -> frozenset[str]:
-        """Names of the workers that are ready."""
-        return frozenset(self._channels)
+        """Names of the workers that are ready: they have come, know their settings, and have reported."""
+        return frozenset(self._samples)
 
     def samples(self) -> list[tuple[str, Sample]]:
         """What each connected worker last counted, with its name."""

@@ -1,0 +1,29 @@
+"""``python -m bench <name>``: progress on stderr, the result as the last line of stdout; exit 0 though it misses."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+
+from bench.demo import demo
+from bench.result import Result
+
+BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {"demo": demo}
+
+
+def main() -> int:
+    name = sys.argv[1] if len(sys.argv) == 2 else ""
+    if name not in BENCHES:
+        print(f"make bench BENCH=<{' | '.join(BENCHES)}>", file=sys.stderr)
+        return 2
+
+    async def run() -> Result:
+        return await BENCHES[name]()
+
+    print(asyncio.run(run()).line())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

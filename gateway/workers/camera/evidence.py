@@ -1,0 +1,148 @@
+"""Evidence of one camera's hazards: clips from before it, alerts with their snapshot, both brought to control.
+
+A disk that takes nothing does not lose an alert: it is kept in memory and tried again until it lies in the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from gateway.processes.messages import AlertRaised, EvidenceReady
+from gateway.storage.ids import new_id
+from gateway.streams.bus import FrameBus
+from gateway.streams.clip import ClosedClip
+from gateway.streams.ring import ClipRing
+from gateway.workers.camera.delivery import AlertDelivery
+from gateway.workers.camera.journal import AlertJournal
+from gateway.workers.camera.recording import QUEUE, ClipRecording
+
+log = structlog.get_logger(__name__)
+
+LEAD = 5.0
+"""Seconds of a clip before what the rule saw first."""
+DISK_PAUSE = 2.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where evidence goes. ``clip_after``: seconds a clip runs on after its alert."""
+
+    journal: AlertJournal
+    delivery: AlertDelivery
+    clip_after: float
+    clock: Callable[[], float]
+
+
+class CameraEvidence:
+    """Clips and alerts of one camera. Alerts are known by their id from the beginning of their clip on."""
+
+    def __init__(self, code: str, bus: FrameBus, ring: ClipRing, store: Store) -> None:
+        self._code = code
+        self._bus = bus
+        self._ring = ring
+        self._store = store
+        self._recordings: dict[str, ClipRecording] = {}
+        self._raised: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.waiting_for_disk = 0
+
+    def begin_clip(self, alert_id: str, since: float) -> None:
+        """Begin a clip ``LEAD`` seconds before ``since``, as far as the ring reaches back."""
+        journal = self._store.journal
+        # No await between the two: not a frame is lost or doubled at the seam.
+        held = self._ring.since(since - LEAD)
+        coming = self._bus.subscribe(f"clip-{alert_id}", QUEUE, "next_frame" if held else "next_keyframe")
+        self._recordings[alert_id] = ClipRecording(lambda: journal.begin(alert_id), held, coming, self._store.clock)
+
+    def drop_clip(self, alert_id: str) -> None:
+        """The rule did not fire after all."""
+        recording = self._recordings.pop(alert_id, None)
+        if recording is not None:
+            self._begin(self._forget(alert_id, recording))
+
+    def raise_alert(self, alert: AlertRaised, picture: Callable[[], bytes]) -> None:
+        """Journal the alert with its snapshot (``picture`` makes the JPEG and blocks), then tell control."""
+        self._raised.add(alert.alert_id)
+        recording = self._recordings.get(alert.alert_id)
+        if recording is not None:
+            recording.finish_at(alert.raised_at + self._store.clip_after)
+        self._begin(self._journal_and_deliver(alert, picture, recording))
+
+    def seen(self, alert_id: str, at: float, score: float) -> None:
+        self._store.delivery.seen(alert_id, at, score)
+
+    def ended(self, alert_id: str, at: float) -> None:
+        self._store.delivery.ended(alert_id, at)
+
+    async def close(self) -> None:
+        """Cut what is being written. Clips of raised alerts are kept, as partial ones; the others are dropped."""
+        for alert_id, recording in tuple(self._recordings.items()):
+            if alert_id in self._raised:
+                await recording.cut()
+            else:
+                self.drop_clip(alert_id)
+        if self._tasks:
+            _done, late = await asyncio.wait(self._tasks, timeout=5)
+            for task in late:
+                task.cancel()
+
+    async def _journal_and_deliver(
+        self, alert: AlertRaised, picture: Callable[[], bytes], recording: ClipRecording | None
+    ) -> None:
+        snapshot = await asyncio.to_thread(picture)
+        placed = await self._until_disk_takes(lambda: self._store.journal.raise_alert(alert, snapshot))
+        log.info("alert_raised", camera=self._code, alert=alert.alert_id, hazard=alert.hazard, zone=alert.zone)
+        self._store.delivery.raised(placed)
+        clip = await recording.closed() if recording is not None else None
+        self._recordings.pop(alert.alert_id, None)
+        self._raised.discard(alert.alert_id)
+        if clip is None:
+            self._store.delivery.no_clip(alert.alert_id)
+            return
+        evidence = evidence_of(alert.alert_id, clip)
+        await self._until_disk_takes(lambda: self._store.journal.close_clip(evidence))
+        self._store.delivery.clip_closed(evidence)
+
+    async def _forget(self, alert_id: str, recording: ClipRecording) -> None:
+        await recording.cut()
+        await asyncio.to_thread(self._store.journal.forget, alert_id)
+
+    async def _until_disk_takes(self, write: Callable[[], T]) -> T:
+        self.waiting_for_disk += 1
+        try:
+            while True:
+                try:
+                    return await asyncio.to_thread(write)
+                except OSError as error:
+                    log.error("journal_not_written", camera=self._code, error=str(error))
+                    await asyncio.sleep(DISK_PAUSE)
+        finally:
+            self.waiting_for_disk -= 1
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def evidence_of(alert_id: str, clip: ClosedClip) -> EvidenceReady:
+    """What control is told of a closed clip."""
+    return EvidenceReady(
+        evidence_id=new_id(),
+        alert_id=alert_id,
+        kind="clip",
+        path=str(Path(clip.path).absolute()),
+        sha256=clip.sha256,
+        size=clip.size,
+        starts_at=clip.starts_at,
+        ends_at=clip.ends_at,
+        partial=clip.partial,
+    )

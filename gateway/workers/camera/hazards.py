@@ -1,0 +1,102 @@
+"""The hazards of one camera: each look goes to the rules, each rule's verdicts become clips and alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from detectors.observation import Look
+from detectors.rules.config import RuleConfig
+from detectors.rules.rule import Phase, Verdict
+from detectors.watch import CameraWatch, RuleKey
+from gateway.processes.messages import AlertRaised
+from gateway.storage.ids import new_id
+from gateway.workers.camera.evidence import LEAD, CameraEvidence
+from gateway.workers.camera.incident import BeginClip, DropClip, End, Incident, Raise, Seen, advance
+
+JPEG = Callable[[], bytes]
+
+
+class CameraHazards:
+    """``end_after``: seconds until the alert of a released hazard ends, by hazard. ``ring_seconds``: how far the ring
+    reaches back; a clip begins before that much of a hazard has passed, though the rule is not half way yet."""
+
+    def __init__(
+        self,
+        code: str,
+        rules: Sequence[RuleConfig],
+        evidence: CameraEvidence,
+        *,
+        end_after: Mapping[str, float],
+        ring_seconds: float,
+    ) -> None:
+        self._code = code
+        self._watch = CameraWatch(rules)
+        self._evidence = evidence
+        self._end_after = end_after
+        self._ring_seconds = ring_seconds
+        self._incidents: dict[RuleKey, Incident] = {}
+
+    @property
+    def next_look_within(self) -> float:
+        return self._watch.next_look_within
+
+    def observe(self, look: Look, jpeg: JPEG) -> None:
+        """``jpeg`` makes the snapshot of the picture looked at; it blocks, and is called in a thread."""
+        for key, verdict in self._watch.observe(look):
+            self._advance(key, verdict, look.at, jpeg)
+
+    def replace(self, rules: Sequence[RuleConfig], at: float) -> None:
+        """Run these rules from now on; the alerts of those that are gone end."""
+        for key in self._watch.replace(rules):
+            incident = self._incidents.pop(key, Incident())
+            if incident.alert_id is not None:
+                self._leave(incident.alert_id, incident.raised, at)
+
+    def _advance(self, key: RuleKey, verdict: Verdict, at: float, jpeg: JPEG) -> None:
+        incident, steps = advance(
+            self._incidents.get(key, Incident()),
+            self._phase(verdict, at),
+            at,
+            end_after=self._end_after[key.kind],
+            new_id=new_id,
+        )
+        self._incidents[key] = incident
+        hazard_from = verdict.hazard_from if verdict.hazard_from is not None else at
+        for step in steps:
+            match step:
+                case BeginClip(alert_id):
+                    self._evidence.begin_clip(alert_id, hazard_from)
+                case DropClip(alert_id):
+                    self._evidence.drop_clip(alert_id)
+                case Raise(alert_id):
+                    self._evidence.raise_alert(self._alert(alert_id, key, verdict, hazard_from, at), jpeg)
+                case Seen(alert_id):
+                    self._evidence.seen(alert_id, at, verdict.score)
+                case End(alert_id):
+                    self._evidence.ended(alert_id, at)
+
+    def _phase(self, verdict: Verdict, at: float) -> Phase:
+        """A long dwell outlasts the ring: what would soon be lost is written though the rule is not half way yet."""
+        if verdict.phase != "candidate" or verdict.hazard_from is None:
+            return verdict.phase
+        return "half_way" if at - verdict.hazard_from >= self._ring_seconds - 2 * LEAD else "candidate"
+
+    def _leave(self, alert_id: str, raised: bool, at: float) -> None:
+        if raised:
+            self._evidence.ended(alert_id, at)
+        else:
+            self._evidence.drop_clip(alert_id)
+
+    def _alert(self, alert_id: str, key: RuleKey, verdict: Verdict, hazard_from: float, at: float) -> AlertRaised:
+        return AlertRaised(
+            alert_id=alert_id,
+            code=self._code,
+            zone=key.zone,
+            hazard=key.kind,
+            hazard_from=hazard_from,
+            raised_at=at,
+            score=verdict.score,
+            why=dict(verdict.why),
+            snapshot_path="",
+            snapshot_sha256="",
+        )

@@ -1,0 +1,103 @@
+"""One evidence clip being written: what the ring held from before the hazard, then what arrives, until it is enough."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import structlog
+
+from gateway.streams.bus import Subscription
+from gateway.streams.clip import ClipFailed, ClipWriter, ClosedClip
+from gateway.streams.frame import EncodedFrame
+
+log = structlog.get_logger(__name__)
+
+LONGEST = 420.0
+"""Seconds. Half of the longest usual dwell (a stall's five minutes), the ring before it and the rest after it fit."""
+BATCH = 50
+PATIENCE = 1.0
+"""Seconds after which what has come is written, and the end is looked for though nothing comes."""
+QUEUE = 1500
+"""Frames that may wait while the disk is slow: a minute at 25 a second."""
+
+
+class ClipRecording:
+    """Copies frames into a clip in a task of its own. ``place`` makes room for the file and blocks; ``clock``: seconds
+    since the epoch."""
+
+    def __init__(
+        self,
+        place: Callable[[], Path],
+        held: Sequence[EncodedFrame],
+        coming: Subscription,
+        clock: Callable[[], float],
+    ) -> None:
+        self._writer: ClipWriter | None = None
+        self._place = place
+        self._held = list(held)
+        self._coming = coming
+        self._clock = clock
+        self._begun = clock()
+        self._until: float | None = None
+        self._task: asyncio.Task[ClosedClip | None] = asyncio.create_task(self._run(), name="clip")
+
+    def finish_at(self, at: float) -> None:
+        """End the clip with the first frame that arrives after ``at``."""
+        self._until = at
+
+    async def closed(self) -> ClosedClip | None:
+        """The finished clip, or None where there is none: nothing came, or the disk took nothing."""
+        return await asyncio.shield(self._task)
+
+    async def cut(self) -> ClosedClip | None:
+        """End now, with what there is: a partial clip."""
+        self._until = 0.0
+        self._coming.close()
+        return await self.closed()
+
+    async def _run(self) -> ClosedClip | None:
+        complete = False
+        try:
+            self._writer = await asyncio.to_thread(lambda: ClipWriter(self._place()))
+            await asyncio.to_thread(self._writer.write, self._held)
+            self._held = []
+            complete = await self._copy(self._writer)
+        except ClipFailed as failed:
+            log.error("clip_failed", reason=failed.reason, detail=failed.en)
+        except OSError as error:
+            log.error("clip_failed", reason="disk", detail=str(error))
+        finally:
+            self._coming.close()
+        return await self._close(complete)
+
+    async def _copy(self, writer: ClipWriter) -> bool:
+        """Whether the clip came to its planned end."""
+        while True:
+            batch: list[EncodedFrame] = []
+            ended = False
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    while len(batch) < BATCH:
+                        batch.append(await anext(self._coming))
+            except TimeoutError:
+                pass
+            except StopAsyncIteration:
+                ended = True
+            if batch:
+                await asyncio.to_thread(writer.write, batch)
+            now = self._clock()
+            if self._until is not None and (batch[-1].arrival if batch else now - PATIENCE) >= self._until:
+                return self._until > 0 and bool(batch)
+            if ended or writer.closed_early or now - self._begun > LONGEST:
+                return False
+
+    async def _close(self, complete: bool) -> ClosedClip | None:
+        if self._writer is None:
+            return None
+        try:
+            return await asyncio.to_thread(self._writer.close, complete)
+        except ClipFailed as failed:
+            log.error("clip_not_closed", reason=failed.reason, detail=failed.en)
+            return None

@@ -1,0 +1,208 @@
+"""The camera worker put together: its cameras, and one answer for each message of control."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from detectors.weights import load_card
+from gateway.processes.channel import Channel, ChannelClosed
+from gateway.processes.messages import (
+    Answer,
+    AssignCamera,
+    CloseViewing,
+    Done,
+    EvidenceReady,
+    LendStream,
+    Message,
+    OpenViewing,
+    ReleaseCamera,
+    Sample,
+    Snapshot,
+    StreamLent,
+    TakeSnapshot,
+)
+from gateway.refusals import Refusal
+from gateway.settings import RtspSettings, WorkerSettings
+from gateway.streams.bus import FrameBus
+from gateway.streams.clip import recover_clip
+from gateway.streams.keyframes import PictureUnreadable, decode_keyframe, jpeg
+from gateway.streams.rtsp_out import RtspServer
+from gateway.streams.whep import WhepDoor
+from gateway.workers.camera.delivery import AlertDelivery
+from gateway.workers.camera.evidence import Store, evidence_of
+from gateway.workers.camera.eye import Eye
+from gateway.workers.camera.inference_link import InferenceLink
+from gateway.workers.camera.journal import AlertJournal
+from gateway.workers.camera.owned_camera import OwnedCamera, Surroundings
+from gateway.workers.inference.server import SHIPPED_CARD, SOCKET_NAME
+
+log = structlog.get_logger(__name__)
+
+DECODERS = 2
+"""Threads that decode keyframes: 25 ms of a core for 1080p, so two keep up with fifty cameras' keyframes."""
+STREAM_PATH = "cameras/"
+
+
+class CameraWorker:
+    """Cameras by their code; viewings and streams of them."""
+
+    def __init__(self, around: Surroundings, link: InferenceLink, control: Channel) -> None:
+        self._around = around
+        self._link = link
+        self._control = control
+        self._cameras: dict[str, OwnedCamera] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._whep = WhepDoor(around.settings.webrtc)
+        self._rtsp = RtspServer(self._bus_of)
+        self._rtsp_address = ""
+
+    async def open(self, settings: RtspSettings) -> None:
+        """Open the RTSP door. A taken port leaves no camera unwatched: another one is taken, and that is said."""
+        try:
+            port = await self._rtsp.start(settings.host, settings.port)
+        except Refusal as refusal:
+            port = await self._rtsp.start(settings.host, 0)
+            log.error("rtsp_port_taken", wanted=settings.port, instead=port, detail=refusal.en)
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
+        self._rtsp_address = f"rtsp://[{host}]:{port}" if ":" in host else f"rtsp://{host}:{port}"
+
+    async def close(self) -> None:
+        """Clips first: what is raised is journalled with its clip. Then whoever watches, then the cameras."""
+        await asyncio.gather(*(camera.evidence.close() for camera in self._cameras.values()))
+        await self._whep.close_all()
+        await self._rtsp.stop()
+        await asyncio.gather(*(camera.stop() for camera in self._cameras.values()))
+        self._cameras.clear()
+
+    async def handle(self, message: Message) -> Message | None:
+        match message:
+            case AssignCamera():
+                await self._assign(message)
+            case ReleaseCamera(code):
+                self._release(code)
+            case TakeSnapshot(code):
+                return await self._snapshot(code)
+            case OpenViewing(code, session_id, offer):
+                opened = await self._whep.open(self._camera(code).bus, offer, viewing_id=session_id)
+                return Answer(opened.answer)
+            case CloseViewing(session_id):
+                await self._whep.close(session_id)
+            case LendStream(code, reader, until):
+                path = STREAM_PATH + self._camera(code).code
+                username, password = self._rtsp.lend(path, reader, until)
+                return StreamLent(f"{self._rtsp_address}/{path}", username, password)
+            case _:
+                raise Refusal("invalid", "unexpected_message", "意外的消息", "unexpected message")
+        return Done()
+
+    def samples(self) -> list[Sample]:
+        viewings = self._whep.counts()
+        eye, delivery = self._around.eye, self._around.store.delivery
+        own = [
+            Sample("gateway_cameras", {}, len(self._cameras)),
+            Sample("gateway_viewers", {}, viewings.viewers),
+            Sample("gateway_viewer_frames_sent_total", {}, viewings.frames_sent, "counter"),
+            Sample("gateway_viewer_frames_dropped_total", {}, viewings.frames_lost, "counter"),
+            Sample("gateway_rtsp_readers", {}, self._rtsp.readers),
+            Sample("gateway_rtsp_frames_dropped_total", {}, self._rtsp.drops, "counter"),
+            Sample("gateway_inference_connected", {}, float(self._link.connected)),
+            Sample("gateway_looks_unanswered_total", {}, self._link.unanswered, "counter"),
+            Sample("gateway_keyframes_unreadable_total", {}, eye.unreadable, "counter"),
+            Sample("gateway_keyframes_stale_total", {}, eye.stale, "counter"),
+            Sample("gateway_alert_messages_waiting", {}, delivery.waiting),
+            Sample("gateway_alert_messages_refused_total", {}, delivery.refused, "counter"),
+        ]
+        return own + [sample for camera in self._cameras.values() for sample in camera.samples()]
+
+    def _bus_of(self, path: str) -> FrameBus | None:
+        camera = self._cameras.get(path.removeprefix(STREAM_PATH)) if path.startswith(STREAM_PATH) else None
+        return camera.bus if camera is not None else None
+
+    def _camera(self, code: str) -> OwnedCamera:
+        camera = self._cameras.get(code)
+        if camera is None:
+            raise Refusal(
+                "not_found", "camera_not_watched", "该摄像机未在取流", "this camera is not being pulled", field="code"
+            )
+        return camera
+
+    async def _assign(self, order: AssignCamera) -> None:
+        held = self._cameras.get(order.code)
+        if held is not None:
+            # The camera may take seconds to let go; other orders do not wait for it.
+            self._begin(held.change(order))
+            return
+        camera = self._cameras[order.code] = OwnedCamera(order, self._around)
+        await camera.start()
+
+    def _release(self, code: str) -> None:
+        camera = self._cameras.pop(code, None)
+        if camera is not None:
+            self._begin(camera.stop())
+
+    async def _snapshot(self, code: str) -> Snapshot:
+        frame = self._camera(code).bus.last_keyframe
+        if frame is None:
+            raise Refusal(
+                "unavailable", "no_picture", "摄像机当前没有画面", "the camera gives no picture at the moment"
+            )
+        try:
+            return Snapshot(await asyncio.to_thread(lambda: jpeg(decode_keyframe(frame))), frame.arrival)
+        except PictureUnreadable as refused:
+            raise Refusal("unavailable", refused.reason, refused.zh, refused.en) from None
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def recovered(alert_id: str, path: Path) -> EvidenceReady | None:
+    """The evidence that can be made of a clip which a crash cut short."""
+    clip = recover_clip(path)
+    return None if clip is None else evidence_of(alert_id, clip)
+
+
+@asynccontextmanager
+async def open_camera_worker(name: str, settings: WorkerSettings, channel: Channel) -> AsyncIterator[CameraWorker]:
+    """Open the journal, the line to the engine and the doors; take up what an earlier run left behind."""
+
+    def tell(message: Message) -> None:
+        try:
+            channel.send(message)
+        except ChannelClosed:
+            log.info("control_away", message=type(message).__name__)
+
+    card = await asyncio.to_thread(load_card, settings.inference.weights or SHIPPED_CARD)
+    journal = await asyncio.to_thread(AlertJournal, journals_folder(settings.data_folder) / name)
+    async with AsyncExitStack() as stack:
+        threads = stack.enter_context(ThreadPoolExecutor(DECODERS, thread_name_prefix="decode"))
+        link = InferenceLink(settings.run_folder / SOCKET_NAME)
+        link.start()
+        stack.push_async_callback(link.stop)
+        delivery = AlertDelivery(channel, journal, recovered)
+        stack.push_async_callback(delivery.stop)
+        await delivery.start()
+        around = Surroundings(
+            settings,
+            Eye(link, card.input_size, threads, time.time),
+            Store(journal, delivery, settings.cameras.clip_after_seconds, time.time),
+            time.time,
+            tell,
+        )
+        worker = CameraWorker(around, link, channel)
+        stack.push_async_callback(worker.close)
+        await worker.open(settings.rtsp if name == "camera-1" else settings.rtsp.model_copy(update={"port": 0}))
+        yield worker
+
+
+def journals_folder(data_folder: Path) -> Path:
+    """The journals of all workers, one folder for each."""
+    return data_folder / "journal"

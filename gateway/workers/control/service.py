@@ -1,0 +1,220 @@
+"""The control process put together, from the data folder's lock to the last worker's end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+import structlog
+
+from detectors.weights import WeightsRefused, checked_weights
+from gateway.api.app import create_app
+from gateway.api.camera_network import CameraNetwork
+from gateway.api.services import Services
+from gateway.clock import Clock, system_clock
+from gateway.events import webhooks
+from gateway.events.announcing import Announcer
+from gateway.events.deliveries import WebhookSender
+from gateway.events.intake import AlertIntake, evidence_folder
+from gateway.events.opening import Opening
+from gateway.events.promotion import Promotion
+from gateway.grid.platforms import ensure_hub
+from gateway.live import LiveHub
+from gateway.processes.messages import Message, Sample
+from gateway.processes.supervisor import Supervisor, WorkerSpec
+from gateway.refusals import Refusal
+from gateway.rooms.register import RoomRegister
+from gateway.settings import Settings
+from gateway.storage.database import Database
+from gateway.storage.evidence_files import EvidenceFiles
+from gateway.storage.migrations import migrate
+from gateway.storage.vault import Vault
+from gateway.workers.camera.worker import journals_folder
+from gateway.workers.control.assignments import CAMERA_WORKER, Assignments
+from gateway.workers.control.camera_records import CameraRecords
+from gateway.workers.control.dispatch import Dispatch, is_camera_worker
+from gateway.workers.control.http_server import address_of, http_server
+from gateway.workers.control.instance import bound_socket, sole_instance
+from gateway.workers.control.links import WorkerLinks
+from gateway.workers.control.media import ROOM_WORKER, CameraMedia, WorkerRoomMedia
+from gateway.workers.control.placement import Placement
+from gateway.workers.inference.server import SHIPPED_CARD
+
+log = structlog.get_logger(__name__)
+
+CONTROL_SOCKET = "control.sock"
+INFERENCE_WORKER = "inference"
+OnReady = Callable[[str], None]
+
+
+async def serve(settings: Settings, *, clock: Clock = system_clock, on_ready: OnReady | None = None) -> None:
+    """Run until SIGTERM or SIGINT. ``on_ready`` hears the console's address once every worker is there.
+
+    Raises ``Refusal`` for what an operator must mend first: a taken port, an unusable folder, weights or database.
+    """
+    with sole_instance(settings.data_folder), bound_socket(settings.http) as listening:
+        await check_weights(settings)
+        ending = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, ending.set)
+        try:
+            async with AsyncExitStack() as stack:
+                control = await ControlProcess.open(settings, clock, stack)
+                server = http_server(create_app(control.services), settings.http)
+                address = address_of(settings.http, listening)
+                serving = asyncio.create_task(server.serve(sockets=[listening]), name="http")
+                announcing = asyncio.create_task(control.announce(address, on_ready), name="announce")
+                running = {serving, *control.tasks}
+                stopping = asyncio.create_task(ending.wait())
+                await asyncio.wait({*running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                log.info("ending")
+                announcing.cancel()
+                stopping.cancel()
+                server.should_exit = True
+                await asyncio.wait({serving}, timeout=10)
+                failed = [task.exception() for task in running if task.done() and not task.cancelled()]
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+        log.info("ended")
+        for error in failed:
+            if error is not None:
+                raise error
+
+
+async def check_weights(settings: Settings) -> None:
+    """Weights that cannot be used are said before anything is started."""
+    card = settings.inference.weights or SHIPPED_CARD
+    try:
+        await asyncio.to_thread(checked_weights, card)
+    except WeightsRefused as refused:
+        raise Refusal("unavailable", refused.reason, refused.zh, refused.en, field="inference.weights") from None
+
+
+class ControlProcess:
+    """What control is made of, opened in its order and closed in the reverse."""
+
+    def __init__(self, services: Services, links: WorkerLinks, supervisor: Supervisor) -> None:
+        self.services = services
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.worker_came = asyncio.Event()
+        self._links = links
+        self._supervisor = supervisor
+
+    @classmethod
+    async def open(cls, settings: Settings, clock: Clock, stack: AsyncExitStack) -> ControlProcess:
+        await migrate(settings.database_url)
+        db = Database(settings.database_url)
+        stack.push_async_callback(db.close)
+        vault = await asyncio.to_thread(Vault.at, settings.data_folder)
+        async with db.transaction() as session:
+            await ensure_hub(session, settings.platform_code, settings.platform_name)
+            await webhooks.ensure_configured(
+                session, vault, settings.webhooks, platform=settings.platform_code, now=clock()
+            )
+        live = LiveHub()
+        sender = WebhookSender(db, vault, clock)
+        announcer = Announcer(db, live, clock, sender.wake)
+        opening = Opening(drill=settings.drill)
+        cameras = CameraRecords(db, vault, settings.rules)
+        await cameras.begin_again(clock())
+        journals = journals_folder(settings.data_folder)
+        files = EvidenceFiles(evidence_folder(settings), (journals,))
+        intake = AlertIntake(files, cameras, settings, announcer, opening)
+        promotion = Promotion(db, announcer, opening, settings.windows, clock)
+
+        worker_settings = settings.for_workers()
+        socket_path = worker_settings.run_folder / CONTROL_SOCKET
+        supervisor = Supervisor(_workers(journals), socket_path)
+        placement = Placement(settings.cameras.per_worker)
+        dispatch: Dispatch | None = None
+
+        async def on_message(worker: str, message: Message) -> Message | None:
+            assert dispatch is not None  # noqa: S101 - set below, before anybody can connect
+            return await dispatch.message(worker, message)
+
+        async def on_worker(worker: str) -> None:
+            assert dispatch is not None  # noqa: S101 - as above
+            await dispatch.ready(worker)
+            control.worker_came.set()
+
+        links = WorkerLinks(supervisor, worker_settings, on_message, on_worker)
+        media = CameraMedia(links, placement)
+        rooms = RoomRegister(db, WorkerRoomMedia(links, media), live, clock)
+        assignments = Assignments(cameras, placement, links, supervisor, live, clock)
+        dispatch = Dispatch(intake, assignments, rooms)
+
+        def metrics() -> Iterable[Sample]:
+            yield from sender.samples()
+            for name, state in supervisor.workers.items():
+                yield Sample("gateway_worker_starts_total", {"worker": name}, state.starts, "counter")
+                yield Sample("gateway_worker_ready", {"worker": name}, float(name in links.connected))
+            for name, sample in links.samples():
+                yield Sample(sample.name, {**sample.labels, "worker": name}, sample.value, sample.kind)
+
+        def ready() -> Mapping[str, bool]:
+            return {name: name in links.connected for name in supervisor.workers}
+
+        control = cls(
+            Services(
+                settings=settings,
+                db=db,
+                vault=vault,
+                clock=clock,
+                live=live,
+                cameras=cameras,
+                camera_network=CameraNetwork(settings.cameras, clock),
+                media=media,
+                rooms=rooms,
+                wake_outbox=sender.wake,
+                cameras_changed=assignments.changed,
+                workers_ready=ready,
+                extra_metrics=metrics,
+            ),
+            links,
+            supervisor,
+        )
+        await assignments.place_all()
+        await links.open(socket_path)
+        stack.push_async_callback(links.close)
+        # Promotion and outbox live until the workers have ended: their last words may open an event.
+        stack.push_async_callback(control._stop_tasks)
+        control._start(promotion.run(), "promotion")
+        control._start(sender.run(), "outbox")
+        supervisor.start()
+        stack.push_async_callback(supervisor.stop)
+        return control
+
+    async def announce(self, address: str, on_ready: OnReady | None) -> None:
+        """Say so once every worker is there; then the whole chain runs."""
+        while not all(name in self._links.connected for name in self._supervisor.workers):
+            self.worker_came.clear()
+            await self.worker_came.wait()
+        log.info("ready", address=address, workers=len(self._supervisor.workers))
+        if on_ready is not None:
+            on_ready(address)
+
+    def _start(self, work: Coroutine[None, None, None], name: str) -> None:
+        self.tasks.add(asyncio.create_task(work, name=name))
+
+    async def _stop_tasks(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        for task in self.tasks:
+            with suppress(asyncio.CancelledError, Exception):
+                await task
+
+
+def _workers(journals: Path) -> tuple[WorkerSpec, ...]:
+    """The workers there always are, and those whose journals hold what an earlier run left behind."""
+    left = sorted(one.name for one in journals.iterdir() if is_camera_worker(one.name)) if journals.is_dir() else []
+    names = dict.fromkeys(["camera-1", *left])
+    return (
+        WorkerSpec(INFERENCE_WORKER, "gateway.workers.inference"),
+        WorkerSpec(ROOM_WORKER, "gateway.workers.room"),
+        *(WorkerSpec(name, CAMERA_WORKER) for name in names),
+    )

@@ -1,0 +1,151 @@
+"""``gateway demo``: everything on this machine, nothing from outside it; ends with Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from gateway.access import audit, users
+from gateway.access.passwords import Passwords
+from gateway.clock import system_clock
+from gateway.grid.platforms import ensure_hub
+from gateway.refusals import Refusal
+from gateway.settings import Settings
+from gateway.storage.database import Database
+from gateway.storage.migrations import migrate
+from gateway.virtual.fleet import VirtualFleet
+from gateway.workers.control.instance import bound_socket
+from gateway.workers.control.service import serve
+from gateway.workers.demo.cast import SHORTER, cameras, demo_settings
+from gateway.workers.demo.operator import Operator
+from gateway.workers.logs import configure_logs
+
+log = structlog.get_logger(__name__)
+
+ADMIN, DUTY = "admin", "duty"
+ROLES = {ADMIN: ("system_admin",), DUTY: ("commander", "dispatcher", "duty_leader", "duty_officer")}
+LOOK_EVERY = 1.0
+RECORDS = ("gateway.db", "gateway.db-wal", "gateway.db-shm", "evidence", "journal", "keys", "run")
+"""What ``--fresh`` removes from the demo's folder; prepared footage stays."""
+
+
+async def run_demo(*, port: int, folder: Path, fresh: bool, footage: Path | None) -> None:
+    """Run until SIGTERM or Ctrl-C. Raises ``Refusal`` for what must be mended first."""
+    console = Console(soft_wrap=True)
+    folder = await asyncio.to_thread(_make_room, folder, fresh)
+    settings = demo_settings(folder, port)
+    with bound_socket(settings.http):  # before minutes are spent on pictures that nobody could see
+        pass
+    console.print(f"日志 log: {folder / 'gateway.log'}", markup=False)
+    _log_to(folder / "gateway.log")
+    camera_password, passwords = secrets.token_urlsafe(12), {name: secrets.token_urlsafe(9) for name in ROLES}
+    shown = cameras(camera_password, footage)
+    if not shown:
+        raise Refusal(
+            "not_found", "no_footage", f"{footage} 中没有视频文件。", f"There is no film in {footage}.", field="footage"
+        )
+    await _make_accounts(settings, passwords)
+    fleet = VirtualFleet(shown, folder / "footage")
+    with Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True) as bars:
+        console.print("准备虚拟摄像机画面（首次约一分钟）Preparing pictures (about a minute the first time)")
+        tasks = {camera.footage.name: bars.add_task(camera.footage.name, total=1.0) for camera in shown}
+        await fleet.start(lambda name, share: bars.update(tasks[name], completed=share))
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    try:
+        serving = asyncio.create_task(serve(settings, on_ready=ready.set_result))
+        showing = asyncio.create_task(_show(ready, fleet, camera_password, passwords, console))
+        done, _ = await asyncio.wait({serving, showing}, return_when=asyncio.FIRST_COMPLETED)
+        if showing in done and showing.exception() is not None:
+            serving.cancel()
+            with suppress(asyncio.CancelledError):
+                await serving
+            await showing
+        showing.cancel()
+        await serving
+    finally:
+        await fleet.stop()
+    console.print("已结束 ended")
+
+
+async def _show(
+    ready: asyncio.Future[str], fleet: VirtualFleet, camera_password: str, passwords: dict[str, str], console: Console
+) -> None:
+    """Set the demo up, say what to open, then tell of each event as it opens."""
+    address = await ready
+    console.print(f"就绪 ready  {address}", markup=False, style="bold green")
+    console.print(f"  值班席 duty seat    {DUTY}  {passwords[DUTY]}", markup=False)
+    console.print(f"  系统管理 set-up      {ADMIN}  {passwords[ADMIN]}", markup=False)
+    console.print("演示缩短了下列时限（秒）The demo shortens these, in seconds:")
+    for what, (usual, here) in SHORTER.items():
+        console.print(f"  {what}: {usual} → {here}", markup=False)
+    async with Operator(address) as operator:
+        await operator.sign_in(ADMIN, passwords[ADMIN])
+        await operator.set_up(fleet.devices, camera_password, lambda line: console.print(line, markup=False, soft_wrap=True))
+    async with Operator(address) as officer:
+        await officer.sign_in(DUTY, passwords[DUTY])
+        known: set[str] = set()
+        while True:
+            try:
+                async for event in officer.events():
+                    if event["no"] not in known:
+                        known.add(event["no"])
+                        said = (event["no"], event["class_code"], event["class_name"], event["camera_name"])
+                        console.print("事件 event", *said, markup=False, style="yellow")
+            except (Refusal, OSError) as error:
+                log.warning("demo_events_not_read", error=str(error))
+            await asyncio.sleep(LOOK_EVERY)
+
+
+async def _make_accounts(settings: Settings, passwords: dict[str, str]) -> None:
+    """Two accounts, with passwords made for this run; those of an earlier run no longer open anything."""
+    await migrate(settings.database_url)
+    db = Database(settings.database_url)
+    try:
+        async with db.transaction() as session:
+            await ensure_hub(session, settings.platform_code, settings.platform_name)
+            there = {user.username for user in await users.listed(session)}
+            for name, password in passwords.items():
+                now = system_clock()
+                if name in there:
+                    await users.set_password(session, Passwords(), name, password, by=audit.SYSTEM, now=now)
+                    continue
+                shown = {ADMIN: "演示管理员", DUTY: "演示值班员"}[name]
+                new = users.NewUser(name, password, shown, ROLES[name], settings.platform_code)
+                await users.create(session, Passwords(), new, by=audit.SYSTEM, now=now)
+    finally:
+        await db.close()
+
+
+def _make_room(folder: Path, fresh: bool) -> Path:
+    folder = folder.absolute()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if fresh:
+            for name in RECORDS:
+                path = folder / name
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    except OSError as error:
+        raise Refusal(
+            "unavailable",
+            "data_folder_unusable",
+            f"数据目录 {folder} 无法使用：{error.strerror}",
+            f"The data folder {folder} cannot be used: {error.strerror}",
+            field="folder",
+        ) from error
+    return folder
+
+
+def _log_to(path: Path) -> None:
+    """The log of this process and of the workers it starts goes to a file, so that the screen stays readable."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(handle, 2)
+    os.close(handle)
+    configure_logs("json", process="control")

@@ -1,0 +1,109 @@
+"""From looks to clips and alerts: what a camera's hazards ask of its evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from detectors.observation import Box, Detection, Look
+from detectors.rules.config import CrowdRuleConfig
+from gateway.processes.messages import AlertRaised
+from gateway.workers.camera.hazards import CameraHazards
+
+
+@dataclass
+class Asked:
+    """What was asked of the evidence, in its order."""
+
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def begin_clip(self, alert_id: str, since: float) -> None:
+        self.calls.append(("begin", alert_id, since))
+
+    def drop_clip(self, alert_id: str) -> None:
+        self.calls.append(("drop", alert_id))
+
+    def raise_alert(self, alert: AlertRaised, _picture: object) -> None:
+        self.calls.append(("raise", alert.alert_id, alert))
+
+    def seen(self, alert_id: str, at: float, _score: float) -> None:
+        self.calls.append(("seen", alert_id, at))
+
+    def ended(self, alert_id: str, at: float) -> None:
+        self.calls.append(("ended", alert_id, at))
+
+    @property
+    def names(self) -> list[str]:
+        return [call[0] for call in self.calls]
+
+
+def people(count: int, at: float) -> Look:
+    boxes = [Box(0.02 * n, 0.4, 0.02 * n + 0.015, 0.6) for n in range(count)]
+    return Look(at, tuple(Detection("person", 0.9, box) for box in boxes))
+
+
+@pytest.fixture
+def asked() -> Asked:
+    return Asked()
+
+
+def hazards(asked: Asked, *, dwell: float = 60.0, ring: float = 30.0) -> CameraHazards:
+    rule = CrowdRuleConfig(zone="广场", people=5, dwell_seconds=dwell)
+    return CameraHazards("9" * 20, (rule,), asked, end_after={"crowd": 30.0}, ring_seconds=ring)  # type: ignore[arg-type]  # what it asks of evidence is all there
+
+
+def watch(watched: CameraHazards, count: int, begin: int, end: int) -> None:
+    for at in range(begin, end, 2):
+        watched.observe(people(count, float(at)), lambda: b"")
+
+
+def test_a_clip_begins_before_the_ring_has_lost_the_hazards_beginning(asked: Asked) -> None:
+    watched = hazards(asked, dwell=300.0)
+    watch(watched, 8, 100, 118)
+    assert asked.names == []
+    watch(watched, 8, 118, 124)
+    assert asked.names == ["begin"]
+    assert asked.calls[0][2] == 100.0
+
+
+def test_an_alert_says_where_what_since_when_and_why(asked: Asked) -> None:
+    watched = hazards(asked, dwell=10.0)
+    watch(watched, 8, 100, 116)
+    assert asked.names[:2] == ["begin", "raise"]
+    alert = asked.calls[1][2]
+    assert (alert.code, alert.zone, alert.hazard, alert.hazard_from) == ("9" * 20, "广场", "crowd", 100.0)
+    assert alert.raised_at >= 110.0
+    assert alert.why
+
+
+def test_a_gathering_that_disperses_in_time_leaves_neither_clip_nor_alert(asked: Asked) -> None:
+    watched = hazards(asked, dwell=20.0)
+    watch(watched, 8, 100, 114)
+    watch(watched, 0, 114, 150)
+    assert asked.names == ["begin", "drop"]
+
+
+def test_a_rule_taken_away_ends_its_alert(asked: Asked) -> None:
+    watched = hazards(asked, dwell=10.0)
+    watch(watched, 8, 100, 116)
+    watched.replace((), 120.0)
+    assert asked.calls[-1][0] == "ended"
+    assert asked.calls[-1][2] == 120.0
+
+
+def test_a_rule_taken_away_half_way_drops_its_clip(asked: Asked) -> None:
+    watched = hazards(asked, dwell=10.0)
+    watch(watched, 8, 100, 108)
+    assert asked.names == ["begin"]
+    watched.replace((), 108.0)
+    assert asked.names == ["begin", "drop"]
+
+
+def test_an_alert_ends_when_its_hazard_has_been_gone_for_the_window(asked: Asked) -> None:
+    watched = hazards(asked, dwell=10.0)
+    watch(watched, 8, 100, 116)
+    watch(watched, 0, 116, 170)
+    assert asked.names[-1] == "ended"
+    assert asked.names.count("raise") == asked.names.count("ended") == 1

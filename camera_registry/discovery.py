@@ -66,12 +66,14 @@ class Target:
     @classmethod
     def parse(cls, text: str) -> Target:
         """``192.0.2.7`` or ``192.0.2.7:3702``. Raises ``address_invalid``."""
+        text = text.strip()
         try:
-            parts = urlsplit(f"//{text.strip()}")
+            parts = urlsplit(f"//{text}")
             port = parts.port
         except ValueError as error:
             raise CameraRefused(reasons.ADDRESS_INVALID, field="targets") from error
-        if not parts.hostname or port == 0 or "@" in text or parts.netloc != text.strip() or len(text) > LONGEST:
+        plain = text.isprintable() and not {" ", "@"} & set(text) and len(text) <= LONGEST and parts.netloc == text
+        if not parts.hostname or port == 0 or not plain:
             raise CameraRefused(reasons.ADDRESS_INVALID, field="targets")
         return cls(parts.hostname, port or PORT)
 

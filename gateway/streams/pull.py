@@ -131,6 +131,7 @@ class CameraPull:
         self._epoch = first_epoch - 1
         self._failures = 0
         self._stop = threading.Event()
+        self._wake = threading.Event()
         self._finished: asyncio.Future[None] | None = None
         self._handover: Handover | None = None
         self.state = PullState("stopped", clock())
@@ -145,6 +146,11 @@ class CameraPull:
         """The epoch of the newest frames."""
         return self._epoch
 
+    def readdress(self, address: StreamAddress) -> None:
+        """Where and as whom to connect from now on. A connection that stands is kept; a pause ends."""
+        self._address = address
+        self._wake.set()
+
     async def start(self) -> None:
         """Begin; answers at once. May be called once."""
         if self._finished is not None:
@@ -157,6 +163,7 @@ class CameraPull:
     async def stop(self) -> None:
         """End the connection. Nothing is published after this, and the camera has been let go (see PullLimits)."""
         self._stop.set()
+        self._wake.set()
         if self._finished is None:
             return
         try:
@@ -179,8 +186,8 @@ class CameraPull:
             backoff = self._retry_after_wrong_password if reason in ("auth_failed", "forbidden") else self._retry
             pause = backoff.pause(self._failures, self._chance)
             self._tell(handover, PullState("away", self._clock(), reason, pause, self._failures))
-            if self._stop.wait(pause):
-                break
+            self._wake.wait(pause)
+            self._wake.clear()
         self._tell(handover, PullState("stopped", self._clock()))
         handover.call(self._finish)
 

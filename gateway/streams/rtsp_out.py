@@ -33,11 +33,13 @@ _SWEEP_EVERY = 0.25
 
 @dataclass(frozen=True, slots=True)
 class RtspLimits:
-    """Seconds until a connection has shown credentials, and until it plays; numbers of connections: all, those without
-    credentials, and readers at a time on one loan (a reader that comes back may find its old self still there)."""
+    """Seconds until a connection has shown credentials, until it plays, and until one that takes nothing is let go;
+    numbers of connections: all, those without credentials, and readers at a time on one loan (a reader that comes back
+    may find its old self still there)."""
 
     authenticated_within: float = 10.0
     playing_within: float = 30.0
+    stalled: float = 10.0
     connections: int = 512
     strangers: int = 128
     on_one_loan: int = 4
@@ -55,7 +57,7 @@ class RtspServer:
     ) -> None:
         self._limits = limits or RtspLimits()
         self._lending = Lending(clock)
-        self._shared = Shared(find, self._lending, SharedPayloads(), clock, self._may_play)
+        self._shared = Shared(find, self._lending, SharedPayloads(), clock, self._may_play, self._limits.stalled)
         self._sessions: dict[Session, asyncio.Task[None]] = {}
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None

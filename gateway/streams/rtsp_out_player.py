@@ -18,7 +18,6 @@ QUEUE = 150
 """Frames: six seconds at 25 a second."""
 WRITE_AHEAD = 128 * 1024
 """Bytes that wait in this process for the socket, beside one frame."""
-STALLED = 10.0
 REPORT_EVERY = 5.0
 
 WhyEnded = Literal["source_ended", "codec_changed", "reader_stalled"]
@@ -36,6 +35,7 @@ class Player:
         shared: SharedPayloads,
         clock: Callable[[], float],
         codec: VideoCodec | None,
+        stalled: float,
     ) -> None:
         self._subscription = bus.subscribe(name, QUEUE)
         self._stream = stream
@@ -43,6 +43,7 @@ class Player:
         self._shared = shared
         self._clock = clock
         self._codec: str | None = codec
+        self._stalled = stalled
         self._next_report: asyncio.TimerHandle | None = None
         writer.transport.set_write_buffer_limits(high=WRITE_AHEAD)
 
@@ -63,7 +64,7 @@ class Player:
                 self._writer.write(self._stream.frame(frame, self._shared.of(frame)))
                 if self._next_report is None:
                     self._report()
-                if not await drained(self._writer):
+                if not await drained(self._writer, self._stalled):
                     return "reader_stalled"
             return "source_ended"
         finally:
@@ -80,7 +81,7 @@ class Player:
             self._writer.write(self._stream.report(self._clock()))
 
 
-async def drained(writer: asyncio.StreamWriter, stalled: float = STALLED) -> bool:
+async def drained(writer: asyncio.StreamWriter, stalled: float) -> bool:
     """Wait until the reader has taken most of what was written. False: it took nothing for ``stalled`` seconds."""
     while True:
         before = writer.transport.get_write_buffer_size()

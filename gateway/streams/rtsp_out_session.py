@@ -39,13 +39,15 @@ Headers = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all connections of a server have in common. ``may_play``: whether a loan has room for one reader more."""
+    """What all connections of a server have in common. ``may_play``: whether a loan has room for one reader more;
+    ``stalled``: seconds after which a reader that takes nothing is let go."""
 
     find: Callable[[str], FrameBus | None]
     lending: Lending
     payloads: SharedPayloads
     clock: Callable[[], float]
     may_play: Callable[[Loan], bool]
+    stalled: float
 
 
 class Session:
@@ -148,7 +150,7 @@ class Session:
         self._writer.write(answer(status, request.sequence, headers, body, "application/sdp"))
         if self._player is not None and self._playing is None:
             self._playing = asyncio.create_task(self._play(self._player))
-        if not await drained(self._writer):
+        if not await drained(self._writer, self._shared.stalled):
             self._is_over("reader_stalled")
 
     async def _answer(self, request: Request) -> tuple[int, Headers, bytes]:
@@ -223,7 +225,7 @@ class Session:
         if self._player is None:
             self._player = Player(
                 bus, f"rtsp:{loan.reader}", self._stream, self._writer, self._shared.payloads, self._shared.clock,
-                self._codec,
+                self._codec, self._shared.stalled,
             )  # fmt: skip
             log.info("rtsp_reader_began", **self._who())
         track = f"{_without_query(request.uri).removesuffix(f'/{TRACK}')}/{TRACK}"

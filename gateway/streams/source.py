@@ -11,7 +11,7 @@ from gateway.streams.bus import FrameBus
 from gateway.streams.pull import CameraPull, PullLimits, PullState
 
 _NEAR = Backoff(first=0.5, longest=5.0)
-"""Another process of the gateway is back within seconds."""
+"""Another process of the gateway is back within seconds. It locks nobody out, and new credentials may be under way."""
 
 
 class FrameSource(Protocol):
@@ -50,11 +50,18 @@ class RemoteSource:
         limits: PullLimits | None = None,
     ) -> None:
         self.bus = FrameBus()
-        self._pull = CameraPull(address, self.bus, on_state or _not_told, name=name, limits=limits, retry=_NEAR)
+        self._pull = CameraPull(
+            address, self.bus, on_state or _not_told, name=name, limits=limits, retry=_NEAR,
+            retry_after_wrong_password=_NEAR,
+        )  # fmt: skip
 
     @property
     def state(self) -> PullState:
         return self._pull.state
+
+    def readdress(self, address: StreamAddress) -> None:
+        """Credentials were lent anew, or the owner of the camera is another process now. The bus stays the same."""
+        self._pull.readdress(address)
 
     async def start(self) -> None:
         await self._pull.start()

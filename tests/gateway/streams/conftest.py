@@ -1,12 +1,14 @@
-"""Films made for the tests (a moving bar, a keyframe a second), and a real RTSP server that plays them."""
+"""Films made for the tests (a moving bar, a keyframe a second), buses that carry them and a real RTSP server."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import av
 import numpy as np
 import pytest
 
+from gateway.streams.bus import FrameBus
 from gateway.streams.frame import EncodedFrame, VideoCodec
 
 FRAMES_PER_SECOND = 25
@@ -93,6 +96,37 @@ def h265_film(films: Path) -> list[EncodedFrame]:
 @pytest.fixture(scope="session")
 def bframes_film(films: Path) -> list[EncodedFrame]:
     return read_film(films / "bframes.mkv")
+
+
+async def _send_for_ever(bus: FrameBus, film: list[EncodedFrame]) -> None:
+    """As a camera sends it: over and over, in real time, its times going on."""
+    number = 0
+    while True:
+        frame = film[number % len(film)]
+        bus.publish(replace(frame, pts=number * TICKS, arrival=time.time()))
+        number += 1
+        # The first frames at once: whoever comes finds a group of pictures.
+        await asyncio.sleep(0 if number <= GOP // 2 else 1 / FRAMES_PER_SECOND)
+
+
+@pytest.fixture
+async def live(film: list[EncodedFrame]) -> AsyncIterator[FrameBus]:
+    """The bus of a camera that plays the film."""
+    bus = FrameBus()
+    sending = asyncio.create_task(_send_for_ever(bus, film))
+    async with asyncio.timeout(2):
+        while not bus.gop():
+            await asyncio.sleep(0.01)
+    yield bus
+    sending.cancel()
+
+
+@pytest.fixture
+async def live_h265(h265_film: list[EncodedFrame]) -> AsyncIterator[FrameBus]:
+    bus = FrameBus()
+    sending = asyncio.create_task(_send_for_ever(bus, h265_film))
+    yield bus
+    sending.cancel()
 
 
 @dataclass

@@ -1,0 +1,178 @@
+"""Real readers at the RTSP door: FFmpeg's tools and the gateway's own pull; slow ones, several, and after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import pytest
+
+from gateway.streams.address import StreamAddress
+from gateway.streams.bus import FrameBus
+from gateway.streams.frame import EncodedFrame
+from gateway.streams.keyframes import decode_keyframe
+from gateway.streams.nal import nal_units
+from gateway.streams.pull import PullLimits, PullState
+from gateway.streams.rtsp_out import RtspServer
+from gateway.streams.source import RemoteSource
+
+pytestmark = pytest.mark.integration
+
+PATH, PATH_H265 = "cameras/1", "cameras/2"
+LIMITS = PullLimits(opening=6.0, silence=2.0)
+
+
+@dataclass
+class Door:
+    server: RtspServer
+    port: int
+
+    def lend(self, reader: str, *, path: str = PATH, seconds: float = 60) -> StreamAddress:
+        username, password = self.server.lend(path, reader, time.time() + seconds)
+        return StreamAddress(f"rtsp://127.0.0.1:{self.port}/{path}", username, password)
+
+
+@pytest.fixture
+async def door(live: FrameBus, live_h265: FrameBus) -> AsyncIterator[Door]:
+    server = RtspServer({PATH: live, PATH_H265: live_h265}.get)
+    yield Door(server, await server.start("127.0.0.1", 0))
+    await server.stop()
+
+
+class Reading:
+    """What a remote source brought and said."""
+
+    def __init__(self, address: StreamAddress) -> None:
+        self.states: list[PullState] = []
+        self.frames: list[EncodedFrame] = []
+        self.source = RemoteSource(address, self.states.append, limits=LIMITS)
+        self.source.bus.tap(self.frames.append)
+
+    @property
+    def reasons(self) -> list[str]:
+        return [state.reason for state in self.states if state.reason is not None]
+
+
+async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def tool(*command: str) -> bytes:
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(20):
+        out, error = await process.communicate()
+    assert process.returncode == 0, error.decode()[-500:]
+    return out
+
+
+async def test_another_gateway_process_gets_the_same_frames(door: Door, live: FrameBus) -> None:
+    sent: list[EncodedFrame] = list(live.gop())
+    live.tap(sent.append)
+    reading = Reading(door.lend("room"))
+    await reading.source.start()
+    await until(lambda: len(reading.frames) >= 60)
+    await reading.source.stop()
+    frames = reading.frames[:60]
+    assert frames[0].keyframe
+    first = next(at for at, frame in enumerate(sent) if nal_units(frame.data)[-1] == nal_units(frames[0].data)[-1])
+    assert first == 0, "it begins with the group of pictures that was there"
+    for ours, theirs in zip(sent, frames, strict=False):
+        assert sorted(nal_units(ours.data)) == sorted(nal_units(theirs.data))
+    assert {b.pts - a.pts for a, b in pairwise(frames)} == {3600}
+    await until(lambda: door.server.readers == 0)
+
+
+async def test_h265_is_given_on_as_well(door: Door) -> None:
+    reading = Reading(door.lend("room", path=PATH_H265))
+    await reading.source.start()
+    await until(lambda: sum(frame.keyframe for frame in reading.frames) >= 2)
+    await reading.source.stop()
+    assert {frame.codec for frame in reading.frames} == {"hevc"}
+    assert decode_keyframe(next(frame for frame in reading.frames if frame.keyframe)).shape == (180, 320, 3)
+
+
+@pytest.mark.parametrize(("path", "codec"), [(PATH, "h264"), (PATH_H265, "hevc")])
+async def test_ffprobe_reads_what_it_is(door: Door, path: str, codec: str) -> None:
+    url = door.lend("wall", path=path).with_credentials()
+    told = await tool(
+        "ffprobe", "-v", "error", "-rtsp_transport", "tcp", "-show_streams", "-of", "json", url
+    )  # fmt: skip
+    (stream,) = json.loads(told)["streams"]
+    assert (stream["codec_name"], stream["width"], stream["height"]) == (codec, 320, 180)
+    assert stream["r_frame_rate"] == "25/1"
+
+
+async def test_ffmpeg_decodes_every_picture(door: Door) -> None:
+    url = door.lend("wall").with_credentials()
+    pictures = await tool(
+        "ffmpeg", "-v", "error", "-xerror", "-err_detect", "explode", "-rtsp_transport", "tcp", "-i", url,
+        "-frames:v", "50", "-vf", "scale=32:18", "-f", "rawvideo", "-pix_fmt", "gray", "-",
+    )  # fmt: skip
+    assert len(pictures) == 50 * 32 * 18
+
+
+async def test_a_wrong_password_is_told_to_the_reader(door: Door) -> None:
+    reading = Reading(replace(door.lend("room"), password="not-this"))
+    await reading.source.start()
+    await until(lambda: reading.reasons)
+    await reading.source.stop()
+    assert reading.reasons[0] == "auth_failed"
+
+
+async def test_credentials_that_run_out_end_the_stream_and_open_it_no_more(door: Door) -> None:
+    reading = Reading(door.lend("room", seconds=1.5))
+    await reading.source.start()
+    await until(lambda: len(reading.reasons) >= 2)
+    await reading.source.stop()
+    assert reading.frames
+    assert reading.reasons[0] in ("stream_ended", "connection_lost")
+    assert reading.reasons[1] == "auth_failed"
+
+
+async def test_a_remote_source_comes_back_after_the_door_was_shut(door: Door) -> None:
+    reading = Reading(door.lend("room"))
+    await reading.source.start()
+    await until(lambda: len(reading.frames) >= 20)
+    await door.server.stop()
+    await until(lambda: reading.reasons)
+    assert reading.source.bus.gop() == (), "what was seen last is not the present"
+    first = len(reading.frames)
+    await door.server.start("127.0.0.1", door.port)
+    await until(lambda: len(reading.frames) >= first + 20)
+    assert reading.frames[first].keyframe
+    assert reading.frames[first].epoch > reading.frames[first - 1].epoch
+    await reading.source.stop()
+
+
+async def test_a_remote_source_goes_on_with_credentials_lent_by_another_process(door: Door, live: FrameBus) -> None:
+    reading = Reading(door.lend("room"))
+    await reading.source.start()
+    await until(lambda: reading.frames)
+    await door.server.stop()
+    restarted = RtspServer({PATH: live}.get)
+    await restarted.start("127.0.0.1", door.port)
+    await until(lambda: "auth_failed" in reading.reasons)
+    first = len(reading.frames)
+    reading.source.readdress(Door(restarted, door.port).lend("room"))
+    await until(lambda: len(reading.frames) > first, 3.0)
+    await reading.source.stop()
+    await restarted.stop()
+
+
+async def test_several_readers_see_the_same_and_share_one_bus(door: Door, live: FrameBus) -> None:
+    readings = [Reading(door.lend(f"room-{number}")) for number in range(6)]
+    for reading in readings:
+        await reading.source.start()
+    await until(lambda: all(len(reading.frames) >= 40 for reading in readings))
+    assert door.server.readers == 6
+    assert door.server.drops == 0
+    await asyncio.gather(*(reading.source.stop() for reading in readings))
+    await until(lambda: live.stats().subscribers == 0)

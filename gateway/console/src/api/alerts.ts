@@ -2,12 +2,15 @@
 import type { Alert, Verdict } from '../domain/alert'
 import { fetchJson, query, type List } from './http'
 
-export function listAlerts(asked: { state?: readonly string[]; ended?: boolean; limit?: number }): Promise<List<Alert>> {
-  return fetchJson<List<Alert>>(`/alerts${query(asked)}`)
+export interface AlertsAsked {
+  state?: readonly string[]
+  ended?: boolean
+  event_no?: string
+  limit?: number
 }
 
-export function getAlert(id: string): Promise<Alert> {
-  return fetchJson<Alert>(`/alerts/${encodeURIComponent(id)}`)
+export function listAlerts(asked: AlertsAsked): Promise<List<Alert>> {
+  return fetchJson<List<Alert>>(`/alerts${query({ ...asked })}`)
 }
 
 /** Without a revision: a further sighting changes the alert, but not whether somebody attends to it. */

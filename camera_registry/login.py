@@ -27,7 +27,7 @@ class Login:
 MOST_WRONG_LOGINS = 2
 FORGOTTEN_AFTER = timedelta(minutes=30)
 """Common cameras lock an account for up to 30 minutes after five to seven wrong logins; some after three."""
-QUEUE_SECONDS = 30.0
+QUEUE_SECONDS = 5.0
 _MOST = 10_000
 
 

@@ -147,6 +147,8 @@ async def post(
         raise CameraRefused(reasons.NOT_ONVIF, detail=type(error).__name__) from error
     if len(content) > LONGEST_ANSWER:
         raise CameraRefused(reasons.ANSWER_INVALID, detail="too long")
+    if 300 <= response.status < 400 and response.headers.get("Location", "").lower().startswith("https:"):
+        raise CameraRefused(reasons.HTTPS_NEEDED, field="onvif_address")
     if 300 <= response.status < 400 or response.status == 404:
         raise CameraRefused(reasons.NOT_ONVIF, detail=f"HTTP {response.status}")
     return response, content

@@ -40,6 +40,11 @@ TLS_ERROR = Reason(
     "加密连接失败，请检查设备的 HTTPS 设置，或改用 http 地址。",
     "The encrypted connection failed; check HTTPS on the device, or use its http address.",
 )
+HTTPS_NEEDED = Reason(
+    "https_needed",
+    "设备要求加密连接，请改用 https:// 开头的地址。",
+    "The device wants an encrypted connection; give its address with https://.",
+)
 NOT_ONVIF = Reason(
     "not_onvif",
     "该地址不是 ONVIF 设备服务，或设备未启用 ONVIF。",

@@ -11,7 +11,8 @@ The calls others make:
 - ``await registrar.over_rtsp(url: str, login: Login | None) -> CameraFound``, no login in ``url``. At most 15 s.
 - ``await registrar.over(address: str, login: Login | None) -> CameraFound``: one of the two, by the address's scheme.
 
-Another 30 s pass at most where the same device is being asked already: one asks a device at a time.
+One asks a device at a time: another waits 5 s at most, and is then refused with ``already_asking``.
+
 Each raises only ``CameraRefused`` (``errors``): its ``reason`` is a code of ``reasons``, ``zh`` and ``en`` say what to
 do, ``field`` names the input at fault (``onvif_address``, ``rtsp_url``, ``password``) or is None. What is amiss with a
 camera that is registered all the same stands in ``CameraFound.notes``. Addresses in ``CameraFound`` hold a literal,

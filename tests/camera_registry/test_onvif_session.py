@@ -83,10 +83,11 @@ async def test_a_hostile_answer_is_refused_at_every_rung(
     [
         (lambda _: web.Response(status=404), "not_onvif"),
         (lambda _: web.Response(status=302, headers={"Location": "http://192.0.2.1/"}), "not_onvif"),
+        (lambda _: web.Response(status=301, headers={"Location": "https://127.0.0.1/"}), "https_needed"),
         (lambda _: web.Response(text="<html>camera</html>", content_type="text/html"), "not_onvif"),
         (lambda _: web.Response(body=gzip.compress(b"<a/>"), headers={"Content-Encoding": "gzip"}), "answer_invalid"),
     ],
-    ids=["not found", "elsewhere", "page", "packed"],
+    ids=["not found", "elsewhere", "encrypted", "page", "packed"],
 )
 async def test_what_is_no_device_service_is_said_to_be_none(
     registrar: Registrar, soap_peer: SoapPeer, login: Login, answer: Answer, reason: str

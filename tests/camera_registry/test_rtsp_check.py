@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from camera_registry import digest, rtsp_check
+from camera_registry import digest, reasons, rtsp_check
 from camera_registry.errors import CameraRefused
 from camera_registry.login import Login
+from camera_registry.registration import Registrar
 from camera_registry.rtsp_check import check_stream
 
 VIDEO = "v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 {}/90000\r\na=control:track1\r\n"
@@ -195,3 +196,9 @@ async def test_the_camera_may_name_itself_wrongly() -> None:
     async with peer(camera(DESCRIBE=base("rtsp://0.0.0.0:554/main/"))) as made:
         assert (await check_stream(made.url, None)).encoding == "H264"
     assert made.requests[1][1] == "rtsp://0.0.0.0:554/main/track1"
+
+
+async def test_a_camera_with_h265_alone_is_registered_with_a_note(registrar: Registrar) -> None:
+    async with peer(camera(VIDEO.format("H265"))) as made:
+        found = await registrar.over(made.url, None)
+    assert (found.encoding, found.notes) == ("H265", (reasons.H265_ONLY,))

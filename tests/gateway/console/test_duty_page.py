@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.async_api import Page, expect
 
@@ -31,11 +32,11 @@ PLAYS = """async (video) => {
 }"""
 
 
-async def sign_in(page: Page, username: str) -> None:
+async def sign_in(page: Page, username: str, *, live: bool = True) -> None:
     await page.get_by_test_id("login-username").fill(username)
     await page.get_by_test_id("login-password").fill(PASSWORD)
     await page.get_by_test_id("login-submit").click()
-    await expect(page.get_by_test_id("link-state")).to_have_attribute("data-state", "open")
+    await expect(page.get_by_test_id("link-state")).to_have_attribute("data-state", "open" if live else "connecting")
 
 
 async def test_an_alert_arrives_live_is_judged_and_its_event_is_accepted(
@@ -111,3 +112,45 @@ async def test_a_lost_connection_is_said_and_what_was_missed_is_there_afterwards
     await page.context.set_offline(False)
     await expect(page.get_by_test_id("alert-card")).to_have_attribute("data-alert-id", alert_id)
     await expect(page.get_by_test_id("link-lost")).to_have_count(0)
+
+
+async def _moved_on_by_the_leader(address: str, user_with: UserWith) -> None:
+    async with httpx.AsyncClient(base_url=f"{address}/api/v1", timeout=20) as client:
+        body = {"username": await user_with("duty_leader"), "password": PASSWORD}
+        client.headers["Authorization"] = f"Bearer {(await client.post('/session', json=body)).json()['token']}"
+        [event] = (await client.get("/events")).json()["items"]
+        step = {"revision": event["revision"], "opinion": "派网格员核实"}
+        answer = await client.post(f"/events/{event['no']}/actions/verify", json=step)
+        assert answer.status_code == 200, answer.text
+
+
+async def _opens_the_form(page: Page) -> None:
+    await page.get_by_test_id("event-row").click()
+    await page.keyboard.press("Escape")
+    await page.get_by_test_id("event-action-accept").click()
+    await page.get_by_test_id("event-opinion").fill("情况属实")
+
+
+async def test_a_step_that_somebody_else_took_meanwhile_is_seen_at_once(
+    page: Page, address: str, user_with: UserWith, raise_alert: RaiseAlert
+) -> None:
+    await raise_alert("fire")
+    await sign_in(page, await user_with("duty_officer"))
+    await _opens_the_form(page)
+    await _moved_on_by_the_leader(address, user_with)
+    await expect(page.get_by_test_id("event-state")).to_have_text("核实中")
+    await expect(page.get_by_text("事件状态刚被他人改变")).to_be_visible()
+    await expect(page.get_by_test_id("event-action-form")).to_have_count(0)
+
+
+async def test_without_the_stream_a_stale_step_is_refused_and_the_event_shown_as_it_is(
+    page: Page, address: str, user_with: UserWith, raise_alert: RaiseAlert
+) -> None:
+    await raise_alert("fire")
+    await page.route("**/api/v1/stream", lambda route: route.abort())
+    await sign_in(page, await user_with("duty_officer"), live=False)
+    await _opens_the_form(page)
+    await _moved_on_by_the_leader(address, user_with)
+    await page.get_by_test_id("event-submit").click()
+    await expect(page.get_by_test_id("event-detail").get_by_test_id("problem")).to_contain_text("核实中")
+    await expect(page.get_by_test_id("event-state")).to_have_text("核实中")

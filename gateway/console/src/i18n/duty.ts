@@ -81,6 +81,7 @@ export const zhCN = {
     alerts: '关联预警',
     done: '已{action}。',
     final: '此操作不可撤销。',
+    changedMeanwhile: '事件状态刚被他人改变，请按新状态处理。',
     evidence: '证据',
     noEvidence: '暂无证据',
     clipWaiting: '片段正在生成，关闭后自动显示',
@@ -149,6 +150,7 @@ export const zhCN = {
     at: '{time}',
     failed: '画面无法显示',
     clipFailed: '片段无法播放',
+    unreadable: '浏览器无法解读该文件',
     digest: 'SHA-256 {digest}',
   },
 }
@@ -235,6 +237,7 @@ export const en: typeof zhCN = {
     alerts: 'Alerts',
     done: '{action}: done.',
     final: 'This cannot be undone.',
+    changedMeanwhile: 'Somebody else has just moved the event on; go by its new state.',
     evidence: 'Evidence',
     noEvidence: 'No evidence yet',
     clipWaiting: 'The clip is being written and appears when it is closed',
@@ -303,6 +306,7 @@ export const en: typeof zhCN = {
     at: '{time}',
     failed: 'The picture cannot be shown',
     clipFailed: 'The clip cannot be played',
+    unreadable: 'the browser cannot read this file',
     digest: 'SHA-256 {digest}',
   },
 }

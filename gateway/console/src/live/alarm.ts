@@ -4,6 +4,7 @@ import { readonly, ref } from 'vue'
 
 const KEPT = 'gateway.alarm_muted'
 const FLASH_MS = 900
+const SPACE_MS = 1500
 const muted = ref(localStorage.getItem(KEPT) === 'yes')
 const blocked = ref(false)
 export const alarmMuted = readonly(muted)
@@ -13,6 +14,7 @@ export const alarmBlocked = readonly(blocked)
 let sound: AudioContext | null = null
 let flashing: ReturnType<typeof setInterval> | null = null
 let title = ''
+let soundedAt = 0
 
 export function setAlarmMuted(quiet: boolean): void {
   muted.value = quiet
@@ -26,8 +28,12 @@ function pitches(hazard: string): number[] {
   return hazard === 'crowd' ? [620, 780] : [520]
 }
 
-export function alarm(hazard: string, words: string): void {
-  if (!muted.value) void tone(pitches(hazard), 0.16)
+export function alarm(hazard: string, words: string, nowMs: number = Date.now()): void {
+  // Many at once are one tone, but a fire is never drowned by what came just before it.
+  if (!muted.value && (hazard === 'fire' || nowMs - soundedAt > SPACE_MS)) {
+    soundedAt = nowMs
+    void tone(pitches(hazard), 0.16)
+  }
   flash(words)
 }
 

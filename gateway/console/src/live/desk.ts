@@ -27,6 +27,8 @@ class LiveList<T extends Revised> {
   constructor(
     private readonly shape: Shape<T>,
     private readonly fetchAll: () => Promise<readonly T[]>,
+    /** Told of what a fetch after the first one brings that nobody had heard of. */
+    private readonly missed: (record: T) => void = () => undefined,
   ) {}
 
   put(record: T): void {
@@ -53,9 +55,12 @@ class LiveList<T extends Revised> {
       try {
         const fetched = await this.fetchAll()
         if (generation !== this.generation) continue
+        const before = new Set(this.records.value.map(this.shape.key))
         this.records.value = refetched(this.shape, this.records.value, fetched, this.heard)
+        const unheard = this.loaded.value ? this.records.value.filter((one) => !before.has(this.shape.key(one))) : []
         this.loaded.value = true
         this.problem.value = null
+        for (const one of unheard) this.missed(one)
       } catch (error) {
         if (generation === this.generation) this.problem.value = asProblem(error)
       }
@@ -86,7 +91,16 @@ async function openAndRecentEvents(): Promise<GridEvent[]> {
   return [...found.values()]
 }
 
-const alertList = new LiveList(ALERTS, openAndRecentAlerts)
+const raised = new Set<(alert: Alert) => void>()
+
+function ring(alert: Alert): void {
+  for (const callback of raised) callback(alert)
+}
+
+/** An alert raised while the line was gone rings when it is back, unless it has been decided meanwhile. */
+const alertList = new LiveList(ALERTS, openAndRecentAlerts, (alert) => {
+  if (wantsAttention(alert)) ring(alert)
+})
 const eventList = new LiveList(EVENTS, openAndRecentEvents)
 
 export const alerts = computed(() => alertList.records.value)
@@ -128,8 +142,6 @@ export function loadDesk(): void {
   if (may('events.read')) void eventList.load()
 }
 
-const raised = new Set<(alert: Alert) => void>()
-
 /** Told of each alert that is raised while the page is open. */
 export function onRaised(callback: (alert: Alert) => void): () => void {
   raised.add(callback)
@@ -140,7 +152,7 @@ function heardAlert(record: unknown, topic: Topic): void {
   const alert = record as Alert
   const known = alertList.find(alert.id) !== undefined
   noteAlert(alert)
-  if (topic === 'alert.raised' && !known) for (const callback of raised) callback(alert)
+  if (topic === 'alert.raised' && !known) ring(alert)
 }
 
 onTopic('alert.raised', heardAlert)

@@ -109,9 +109,8 @@ async def _send_for_ever(bus: FrameBus, film: list[EncodedFrame]) -> None:
         await asyncio.sleep(0 if number <= GOP // 2 else 1 / FRAMES_PER_SECOND)
 
 
-@pytest.fixture
-async def live(film: list[EncodedFrame]) -> AsyncIterator[FrameBus]:
-    """The bus of a camera that plays the film."""
+@contextlib.asynccontextmanager
+async def _broadcast(film: list[EncodedFrame]) -> AsyncIterator[FrameBus]:
     bus = FrameBus()
     sending = asyncio.create_task(_send_for_ever(bus, film))
     async with asyncio.timeout(2):
@@ -122,11 +121,22 @@ async def live(film: list[EncodedFrame]) -> AsyncIterator[FrameBus]:
 
 
 @pytest.fixture
+async def live(film: list[EncodedFrame]) -> AsyncIterator[FrameBus]:
+    """The bus of a camera that plays the film."""
+    async with _broadcast(film) as bus:
+        yield bus
+
+
+@pytest.fixture
 async def live_h265(h265_film: list[EncodedFrame]) -> AsyncIterator[FrameBus]:
-    bus = FrameBus()
-    sending = asyncio.create_task(_send_for_ever(bus, h265_film))
-    yield bus
-    sending.cancel()
+    async with _broadcast(h265_film) as bus:
+        yield bus
+
+
+@pytest.fixture
+async def live_bframes(bframes_film: list[EncodedFrame]) -> AsyncIterator[FrameBus]:
+    async with _broadcast(bframes_film) as bus:
+        yield bus
 
 
 @dataclass

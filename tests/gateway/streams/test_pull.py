@@ -21,7 +21,6 @@ from gateway.streams.bus import FrameBus
 from gateway.streams.frame import EncodedFrame
 from gateway.streams.nal import ParameterSets, is_random_access, nal_type, nal_units
 from gateway.streams.pull import CameraPull, PullLimits, PullState
-from gateway.streams.source import RemoteSource
 
 pytestmark = pytest.mark.integration
 
@@ -242,18 +241,6 @@ async def test_a_peer_that_is_no_camera_does_no_harm(answer: bytes) -> None:
             await pulled.until(lambda: len(pulled.reasons()) >= 2)
     finally:
         server.close()
-
-
-async def test_a_remote_source_is_a_pull_with_a_bus_of_its_own(peer: Peer) -> None:
-    source = RemoteSource(StreamAddress(peer.url()), limits=LIMITS)
-    subscription = source.bus.subscribe("member", 50)
-    await source.start()
-    async with asyncio.timeout(5):
-        assert (await anext(subscription)).keyframe
-    await source.stop()
-    async with asyncio.timeout(1):
-        async for _ in subscription:
-            pass
 
 
 @pytest.mark.parametrize(

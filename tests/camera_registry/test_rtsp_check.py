@@ -84,7 +84,7 @@ async def reason_of(script: Callable[[str, dict[str, str]], bytes | None], login
 
 @pytest.fixture(autouse=True)
 def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rtsp_check, "STEP_SECONDS", 0.3)
+    monkeypatch.setattr(rtsp_check, "STEP_SECONDS", 1.0)
 
 
 @pytest.mark.parametrize(("name", "encoding"), [("H264", "H264"), ("h264", "H264"), ("H265", "H265"), ("HEVC", "H265")])
@@ -128,7 +128,7 @@ async def test_a_camera_that_sends_other_things_for_ever_is_given_up() -> None:
         began = time.monotonic()
         with pytest.raises(CameraRefused, match="stream_timeout"):
             await check_stream(made.url, None)
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 4.0
 
 
 class Door:

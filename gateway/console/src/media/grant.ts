@@ -17,11 +17,23 @@ const SPARE_MS = 30_000
 const asked = ref(false)
 /** While true, the dialog asks. */
 export const grantAsked = readonly(asked)
+/** Kept for this browser tab, so that a reload within the shift does not ask again. */
+const KEPT = 'gateway.grant'
 let running: Grant | null = null
 const waiting: { resolve: (id: string) => void; reject: (why: Error) => void }[] = []
 
+function kept(): Grant | null {
+  try {
+    const found = JSON.parse(sessionStorage.getItem(KEPT) ?? 'null') as (Grant & { username: string }) | null
+    return found !== null && found.username === currentUser.value?.username ? found : null
+  } catch {
+    return null
+  }
+}
+
 /** The id of a grant that runs; asks for the purpose where there is none. Rejects where none is given. */
 export function ensureGrant(): Promise<string> {
+  running ??= kept()
   if (running !== null && Date.parse(running.until) - SPARE_MS > serverNow()) return Promise.resolve(running.id)
   return new Promise((resolve, reject) => {
     waiting.push({ resolve, reject })
@@ -34,6 +46,7 @@ export async function registerPurpose(purpose: string): Promise<void> {
   const scope = `platform:${currentUser.value?.platform ?? ''}`
   const grant = await fetchJson<Grant>('/access/grants', { method: 'POST', json: { purpose, scope, until } })
   running = grant
+  sessionStorage.setItem(KEPT, JSON.stringify({ ...grant, username: currentUser.value?.username }))
   asked.value = false
   for (const one of waiting.splice(0)) one.resolve(grant.id)
 }
@@ -45,5 +58,6 @@ export function dismissGrant(): void {
 
 onSignedOut(() => {
   running = null
+  sessionStorage.removeItem(KEPT)
   dismissGrant()
 })

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -172,12 +173,23 @@ async def test_no_address_outside_the_camera_networks_is_asked(
         assert device.device.requests == 0
 
 
-async def test_a_password_is_in_no_log_and_no_error(registrar: Registrar, one_device: OneDevice) -> None:
+async def test_a_password_is_in_no_log_and_no_error(
+    registrar: Registrar, one_device: OneDevice, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)  # the libraries' own logs too
     async with one_device() as device:
         with capture_logs() as logs, pytest.raises(CameraRefused) as refused:
             await registrar.over_onvif(device.onvif_address, WRONG)
     error: BaseException | None = refused.value
-    told = [repr(logs), repr(WRONG), repr(registrar), refused.value.zh, refused.value.en, refused.value.detail]
+    told = [
+        repr(logs),
+        repr(WRONG),
+        repr(registrar),
+        refused.value.zh,
+        refused.value.en,
+        refused.value.detail,
+        caplog.text,
+    ]
     while error is not None:
         told.append(f"{error!r} {error}")
         error = error.__cause__ or error.__context__

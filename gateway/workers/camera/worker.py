@@ -31,7 +31,7 @@ from gateway.processes.messages import (
 from gateway.refusals import Refusal
 from gateway.settings import RtspSettings, WorkerSettings
 from gateway.streams.bus import FrameBus
-from gateway.streams.clip import recover_clip
+from gateway.streams.clip_recovery import recover_clip
 from gateway.streams.keyframes import PictureUnreadable, decode_keyframe, jpeg
 from gateway.streams.rtsp_out import RtspServer
 from gateway.streams.whep import WhepDoor

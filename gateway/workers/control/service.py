@@ -50,14 +50,20 @@ INFERENCE_WORKER = "inference"
 OnReady = Callable[[str], None]
 
 
-async def serve(settings: Settings, *, clock: Clock = system_clock, on_ready: OnReady | None = None) -> None:
-    """Run until SIGTERM or SIGINT. ``on_ready`` hears the console's address once every worker is there.
+async def serve(
+    settings: Settings,
+    *,
+    clock: Clock = system_clock,
+    on_ready: OnReady | None = None,
+    ending: asyncio.Event | None = None,
+) -> None:
+    """Run until SIGTERM, SIGINT or ``ending``. ``on_ready`` hears the console's address once every worker is there.
 
     Raises ``Refusal`` for what an operator must mend first: a taken port, an unusable folder, weights or database.
     """
     with sole_instance(settings.data_folder), bound_socket(settings.http) as listening:
         await check_weights(settings)
-        ending = asyncio.Event()
+        ending = ending or asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ending.set)

@@ -41,7 +41,7 @@ class Operator:
         say(f"发现设备 devices found: {len(found['devices'])}")
         wanted = {device.endpoint_reference: device for device in devices}
         for camera in (await self._get("/cameras"))["items"]:
-            await self._answer(await self._http.delete(f"/cameras/{camera['code']}"))
+            await self._ask("DELETE", f"/cameras/{camera['code']}")
         for one in found["devices"]:
             device = wanted.get(one["endpoint_reference"])
             if device is None:
@@ -65,19 +65,24 @@ class Operator:
             yield event
 
     async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        return await self._answer(await self._http.post(path, json=body))
+        return await self._ask("POST", path, body)
 
     async def _get(self, path: str) -> dict[str, Any]:
-        return await self._answer(await self._http.get(path))
+        return await self._ask("GET", path)
 
-    async def _answer(self, response: httpx.Response) -> dict[str, Any]:
+    async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            response = await self._http.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise Refusal(
+                "unavailable", "service_unreachable", "网关服务没有应答。", f"The service does not answer: {error}."
+            ) from error
+        answer: dict[str, Any] = response.json() if response.content else {}
         if response.is_success:
-            answer: dict[str, Any] = response.json() if response.content else {}
             return answer
-        problem: dict[str, Any] = response.json() if response.content else {}
         raise Refusal(
             "unavailable",
-            str(problem.get("reason", "door_refused")),
-            str(problem.get("detail", response.status_code)),
-            str(problem.get("detail_en", f"{response.request.url.path} answered {response.status_code}")),
+            str(answer.get("reason", "door_refused")),
+            str(answer.get("detail", response.status_code)),
+            str(answer.get("detail_en", f"{path} answered {response.status_code}")),
         )

@@ -60,16 +60,15 @@ async def run_demo(*, port: int, folder: Path, fresh: bool, footage: Path | None
         await fleet.start(lambda name, share: bars.update(tasks[name], completed=share))
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     try:
-        serving = asyncio.create_task(serve(settings, on_ready=ready.set_result))
+        ending = asyncio.Event()
+        serving = asyncio.create_task(serve(settings, on_ready=ready.set_result, ending=ending))
         showing = asyncio.create_task(_show(ready, fleet, camera_password, passwords, console))
-        done, _ = await asyncio.wait({serving, showing}, return_when=asyncio.FIRST_COMPLETED)
-        if showing in done and showing.exception() is not None:
-            serving.cancel()
-            with suppress(asyncio.CancelledError):
-                await serving
-            await showing
-        showing.cancel()
+        await asyncio.wait({serving, showing}, return_when=asyncio.FIRST_COMPLETED)
+        ending.set()
         await serving
+        showing.cancel()
+        with suppress(asyncio.CancelledError):
+            await showing
     finally:
         await fleet.stop()
     console.print("已结束 ended")
@@ -88,7 +87,7 @@ async def _show(
         console.print(f"  {what}: {usual} → {here}", markup=False)
     async with Operator(address) as operator:
         await operator.sign_in(ADMIN, passwords[ADMIN])
-        await operator.set_up(fleet.devices, camera_password, lambda line: console.print(line, markup=False, soft_wrap=True))
+        await operator.set_up(fleet.devices, camera_password, lambda line: console.print(line, markup=False))
     async with Operator(address) as officer:
         await officer.sign_in(DUTY, passwords[DUTY])
         known: set[str] = set()
@@ -99,7 +98,7 @@ async def _show(
                         known.add(event["no"])
                         said = (event["no"], event["class_code"], event["class_name"], event["camera_name"])
                         console.print("事件 event", *said, markup=False, style="yellow")
-            except (Refusal, OSError) as error:
+            except Refusal as error:
                 log.warning("demo_events_not_read", error=str(error))
             await asyncio.sleep(LOOK_EVERY)
 

@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 SOCKET_NAME = "inference.sock"
 SHIPPED_CARD = Path(__file__).parents[3] / "models" / "weights" / "hazard_n.json"
+PARTING_SECONDS = 2.0
 
 
 class InferenceServer:
@@ -30,7 +31,7 @@ class InferenceServer:
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
         self._queue = LookQueue(time.time)
-        self._channels: set[Channel] = set()
+        self._channels: dict[Channel, asyncio.Task[None]] = {}
         self._looks = 0
         self._busy_seconds = 0.0
 
@@ -49,11 +50,19 @@ class InferenceServer:
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         channel = Channel(reader, writer, self._look, name="inference-client", at_once=256)
-        self._channels.add(channel)
+        running = asyncio.create_task(channel.run())
+        self._channels[channel] = running
         try:
-            await channel.run()
+            await running
         finally:
-            self._channels.discard(channel)
+            del self._channels[channel]
+
+    async def close(self) -> None:
+        """Part with the camera workers."""
+        for channel in self._channels:
+            channel.close()
+        if self._channels:
+            await asyncio.wait(self._channels.values(), timeout=PARTING_SECONDS)
 
     async def run_engine(self) -> None:
         """Look at one picture after the other, the newest first. A picture the engine refuses hurts no other."""
@@ -110,4 +119,5 @@ async def open_inference(name: str, settings: WorkerSettings, channel: Channel) 
         yield server
     finally:
         listening.close()
+        await server.close()
         engine.cancel()

@@ -1,0 +1,55 @@
+"""The last seconds of a stream, encoded, in bounded memory: a clip can begin before anybody knew of the hazard."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from gateway.streams.frame import EncodedFrame
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Bytes that one camera may hold: 30 s at 16 Mbit/s."""
+
+
+class ClipRing:
+    """Whole groups of pictures; the oldest is let go when what is left still reaches ``seconds`` back."""
+
+    def __init__(self, seconds: float, max_bytes: int = MOST_BYTES) -> None:
+        self._seconds = seconds
+        self._max_bytes = max_bytes
+        self._groups: deque[list[EncodedFrame]] = deque()
+        self.size_bytes = 0
+
+    def add(self, frame: EncodedFrame) -> None:
+        """Keep a video frame; nothing is kept before the first keyframe."""
+        if frame.kind != "video":
+            return
+        if frame.keyframe:
+            self._groups.append([frame])
+        elif self._groups:
+            self._groups[-1].append(frame)
+        else:
+            return
+        self.size_bytes += len(frame.data)
+        while len(self._groups) > 1 and (
+            self.size_bytes > self._max_bytes or frame.arrival - self._groups[1][0].arrival >= self._seconds
+        ):
+            self.size_bytes -= sum(len(old.data) for old in self._groups.popleft())
+        if self.size_bytes > self._max_bytes:
+            self.clear()
+
+    @property
+    def seconds_held(self) -> float:
+        return self._groups[-1][-1].arrival - self._groups[0][0].arrival if self._groups else 0.0
+
+    def since(self, at: float) -> list[EncodedFrame]:
+        """From the last keyframe that arrived at or before ``at`` on, or from the oldest; of the newest epoch only."""
+        if not self._groups:
+            return []
+        epoch = self._groups[-1][-1].epoch
+        groups = [group for group in self._groups if group[0].epoch == epoch]
+        first = max((n for n, group in enumerate(groups) if group[0].arrival <= at), default=0)
+        return [frame for group in groups[first:] for frame in group]
+
+    def clear(self) -> None:
+        self._groups.clear()
+        self.size_bytes = 0

@@ -1,0 +1,205 @@
+"""Evidence clips: copied, playable however they ended, with their true bounds."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from gateway.streams.clip import ClipFailed, ClipWriter, beginning_of
+from gateway.streams.clip_recovery import recover_clip
+from gateway.streams.frame import EncodedFrame, VideoCodec
+
+FPS, GOP, BEGUN = 10, 10, 1_900_000_000.0
+
+
+def stream(codec: VideoCodec, frames: int, *, b_frames: bool = False) -> list[EncodedFrame]:
+    """Noise in motion, encoded for real; arrivals follow the frame rate."""
+    encoder = av.CodecContext.create("libx264" if codec == "h264" else "libx265", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = 160, 120, "yuv420p"
+    encoder.time_base, encoder.framerate = Fraction(1, FPS), Fraction(FPS)
+    depth = 2 if b_frames else 0
+    shared = f"keyint={GOP}:min-keyint={GOP}:scenecut=0:bframes={depth}:b-adapt=0:open-gop=0:repeat-headers=1:annexb=1"
+    encoder.options = (
+        {"x264-params": shared} if codec == "h264" else {"x265-params": shared + ":log-level=0", "preset": "ultrafast"}
+    )
+    noise = np.random.default_rng(5).integers(0, 255, (120, 160, 3), np.uint8)
+    packets = []
+    for number in range(frames):
+        picture = av.VideoFrame.from_ndarray(np.roll(noise, number * 3, axis=1), "bgr24")
+        picture.pts = number
+        packets += encoder.encode(picture)
+    packets += encoder.encode(None)
+    ticks = 90_000 // FPS
+    return [
+        EncodedFrame(
+            "video", codec, bytes(packet), (packet.dts or 0) * ticks, 90_000, BEGUN + number / FPS, packet.is_keyframe,
+            0, 160, 120, ((packet.pts or 0) - (packet.dts or 0)) * ticks,
+        )
+        for number, packet in enumerate(packets)
+    ]  # fmt: skip
+
+
+def written(path: Path, frames: list[EncodedFrame]) -> ClipWriter:
+    writer = ClipWriter(path)
+    for begin in range(0, len(frames), 7):
+        writer.write(frames[begin : begin + 7])
+    return writer
+
+
+def decoded(path: Path) -> int:
+    """Pictures that FFmpeg decodes, with not one complaint."""
+    asked = ["ffmpeg", "-v", "error", "-i", str(path), "-f", "null", "-"]
+    ran = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stderr == ""
+    with av.open(str(path), "r") as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+@pytest.mark.parametrize(("codec", "b_frames"), [("h264", False), ("h264", True), ("hevc", False), ("hevc", True)])
+def test_a_clip_holds_every_picture_in_the_tag_that_browsers_know(
+    tmp_path: Path, codec: VideoCodec, b_frames: bool
+) -> None:
+    frames = stream(codec, 40, b_frames=b_frames)
+    clip = written(tmp_path / "clip.mp4", frames).close()
+    assert clip is not None
+    assert decoded(clip.path) == 40
+    with av.open(str(clip.path), "r") as container:
+        assert container.streams.video[0].codec_context.codec_tag == ("avc1" if codec == "h264" else "hvc1")
+        assert container.duration == pytest.approx(4_000_000, abs=250_000)
+    assert (clip.starts_at, clip.ends_at) == (BEGUN, frames[-1].arrival)
+    assert not clip.partial
+    assert clip.sha256 == hashlib.sha256(clip.path.read_bytes()).hexdigest()
+    assert clip.size == clip.path.stat().st_size
+
+
+def test_slices_are_copied_bit_by_bit(tmp_path: Path) -> None:
+    frames = stream("h264", 20)
+    clip = written(tmp_path / "clip.mp4", frames).close()
+    assert clip is not None
+    with av.open(str(clip.path), "r") as container:
+        copied = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    for frame, packet in zip(frames, copied, strict=True):
+        last_slice = frame.data[frame.data.rfind(b"\x00\x00\x01") + 3 :]
+        assert packet.endswith(last_slice)
+
+
+def test_the_index_stands_in_front_so_that_browsers_can_seek(tmp_path: Path) -> None:
+    clip = written(tmp_path / "clip.mp4", stream("h264", 30)).close()
+    assert clip is not None
+    data = clip.path.read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+    assert b"moof" not in data
+
+
+def test_a_clip_begins_at_its_first_keyframe(tmp_path: Path) -> None:
+    frames = stream("h264", 30)[4:]
+    clip = written(tmp_path / "clip.mp4", frames).close()
+    assert clip is not None
+    assert clip.starts_at == BEGUN + GOP / FPS
+    assert decoded(clip.path) == 20
+
+
+def test_without_a_frame_there_is_no_clip(tmp_path: Path) -> None:
+    assert written(tmp_path / "clip.mp4", stream("h264", 9)[1:]).close() is None
+
+
+def test_a_reconnection_ends_the_clip_as_a_partial_one(tmp_path: Path) -> None:
+    frames = stream("h264", 30)
+    later = [replace(frame, epoch=1) for frame in frames[20:]]
+    writer = written(tmp_path / "clip.mp4", frames[:20] + later)
+    assert writer.closed_early
+    clip = writer.close()
+    assert clip is not None
+    assert clip.partial
+    assert clip.ends_at == frames[19].arrival
+    assert decoded(clip.path) == 20
+
+
+def test_a_clip_never_outgrows_its_bound(tmp_path: Path) -> None:
+    writer = ClipWriter(tmp_path / "clip.mp4", max_bytes=30_000)
+    writer.write(stream("h264", 60))
+    assert writer.closed_early
+    clip = writer.close()
+    assert clip is not None
+    assert clip.partial
+    assert clip.size < 60_000
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_what_a_crash_left_plays_and_says_its_true_bounds(tmp_path: Path, codec: VideoCodec) -> None:
+    """The file as it was after each batch is what a crash leaves, torn at any byte."""
+    path, left = tmp_path / "clip.mp4", tmp_path / "left"
+    frames = stream(codec, 40)
+    written(path, frames)
+    whole = path.read_bytes()
+    chance = random.Random(3)
+    recovered = 0
+    for cut in sorted(chance.sample(range(len(whole)), 20)):
+        left.mkdir()
+        torn = left / "clip.mp4"
+        torn.write_bytes(whole[:cut])
+        shutil.copy(beginning_of(path), beginning_of(torn))
+        clip = recover_clip(torn)
+        if clip is not None:
+            recovered += 1
+            pictures = decoded(torn)
+            assert clip.partial
+            assert pictures % GOP == 0
+            assert clip.starts_at == BEGUN
+            assert clip.ends_at == pytest.approx(BEGUN + (pictures - 1) / FPS, abs=0.01)
+        shutil.rmtree(left)
+    assert recovered >= 5
+
+
+def test_what_says_nothing_of_its_beginning_is_no_evidence(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    written(path, stream("h264", 30))
+    beginning_of(path).write_bytes(b"{")
+    assert recover_clip(path) is None
+    assert recover_clip(tmp_path / "nothing.mp4") is None
+
+
+_FULL_DISK = """
+import pickle, resource, signal, sys
+from pathlib import Path
+from gateway.streams.clip import ClipFailed, ClipWriter
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+frames = pickle.loads(Path(sys.argv[2]).read_bytes())
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+writer = ClipWriter(Path(sys.argv[1]))
+try:
+    for frame in frames:
+        writer.write([frame])
+    writer.close()
+except ClipFailed as failed:
+    print(failed.reason)
+"""
+
+
+def test_a_disk_that_is_full_is_said_and_what_is_there_plays(tmp_path: Path) -> None:
+    import pickle
+
+    path, frames = tmp_path / "clip.mp4", tmp_path / "frames"
+    frames.write_bytes(pickle.dumps(stream("h264", 60)))
+    asked = [sys.executable, "-c", _FULL_DISK, str(path), str(frames)]
+    ran = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout.strip() == "clip_not_written"
+    clip = recover_clip(path)
+    assert clip is not None
+    assert decoded(path) >= GOP
+
+
+def test_a_folder_that_is_gone_is_a_clip_that_failed(tmp_path: Path) -> None:
+    with pytest.raises(ClipFailed) as refused:
+        ClipWriter(tmp_path / "gone" / "clip.mp4").write(stream("h264", 3))
+    assert refused.value.reason == "clip_not_written"

@@ -10,35 +10,43 @@ from gateway.streams.rtsp_out_sdp import CLOCK_RATE, PAYLOAD_TYPE
 NTP_EPOCH = 2_208_988_800
 """Seconds from 1900 to 1970."""
 CANONICAL_NAME = b"gateway"
+DRAWN_TOGETHER = 100
+"""Two seconds of the past pass in 20 ms."""
 _MODULUS = 1 << 32
 
 
 class RtpTimeline:
     """RTP timestamps from the frames' ``pts``. Where a source began anew (another epoch) the two times have nothing to
-    do with each other: there the time that really passed is counted."""
+    do with each other: there the time that really passed is counted.
 
-    def __init__(self, first: int) -> None:
+    Frames that arrived before ``live_from`` (seconds since the epoch) are the past: their times are drawn together, so
+    that a reader that keeps to them is not a group of pictures behind for as long as it reads.
+    """
+
+    def __init__(self, first: int, live_from: float = float("-inf")) -> None:
         self._now = first
-        self._offset = 0
+        self._live_from = live_from
         self._last: EncodedFrame | None = None
 
     def of(self, frame: EncodedFrame) -> int:
         """When the frame is shown, in ticks of 1/90000 s that are not yet cut to 32 bits."""
-        ticks = frame.pts * CLOCK_RATE // frame.clock_rate
-        if self._last is None:
-            self._offset = self._now - ticks
-        elif self._last.epoch != frame.epoch:
-            passed = round((frame.arrival - self._last.arrival) * CLOCK_RATE)
-            self._offset = self._now + max(1, passed) - ticks
-        self._last = frame
-        self._now = ticks + self._offset
-        return self._now + frame.composition_offset * CLOCK_RATE // frame.clock_rate
+        drawn_together = DRAWN_TOGETHER if frame.arrival < self._live_from else 1
+        last, self._last = self._last, frame
+        if last is not None and last.epoch == frame.epoch:
+            self._now += (_ticks(frame.pts, frame) - _ticks(last.pts, last)) // drawn_together
+        elif last is not None:
+            self._now += max(1, round((frame.arrival - last.arrival) * CLOCK_RATE / drawn_together))
+        return self._now + _ticks(frame.composition_offset, frame) // drawn_together
 
     def at(self, wall_clock: float) -> int | None:
         """The tick that belongs to a time (seconds since the epoch); None before the first frame."""
         if self._last is None:
             return None
         return self._now + round((wall_clock - self._last.arrival) * CLOCK_RATE)
+
+
+def _ticks(count: int, frame: EncodedFrame) -> int:
+    return count * CLOCK_RATE // frame.clock_rate
 
 
 class RtpStream:
@@ -55,6 +63,10 @@ class RtpStream:
         self._rtp_channel = rtp_channel
         self._rtcp_channel = rtcp_channel
         self._packets = self._octets = 0
+
+    def live_from(self, wall_clock: float) -> None:
+        """Frames that arrived before are the past, see ``RtpTimeline``. Before the first frame only."""
+        self._timeline = RtpTimeline(self.first_timestamp, wall_clock)
 
     def frame(self, frame: EncodedFrame, payloads: list[bytes]) -> bytes:
         """The packets of one frame, ready to be written; the marker is on the last (RFC 6184, 5.1)."""

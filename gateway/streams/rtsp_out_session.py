@@ -2,6 +2,9 @@
 
 Every request but OPTIONS needs the credentials of a loan; whatever else is asked, nobody learns without them which
 paths there are. A reader's own loan opens its own path only: other paths do not exist for it.
+
+``?start=now`` behind the path is for readers that show what they read: the cached group of pictures, with which every
+reader begins, then takes no time of its own. Without it, timestamps are the camera's throughout, as recorders want.
 """
 
 from __future__ import annotations
@@ -65,6 +68,7 @@ class Session:
         self._stream: RtpStream | None = None
         self._codec: VideoCodec | None = None
         self._id = ""
+        self._from_now = False
         self._wrong = 0
         self._why = "connection_ended"
         self._over = False
@@ -170,6 +174,7 @@ class Session:
             return 551, [("Unsupported", request.headers["require"])], b""
         if request.headers.get("session", self._id).partition(";")[0].strip() != self._id:
             return 454, [], b""
+        self._from_now |= "start=now" in urlsplit(request.uri).query.split("&")
         bus = self._shared.find(loan.path)
         if bus is None:
             return 404, [], b""
@@ -223,6 +228,8 @@ class Session:
         if self._stream is None:
             return 455, [], b""
         if self._player is None:
+            if self._from_now:
+                self._stream.live_from(self._shared.clock())
             self._player = Player(
                 bus, f"rtsp:{loan.reader}", self._stream, self._writer, self._shared.payloads, self._shared.clock,
                 self._codec, self._shared.stalled,

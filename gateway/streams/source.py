@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
+from urllib.parse import urlsplit, urlunsplit
 
 from gateway.streams.address import StreamAddress
 from gateway.streams.backoff import Backoff
@@ -39,7 +41,11 @@ class LocalSource:
 
 
 class RemoteSource:
-    """A stream of another process, pulled over RTSP with lent credentials. Started and stopped once."""
+    """A stream of another process of the gateway, pulled over RTSP with lent credentials. Started and stopped once.
+
+    It asks for the cached pictures drawn together (``start=now``): whoever is viewing when a stream comes back would
+    else be a group of pictures later each time.
+    """
 
     def __init__(
         self,
@@ -51,7 +57,7 @@ class RemoteSource:
     ) -> None:
         self.bus = FrameBus()
         self._pull = CameraPull(
-            address, self.bus, on_state or _not_told, name=name, limits=limits, retry=_NEAR,
+            _from_now(address), self.bus, on_state or _not_told, name=name, limits=limits, retry=_NEAR,
             retry_after_wrong_password=_NEAR,
         )  # fmt: skip
 
@@ -61,7 +67,7 @@ class RemoteSource:
 
     def readdress(self, address: StreamAddress) -> None:
         """Credentials were lent anew, or the owner of the camera is another process now. The bus stays the same."""
-        self._pull.readdress(address)
+        self._pull.readdress(_from_now(address))
 
     async def start(self) -> None:
         await self._pull.start()
@@ -70,6 +76,12 @@ class RemoteSource:
         """The bus's subscribers see the end."""
         await self._pull.stop()
         self.bus.close()
+
+
+def _from_now(address: StreamAddress) -> StreamAddress:
+    parts = urlsplit(address.url)
+    query = f"{parts.query}&start=now" if parts.query else "start=now"
+    return replace(address, url=urlunsplit(parts._replace(query=query)))
 
 
 def _not_told(_state: PullState) -> None:

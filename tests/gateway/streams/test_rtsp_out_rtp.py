@@ -86,6 +86,17 @@ def test_after_a_source_began_anew_the_time_that_passed_is_counted() -> None:
     assert timeline.of(frame(7, arrival=900.0, epoch=2)) == 273_601, "a clock that was set back does not turn it back"
 
 
+def test_the_past_is_drawn_together_and_what_is_live_keeps_its_times() -> None:
+    timeline = RtpTimeline(0, live_from=1000.0)
+    past = [timeline.of(frame(number * 3600, arrival=999.0)) for number in range(50)]
+    assert past == [number * 36 for number in range(50)]
+    live = [timeline.of(frame(number * 3600, arrival=1000.0 + number / 25)) for number in range(50, 53)]
+    assert live == [past[-1] + 3600, past[-1] + 7200, past[-1] + 10_800]
+    reordered = RtpTimeline(0, live_from=1000.0)
+    shown = [reordered.of(frame(pts, arrival=1.0, offset=late)) for pts, late in ((0, 0), (3600, 7200), (7200, 0))]
+    assert shown == [0, 108, 72]
+
+
 def test_a_reader_is_told_the_parameter_sets(film: list[EncodedFrame]) -> None:
     text = describe(parameters_of(film[0]), 1, "127.0.0.1").decode()
     assert text.startswith("v=0\r\n")

@@ -19,3 +19,8 @@ export function act(event: GridEvent, action: string, opinion: string): Promise<
 export function evidenceUrl(id: string, grant: string): string {
   return `${API}/evidence/${id}${query({ grant })}`
 }
+
+/** A room in which the event is consulted on. */
+export function openRoomOn(event: GridEvent, title: string): Promise<{ id: string }> {
+  return fetchJson<{ id: string }>('/rooms', { method: 'POST', json: { title: title.slice(0, 100), event_no: event.no } })
+}

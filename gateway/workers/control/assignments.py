@@ -82,6 +82,11 @@ class Assignments:
             for code in self._placement.owned_by(worker):
                 await self._assign(code)
 
+    async def worker_lost(self, worker: str) -> None:
+        """Nobody looks at its cameras until it is back: what it said of them last is no state of now."""
+        for code in self._placement.owned_by(worker):
+            await self._note(code, "connecting", "worker_away")
+
     async def changed(self, code: str) -> None:
         """A camera was added, changed or taken out."""
         async with self._one_at_a_time:
@@ -91,8 +96,10 @@ class Assignments:
         """A worker's report, if it still owns the camera."""
         if not self._placement.current(report.code, worker, report.fence):
             return
-        at = self._clock()
-        kept = await self._cameras.note_health(report.code, report.state, report.reason, at)
+        await self._note(report.code, report.state, report.reason)
+
+    async def _note(self, code: str, state: str, reason: str) -> None:
+        kept = await self._cameras.note_health(code, state, reason, self._clock())
         if kept is not None:
             platform, shown = kept
             self._live.publish(Notice("camera.health", platform, shown))

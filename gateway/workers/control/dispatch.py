@@ -47,6 +47,11 @@ class Dispatch:
         elif worker == ROOM_WORKER:
             await self._rooms.restore()
 
+    async def lost(self, worker: str) -> None:
+        """A worker has gone; the supervisor starts it again."""
+        if is_camera_worker(worker):
+            await self._assignments.worker_lost(worker)
+
 
 def is_camera_worker(name: str) -> bool:
     return name.startswith("camera-")

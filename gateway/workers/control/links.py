@@ -17,9 +17,10 @@ from gateway.settings import WorkerSettings
 log = structlog.get_logger(__name__)
 
 REQUEST_SECONDS = 10.0
+TELL_AGAIN_SECONDS = 1.0
 
 OnMessage = Callable[[str, Message], Awaitable[Message | None]]
-OnReady = Callable[[str], Awaitable[None]]
+OnWorker = Callable[[str], Awaitable[None]]
 
 
 def worker_away(name: str) -> Refusal:
@@ -32,15 +33,22 @@ def worker_away(name: str) -> Refusal:
 
 
 class WorkerLinks:
-    """Accepts the workers that the supervisor started, and nobody else."""
+    """Accepts the workers that the supervisor started, and nobody else. ``on_ready`` and ``on_lost`` hear of each that
+    comes and goes."""
 
     def __init__(
-        self, supervisor: Supervisor, settings: WorkerSettings, on_message: OnMessage, on_ready: OnReady
+        self,
+        supervisor: Supervisor,
+        settings: WorkerSettings,
+        on_message: OnMessage,
+        on_ready: OnWorker,
+        on_lost: OnWorker,
     ) -> None:
         self._supervisor = supervisor
         self._settings = settings
         self._on_message = on_message
         self._on_ready = on_ready
+        self._on_lost = on_lost
         self._channels: dict[str, Channel] = {}
         self._samples: dict[str, list[Sample]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -54,6 +62,9 @@ class WorkerLinks:
             self._server.close()
         for channel in list(self._channels.values()):
             channel.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
     def connected(self) -> frozenset[str]:
@@ -110,9 +121,10 @@ class WorkerLinks:
                 return Configure(self._settings.model_dump(mode="json"))
             if isinstance(message, MetricsReport):
                 self._supervisor.heard(name)
-                if name not in self._samples:
-                    self._begin(self._on_ready(name))
+                came = name not in self._samples
                 self._samples[name] = message.samples
+                if came:
+                    self._tell(self._on_ready, name, still=True)
                 return Done()
             return await self._on_message(name, message)
 
@@ -123,11 +135,19 @@ class WorkerLinks:
             if name is not None and self._channels.get(name) is channel:
                 del self._channels[name]
                 self._samples.pop(name, None)
+                self._tell(self._on_lost, name, still=False)
 
-    def _begin(self, work: Awaitable[None]) -> None:
-        async def run() -> None:
-            await work
+    def _tell(self, hears: OnWorker, name: str, *, still: bool) -> None:
+        """Tell of a worker, again while that fails (a busy database) and ``still`` says whether it is there."""
 
-        task = asyncio.create_task(run())
+        async def tell() -> None:
+            while (name in self._samples) == still:
+                try:
+                    return await hears(name)
+                except Exception:  # a worker must not be left without its orders by a passing fault
+                    log.exception("worker_not_attended", worker=name)
+                await asyncio.sleep(TELL_AGAIN_SECONDS)
+
+        task = asyncio.create_task(tell())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

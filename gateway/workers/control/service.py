@@ -148,7 +148,11 @@ class ControlProcess:
             await dispatch.ready(worker)
             control.worker_came.set()
 
-        links = WorkerLinks(supervisor, worker_settings, on_message, on_worker)
+        async def on_lost(worker: str) -> None:
+            assert dispatch is not None  # noqa: S101 - as above
+            await dispatch.lost(worker)
+
+        links = WorkerLinks(supervisor, worker_settings, on_message, on_worker, on_lost)
         media = CameraMedia(links, placement)
         rooms = RoomRegister(db, WorkerRoomMedia(links, media), live, clock)
         assignments = Assignments(cameras, placement, links, supervisor, live, clock)

@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import av
@@ -21,15 +21,15 @@ from av.container import InputContainer
 
 from gateway.streams import nal
 from gateway.streams.address import StreamAddress
-from gateway.streams.assembly import AccessUnit, Assembler, Piece
+from gateway.streams.assembly import Assembler, Piece
 from gateway.streams.backoff import Backoff
 from gateway.streams.bus import FrameBus
-from gateway.streams.decoding import size_of_picture
-from gateway.streams.frame import EncodedFrame, VideoCodec
+from gateway.streams.frame import VideoCodec
+from gateway.streams.framing import Framing, StreamDescription
 from gateway.streams.handover import Handover
 from gateway.streams.nal import ParameterSets
 from gateway.streams.pull_reasons import SENTENCES, PullReason, why_it_ended, why_not_opened
-from gateway.streams.source_time import CLOCK_RATE, SourceTime
+from gateway.streams.source_time import CLOCK_RATE
 
 log = structlog.get_logger(__name__)
 
@@ -60,16 +60,6 @@ class PullLimits:
     def stopping(self) -> float:
         """``stop`` answers within this time: FFmpeg's waits cannot be broken off, only end."""
         return 2 * self.opening + self.silence
-
-
-@dataclass(frozen=True, slots=True)
-class StreamDescription:
-    """What the camera sends. ``b_frames``: pictures travel in another order than they are shown (browsers cannot)."""
-
-    codec: VideoCodec
-    width: int
-    height: int
-    b_frames: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +223,7 @@ class CameraPull:
                 other.discard = av.stream.Discard.all
         sdp = nal.nal_units(bytes(video.codec_context.extradata or b""))
         assembler = Assembler(codec, ParameterSets.found_in(codec, sdp))
-        framing = _Framing(codec, self._epoch + 1)
+        framing = Framing(codec, self._epoch + 1)
         rate = (video.time_base or 0) * CLOCK_RATE
         begun = time.monotonic()
         told: StreamDescription | None = None
@@ -259,42 +249,6 @@ class CameraPull:
                     self._tell(handover, PullState("live", self._clock(), stream=told))
             if told is None and time.monotonic() - begun > self._limits.keyframe:
                 raise _Ended("no_keyframe")
-
-
-class _Framing:
-    """From access units to frames: times, epoch, size; and what the stream is, as it shows."""
-
-    def __init__(self, codec: VideoCodec, epoch: int) -> None:
-        self._codec: VideoCodec = codec
-        self._epoch = epoch
-        self._times = SourceTime()
-        self._parameters: ParameterSets | None = None
-        self.stream = StreamDescription(codec, 0, 0, b_frames=False)
-
-    def frame(self, unit: AccessUnit) -> EncodedFrame:
-        stamp = self._times.stamp(unit.pts, unit.dts, unit.arrival)
-        if unit.parameters != self._parameters:
-            self._epoch += self._parameters is not None
-            self._parameters = unit.parameters
-            width, height = size_of_picture(self._codec, unit.data)
-            self.stream = StreamDescription(self._codec, width, height, b_frames=False)
-        elif unit.gap:
-            self._epoch += 1
-        if stamp.reordered and not self.stream.b_frames:
-            self.stream = replace(self.stream, b_frames=True)
-        return EncodedFrame(
-            "video",
-            self._codec,
-            unit.data,
-            stamp.pts,
-            CLOCK_RATE,
-            unit.arrival,
-            unit.keyframe,
-            self._epoch,
-            self.stream.width,
-            self.stream.height,
-            stamp.composition_offset,
-        )
 
 
 def _codec(name: str) -> VideoCodec:

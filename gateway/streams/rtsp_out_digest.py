@@ -20,9 +20,9 @@ NONCE_SECONDS = 300.0
 Verdict = Literal["missing", "wrong", "stale"]
 
 _PARAMETER = re.compile(r'([A-Za-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))')
-_HASHES: dict[str, Callable[[bytes], hashlib._Hash]] = {
-    "MD5": lambda data: hashlib.md5(data, usedforsecurity=False),
-    "SHA-256": hashlib.sha256,
+_HASHES: dict[str, Callable[[bytes], str]] = {
+    "MD5": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),
+    "SHA-256": lambda data: hashlib.sha256(data).hexdigest(),
 }
 _OF_NOBODY = secrets.token_hex(16)
 
@@ -81,7 +81,7 @@ def _response(method: str, given: dict[str, str], password: str) -> str | None:
         return None
 
     def hashed(*parts: str) -> str:
-        return algorithm(":".join(parts).encode()).hexdigest()
+        return algorithm(":".join(parts).encode())
 
     secret = hashed(given.get("username", ""), REALM, password)
     request = hashed(method, given.get("uri", ""))

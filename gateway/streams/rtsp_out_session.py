@@ -244,6 +244,9 @@ class Session:
             why: str = await player.run()
         except OSError:
             why = "connection_lost"
+        except Exception as defect:  # noqa: BLE001 - a defect ends the connection instead of leaving it without pictures
+            log.error("rtsp_playing_failed", **self._who(), error=type(defect).__name__)
+            why = "playing_failed"
         self.end(why)
 
 
@@ -262,6 +265,8 @@ def _without_query(uri: str) -> str:
 
 async def _parameters(bus: FrameBus) -> ParameterSets | None:
     """What a decoder needs to begin, from the newest keyframe or from one that comes in time."""
+    if bus.closed:
+        return None
     if bus.last_keyframe is not None and (found := parameters_of(bus.last_keyframe)).complete:
         return found
     coming = bus.subscribe("rtsp:describe", 1, "next_keyframe", keyframes_only=True)

@@ -7,7 +7,7 @@ import contextlib
 import random
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 import pytest
@@ -15,6 +15,7 @@ import structlog
 
 from gateway.refusals import Refusal
 from gateway.streams.bus import FrameBus
+from gateway.streams.frame import EncodedFrame
 from gateway.streams.rtsp_out import RtspLimits, RtspServer
 from gateway.streams.rtsp_out_digest import parameters
 
@@ -260,6 +261,37 @@ async def test_a_port_that_is_taken_is_named(door: Door) -> None:
     with pytest.raises(Refusal) as refused:
         await RtspServer(_nothing).start("192.0.2.1", 0)
     assert refused.value.reason == "address_unavailable"
+
+
+async def test_a_camera_that_changes_its_codec_has_to_be_asked_for_anew(
+    film: list[EncodedFrame], h265_film: list[EncodedFrame]
+) -> None:
+    bus = FrameBus()
+    bus.publish(film[0])
+    server = RtspServer({PATH: bus}.get)
+    door = Door(server, await server.start("127.0.0.1", 0))
+    reader = await door.reader()
+    assert "H264" in (await reader.ask("DESCRIBE")).body
+    await reader.play()
+    bus.publish(replace(h265_film[0], epoch=1))
+    assert await reader.ended()
+    again = await (await door.connect()).log_in(reader.login)
+    assert "H265" in (await again.ask("DESCRIBE")).body
+    await server.stop()
+
+
+async def test_a_stream_that_ends_ends_its_readers(film: list[EncodedFrame]) -> None:
+    bus = FrameBus()
+    bus.publish(film[0])
+    server = RtspServer({PATH: bus}.get)
+    door = Door(server, await server.start("127.0.0.1", 0))
+    reader = await door.reader()
+    await reader.play()
+    bus.close()
+    assert await reader.ended()
+    again = await (await door.connect()).log_in(reader.login)
+    assert (await again.ask("DESCRIBE")).status == 503
+    await server.stop()
 
 
 async def test_hostile_bytes_end_their_own_connection_only(door: Door) -> None:

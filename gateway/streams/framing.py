@@ -1,0 +1,57 @@
+"""From access units to the frames of the bus: their times, epoch and size; and what the stream turns out to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from gateway.streams.assembly import AccessUnit
+from gateway.streams.decoding import size_of_picture
+from gateway.streams.frame import EncodedFrame, VideoCodec
+from gateway.streams.nal import ParameterSets
+from gateway.streams.source_time import CLOCK_RATE, SourceTime
+
+
+@dataclass(frozen=True, slots=True)
+class StreamDescription:
+    """What the camera sends. ``b_frames``: pictures travel in another order than they are shown (browsers cannot)."""
+
+    codec: VideoCodec
+    width: int
+    height: int
+    b_frames: bool
+
+
+class Framing:
+    """One for each connection; ``epoch`` is that of its first frames."""
+
+    def __init__(self, codec: VideoCodec, epoch: int) -> None:
+        self._codec: VideoCodec = codec
+        self._epoch = epoch
+        self._times = SourceTime()
+        self._parameters: ParameterSets | None = None
+        self.stream = StreamDescription(codec, 0, 0, b_frames=False)
+
+    def frame(self, unit: AccessUnit) -> EncodedFrame:
+        stamp = self._times.stamp(unit.pts, unit.dts, unit.arrival)
+        if unit.parameters != self._parameters:
+            self._epoch += self._parameters is not None
+            self._parameters = unit.parameters
+            width, height = size_of_picture(self._codec, unit.data)
+            self.stream = StreamDescription(self._codec, width, height, b_frames=False)
+        elif unit.gap:
+            self._epoch += 1
+        if stamp.reordered and not self.stream.b_frames:
+            self.stream = replace(self.stream, b_frames=True)
+        return EncodedFrame(
+            "video",
+            self._codec,
+            unit.data,
+            stamp.pts,
+            CLOCK_RATE,
+            unit.arrival,
+            unit.keyframe,
+            self._epoch,
+            self.stream.width,
+            self.stream.height,
+            stamp.composition_offset,
+        )

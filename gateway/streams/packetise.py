@@ -50,10 +50,12 @@ def payloads(codec: VideoCodec, data: bytes, largest: int = LARGEST) -> list[byt
 
 
 class SharedPayloads:
-    """Packetises each frame once for all readers; ``kept`` frames are remembered."""
+    """Packetises each frame once for all readers; ``kept`` frames of together ``kept_bytes`` are remembered."""
 
-    def __init__(self, kept: int = 128) -> None:
+    def __init__(self, kept: int = 128, kept_bytes: int = 16 * 1024 * 1024) -> None:
         self._kept = kept
+        self._kept_bytes = kept_bytes
+        self._bytes = 0
         self._payloads: OrderedDict[int, _Made] = OrderedDict()
 
     def of(self, frame: EncodedFrame) -> list[bytes]:
@@ -62,8 +64,10 @@ class SharedPayloads:
             return held.payloads
         made = payloads("h264" if frame.codec == "h264" else "hevc", frame.data)
         self._payloads[id(frame)] = _Made(frame, made)
-        if len(self._payloads) > self._kept:
-            self._payloads.popitem(last=False)
+        self._bytes += len(frame.data)
+        while len(self._payloads) > self._kept or self._bytes > self._kept_bytes:
+            _, gone = self._payloads.popitem(last=False)
+            self._bytes -= len(gone.frame.data)
         return made
 
 

@@ -103,3 +103,15 @@ def test_a_real_film_survives(name: str, request: pytest.FixtureRequest) -> None
         codec: VideoCodec = "h264" if frame.codec == "h264" else "hevc"
         assert together_again(codec, shared.of(frame)) == nal_units(frame.data)
         assert shared.of(frame) is shared.of(frame)
+
+
+def test_what_is_remembered_is_bounded_in_bytes(film: list[EncodedFrame]) -> None:
+    shared = SharedPayloads(kept_bytes=len(film[0].data) + len(film[1].data))
+    first = shared.of(film[0])
+    shared.of(film[1])
+    assert shared.of(film[0]) is first
+    shared.of(film[2])
+    again = shared.of(film[0])
+    assert again is not first
+    assert again == first
+    SharedPayloads(kept_bytes=1).of(film[0])

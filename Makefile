@@ -74,7 +74,7 @@ format: $(VENV)/.test ## Bring the code into its form
 .PHONY: lint
 lint: $(VENV)/.test ## Form, mistakes, who may import whom
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
-	@$(BIN)/lint-imports --no-timestamp 2>&1 | grep -E 'KEPT|BROKEN|Contracts:' ; exit $${PIPESTATUS[0]}
+	@$(BIN)/lint-imports --no-logo --no-cache
 
 .PHONY: types
 types: $(VENV)/.test ## Types of all packages and of the console

@@ -57,7 +57,7 @@ async def main_job(folder: Path) -> dict[str, float | None]:
             figures[f"seconds_to_{hazard}_event"] = seconds
             say(f"{hazard}: event {event['no'] if event else 'never'} after {seconds} s")
             if event is not None:
-                clip = await _evidence(desk, event["no"])
+                clip = await evidence_of(desk, event["no"])
                 say(f"{hazard}: {clip}")
                 clips += [clip] if clip else []
         figures["clips_that_play"] = float(sum(clip.frames > 0 for clip in clips))
@@ -81,7 +81,7 @@ async def events_of_each(desk: DutyDesk, run: DemoRun) -> dict[str, tuple[Record
     return found
 
 
-async def _evidence(desk: DutyDesk, no: str) -> Clip | None:
+async def evidence_of(desk: DutyDesk, no: str) -> Clip | None:
     """The event's snapshot decodes; its clip, once there, is played to the end."""
 
     async def complete() -> Record | None:

@@ -50,12 +50,14 @@ class DemoRun:
 
 
 @asynccontextmanager
-async def demo_run(folder: Path, *, footage: Path | None = None, within: float = 300.0) -> AsyncIterator[DemoRun]:
+async def demo_run(
+    folder: Path, *, footage: Path | None = None, port: int | None = None, within: float = 300.0
+) -> AsyncIterator[DemoRun]:
     """Start the demo in ``folder`` and wait for its "ready" line, at most ``within`` seconds. Raises ``DemoFailed``."""
     films = ["--footage", str(footage)] if footage else []
     started = time.monotonic()
     process = await asyncio.create_subprocess_exec(
-        GATEWAY, "demo", "--port", str(free_port()), "--folder", str(folder), *films, stdout=PIPE, stderr=PIPE
+        GATEWAY, "demo", "--port", str(port or free_port()), "--folder", str(folder), *films, stdout=PIPE, stderr=PIPE
     )
     said: list[str] = []
     reading: asyncio.Task[None] | None = None

@@ -1,35 +1,40 @@
-"""What can be saved of a clip that a crash cut short: whole fragments, with their true bounds."""
+"""What can be saved of a clip that a crash or a full disk cut short: whole fragments, with their true bounds."""
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import av
 import av.error
 import structlog
+from av.container import InputContainer
 
-from gateway.streams.clip import ClosedClip, beginning_of, settled
+from gateway.streams.clip_file import Bounds, ClosedClip, closed_clip, settled
 
 log = structlog.get_logger(__name__)
 
 
 def recover_clip(path: Path) -> ClosedClip | None:
-    """The clip up to its last whole fragment, as a partial one; None where there is none, or its start is unknown."""
+    """The clip up to its last whole fragment, as a partial one; None where there is none, or its start is unknown.
+
+    A clip that was closed, but not noted before the crash, comes back as it was closed.
+    """
     try:
-        starts_at = float(json.loads(beginning_of(path).read_bytes())["starts_at"])
         end = _whole_until(path)
         if end is None:
             return None
-        os.truncate(path, end)
-        seconds = _seconds(path)
-    except (OSError, ValueError, KeyError, av.error.FFmpegError) as error:
-        log.warning("clip_not_recovered", error=type(error).__name__)
+        if end < path.stat().st_size:
+            os.truncate(path, end)
+        with av.open(str(path), "r") as container:
+            said = Bounds.read(container)
+            seconds = _seconds(container) if said.ends_at is None else None
+        if said.ends_at is not None:
+            return closed_clip(path, said.starts_at, said.ends_at, partial=said.partial)
+        return None if seconds is None else settled(path, said.starts_at, said.starts_at + seconds, partial=True)
+    except (OSError, ValueError, av.error.FFmpegError) as error:
+        log.warning("clip_not_recovered", error=type(error).__name__, detail=str(error))
         return None
-    if seconds is None:
-        return None
-    return settled(path, starts_at, starts_at + seconds, partial=True)
 
 
 def _whole_until(path: Path) -> int | None:
@@ -51,8 +56,11 @@ def _whole_until(path: Path) -> int | None:
     return end
 
 
-def _seconds(path: Path) -> float | None:
-    """From the first packet to the last; None without any."""
-    with av.open(str(path), "r") as container:
-        times = [float(p.dts * p.time_base) for p in container.demux(video=0) if p.dts is not None and p.size]
+def _seconds(container: InputContainer) -> float | None:
+    """From the first packet to the last, as they came; None without any."""
+    times = [
+        float(packet.dts * packet.time_base)
+        for packet in container.demux(video=0)
+        if packet.size and packet.dts is not None and packet.time_base is not None
+    ]
     return times[-1] - times[0] if times else None

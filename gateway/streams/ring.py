@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 
 from gateway.streams.frame import EncodedFrame
 
@@ -11,7 +12,7 @@ MOST_BYTES = 64 * 1024 * 1024
 
 
 class ClipRing:
-    """Whole groups of pictures; the oldest is let go when what is left still reaches ``seconds`` back."""
+    """Whole groups of pictures of one epoch; the oldest is let go when what is left still reaches ``seconds`` back."""
 
     def __init__(self, seconds: float, max_bytes: int = MOST_BYTES) -> None:
         self._seconds = seconds
@@ -20,9 +21,11 @@ class ClipRing:
         self.size_bytes = 0
 
     def add(self, frame: EncodedFrame) -> None:
-        """Keep a video frame; nothing is kept before the first keyframe."""
+        """Keep a video frame; nothing is kept before the first keyframe, and nothing of an epoch that is over."""
         if frame.kind != "video":
             return
+        if self._groups and self._groups[-1][0].epoch != frame.epoch:
+            self.clear()
         if frame.keyframe:
             self._groups.append([frame])
         elif self._groups:
@@ -43,12 +46,8 @@ class ClipRing:
 
     def since(self, at: float) -> list[EncodedFrame]:
         """From the last keyframe that arrived at or before ``at`` on, or from the oldest; of the newest epoch only."""
-        if not self._groups:
-            return []
-        epoch = self._groups[-1][-1].epoch
-        groups = [group for group in self._groups if group[0].epoch == epoch]
-        first = max((n for n, group in enumerate(groups) if group[0].arrival <= at), default=0)
-        return [frame for group in groups[first:] for frame in group]
+        first = max((n for n, group in enumerate(self._groups) if group[0].arrival <= at), default=0)
+        return [frame for group in islice(self._groups, first, None) for frame in group]
 
     def clear(self) -> None:
         self._groups.clear()

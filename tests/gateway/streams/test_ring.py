@@ -51,6 +51,15 @@ def test_a_new_epoch_is_not_mixed_with_the_old_one() -> None:
     assert [one.arrival for one in ring.since(0.0)] == [6.0, 7.0]
 
 
+def test_what_follows_a_reconnection_waits_for_its_own_keyframe() -> None:
+    ring = filled(30, 6)
+    ring.add(frame(6.0, epoch=1))
+    assert (ring.since(0.0), ring.size_bytes, ring.seconds_held) == ([], 0, 0.0)
+    ring.add(frame(7.0, keyframe=True, epoch=1))
+    ring.add(frame(8.0, epoch=1))
+    assert [one.arrival for one in ring.since(9.0)] == [7.0, 8.0]
+
+
 def test_too_many_bytes_let_go_of_the_oldest_groups() -> None:
     ring = ClipRing(1000, max_bytes=500)
     for at in range(10):

@@ -39,7 +39,9 @@ class RoomMedia(Protocol):
 
     async def open(self, room_id: str) -> None: ...
     async def close(self, room_id: str) -> None: ...
-    async def add_camera(self, room_id: str, member_id: str, code: str, until: float) -> None: ...
+    async def add_camera(self, room_id: str, member_id: str, code: str, until: float) -> None:
+        """A member that is there already is read anew, where the camera's stream is now."""
+
     async def add_person(self, room_id: str, member_id: str) -> None: ...
     async def remove(self, room_id: str, member_id: str) -> None: ...
     async def publish(self, room_id: str, member_id: str, offer: str) -> str: ...
@@ -286,12 +288,11 @@ class RoomRegister:
                 await self._bring_back(member)
 
     async def read_anew(self, codes: Collection[str]) -> None:
-        """The streams of these cameras have begun anew elsewhere: the rooms they are in read them there."""
+        """The streams of these cameras have begun anew: the rooms they are in read them where they are now."""
         query = select(RoomMemberRow).where(RoomMemberRow.camera_code.in_(codes), RoomMemberRow.left_at.is_(None))
         async with self._db.reading() as session:
             members = list(await session.scalars(query)) if codes else []
         for member in members:
-            await self._quietly_remove(member.room_id, member.id)
             await self._bring_back(member)
 
     async def _bring_back(self, member: RoomMemberRow) -> None:

@@ -36,8 +36,12 @@ log = structlog.get_logger(__name__)
 
 
 class RoomWorker:
+    """``_sources``: the cameras by room and member. A camera that is told of again is read at its new address from then
+    on; whoever watches it stays."""
+
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
+        self._sources: dict[tuple[str, str], RemoteSource] = {}
 
     async def handle(self, message: Message) -> Message | None:
         rooms = self._rooms
@@ -46,12 +50,14 @@ class RoomWorker:
                 await rooms.open_room(room_id)
             case CloseRoom(room_id):
                 await rooms.close_room(room_id)
+                for key in [key for key in self._sources if key[0] == room_id]:
+                    del self._sources[key]
             case AddCameraMember(room_id, member_id, url, username, password):
-                source = RemoteSource(StreamAddress(url, username, password), name=f"room-{member_id}")
-                await rooms.add_camera(room_id, member_id, source)
+                await self._add_camera(room_id, member_id, StreamAddress(url, username, password))
             case AddPersonMember(room_id, member_id):
                 await rooms.add_person(room_id, member_id)
             case RemoveMember(room_id, member_id):
+                self._sources.pop((room_id, member_id), None)
                 await rooms.remove(room_id, member_id)
             case PublishToRoom(room_id, member_id, offer):
                 return Answer(await rooms.publish(room_id, member_id, offer))
@@ -66,6 +72,15 @@ class RoomWorker:
             case _:
                 raise Refusal("invalid", "unexpected_message", "意外的消息", "unexpected message")
         return Done()
+
+    async def _add_camera(self, room_id: str, member_id: str, address: StreamAddress) -> None:
+        known = self._sources.get((room_id, member_id))
+        if known is not None:
+            known.readdress(address)
+            return
+        source = RemoteSource(address, name=f"room-{member_id}")
+        await self._rooms.add_camera(room_id, member_id, source)
+        self._sources[room_id, member_id] = source
 
     def samples(self) -> list[Sample]:
         counts = self._rooms.counts()

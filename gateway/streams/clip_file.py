@@ -79,7 +79,7 @@ class Bounds:
 
 def settled(path: Path, starts_at: float, ends_at: float, *, partial: bool) -> ClosedClip:
     """Make a plain MP4 of a fragmented one in its place, and sync it. Without room for both the fragmented one stays,
-    which plays as well, but browsers seek in it badly."""
+    which plays as well, but shows its first picture a second late."""
     plain = path.with_name(path.name + ".plain")
     try:
         _remux(path, plain, Bounds(starts_at, ends_at, partial))

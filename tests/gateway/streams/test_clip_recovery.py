@@ -175,3 +175,21 @@ def test_a_disk_without_any_room_leaves_no_clip(film: list[EncodedFrame]) -> Non
     assert refused.value.reason == "clip_disk_full"
     writer.write(film)
     assert writer.close() is None
+
+
+def test_a_folder_that_is_gone_is_a_clip_that_failed(tmp_path: Path, film: list[EncodedFrame]) -> None:
+    with pytest.raises(ClipFailed) as refused:
+        ClipWriter(tmp_path / "gone" / "clip.mp4").write(film)
+    assert refused.value.reason == "clip_not_written"
+    assert str(tmp_path) not in refused.value.en + refused.value.zh
+
+
+def test_a_clip_whose_index_cannot_be_put_in_front_stays_as_it_was_written(
+    tmp_path: Path, film: list[EncodedFrame]
+) -> None:
+    (tmp_path / "clip.mp4.plain").mkdir()
+    clip = being_written(tmp_path / "clip.mp4", film).close()
+    assert clip is not None
+    assert not clip.partial
+    assert b"moof" in clip.path.read_bytes()
+    assert pictures_of(clip) == len(film)

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.streams.clip import ClipFailed, ClipWriter, ClosedClip
 from gateway.streams.clip_recovery import recover_clip
-from gateway.streams.frame import EncodedFrame
+from gateway.streams.frame import EncodedFrame, VideoCodec
 
 FPS = 25
 
@@ -193,3 +193,15 @@ def test_a_clip_whose_index_cannot_be_put_in_front_stays_as_it_was_written(
     assert not clip.partial
     assert b"moof" in clip.path.read_bytes()
     assert pictures_of(clip) == len(film)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+@pytest.mark.parametrize("data", [b"", b"noise", b"\0\0\0\1\x65" + bytes(range(3, 250)), b"\0\0\0\1\x26\1\xaf\7\7"])
+def test_a_stream_that_no_decoder_could_begin_is_a_clip_that_failed(
+    tmp_path: Path, codec: VideoCodec, data: bytes
+) -> None:
+    writer = ClipWriter(tmp_path / "clip.mp4")
+    with pytest.raises(ClipFailed):
+        writer.write([EncodedFrame("video", codec, data, number * 3600, 90_000, 1.0, True) for number in range(3)])
+    assert writer.closed_early
+    assert writer.close() is None

@@ -109,23 +109,24 @@ async def killed_and_restarted(folder: Path) -> dict[str, float | None]:
 
         await until(raised, EVENT_WITHIN, every=0.05)
         seen = {alert["id"] for alert in await desk.alerts()}
-        journalled = await asyncio.to_thread(_journalled, folder)
+        held = await asyncio.to_thread(journalled, folder)
         run.kill()
         await run.process.wait()
     async with demo_run(folder) as run, DutyDesk(run.address) as desk:
         await desk.sign_in("duty", run.passwords["duty"])
-        wanted = seen | journalled
+        wanted = seen | held
 
         async def all_there() -> Record | None:
             return {} if wanted <= {alert["id"] for alert in await desk.alerts()} else None
 
         await until(all_there, 30)
         ids = [alert["id"] for alert in await desk.alerts()]
-    say(f"kill -9: {len(seen)} alerts stored, {len(journalled - seen)} more journalled; {len(ids)} after the restart")
+    say(f"kill -9: {len(seen)} alerts stored, {len(held - seen)} more journalled; {len(ids)} after the restart")
     return {"kill_lost": float(len(wanted - set(ids))), "kill_doubled": float(len(ids) - len(set(ids)))}
 
 
-def _journalled(folder: Path) -> set[str]:
+def journalled(folder: Path) -> set[str]:
+    """Ids of the alerts that lie in the workers' journals."""
     return {path.parent.name for path in (folder / "journal").glob("*/*/alert.json")}
 
 

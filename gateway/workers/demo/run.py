@@ -6,7 +6,8 @@ import asyncio
 import os
 import secrets
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import structlog
@@ -21,6 +22,7 @@ from gateway.refusals import Refusal
 from gateway.settings import Settings
 from gateway.storage.database import Database
 from gateway.storage.migrations import migrate
+from gateway.virtual.camera import VirtualCamera
 from gateway.virtual.fleet import VirtualFleet
 from gateway.workers.control.instance import bound_socket
 from gateway.workers.control.service import serve
@@ -44,23 +46,35 @@ async def run_demo(*, port: int, folder: Path, fresh: bool, footage: Path | None
     settings = demo_settings(folder, port)
     with bound_socket(settings.http):  # before minutes are spent on pictures that nobody could see
         pass
-    console.print(f"日志 log: {folder / 'gateway.log'}", markup=False)
-    _log_to(folder / "gateway.log")
     camera_password, passwords = secrets.token_urlsafe(12), {name: secrets.token_urlsafe(9) for name in ROLES}
     shown = cameras(camera_password, footage)
     if not shown:
         raise Refusal(
             "not_found", "no_footage", f"{footage} 中没有视频文件。", f"There is no film in {footage}.", field="footage"
         )
-    await _make_accounts(settings, passwords)
-    fleet = VirtualFleet(shown, folder / "footage")
+    console.print(f"日志 log: {folder / 'gateway.log'}", markup=False)
+    with _log_in(folder / "gateway.log"):
+        await _make_accounts(settings, passwords)
+        await _play(settings, VirtualFleet(shown, folder / "footage"), shown, camera_password, passwords, console)
+    console.print("已结束 ended")
+
+
+async def _play(
+    settings: Settings,
+    fleet: VirtualFleet,
+    shown: tuple[VirtualCamera, ...],
+    camera_password: str,
+    passwords: dict[str, str],
+    console: Console,
+) -> None:
+    """Cameras, then the service on them, until it is told to end."""
     with Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True) as bars:
         console.print("准备虚拟摄像机画面（首次约一分钟）Preparing pictures (about a minute the first time)")
         tasks = {camera.footage.name: bars.add_task(camera.footage.name, total=1.0) for camera in shown}
         await fleet.start(lambda name, share: bars.update(tasks[name], completed=share))
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    ending = asyncio.Event()
     try:
-        ending = asyncio.Event()
         serving = asyncio.create_task(serve(settings, on_ready=ready.set_result, ending=ending))
         showing = asyncio.create_task(_show(ready, fleet, camera_password, passwords, console))
         await asyncio.wait({serving, showing}, return_when=asyncio.FIRST_COMPLETED)
@@ -71,7 +85,6 @@ async def run_demo(*, port: int, folder: Path, fresh: bool, footage: Path | None
             await showing
     finally:
         await fleet.stop()
-    console.print("已结束 ended")
 
 
 async def _show(
@@ -142,9 +155,16 @@ def _make_room(folder: Path, fresh: bool) -> Path:
     return folder
 
 
-def _log_to(path: Path) -> None:
+@contextmanager
+def _log_in(path: Path) -> Iterator[None]:
     """The log of this process and of the workers it starts goes to a file, so that the screen stays readable."""
+    screen = os.dup(2)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(handle, 2)
     os.close(handle)
     configure_logs("json", process="control")
+    try:
+        yield
+    finally:
+        os.dup2(screen, 2)
+        os.close(screen)

@@ -31,8 +31,8 @@ app.add_typer(users_app, name="users")
 app.add_typer(db_app, name="db")
 app.add_typer(cameras_app, name="cameras")
 app.add_typer(models_app, name="models")
-console = Console()
-errors = Console(stderr=True)
+console = Console(soft_wrap=True)
+errors = Console(stderr=True, soft_wrap=True)
 
 BAD_SETTINGS, REFUSED = 2, 1
 
@@ -103,7 +103,7 @@ def tls(
     from gateway.certificates import make_certificates
 
     async def work() -> None:
-        made = make_certificates(folder, tuple(names), system_clock())
+        made = make_certificates(folder.absolute(), tuple(names), system_clock())
         console.print(f"GATEWAY_HTTP__CERTIFICATE={made.certificate}", markup=False)
         console.print(f"GATEWAY_HTTP__PRIVATE_KEY={made.private_key}", markup=False)
         console.print(f"请在各席位安装 Install on every seat: {made.authority}", markup=False)

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sqlite3
+import ssl
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -152,6 +153,33 @@ async def test_a_wrong_setting_is_named_with_its_variable(tmp_path: Path) -> Non
     status, said = await refused(tmp_path, CAMERAS__PER_WORKER="many")
     assert status == 2
     assert "GATEWAY_CAMERAS__PER_WORKER" in said
+
+
+async def test_with_a_certificate_of_its_own_authority_it_speaks_https_alone(tmp_path: Path) -> None:
+    made = await asyncio.create_subprocess_exec(
+        GATEWAY, "tls", "127.0.0.1", "--folder", str(tmp_path / "keys"), env=environment(tmp_path), stdout=PIPE
+    )
+    said = (await made.communicate())[0].decode()
+    named = dict(line.split("=", 1) for line in said.splitlines() if line.startswith("GATEWAY_"))
+    settings = {name.removeprefix("GATEWAY_"): value for name, value in named.items()}
+    authority = said.splitlines()[-1].rpartition(": ")[2]
+    async with serving(tmp_path, **settings) as (_process, address):
+        assert address.startswith("https://127.0.0.1:")
+        trusted = ssl.create_default_context(cafile=authority)
+        async with httpx.AsyncClient(verify=trusted, trust_env=False) as http:
+            assert (await http.get(f"{address}/healthz")).status_code == 200
+        async with httpx.AsyncClient(trust_env=False) as stranger:
+            with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+                await stranger.get(f"{address}/healthz")
+            with pytest.raises(httpx.HTTPError):
+                await stranger.get(address.replace("https", "http") + "/healthz")
+
+
+async def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    status, said = await refused(tmp_path, HTTP__CERTIFICATE=str(tmp_path / "gone.pem"))
+    assert status == 1
+    assert "certificate_unusable" in said
+    assert "gone.pem" in said
 
 
 async def test_off_loopback_it_wants_a_certificate(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
@@ -47,7 +48,7 @@ def sole_instance(data_folder: Path) -> Iterator[None]:
 
 
 def bound_socket(http: HttpSettings) -> socket.socket:
-    """The listening socket. Raises Refusal ``port_taken`` or ``https_required``."""
+    """The listening socket. Raises Refusal ``port_taken``, ``https_required`` or ``certificate_unusable``."""
     if not _loopback(http.host) and (http.certificate is None or http.private_key is None):
         raise Refusal(
             "invalid",
@@ -56,6 +57,8 @@ def bound_socket(http: HttpSettings) -> socket.socket:
             "Listening off loopback needs a certificate; make one with `gateway tls`.",
             field="http.certificate",
         )
+    if http.certificate is not None:
+        _check_certificate(http.certificate, http.private_key)
     family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -71,6 +74,19 @@ def bound_socket(http: HttpSettings) -> socket.socket:
             field="http.port",
         ) from error
     return listening
+
+
+def _check_certificate(certificate: Path, private_key: Path | None) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, private_key)
+    except OSError as error:  # an SSLError is one too: no PEM, or a key of another certificate
+        raise Refusal(
+            "invalid",
+            "certificate_unusable",
+            f"证书 {certificate} 或其私钥无法使用：{error.strerror or error}",
+            f"The certificate {certificate} or its private key cannot be used: {error.strerror or error}",
+            field="http.certificate",
+        ) from error
 
 
 def _loopback(host: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Locator, Page, async_playwright
 
 STEP_MS = 20_000
 SEEN_WITHIN = 40.0
@@ -74,7 +74,7 @@ async def meet(browser: Browser, address: str, username: str, password: str, cam
     began = time.monotonic()
     first, second = [await signed_in(browser, address, username, password) for _ in range(2)]
     await first.get_by_test_id("nav-rooms").click()
-    await first.get_by_test_id("room-title").fill("应急会商")
+    await field(first, "room-title").fill("应急会商")
     await first.get_by_test_id("room-create").click()
     await first.wait_for_url("**/rooms/*")
     await second.goto(first.url)
@@ -95,11 +95,16 @@ async def signed_in(browser: Browser, address: str, username: str, password: str
     page = await context.new_page()
     page.set_default_timeout(STEP_MS)
     await page.goto(address)
-    await page.get_by_test_id("login-username").locator("input").fill(username)
-    await page.get_by_test_id("login-password").locator("input").fill(password)
+    await field(page, "login-username").fill(username)
+    await field(page, "login-password").fill(password)
     await page.get_by_test_id("login-submit").click()
     await page.get_by_test_id("nav-rooms").wait_for()
     return page
+
+
+def field(page: Page, test_id: str) -> Locator:
+    """The text field that bears the id, or stands in what bears it."""
+    return page.get_by_test_id(test_id).locator("xpath=descendant-or-self::*[self::input or self::textarea]").first
 
 
 async def add_camera(page: Page, camera: str) -> None:
@@ -110,7 +115,7 @@ async def add_camera(page: Page, camera: str) -> None:
     tile = page.get_by_test_id("room-tile").filter(has_text=camera)
     await purpose.or_(tile).first.wait_for()
     if await purpose.is_visible():
-        await purpose.locator("input, textarea").first.fill("应急会商")
+        await field(page, "grant-purpose").fill("应急会商")
         await page.get_by_test_id("grant-submit").click()
 
 

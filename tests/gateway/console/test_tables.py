@@ -29,7 +29,7 @@ def test_each_step_of_an_event_is_offered_where_the_service_takes_it() -> None:
 def test_what_a_role_opens_in_the_console_is_what_the_service_permits() -> None:
     source = _source("session/session.ts")
     groups: dict[str, list[str]] = {}
-    for name, roles in re.findall(r"^const (WATCH|DUTY|ROOMS|BUSINESS) = \[(.*)\]$", source, re.MULTILINE):
+    for name, roles in re.findall(r"^const (WATCH|DUTY|ROOMS|SET_UP|BUSINESS) = \[(.*)\]$", source, re.MULTILINE):
         groups[name] = _roles(roles, groups)
     opens = re.search(r"const OPENS = \{(.*?)\n\}", source, re.DOTALL)
     assert opens is not None

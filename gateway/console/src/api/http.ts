@@ -28,6 +28,8 @@ export interface Ask {
   signal?: AbortSignal
   /** Lets the request outlive the page. */
   keepalive?: boolean
+  /** For what takes the gateway long, such as asking a camera. */
+  limitMs?: number
 }
 
 /** The answer if it is a success; throws `Problem` otherwise. `path` stands under /api/v1, or is a whole Location. */
@@ -37,7 +39,7 @@ export async function send(path: string, ask: Ask = {}): Promise<Response> {
   if (ask.json !== undefined) headers['Content-Type'] = 'application/json'
   else if (ask.contentType !== undefined) headers['Content-Type'] = ask.contentType
   if (method !== 'GET' && csrfToken !== '') headers['X-CSRF-Token'] = csrfToken
-  const limit = AbortSignal.timeout(TIMEOUT_MS)
+  const limit = AbortSignal.timeout(ask.limitMs ?? TIMEOUT_MS)
   let answer: Response
   try {
     answer = await fetch(path.startsWith(`${API}/`) ? path : API + path, {

@@ -65,12 +65,16 @@ export async function signOut(): Promise<void> {
 const WATCH = ['duty_officer', 'duty_leader', 'dispatcher', 'commander', 'checker', 'machine']
 const DUTY = ['duty_officer', 'duty_leader', 'machine']
 const ROOMS = ['duty_officer', 'duty_leader', 'dispatcher', 'commander', 'machine']
+const SET_UP = ['system_admin', 'duty_leader', 'machine']
 const BUSINESS = [...WATCH, 'department', 'grid_member']
 const OPENS = {
   'alerts.read': WATCH,
   'alerts.assess': DUTY,
   'events.read': BUSINESS,
   'cameras.read': [...BUSINESS, 'system_admin'],
+  'cameras.write': SET_UP,
+  'cameras.discover': SET_UP,
+  'rules.read': [...WATCH, 'system_admin'],
   'video.view': WATCH,
   'evidence.view': BUSINESS,
   'stream.read': [...BUSINESS, 'system_admin'],

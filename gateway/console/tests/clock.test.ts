@@ -48,13 +48,18 @@ describe('a countdown', () => {
 })
 
 describe('a time of day', () => {
-  const local = (day: number, hour: number): string => new Date(2030, 0, day, hour, 5, 7).toISOString()
+  const now = Date.parse('2030-01-07T04:00:00Z')
+
+  it('is that of Asia/Shanghai, wherever the machine thinks it is', () => {
+    expect(clockTime('2030-01-07T01:05:07Z', now)).toBe('09:05:07')
+    expect(clockTime('2030-01-06T16:00:00Z', now)).toBe('00:00:00')
+  })
 
   it('has the day before it only where that is another', () => {
-    const now = new Date(2030, 0, 7, 12).getTime()
-    expect(clockTime(local(7, 9), now)).toBe('09:05:07')
-    expect(clockTime(local(6, 9), now)).toBe('01-06 09:05:07')
-    expect(clockTime(new Date(2029, 11, 31, 9, 5, 7).toISOString(), now)).toBe('2029-12-31 09:05:07')
-    expect(clockTime('soon', now)).toBe('soon')
+    expect(clockTime('2030-01-06T01:05:07Z', now)).toBe('01-06 09:05:07')
+    expect(clockTime('2029-12-31T01:05:07Z', now)).toBe('2029-12-31 09:05:07')
+    expect(clockTime('2029-12-31T16:05:07Z', now)).toBe('01-01 00:05:07')
   })
+
+  it('that is none is shown as it came', () => expect(clockTime('soon', now)).toBe('soon'))
 })

@@ -1,16 +1,42 @@
-// Times as the duty desk shows them: the machine's own zone, lengths in the shortest form that is still exact.
+// Times as the duty desk shows them: in the zone that records and numbers go by (Asia/Shanghai), wherever the machine
+// thinks it is; lengths in the shortest form that is still exact.
 
 const two = (value: number): string => String(value).padStart(2, '0')
 
+const civil = new Intl.DateTimeFormat('en-CA', {
+  timeZone: 'Asia/Shanghai',
+  year: 'numeric',
+  month: '2-digit',
+  day: '2-digit',
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  hourCycle: 'h23',
+})
+
+interface Civil {
+  year: string
+  day: string
+  time: string
+}
+
+function civilTime(ms: number): Civil {
+  const parts = Object.fromEntries(civil.formatToParts(ms).map((part) => [part.type, part.value]))
+  return {
+    year: parts.year ?? '',
+    day: `${parts.month}-${parts.day}`,
+    time: `${parts.hour}:${parts.minute}:${parts.second}`,
+  }
+}
+
 /** `09:05:07`, with the day before it when that is not today. */
 export function clockTime(at: string, nowMs: number): string {
-  const when = new Date(at)
-  if (Number.isNaN(when.getTime())) return at
-  const time = `${two(when.getHours())}:${two(when.getMinutes())}:${two(when.getSeconds())}`
-  const today = new Date(nowMs)
-  if (when.toDateString() === today.toDateString()) return time
-  const day = `${two(when.getMonth() + 1)}-${two(when.getDate())}`
-  return when.getFullYear() === today.getFullYear() ? `${day} ${time}` : `${when.getFullYear()}-${day} ${time}`
+  const ms = Date.parse(at)
+  if (Number.isNaN(ms)) return at
+  const when = civilTime(ms)
+  const today = civilTime(nowMs)
+  if (when.year !== today.year) return `${when.year}-${when.day} ${when.time}`
+  return when.day === today.day ? when.time : `${when.day} ${when.time}`
 }
 
 /** Whole seconds until `until`; negative once it is past. Rounded up, so that 0 means that it is over. */

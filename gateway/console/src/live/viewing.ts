@@ -3,7 +3,7 @@ import { readonly, ref } from 'vue'
 import { evidenceUrl } from '../api/events'
 import { asProblem, send, type Problem } from '../api/http'
 import { i18n } from '../i18n'
-import { ensureGrant } from '../media/grant'
+import { ensureGrant, grantRefused } from '../media/grant'
 import { onSignedOut } from '../session/session'
 
 const cited = ref<string | null>(null)
@@ -33,7 +33,7 @@ export async function whyNotShown(evidenceId: string): Promise<Problem | null> {
     return asProblem(new Error(i18n.global.t('evidence.unreadable')))
   } catch (error) {
     const problem = asProblem(error)
-    if (problem.reason.startsWith('grant_')) viewingRefused()
+    if (grantRefused(problem)) viewingRefused()
     return problem
   }
 }

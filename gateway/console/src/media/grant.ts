@@ -1,8 +1,8 @@
 // The registered reason for viewing: asked for once a shift, then cited by each view.
 import { readonly, ref } from 'vue'
-import { fetchJson } from '../api/http'
+import { fetchJson, type Problem } from '../api/http'
 import { serverNow } from '../live/server_clock'
-import { currentUser, onSignedOut } from '../session/session'
+import { currentUser, onSignedOut, sessionExpiresAt } from '../session/session'
 
 interface Grant {
   id: string
@@ -11,7 +11,8 @@ interface Grant {
   until: string
 }
 
-const SHIFT_MS = 8 * 3600_000
+/** The gateway takes twelve hours at most; a minute less, since the clocks differ. */
+const LONGEST_MS = 12 * 3600_000 - 60_000
 const SPARE_MS = 30_000
 
 const asked = ref(false)
@@ -41,8 +42,23 @@ export function ensureGrant(): Promise<string> {
   })
 }
 
+/** The gateway takes the grant no longer: the next `ensureGrant` asks. False where the refusal is about something else. */
+export function grantRefused(problem: Problem): boolean {
+  if (!problem.reason.startsWith('grant_')) return false
+  running = null
+  sessionStorage.removeItem(KEPT)
+  return true
+}
+
+/** Until the session ends, which is a shift. */
+export function grantEnds(): number {
+  const longest = serverNow() + LONGEST_MS
+  const session = Date.parse(sessionExpiresAt.value ?? '')
+  return Number.isNaN(session) ? longest : Math.min(session, longest)
+}
+
 export async function registerPurpose(purpose: string): Promise<void> {
-  const until = new Date(serverNow() + SHIFT_MS).toISOString()
+  const until = new Date(grantEnds()).toISOString()
   const scope = `platform:${currentUser.value?.platform ?? ''}`
   const grant = await fetchJson<Grant>('/access/grants', { method: 'POST', json: { purpose, scope, until } })
   running = grant

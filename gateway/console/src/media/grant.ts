@@ -42,9 +42,12 @@ export function ensureGrant(): Promise<string> {
   })
 }
 
+/** A new grant would be taken; one that does not reach a place (`grant_elsewhere`) would be refused again. */
+const ASKED_ANEW = ['grant_ended', 'grant_unknown', 'grant_missing']
+
 /** The gateway takes the grant no longer: the next `ensureGrant` asks. False where the refusal is about something else. */
 export function grantRefused(problem: Problem): boolean {
-  if (!problem.reason.startsWith('grant_')) return false
+  if (!ASKED_ANEW.includes(problem.reason)) return false
   running = null
   sessionStorage.removeItem(KEPT)
   return true

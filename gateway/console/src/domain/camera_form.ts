@@ -1,0 +1,75 @@
+// What is typed to register or change a camera, checked before the gateway is asked. Pure.
+import type { CameraAsked } from '../api/cameras'
+import { degrees, type Camera } from './camera'
+
+export interface Typed {
+  kind: 'onvif' | 'rtsp'
+  /** Whether address and login are given: always at registration, by choice at a change. */
+  readdress: boolean
+  reached: string
+  username: string
+  password: string
+  name: string
+  lng: string
+  lat: string
+  address: string
+  note: string
+}
+
+export type Field = 'reached' | 'name' | 'lng' | 'lat'
+
+export function blank(): Typed {
+  return {
+    kind: 'onvif', readdress: true, reached: '', username: '', password: '', name: '', lng: '', lat: '', address: '',
+    note: '',
+  }
+}
+
+export function typedOf(camera: Camera): Typed {
+  return {
+    ...blank(),
+    kind: camera.onvif_address === null ? 'rtsp' : 'onvif',
+    readdress: false,
+    // The path of a stream is not shown, since some hold the login, so it is typed anew.
+    reached: camera.onvif_address ?? '',
+    name: camera.name,
+    lng: camera.lng === null ? '' : String(camera.lng),
+    lat: camera.lat === null ? '' : String(camera.lat),
+    address: camera.address,
+    note: camera.note,
+  }
+}
+
+/** The first field of each fault and its word under `cameraForm.`. */
+export function faults(typed: Typed): Partial<Record<Field, string>> {
+  const found: Partial<Record<Field, string>> = {}
+  if (typed.readdress && typed.reached.trim() === '') found.reached = 'needed'
+  if (typed.name.trim() === '') found.name = 'needed'
+  if (degrees(typed.lng, 180) === null) found.lng = 'lngWrong'
+  if (degrees(typed.lat, 90) === null) found.lat = 'latWrong'
+  return found
+}
+
+/** What is asked of the gateway; of a change only what is different. `typed` has no faults. */
+export function askedOf(typed: Typed, before: Camera | null): CameraAsked {
+  const lng = degrees(typed.lng, 180) ?? 0
+  const lat = degrees(typed.lat, 90) ?? 0
+  const asked: CameraAsked = {}
+  if (typed.readdress) {
+    asked[typed.kind === 'onvif' ? 'onvif_address' : 'rtsp_url'] = typed.reached.trim()
+    asked.username = typed.username.trim()
+    asked.password = typed.password
+  }
+  if (before === null)
+    return { ...asked, name: typed.name.trim(), lng, lat, address: typed.address.trim(), note: typed.note.trim() }
+  if (typed.name.trim() !== before.name) asked.name = typed.name.trim()
+  if (typed.address.trim() !== before.address) asked.address = typed.address.trim()
+  if (typed.note.trim() !== before.note) asked.note = typed.note.trim()
+  if (lng !== before.lng || lat !== before.lat) Object.assign(asked, { lng, lat })
+  return { ...asked, revision: before.revision }
+}
+
+/** `a, b c` as addresses to search at. */
+export function targetsOf(text: string): string[] {
+  return text.split(/[\s,，;；]+/).filter((part) => part !== '')
+}

@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest'
+import type { Camera } from '../src/domain/camera'
+import { askedOf, blank, faults, targetsOf, typedOf } from '../src/domain/camera_form'
+
+const before = {
+  code: '99000000081322000001', name: '东门', onvif_address: 'http://127.0.0.1/onvif', lng: 120.5, lat: 30.25,
+  address: '测试路', note: '', revision: 7,
+} as Camera
+const typed = { ...blank(), reached: ' 127.0.0.1:80 ', username: 'viewer', password: ' p ', name: ' 东门 ', lng: '120.5', lat: '30.25' }
+
+describe('registering a camera', () => {
+  it('needs an address, a name and a place on the globe', () => {
+    expect(faults(blank())).toEqual({ reached: 'needed', name: 'needed', lng: 'lngWrong', lat: 'latWrong' })
+    expect(faults(typed)).toEqual({})
+  })
+
+  it('asks with one address, and leaves the password as it was typed', () => {
+    expect(askedOf(typed, null)).toEqual({
+      onvif_address: '127.0.0.1:80', username: 'viewer', password: ' p ', name: '东门', lng: 120.5, lat: 30.25,
+      address: '', note: '',
+    })
+    expect(askedOf({ ...typed, kind: 'rtsp' }, null)).not.toHaveProperty('onvif_address')
+  })
+})
+
+describe('changing a camera', () => {
+  it('sends only what is different, and the revision it was read at', () => {
+    expect(askedOf(typedOf(before), before)).toEqual({ revision: 7 })
+    expect(askedOf({ ...typedOf(before), name: '西门' }, before)).toEqual({ name: '西门', revision: 7 })
+  })
+
+  it('sends both coordinates where one has changed', () => {
+    expect(askedOf({ ...typedOf(before), lat: '30.26' }, before)).toEqual({ lng: 120.5, lat: 30.26, revision: 7 })
+  })
+
+  it('sends address and login only when asked to', () => {
+    const other = { ...typedOf(before), readdress: true, username: 'viewer', password: 'p' }
+    const reached = { onvif_address: 'http://127.0.0.1/onvif', username: 'viewer', password: 'p', revision: 7 }
+    expect(askedOf(other, before)).toEqual(reached)
+    expect(faults({ ...other, reached: ' ' })).toEqual({ reached: 'needed' })
+  })
+})
+
+it('reads the addresses to search at, however they are parted', () => {
+  expect(targetsOf(' 127.0.0.1:80，camera.test ;a ')).toEqual(['127.0.0.1:80', 'camera.test', 'a'])
+  expect(targetsOf('')).toEqual([])
+})

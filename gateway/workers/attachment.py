@@ -7,7 +7,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -68,18 +68,18 @@ async def serve(name: str, socket: Path, open_worker: OpenWorker) -> None:
         log.info("worker_ready", pid=os.getpid())
         reporting = asyncio.create_task(_report(channel, worker))
         waiting = asyncio.create_task(ending.wait())
-        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        reporting.cancel()
+        await asyncio.wait({running, waiting, reporting}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
+        if not reporting.cancel() and not channel.closed:
+            reporting.result()  # what it failed of ends the worker, and is said
     channel.close()
     await running
     log.info("worker_ended_cleanly")
 
 
 async def _report(channel: Channel, worker: Worker) -> None:
+    """A channel that is busy misses a report; without any, the supervisor would take the worker for dead."""
     while not channel.closed:
-        try:
+        with suppress(ChannelClosed):
             channel.send(MetricsReport(worker.samples()))
-        except ChannelClosed:
-            return
         await asyncio.sleep(METRICS_EVERY)

@@ -107,19 +107,15 @@ class Supervisor:
 
     async def _keep(self, state: WorkerState) -> None:
         while not self._stopping.is_set():
-            # preexec_fn: nothing but prctl runs between fork and exec
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                state.spec.module,
-                "--name",
-                state.spec.name,
-                "--socket",
-                str(self._socket),
-                stdin=asyncio.subprocess.DEVNULL,
-                preexec_fn=_die_with_parent,
-            )
+            try:
+                process = await self._started(state.spec)
+            except OSError as error:  # no memory or no file descriptor left for now
+                log.error("worker_not_started", worker=state.spec.name, error=str(error))
+                await self._pause(state)
+                continue
             state.pid, state.starts, state.last_word = process.pid, state.starts + 1, time.monotonic()
+            if self._stopping.is_set():
+                _signal(state.pid, signal.SIGTERM)
             watching = asyncio.create_task(self._kill_when_silent(state))
             try:
                 code = await process.wait()
@@ -134,8 +130,27 @@ class Supervisor:
             log.error("worker_ended", worker=state.spec.name, code=code, starts=state.starts)
             if self._on_exit is not None:
                 self._on_exit(state.spec.name, code)
-            state.history, delay = after_exit(state.history, time.monotonic())
-            await asyncio.sleep(delay)
+            await self._pause(state)
+
+    async def _started(self, spec: WorkerSpec) -> asyncio.subprocess.Process:
+        # preexec_fn: nothing but prctl runs between fork and exec
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            spec.module,
+            "--name",
+            spec.name,
+            "--socket",
+            str(self._socket),
+            stdin=asyncio.subprocess.DEVNULL,
+            preexec_fn=_die_with_parent,
+        )
+
+    async def _pause(self, state: WorkerState) -> None:
+        """Before the next start; the end of the service ends it."""
+        state.history, delay = after_exit(state.history, time.monotonic())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), delay)
 
     async def _kill_when_silent(self, state: WorkerState) -> None:
         while True:

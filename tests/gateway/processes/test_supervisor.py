@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -55,6 +58,35 @@ async def test_a_worker_that_says_nothing_is_killed_and_started_again(tmp_path: 
     state = supervisor.workers["camera-1"]
     await until(lambda: state.starts >= 2, seconds=10)
     await supervisor.stop(grace=2)
+
+
+async def test_a_worker_that_cannot_be_started_now_is_started_later(
+    tmp_path: Path, sleeper: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = asyncio.create_subprocess_exec
+    tried: list[object] = []
+
+    async def out_of_memory_once(*program: str, **options: Any) -> asyncio.subprocess.Process:
+        tried.append(program)
+        if len(tried) == 1:
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        return await start(*program, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", out_of_memory_once)
+    supervisor = Supervisor((WorkerSpec("camera-1", sleeper),), tmp_path / "s")
+    supervisor.start()
+    await until(lambda: supervisor.workers["camera-1"].pid is not None)
+    await supervisor.stop(grace=2)
+    assert len(tried) == 2
+
+
+async def test_ending_waits_for_no_worker_that_is_between_two_starts(tmp_path: Path) -> None:
+    supervisor = Supervisor((WorkerSpec("camera-1", "no_such_module"),), tmp_path / "s")
+    supervisor.start()
+    await until(lambda: len(supervisor.workers["camera-1"].history.exits) >= 3, seconds=20)
+    begun = time.monotonic()
+    await supervisor.stop(grace=8)
+    assert time.monotonic() - begun < 1
 
 
 async def test_only_the_process_that_was_started_may_use_a_name(tmp_path: Path, sleeper: str) -> None:

@@ -13,12 +13,14 @@ from gateway.clock import Clock
 from gateway.live import LiveHub, Notice
 from gateway.processes.messages import AssignCamera, HealthChanged, ReleaseCamera
 from gateway.processes.supervisor import Supervisor, WorkerSpec
+from gateway.refusals import Refusal
 from gateway.workers.control.links import WorkerLinks
 from gateway.workers.control.placement import Placement
 
 log = structlog.get_logger(__name__)
 
 CAMERA_WORKER = "gateway.workers.camera"
+NOTE_AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,15 @@ class PulledCamera:
     username: str | None
     password: str | None = field(repr=False)
     rules: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HealthHeard:
+    """A camera's state as it was told, and when."""
+
+    state: str
+    reason: str
+    at: datetime
 
 
 class PulledCameras(Protocol):
@@ -65,6 +76,14 @@ class Assignments:
         self._live = live
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
+        self._unnoted: dict[str, HealthHeard] = {}
+        self._noting: asyncio.Task[None] | None = None
+
+    async def close(self) -> None:
+        """Stop noting; at the next start every camera begins again anyway."""
+        if self._noting is not None:
+            self._noting.cancel()
+            await asyncio.gather(self._noting, return_exceptions=True)
 
     async def place_all(self) -> None:
         """Give every camera a worker; they are told when they are ready."""
@@ -85,7 +104,7 @@ class Assignments:
     async def worker_lost(self, worker: str) -> None:
         """Nobody looks at its cameras until it is back: what it said of them last is no state of now."""
         for code in self._placement.owned_by(worker):
-            await self._note(code, "connecting", "worker_away")
+            self._note(code, "connecting", "worker_away")
 
     async def changed(self, code: str) -> None:
         """A camera was added, changed or taken out."""
@@ -96,13 +115,34 @@ class Assignments:
         """A worker's report, if it still owns the camera."""
         if not self._placement.current(report.code, worker, report.fence):
             return
-        await self._note(report.code, report.state, report.reason)
+        self._note(report.code, report.state, report.reason)
 
-    async def _note(self, code: str, state: str, reason: str) -> None:
-        kept = await self._cameras.note_health(code, state, reason, self._clock())
-        if kept is not None:
-            platform, shown = kept
-            self._live.publish(Notice("camera.health", platform, shown))
+    def _note(self, code: str, state: str, reason: str) -> None:
+        """Keep what was heard, in its order: of each camera the newest word, again until the database takes it."""
+        self._unnoted.pop(code, None)
+        self._unnoted[code] = HealthHeard(state, reason, self._clock())
+        if self._noting is None or self._noting.done():
+            self._noting = asyncio.create_task(self._note_all(), name="note-health")
+
+    async def _note_all(self) -> None:
+        while self._unnoted:
+            code, heard = next(iter(self._unnoted.items()))
+            try:
+                kept = await self._cameras.note_health(code, heard.state, heard.reason, heard.at)
+            except Refusal as refusal:
+                log.warning("health_not_noted", camera=code, reason=refusal.reason)
+                if refusal.kind == "unavailable":
+                    await asyncio.sleep(NOTE_AGAIN_SECONDS)
+                    continue
+                kept = None
+            except Exception:  # one camera's fault must not leave the others with a state of the past
+                log.exception("health_not_noted", camera=code)
+                kept = None
+            if self._unnoted.get(code) is heard:
+                del self._unnoted[code]
+            if kept is not None:
+                platform, shown = kept
+                self._live.publish(Notice("camera.health", platform, shown))
 
     async def _assign(self, code: str) -> None:
         camera = await self._cameras.one(code)

@@ -156,6 +156,7 @@ class ControlProcess:
         media = CameraMedia(links, placement)
         rooms = RoomRegister(db, WorkerRoomMedia(links, media), live, clock)
         assignments = Assignments(cameras, placement, links, supervisor, live, clock)
+        stack.push_async_callback(assignments.close)
         dispatch = Dispatch(intake, assignments, rooms)
 
         def metrics() -> Iterable[Sample]:

@@ -1,0 +1,126 @@
+"""What workers say of their cameras is kept in its order, though the database be busy: never a state of the past."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.live import LiveHub
+from gateway.processes.messages import HealthChanged, Message
+from gateway.processes.supervisor import Supervisor
+from gateway.refusals import Refusal
+from gateway.settings import Settings
+from gateway.workers.control import assignments as under_test
+from gateway.workers.control.assignments import Assignments, PulledCamera
+from gateway.workers.control.links import WorkerLinks
+from gateway.workers.control.placement import Placement
+
+CODE = "99000000001310000001"
+NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
+
+
+class Records:
+    """Camera records on a database that is busy at first."""
+
+    def __init__(self, busy: int) -> None:
+        self.busy = busy
+        self.noted: list[tuple[str, str]] = []
+        self.asked = asyncio.Event()
+
+    async def pulled(self) -> list[PulledCamera]:
+        return [PulledCamera(CODE, "id", "hub", "rtsp://127.0.0.1/1", None, None)]
+
+    async def one(self, code: str) -> PulledCamera | None:
+        return (await self.pulled())[0]
+
+    async def note_health(self, code: str, state: str, reason: str, at: datetime) -> tuple[str, dict[str, Any]] | None:
+        self.asked.set()
+        await asyncio.sleep(0)
+        if self.busy:
+            self.busy -= 1
+            raise Refusal("unavailable", "database_busy", "数据库繁忙", "the database is busy")
+        self.noted.append((state, reason))
+        return "hub", {"code": code, "state": state}
+
+
+async def nothing(worker: str, message: Message | None = None) -> None:
+    """Whoever comes or goes: not of interest here."""
+
+
+@pytest.fixture
+async def placement() -> Placement:
+    placed = Placement(50)
+    placed.place(CODE)
+    return placed
+
+
+@pytest.fixture
+def records() -> Records:
+    return Records(busy=0)
+
+
+@pytest.fixture
+async def assigning(
+    records: Records, placement: Placement, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Assignments]:
+    monkeypatch.setattr(under_test, "NOTE_AGAIN_SECONDS", 0.01)
+    supervisor = Supervisor((), tmp_path / "s")
+    links = WorkerLinks(supervisor, Settings(data_folder=tmp_path).for_workers(), nothing, nothing, nothing)
+    assigning = Assignments(records, placement, links, supervisor, LiveHub(), lambda: NOW)
+    yield assigning
+    await assigning.close()
+
+
+def said(state: str, fence: int = 1) -> HealthChanged:
+    return HealthChanged(CODE, fence, state, state, NOW.timestamp())
+
+
+async def noted(records: Records, count: int) -> list[tuple[str, str]]:
+    async with asyncio.timeout(5):
+        while len(records.noted) < count:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    return records.noted
+
+
+async def test_a_state_that_was_told_while_the_database_was_busy_is_not_lost(
+    assigning: Assignments, records: Records
+) -> None:
+    records.busy = 3
+    await assigning.health("camera-1", said("live"))
+    assert await noted(records, 1) == [("live", "live")]
+
+
+async def test_only_the_newest_state_is_kept_once_the_database_is_back(
+    assigning: Assignments, records: Records
+) -> None:
+    records.busy = 2
+    await assigning.health("camera-1", said("live"))
+    await records.asked.wait()
+    await assigning.health("camera-1", said("stalled"))
+    await assigning.health("camera-1", said("offline"))
+    assert await noted(records, 1) == [("offline", "offline")]
+
+
+async def test_a_worker_that_came_back_is_not_overruled_by_its_own_end(
+    assigning: Assignments, records: Records, placement: Placement
+) -> None:
+    await assigning.worker_lost("camera-1")
+    await assigning.worker_ready("camera-1")
+    fence = placement.place(CODE).fence
+    await assigning.health("camera-1", said("live", fence))
+    assert (await noted(records, 1))[-1] == ("live", "live")
+
+
+async def test_what_an_earlier_owner_says_is_void(
+    assigning: Assignments, records: Records, placement: Placement
+) -> None:
+    placement.place(CODE)
+    await assigning.health("camera-1", said("live", fence=1))
+    await asyncio.sleep(0.05)
+    assert records.noted == []

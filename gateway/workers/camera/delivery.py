@@ -54,6 +54,7 @@ class AlertDelivery:
         self._recover_clip = recover_clip
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[str, int] = {}
+        self._telling: dict[str, asyncio.Task[None]] = {}
         self.refused = 0
 
     async def start(self) -> None:
@@ -75,7 +76,7 @@ class AlertDelivery:
     def raised(self, alert: AlertRaised) -> None:
         """A journalled alert; its clip follows by ``clip_closed`` or ``no_clip``."""
         self._waiting[alert.alert_id] = 2
-        self._begin(self._deliver_alert(alert))
+        self._telling[alert.alert_id] = self._begin(self._deliver_alert(alert))
 
     def clip_closed(self, evidence: EvidenceReady) -> None:
         self._begin(self._deliver_evidence(evidence))
@@ -92,10 +93,13 @@ class AlertDelivery:
             log.info("alert_seen_not_told", alert=alert_id)
 
     def ended(self, alert_id: str, at: float) -> None:
+        """Told after the alert itself: control takes the end of an alert that it does not know for done with."""
         self._begin(self._deliver_end(AlertEnded(alert_id, at)))
 
     async def _deliver_alert(self, alert: AlertRaised) -> None:
-        if isinstance(await self._until_answered(alert), AlertStored):
+        answer = await self._until_answered(alert)
+        del self._telling[alert.alert_id]
+        if isinstance(answer, AlertStored):
             await self._one_done(alert.alert_id)
 
     async def _deliver_evidence(self, evidence: EvidenceReady) -> None:
@@ -103,6 +107,9 @@ class AlertDelivery:
             await self._one_done(evidence.alert_id)
 
     async def _deliver_end(self, end: AlertEnded) -> None:
+        telling = self._telling.get(end.alert_id)
+        if telling is not None:
+            await asyncio.wait([telling])
         await self._until_answered(end)
 
     async def _one_done(self, alert_id: str) -> None:
@@ -146,7 +153,8 @@ class AlertDelivery:
             self._journal.close_clip(evidence)
         return evidence
 
-    def _begin(self, work: Coroutine[None, None, None]) -> None:
+    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task

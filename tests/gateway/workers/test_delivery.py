@@ -1,0 +1,241 @@
+"""Delivery: an alert is told until control has it, and forgotten only when its clip is stored beside it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from worker_parts import BEGUN, ControlPeer, alert, until
+
+from gateway.processes.messages import AlertEnded, AlertRaised, AlertSeen, EvidenceReady, Message
+from gateway.refusals import Refusal
+from gateway.workers.camera import delivery
+from gateway.workers.camera.delivery import AlertDelivery
+from gateway.workers.camera.journal import AlertJournal
+
+UNAVAILABLE = Refusal("unavailable", "disk_full", "磁盘已满", "disk full")
+INVALID = Refusal("invalid", "time_invalid", "时间无效", "a time is not valid")
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.04)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> AlertJournal:
+    return AlertJournal(tmp_path / "journal")
+
+
+def no_recovery(_alert_id: str, _path: Path) -> EvidenceReady | None:
+    return None
+
+
+@asynccontextmanager
+async def delivering(
+    control: ControlPeer,
+    journal: AlertJournal,
+    recover: Callable[[str, Path], EvidenceReady | None] = no_recovery,
+) -> AsyncIterator[AlertDelivery]:
+    found = AlertDelivery(control.channel, journal, recover)
+    await found.start()
+    try:
+        yield found
+    finally:
+        await found.stop()
+
+
+def clip(alert_id: str = "a1") -> EvidenceReady:
+    return EvidenceReady("e1", alert_id, "clip", "clip.mp4", "00" * 32, 5, BEGUN - 5, BEGUN + 20, False)
+
+
+def held(journal: AlertJournal) -> list[str]:
+    return [entry.alert.alert_id for entry in journal.entries()]
+
+
+def first_refusals(count: int, refusal: Refusal, kind: type[Message]) -> Callable[[Message], Exception | None]:
+    """Refuses the first ``count`` messages of one kind, and nothing else."""
+    left = [refusal] * count
+    return lambda message: left.pop() if left and isinstance(message, kind) else None
+
+
+async def test_the_journal_forgets_only_after_alert_and_clip_are_stored(
+    control: ControlPeer, journal: AlertJournal
+) -> None:
+    async with delivering(control, journal) as delivered:
+        placed = journal.raise_alert(alert(), b"jpeg")
+        delivered.raised(placed)
+        await until(lambda: not delivered.waiting)
+        assert control.told == [placed]
+        assert held(journal) == ["a1"]
+        delivered.clip_closed(clip())
+        await until(lambda: not delivered.waiting)
+        assert control.of(EvidenceReady) == [clip()]
+        assert held(journal) == []
+
+
+async def test_a_clip_stored_before_its_alert_does_not_let_the_journal_forget_the_alert(
+    control: ControlPeer, journal: AlertJournal
+) -> None:
+    may_pass = False
+    control.refuse = lambda message: UNAVAILABLE if isinstance(message, AlertRaised) and not may_pass else None
+    async with delivering(control, journal) as delivered:
+        delivered.raised(journal.raise_alert(alert(), b"jpeg"))
+        delivered.clip_closed(clip())
+        await until(lambda: delivered.waiting == 1 and len(control.of(AlertRaised)) > 2)
+        assert held(journal) == ["a1"]
+        may_pass = True
+        await until(lambda: not delivered.waiting)
+        assert held(journal) == []
+
+
+async def test_an_alert_without_a_clip_is_forgotten_once_it_is_stored(
+    control: ControlPeer, journal: AlertJournal
+) -> None:
+    async with delivering(control, journal) as delivered:
+        delivered.raised(journal.raise_alert(alert(), b"jpeg"))
+        delivered.no_clip("a1")
+        await until(lambda: not delivered.waiting)
+    assert held(journal) == []
+
+
+async def test_what_control_cannot_take_for_now_is_told_again_until_it_is_stored(
+    control: ControlPeer, journal: AlertJournal
+) -> None:
+    control.refuse = first_refusals(3, UNAVAILABLE, AlertRaised)
+    async with delivering(control, journal) as delivered:
+        placed = journal.raise_alert(alert(), b"jpeg")
+        delivered.raised(placed)
+        delivered.no_clip("a1")
+        await until(lambda: not delivered.waiting)
+    assert control.told == [placed] * 4
+    assert held(journal) == []
+
+
+async def test_a_control_that_does_not_answer_is_told_again(
+    control: ControlPeer, journal: AlertJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "ANSWER_SECONDS", 0.05)
+    control.deaf = 2
+    async with delivering(control, journal) as delivered:
+        placed = journal.raise_alert(alert(), b"jpeg")
+        delivered.raised(placed)
+        delivered.no_clip("a1")
+        await until(lambda: not delivered.waiting)
+    assert control.told == [placed] * 3
+    assert held(journal) == []
+
+
+@pytest.mark.parametrize("refused", [AlertRaised, EvidenceReady])
+async def test_what_control_will_never_take_is_told_once_and_stays_in_the_journal_for_a_person(
+    control: ControlPeer, journal: AlertJournal, refused: type[Message]
+) -> None:
+    control.refuse = lambda message: INVALID if isinstance(message, refused) else None
+    async with delivering(control, journal) as delivered:
+        delivered.raised(journal.raise_alert(alert(), b"jpeg"))
+        delivered.clip_closed(clip())
+        await until(lambda: not delivered.waiting)
+        assert delivered.refused == 1
+    assert len(control.of(refused)) == 1
+    assert held(journal) == ["a1"]
+
+
+async def test_stopping_leaves_in_the_journal_what_is_not_stored_and_the_next_start_brings_it(
+    control: ControlPeer, journal: AlertJournal
+) -> None:
+    control.refuse = lambda _message: UNAVAILABLE
+    async with delivering(control, journal) as delivered:
+        placed = journal.raise_alert(alert(), b"jpeg")
+        journal.close_clip(clip())
+        delivered.raised(placed)
+        delivered.clip_closed(clip())
+        await until(lambda: len(control.told) >= 4)
+    assert delivered.waiting == 0
+    assert held(journal) == ["a1"]
+    control.told.clear()
+    control.refuse = lambda _message: None
+    async with delivering(control, journal) as delivered:
+        await until(lambda: not delivered.waiting)
+    assert control.of(AlertRaised) == [placed]
+    assert control.of(EvidenceReady) == [clip()]
+    assert held(journal) == []
+
+
+async def test_a_clip_that_a_crash_cut_short_is_recovered_noted_and_told(
+    control: ControlPeer, journal: AlertJournal
+) -> None:
+    place = journal.begin("a1")
+    place.write_bytes(b"mp4 without an end")
+    journal.raise_alert(alert(), b"jpeg")
+    asked: list[tuple[str, Path]] = []
+
+    def recover(alert_id: str, path: Path) -> EvidenceReady | None:
+        asked.append((alert_id, path))
+        return clip(alert_id)
+
+    control.refuse = lambda message: UNAVAILABLE if isinstance(message, EvidenceReady) else None
+    async with delivering(control, journal, recover):
+        await until(lambda: control.of(EvidenceReady))
+    assert asked == [("a1", place)]
+    (entry,) = journal.entries()
+    # Noted: the next start tells the same clip under the same id, so that it is stored once.
+    assert entry.evidence == clip()
+
+
+async def test_an_alert_whose_clip_cannot_be_recovered_is_told_without_one(
+    control: ControlPeer, journal: AlertJournal
+) -> None:
+    journal.begin("a1")
+    placed = journal.raise_alert(alert(), b"jpeg")
+    async with delivering(control, journal) as delivered:
+        await until(lambda: not delivered.waiting)
+    assert control.told == [placed]
+    assert held(journal) == []
+
+
+async def test_a_clip_that_was_closed_before_the_crash_is_not_recovered_again(
+    control: ControlPeer, journal: AlertJournal
+) -> None:
+    journal.raise_alert(alert(), b"jpeg")
+    journal.close_clip(clip())
+
+    def recover(_alert_id: str, _path: Path) -> EvidenceReady | None:
+        pytest.fail("the clip was closed already")
+
+    async with delivering(control, journal, recover) as delivered:
+        await until(lambda: not delivered.waiting)
+    assert control.of(EvidenceReady) == [clip()]
+
+
+async def test_an_end_is_told_until_it_is_answered(control: ControlPeer, journal: AlertJournal) -> None:
+    control.refuse = first_refusals(2, UNAVAILABLE, AlertEnded)
+    async with delivering(control, journal) as delivered:
+        delivered.ended("a1", BEGUN)
+        await until(lambda: not delivered.waiting)
+    assert control.told == [AlertEnded("a1", BEGUN)] * 3
+
+
+async def test_an_end_never_overtakes_the_alert_that_it_ends(control: ControlPeer, journal: AlertJournal) -> None:
+    # Control takes the end of an alert that it does not know for done with: told first, it would be lost.
+    control.refuse = first_refusals(3, UNAVAILABLE, AlertRaised)
+    async with delivering(control, journal) as delivered:
+        delivered.raised(journal.raise_alert(alert(), b"jpeg"))
+        delivered.no_clip("a1")
+        delivered.ended("a1", BEGUN)
+        await until(lambda: not delivered.waiting)
+    assert [type(message) for message in control.told] == [AlertRaised] * 4 + [AlertEnded]
+
+
+async def test_that_a_hazard_lasts_is_told_once_and_a_lost_word_of_it_harms_nothing(
+    control: ControlPeer, journal: AlertJournal
+) -> None:
+    async with delivering(control, journal) as delivered:
+        delivered.seen("a1", BEGUN, 0.7)
+        await until(lambda: control.told)
+        assert control.told == [AlertSeen("a1", BEGUN, 0.7)]
+        control.channel.close()
+        delivered.seen("a1", BEGUN + 5, 0.7)
+        assert delivered.waiting == 0

@@ -138,8 +138,8 @@ class Rooms:
             for room in list(self._rooms.values()):
                 try:
                     await room.sweep()
-                except (OSError, RuntimeError) as error:  # one room's fault never stops the watch over the others
-                    log.error("room_sweep_failed", room=room.id, error=repr(error))
+                except Exception:  # one room's fault never stops the watch over the others
+                    log.exception("room_sweep_failed", room=room.id)
 
     def _room(self, room_id: str) -> Room:
         room = self._rooms.get(room_id)

@@ -6,7 +6,9 @@ The media side (the room worker) holds nothing that the register does not know: 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
@@ -98,6 +100,16 @@ class RoomState:
         }
 
 
+@asynccontextmanager
+async def undone(undo: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """What the media side was asked for is taken back when the rest fails: nobody would know of it any more."""
+    try:
+        yield
+    except BaseException:
+        await asyncio.shield(undo())
+        raise
+
+
 class RoomRegister:
     """Every change of a room goes through here: rules first, then media, then the database, then the live stream."""
 
@@ -124,7 +136,7 @@ class RoomRegister:
             id=room_id, platform=caller.platform, title=title, event_no=event_no, state="open",
             created_by=caller.username, created_at=now, ended_at=None,
         )  # fmt: skip
-        async with self._db.transaction() as session:
+        async with undone(lambda: self._quietly_close(room_id)), self._db.transaction() as session:
             session.add(room)
             await session.flush()
             await audit.append(
@@ -151,13 +163,13 @@ class RoomRegister:
         """A new member for the caller's browser; each browser that joins is one."""
         member = RoomMemberRow(
             id=new_id(), room_id=room_id, kind="person", name=caller.display_name, username=caller.username,
-            camera_code=None, state="invited", reason=None, joined_at=self._clock(), left_at=None, platform="",
+            camera_code=None, state="joined", reason=None, joined_at=self._clock(), left_at=None, platform="",
             grant_id=None,
         )  # fmt: skip
         async with self._db.reading() as session:
             _with_place(await _open_room(session, caller, room_id))
         await self._media.add_person(room_id, member.id)
-        async with self._db.transaction() as session:
+        async with undone(lambda: self._quietly_remove(room_id, member.id)), self._db.transaction() as session:
             state = _with_place(await _open_room(session, caller, room_id))
             member.platform = state.room.platform
             session.add(member)
@@ -171,23 +183,17 @@ class RoomRegister:
         """Bring a camera into the room, under the caller's viewing grant."""
         now = self._clock()
         async with self._db.transaction() as session:
-            state = _with_place(await _open_room(session, caller, room_id))
-            for present in state.members:
-                if present.camera_code == code:
-                    raise Refusal(
-                        "conflict", "camera_in_room", "该摄像机已在会议室中。", "The camera is in the room already.",
-                        field="camera_code",
-                    )  # fmt: skip
+            state = _without(code, _with_place(await _open_room(session, caller, room_id)))
             grant_id = await view(
                 session, caller, grant, Viewed("live", f"camera:{code}", code, platform, state.room.event_no), now
             )
         member = RoomMemberRow(
-            id=new_id(), room_id=room_id, kind="camera", name=name, username=None, camera_code=code, state="invited",
+            id=new_id(), room_id=room_id, kind="camera", name=name, username=None, camera_code=code, state="joined",
             reason=None, joined_at=now, left_at=None, platform=state.room.platform, grant_id=grant_id,
         )  # fmt: skip
         await self._media.add_camera(room_id, member.id, code, (now + LOAN).timestamp())
-        async with self._db.transaction() as session:
-            state = await _open_room(session, caller, room_id)
+        async with undone(lambda: self._quietly_remove(room_id, member.id)), self._db.transaction() as session:
+            state = _without(code, _with_place(await _open_room(session, caller, room_id)))
             session.add(member)
             await session.flush()
             await audit.append(session, self._act(caller, "room.add_camera", state, member), self._clock())
@@ -219,10 +225,7 @@ class RoomRegister:
             await session.flush()
             act = audit.Act(caller.username, "room.end", f"room:{room_id}", state.room.platform, why=state.room.title)
             await audit.append(session, act, now)
-        try:
-            await self._media.close(room_id)
-        except Refusal as refusal:  # a media side that is away is told nothing of this room when it is back
-            log.warning("room_not_closed", room=room_id, reason=refusal.reason)
+        await self._quietly_close(room_id)
         return self._told(RoomState(state.room, ()))
 
     async def publish(self, caller: Caller, room_id: str, member_id: str, offer: str) -> str:
@@ -306,6 +309,12 @@ class RoomRegister:
         except Refusal as refusal:
             log.warning("member_not_brought_back", room=member.room_id, member=member.id, reason=refusal.reason)
 
+    async def _quietly_close(self, room_id: str) -> None:
+        try:
+            await self._media.close(room_id)
+        except Refusal as refusal:  # a media side that is away is told nothing of this room when it is back
+            log.warning("room_not_closed", room=room_id, reason=refusal.reason)
+
     async def _quietly_remove(self, room_id: str, member_id: str) -> None:
         try:
             await self._media.remove(room_id, member_id)
@@ -352,6 +361,16 @@ def _with_place(state: RoomState) -> RoomState:
             f"会议室成员已满（{MOST_MEMBERS}）。",
             f"The room is full ({MOST_MEMBERS} members).",
         )
+    return state
+
+
+def _without(code: str, state: RoomState) -> RoomState:
+    """The state, if the camera is not in the room yet."""
+    if any(present.camera_code == code for present in state.members):
+        raise Refusal(
+            "conflict", "camera_in_room", "该摄像机已在会议室中。", "The camera is in the room already.",
+            field="camera_code",
+        )  # fmt: skip
     return state
 
 

@@ -51,7 +51,7 @@ class AlertJournal:
     def begin(self, alert_id: str) -> Path:
         """Make room for an alert that may come; answers where its clip goes."""
         folder = self._folder / alert_id
-        folder.mkdir(mode=0o700)
+        folder.mkdir(mode=0o700, exist_ok=True)  # the alert itself may have been quicker
         _sync_folder(self._folder)
         return folder / _CLIP
 

@@ -68,6 +68,8 @@ class ClipRecording:
             log.error("clip_failed", reason=failed.reason, detail=failed.en)
         except OSError as error:
             log.error("clip_failed", reason="disk", detail=str(error))
+        except Exception:  # a picture that FFmpeg chokes on must not leave the alert waiting for its clip for ever
+            log.exception("clip_failed", reason="defect")
         finally:
             self._coming.close()
         return await self._close(complete)
@@ -100,4 +102,6 @@ class ClipRecording:
             return await asyncio.to_thread(self._writer.close, complete)
         except ClipFailed as failed:
             log.error("clip_not_closed", reason=failed.reason, detail=failed.en)
-            return None
+        except Exception:  # as above
+            log.exception("clip_not_closed", reason="defect")
+        return None

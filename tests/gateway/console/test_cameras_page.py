@@ -1,0 +1,269 @@
+"""The cameras' page as people use it: a real ONVIF camera found and registered, watched live, changed and removed."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.async_api import Page, async_playwright, expect
+
+from gateway.access.passwords import Passwords
+from gateway.api.camera_network import CameraNetwork
+from gateway.api.pages import BUILT
+from gateway.api.services import Services
+from gateway.clock import system_clock
+from gateway.live import LiveHub, Notice
+from gateway.processes.messages import Answer, Snapshot, StreamLent
+from gateway.refusals import Refusal
+from gateway.settings import CameraSettings, Settings
+from gateway.storage.database import Database
+from gateway.storage.vault import Vault
+from gateway.streams.bus import FrameBus
+from gateway.streams.whep import WhepDoor
+from gateway.virtual import RenderedFootage, VirtualCamera, VirtualDevice, VirtualFleet
+from gateway.workers.control.camera_records import CameraRecords
+
+_spec = importlib.util.spec_from_file_location("webrtc_parts", Path(__file__).parents[1] / "webrtc_parts.py")
+assert _spec is not None
+assert _spec.loader is not None
+parts = importlib.util.module_from_spec(_spec)
+sys.modules[_spec.name] = parts
+_spec.loader.exec_module(parts)
+
+CHROMIUM = Path("/usr/bin/chromium")
+PASSWORD = "Correct-Horse-7"
+SECRET = "made-for-this-test"
+SMALL = RenderedFootage("quiet", seconds=2.0, fps=10, size=(320, 180))
+FILM = parts.film()
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
+    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
+]
+
+UserWith = Callable[..., Awaitable[str]]
+
+ADVANCES = """async (video) => {
+  const before = video.currentTime;
+  for (let tries = 0; tries < 100 && video.currentTime < before + 0.5; tries += 1)
+    await new Promise((done) => setTimeout(done, 50));
+  return [video.currentTime >= before + 0.5, video.videoWidth];
+}"""
+
+
+@dataclass
+class FilmMedia:
+    """``CameraMedia`` with the camera worker's own WHEP door, on a film instead of a pull."""
+
+    bus: FrameBus = field(default_factory=FrameBus)
+    door: WhepDoor = field(default_factory=lambda: WhepDoor(parts.LOOPBACK))
+    ended: list[str] = field(default_factory=list)
+
+    async def snapshot(self, code: str) -> Snapshot:
+        done, jpeg = cv2.imencode(".jpg", np.full((180, 320, 3), (40, 90, 160), np.uint8))
+        assert done
+        return Snapshot(jpeg.tobytes(), system_clock().timestamp())
+
+    async def open_viewing(self, code: str, session_id: str, offer: str) -> Answer:
+        return Answer((await self.door.open(self.bus, offer, viewing_id=session_id)).answer)
+
+    def close_viewing(self, session_id: str) -> None:
+        self.ended.append(session_id)
+
+    async def lend(self, code: str, reader: str, until: float) -> StreamLent:
+        raise Refusal("unavailable", "not_lent", "此处不转出视频流。", "No stream is lent here.")
+
+
+@pytest.fixture
+async def media() -> AsyncIterator[FilmMedia]:
+    media = FilmMedia()
+    yield media
+    await media.door.close_all()
+
+
+@pytest.fixture
+def records(sqlite_database: Database, tmp_path: Path) -> CameraRecords:
+    return CameraRecords(sqlite_database, Vault.at(tmp_path), Settings(data_folder=tmp_path).rules)
+
+
+@pytest.fixture
+def services(
+    sqlite_database: Database, tmp_path: Path, passwords: Passwords, media: FilmMedia, records: CameraRecords
+) -> Services:
+    return Services(
+        settings=Settings(data_folder=tmp_path, platform_code="hub"),
+        db=sqlite_database,
+        vault=Vault.at(tmp_path),
+        passwords=passwords,
+        live=LiveHub(),
+        cameras=records,
+        camera_network=CameraNetwork(CameraSettings(), system_clock),
+        media=media,
+    )
+
+
+@pytest.fixture
+async def page(address: str) -> AsyncIterator[Page]:
+    """A browser that takes media from this machine itself."""
+    arguments = ["--no-sandbox", "--allow-loopback-in-peer-connection"]
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
+        try:
+            page = await browser.new_page(viewport={"width": 1600, "height": 900}, locale="zh-CN")
+            page.set_default_timeout(20_000)
+            await page.goto(address)
+            yield page
+        finally:
+            await browser.close()
+
+
+@pytest.fixture(scope="session")
+def footage_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("footage")
+
+
+@pytest.fixture
+async def device(footage_folder: Path) -> AsyncIterator[VirtualDevice]:
+    fleet = VirtualFleet([VirtualCamera("东门", SMALL, "viewer", SECRET)], footage_folder, multicast=False)
+    async with fleet:
+        yield fleet.devices[0]
+
+
+async def sign_in(page: Page, username: str) -> None:
+    await page.get_by_test_id("login-username").fill(username)
+    await page.get_by_test_id("login-password").fill(PASSWORD)
+    await page.get_by_test_id("login-submit").click()
+    await page.get_by_test_id("nav-cameras").click()
+    await expect(page.get_by_test_id("link-state")).to_have_attribute("data-state", "open")
+
+
+async def fill(page: Page, **fields: str) -> None:
+    for name, text in fields.items():
+        await page.get_by_test_id(f"camera-form-{name}").fill(text)
+
+
+async def register(page: Page, device: VirtualDevice, name: str = "东门") -> None:
+    """By its RTSP address, without discovery."""
+    await page.get_by_test_id("camera-register").click()
+    await page.get_by_text("RTSP", exact=True).click()
+    await fill(page, reached=device.rtsp_url, username="viewer", password=SECRET, name=name, lng="120.5", lat="30.25")
+    await page.get_by_test_id("camera-form-submit").click()
+    await expect(page.get_by_test_id("camera-form")).to_have_count(0)
+    await expect(page.get_by_test_id("camera-detail")).to_be_visible()
+
+
+@asynccontextmanager
+async def film_on(media: FilmMedia) -> AsyncIterator[None]:
+    async with parts.playing(media.bus, FILM, ahead=20):
+        yield
+
+
+async def test_a_camera_is_found_on_the_network_and_registered(
+    page: Page, device: VirtualDevice, user_with: UserWith, services: Services, records: CameraRecords
+) -> None:
+    await sign_in(page, await user_with("system_admin"))
+    await expect(page.get_by_text("还没有登记摄像机")).to_be_visible()
+    await page.get_by_test_id("discovery-open").click()
+    await page.get_by_test_id("discovery-targets").fill(device.discovery_target)
+    await page.get_by_test_id("discovery-search").click()
+    found = page.get_by_test_id("discovery-device")
+    await expect(found).to_contain_text("东门")
+    await found.get_by_test_id("discovery-register").click()
+    await expect(page.get_by_test_id("camera-form-reached")).to_have_value(device.onvif_address)
+
+    await page.get_by_test_id("camera-form-submit").click()
+    await expect(page.get_by_test_id("camera-form")).to_contain_text("请填写 -180 至 180 之间的度数")
+    await fill(page, username="viewer", password="wrong", lng="120.5", lat="30.25")
+    await page.get_by_test_id("camera-form-submit").click()
+    await expect(page.get_by_test_id("camera-form").get_by_test_id("problem")).to_contain_text("口令错误")
+    await fill(page, password=SECRET)
+    await page.get_by_test_id("camera-form-submit").click()
+    await expect(page.get_by_test_id("camera-form")).to_have_count(0)
+    await expect(found).to_contain_text("已登记")
+    await page.keyboard.press("Escape")
+
+    row = page.get_by_test_id("camera-row")
+    await expect(row).to_contain_text("东门")
+    await expect(row.get_by_test_id("camera-state")).to_have_text("连接中")
+    detail = page.get_by_test_id("camera-detail")
+    await expect(detail.get_by_test_id("camera-facts")).to_contain_text("320×180")
+    await expect(detail.get_by_test_id("camera-rules")).to_contain_text("占道经营")
+    await expect(detail).to_contain_text("您的角色不能调阅视频")
+    await expect(detail.get_by_test_id("camera-play")).to_have_count(0)
+
+    code = await row.get_attribute("data-camera-code")
+    assert code is not None
+    kept = await records.note_health(code, "live", "", system_clock())
+    assert kept is not None
+    services.live.publish(Notice("camera.health", *kept))
+    await expect(row.get_by_test_id("camera-state")).to_have_text("正常")
+
+
+async def test_a_camera_is_watched_live_under_a_reason_and_an_old_picture_is_called_old(
+    page: Page, device: VirtualDevice, user_with: UserWith, media: FilmMedia
+) -> None:
+    await sign_in(page, await user_with("duty_leader"))
+    await register(page, device)
+    async with film_on(media):
+        await page.get_by_test_id("camera-play").click()
+        await page.get_by_test_id("grant-submit").click()
+        await expect(page.get_by_text("请填写调阅事由")).to_be_visible()
+        await page.get_by_test_id("grant-preset-patrol").click()
+        await expect(page.get_by_test_id("grant-purpose")).to_have_value("值班巡查")
+        await page.get_by_test_id("grant-submit").click()
+        video = page.get_by_test_id("live-video")
+        assert await video.evaluate(ADVANCES) == [True, parts.WIDTH]
+        await expect(page.get_by_test_id("live-state")).to_have_count(0)
+    await expect(page.get_by_test_id("live-state")).to_contain_text("以下不是实时画面", timeout=20_000)
+    async with film_on(media):
+        await expect(page.get_by_test_id("live-state")).to_have_count(0, timeout=20_000)
+        assert await video.evaluate(ADVANCES) == [True, parts.WIDTH]
+        media.ended.clear()
+        await page.get_by_test_id("camera-stop").click()
+        await parts.until(lambda: len(media.ended) == 1)
+    await page.get_by_test_id("camera-snapshot-ask").click()
+    await expect(page.get_by_test_id("camera-snapshot")).to_have_js_property("naturalWidth", 320)
+
+
+async def test_a_camera_is_changed_stopped_and_removed_after_asking(
+    page: Page, device: VirtualDevice, user_with: UserWith, records: CameraRecords
+) -> None:
+    await sign_in(page, await user_with("system_admin"))
+    await register(page, device)
+    detail = page.get_by_test_id("camera-detail")
+    await detail.get_by_test_id("camera-edit").click()
+    await fill(page, name="东门外", lat="30.26")
+    await page.get_by_test_id("camera-form-submit").click()
+    await expect(page.get_by_test_id("camera-row")).to_contain_text("东门外")
+    await expect(detail.get_by_test_id("camera-facts")).to_contain_text("120.50000, 30.26000")
+
+    await detail.get_by_test_id("camera-halt").click()
+    await page.get_by_role("button", name="确认").click()
+    await expect(detail.get_by_test_id("camera-state")).to_have_text("已停用")
+    assert await records.pulled() == []
+
+    await page.get_by_test_id("camera-search").fill("没有这个名字")
+    await expect(page.get_by_text("没有符合条件的摄像机")).to_be_visible()
+    await page.get_by_test_id("camera-search").fill("东门")
+    await expect(page.get_by_test_id("camera-row")).to_have_count(1)
+
+    await detail.get_by_test_id("camera-remove").click()
+    await page.get_by_role("button", name="确认").click()
+    await expect(page.get_by_test_id("camera-row")).to_have_count(0)
+    await expect(detail).to_have_count(0)
+
+
+async def test_who_may_not_set_up_cameras_sees_them_all_the_same(page: Page, user_with: UserWith) -> None:
+    await sign_in(page, await user_with("department"))
+    await expect(page.get_by_text("还没有登记摄像机")).to_be_visible()
+    await expect(page.get_by_test_id("camera-register")).to_have_count(0)
+    await expect(page.get_by_test_id("discovery-open")).to_have_count(0)

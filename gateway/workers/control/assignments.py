@@ -20,7 +20,8 @@ from gateway.workers.control.placement import Placement
 log = structlog.get_logger(__name__)
 
 CAMERA_WORKER = "gateway.workers.camera"
-NOTE_AGAIN_SECONDS = 1.0
+AGAIN_SECONDS = 1.0
+TOLD_WITHIN = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,14 @@ class Assignments:
         self._one_at_a_time = asyncio.Lock()
         self._unnoted: dict[str, HealthHeard] = {}
         self._noting: asyncio.Task[None] | None = None
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
-        """Stop noting; at the next start every camera begins again anyway."""
-        if self._noting is not None:
-            self._noting.cancel()
-            await asyncio.gather(self._noting, return_exceptions=True)
+        """Stop noting and telling; at the next start every camera begins again anyway."""
+        tasks = self._telling if self._noting is None else {*self._telling, self._noting}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def place_all(self) -> None:
         """Give every camera a worker; they are told when they are ready."""
@@ -107,9 +110,21 @@ class Assignments:
             self._note(code, "connecting", "worker_away")
 
     async def changed(self, code: str) -> None:
-        """A camera was added, changed or taken out."""
-        async with self._one_at_a_time:
-            await self._assign(code)
+        """A camera was added, changed or taken out. The change stands: while the database is away, or whoever asked
+        goes, its worker is told later. Answers when it has been told, or soon."""
+        telling = asyncio.create_task(self._tell_change(code))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
+        await asyncio.wait({telling}, timeout=TOLD_WITHIN)
+
+    async def _tell_change(self, code: str) -> None:
+        while True:
+            try:
+                async with self._one_at_a_time:
+                    return await self._assign(code)
+            except Refusal as refusal:
+                log.warning("change_not_told", camera=code, reason=refusal.reason)
+            await asyncio.sleep(AGAIN_SECONDS)
 
     async def health(self, worker: str, report: HealthChanged) -> None:
         """A worker's report, if it still owns the camera."""
@@ -132,7 +147,7 @@ class Assignments:
             except Refusal as refusal:
                 log.warning("health_not_noted", camera=code, reason=refusal.reason)
                 if refusal.kind == "unavailable":
-                    await asyncio.sleep(NOTE_AGAIN_SECONDS)
+                    await asyncio.sleep(AGAIN_SECONDS)
                     continue
                 kept = None
             except Exception:  # one camera's fault must not leave the others with a state of the past

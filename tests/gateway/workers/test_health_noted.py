@@ -36,6 +36,10 @@ class Records:
         return [PulledCamera(CODE, "id", "hub", "rtsp://127.0.0.1/1", None, None)]
 
     async def one(self, code: str) -> PulledCamera | None:
+        self.asked.set()
+        if self.busy:
+            self.busy -= 1
+            raise Refusal("unavailable", "database_busy", "数据库繁忙", "the database is busy")
         return (await self.pulled())[0]
 
     async def note_health(self, code: str, state: str, reason: str, at: datetime) -> tuple[str, dict[str, Any]] | None:
@@ -68,7 +72,7 @@ def records() -> Records:
 async def assigning(
     records: Records, placement: Placement, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Assignments]:
-    monkeypatch.setattr(under_test, "NOTE_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(under_test, "AGAIN_SECONDS", 0.01)
     supervisor = Supervisor((), tmp_path / "s")
     links = WorkerLinks(supervisor, Settings(data_folder=tmp_path).for_workers(), nothing, nothing, nothing)
     assigning = Assignments(records, placement, links, supervisor, LiveHub(), lambda: NOW)
@@ -124,3 +128,15 @@ async def test_what_an_earlier_owner_says_is_void(
     await assigning.health("camera-1", said("live", fence=1))
     await asyncio.sleep(0.05)
     assert records.noted == []
+
+
+async def test_a_change_is_told_though_the_database_is_busy_and_whoever_asked_is_gone(
+    assigning: Assignments, records: Records, placement: Placement
+) -> None:
+    records.busy = 3
+    asking = asyncio.create_task(assigning.changed(CODE))
+    await records.asked.wait()
+    asking.cancel()
+    async with asyncio.timeout(5):
+        while (owned := placement.owner(CODE)) is None or owned.fence < 2:
+            await asyncio.sleep(0.01)

@@ -51,6 +51,7 @@ class CameraEvidence:
         self._store = store
         self._recordings: dict[str, ClipRecording] = {}
         self._raised: set[str] = set()
+        self._ends: dict[str, float | None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.waiting_for_disk = 0
 
@@ -71,6 +72,7 @@ class CameraEvidence:
     def raise_alert(self, alert: AlertRaised, picture: Callable[[], bytes]) -> None:
         """Journal the alert with its snapshot (``picture`` makes the JPEG and blocks), then tell control."""
         self._raised.add(alert.alert_id)
+        self._ends[alert.alert_id] = None
         recording = self._recordings.get(alert.alert_id)
         if recording is not None:
             recording.finish_at(alert.raised_at + self._store.clip_after)
@@ -80,7 +82,11 @@ class CameraEvidence:
         self._store.delivery.seen(alert_id, at, score)
 
     def ended(self, alert_id: str, at: float) -> None:
-        self._store.delivery.ended(alert_id, at)
+        """Told after the alert: one that waits for the disk ends when it lies there."""
+        if alert_id in self._ends:
+            self._ends[alert_id] = at
+        else:
+            self._store.delivery.ended(alert_id, at)
 
     async def close(self) -> None:
         """Cut what is being written. Clips of raised alerts are kept, as partial ones; the others are dropped."""
@@ -101,6 +107,9 @@ class CameraEvidence:
         placed = await self._until_disk_takes(lambda: self._store.journal.raise_alert(alert, snapshot))
         log.info("alert_raised", camera=self._code, alert=alert.alert_id, hazard=alert.hazard, zone=alert.zone)
         self._store.delivery.raised(placed)
+        ended_at = self._ends.pop(alert.alert_id)
+        if ended_at is not None:
+            self._store.delivery.ended(alert.alert_id, ended_at)
         clip = await recording.closed() if recording is not None else None
         self._recordings.pop(alert.alert_id, None)
         self._raised.discard(alert.alert_id)

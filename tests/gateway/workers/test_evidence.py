@@ -1,0 +1,189 @@
+"""Evidence of a camera: an alert raised is journalled and told with its clip, whatever disk and camera do meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from worker_parts import BEGUN, ControlPeer, alert, film, until
+
+from gateway.processes.messages import AlertEnded, AlertRaised, EvidenceReady
+from gateway.streams.bus import FrameBus
+from gateway.streams.frame import EncodedFrame
+from gateway.streams.ring import ClipRing
+from gateway.workers.camera import evidence, recording
+from gateway.workers.camera.delivery import AlertDelivery
+from gateway.workers.camera.evidence import CameraEvidence, Store
+from gateway.workers.camera.journal import AlertJournal
+
+FILM = film(90)
+CLIP_AFTER = 2.0
+
+
+@dataclass
+class Scene:
+    """One camera's evidence, its bus, and the journal where all of it goes."""
+
+    bus: FrameBus
+    evidence: CameraEvidence
+    journal: AlertJournal
+    delivery: AlertDelivery
+    folder: Path
+    now: float = BEGUN
+
+    def send(self, frames: list[EncodedFrame]) -> None:
+        for frame in frames:
+            self.now = frame.arrival
+            self.bus.publish(frame)
+
+    @property
+    def on_disk(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir())
+
+    @property
+    def subscribers(self) -> int:
+        return self.bus.stats().subscribers
+
+
+@pytest.fixture
+async def scene(control: ControlPeer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
+    monkeypatch.setattr(recording, "PATIENCE", 0.05)
+    monkeypatch.setattr(evidence, "DISK_PAUSE", 0.02)
+    folder = tmp_path / "journal"
+    journal, bus, ring = AlertJournal(folder), FrameBus(), ClipRing(30)
+    bus.tap(ring.add)
+    delivery = AlertDelivery(control.channel, journal, lambda _alert_id, _path: None)
+    store = Store(journal, delivery, CLIP_AFTER, lambda: made.now)
+    made = Scene(bus, CameraEvidence("99000000001310000001", bus, ring, store), journal, delivery, folder)
+    yield made
+    await made.evidence.close()
+    await delivery.stop()
+
+
+async def test_an_alert_and_its_clip_from_before_the_hazard_reach_control_and_the_journal_is_empty(
+    control: ControlPeer, scene: Scene
+) -> None:
+    clips: list[bytes] = []
+
+    def keep(message: object) -> None:
+        if isinstance(message, EvidenceReady):
+            clips.append(Path(message.path).read_bytes())
+
+    control.refuse = keep
+    scene.send(FILM[:60])
+    scene.evidence.begin_clip("a1", since=BEGUN + 6.5)
+    scene.evidence.raise_alert(alert(raised_at=BEGUN + 6), lambda: b"jpeg")
+    await until(lambda: control.of(AlertRaised))
+    scene.send(FILM[60:85])
+    await until(lambda: control.of(EvidenceReady) and not scene.delivery.waiting)
+    (told,) = control.of(EvidenceReady)
+    # From the keyframe before ``since`` less the lead; until at least ``clip_after`` seconds after the alert.
+    assert told.starts_at == pytest.approx(BEGUN + 6 - evidence.LEAD)
+    assert told.ends_at >= BEGUN + 6 + CLIP_AFTER
+    assert not told.partial
+    assert [hashlib.sha256(clip).hexdigest() for clip in clips] == [told.sha256]
+    assert scene.on_disk == []
+    assert scene.subscribers == 0
+
+
+async def test_an_alert_is_told_at_once_and_its_clip_when_it_is_closed(control: ControlPeer, scene: Scene) -> None:
+    scene.send(FILM[:20])
+    scene.evidence.begin_clip("a1", since=BEGUN)
+    scene.evidence.raise_alert(alert(raised_at=FILM[19].arrival), lambda: b"jpeg")
+    await until(lambda: control.of(AlertRaised) and not scene.delivery.waiting)
+    assert control.of(EvidenceReady) == []
+    (entry,) = scene.journal.entries()
+    assert entry.alert == control.of(AlertRaised)[0]
+    assert Path(entry.alert.snapshot_path).read_bytes() == b"jpeg"
+
+
+async def test_an_alert_without_a_clip_is_told_and_forgotten(control: ControlPeer, scene: Scene) -> None:
+    scene.evidence.raise_alert(alert(), lambda: b"jpeg")
+    await until(lambda: control.told and not scene.delivery.waiting)
+    assert [type(message) for message in control.told] == [AlertRaised]
+    assert scene.on_disk == []
+
+
+async def test_a_clip_that_is_dropped_leaves_nothing_on_disk_and_tells_nothing(
+    control: ControlPeer, scene: Scene
+) -> None:
+    scene.send(FILM[:20])
+    scene.evidence.begin_clip("a1", since=BEGUN)
+    await until(lambda: (scene.folder / "a1" / "clip.mp4").exists())
+    scene.evidence.drop_clip("a1")
+    await until(lambda: scene.on_disk == [])
+    assert scene.subscribers == 0
+    scene.evidence.drop_clip("a1")  # once more, or one that was never begun: no harm
+    assert control.told == []
+
+
+async def test_a_disk_that_refuses_twice_loses_no_alert_and_doubles_none(
+    control: ControlPeer, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, refusals = scene.journal.raise_alert, [OSError(28, "No space left on device")] * 2
+    waited: list[int] = []
+
+    def raise_alert(raised: AlertRaised, snapshot: bytes) -> AlertRaised:
+        waited.append(scene.evidence.waiting_for_disk)
+        if refusals:
+            raise refusals.pop()
+        return whole(raised, snapshot)
+
+    monkeypatch.setattr(scene.journal, "raise_alert", raise_alert)
+    scene.evidence.raise_alert(alert(), lambda: b"jpeg")
+    await until(lambda: control.told and not scene.delivery.waiting)
+    assert len(control.of(AlertRaised)) == 1
+    assert waited == [1, 1, 1]
+    assert scene.evidence.waiting_for_disk == 0
+
+
+async def test_an_end_never_overtakes_an_alert_that_waits_for_the_disk(
+    control: ControlPeer, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, takes = scene.journal.raise_alert, False
+
+    def raise_alert(raised: AlertRaised, snapshot: bytes) -> AlertRaised:
+        if not takes:
+            raise OSError(28, "No space left on device")
+        return whole(raised, snapshot)
+
+    monkeypatch.setattr(scene.journal, "raise_alert", raise_alert)
+    scene.evidence.raise_alert(alert(), lambda: b"jpeg")
+    await until(lambda: scene.evidence.waiting_for_disk)
+    scene.evidence.ended("a1", BEGUN + 5)
+    takes = True
+    await until(lambda: len(control.told) == 2 and not scene.delivery.waiting)
+    assert [type(message) for message in control.told] == [AlertRaised, AlertEnded]
+    assert control.told[1] == AlertEnded("a1", BEGUN + 5)
+
+
+async def test_an_end_after_its_alert_is_told_at_once(control: ControlPeer, scene: Scene) -> None:
+    scene.send(FILM[:20])
+    scene.evidence.begin_clip("a1", since=BEGUN)
+    scene.evidence.raise_alert(alert(raised_at=FILM[19].arrival), lambda: b"jpeg")
+    await until(lambda: control.of(AlertRaised))
+    scene.evidence.ended("a1", BEGUN + 3)
+    # The clip is still being written: the end does not wait for it.
+    await until(lambda: control.of(AlertEnded))
+    assert scene.subscribers == 1
+
+
+async def test_closing_keeps_the_clips_of_raised_alerts_as_partial_ones_and_drops_the_others(
+    control: ControlPeer, scene: Scene
+) -> None:
+    scene.send(FILM[:20])
+    for alert_id in ("raised", "half-way"):
+        scene.evidence.begin_clip(alert_id, since=BEGUN)
+    scene.evidence.raise_alert(alert("raised", raised_at=FILM[19].arrival), lambda: b"jpeg")
+    control.refuse = lambda message: ConnectionError() if isinstance(message, EvidenceReady) else None
+    await until(lambda: control.of(AlertRaised))
+    await scene.evidence.close()
+    assert scene.on_disk == ["raised"]
+    (entry,) = scene.journal.entries()
+    assert entry.evidence is not None
+    assert entry.evidence.partial
+    assert entry.clip_path.stat().st_size == entry.evidence.size
+    assert scene.subscribers == 0

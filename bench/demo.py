@@ -99,30 +99,37 @@ async def evidence_of(desk: DutyDesk, no: str) -> Clip | None:
 
 
 async def killed_and_restarted(folder: Path) -> dict[str, float | None]:
-    """``kill -9`` as soon as an alert is there, and a restart: what was stored is stored once, what was not, comes."""
+    """``kill -9`` the moment an alert lies in the journal, and a restart: what was raised is there, once."""
     async with demo_run(folder) as run, DutyDesk(run.address) as desk:
         await desk.sign_in("duty", run.passwords["duty"])
-        before = {alert["id"] for alert in await desk.alerts()}
-
-        async def raised() -> Record | None:
-            return next((alert for alert in await desk.alerts() if alert["id"] not in before), None)
-
-        await until(raised, EVENT_WITHIN, every=0.05)
-        seen = {alert["id"] for alert in await desk.alerts()}
-        held = await asyncio.to_thread(journalled, folder)
+        stored = {alert["id"] for alert in await desk.alerts()}
+        await new_in_journal(folder)
         run.kill()
         await run.process.wait()
+    raised = await asyncio.to_thread(journalled, folder)
     async with demo_run(folder) as run, DutyDesk(run.address) as desk:
         await desk.sign_in("duty", run.passwords["duty"])
-        wanted = seen | held
+        wanted = stored | raised
 
         async def all_there() -> Record | None:
             return {} if wanted <= {alert["id"] for alert in await desk.alerts()} else None
 
         await until(all_there, 30)
         ids = [alert["id"] for alert in await desk.alerts()]
-    say(f"kill -9: {len(seen)} alerts stored, {len(held - seen)} more journalled; {len(ids)} after the restart")
+    say(f"kill -9: {len(stored)} alerts were stored, {len(raised)} journalled; {len(ids)} after the restart")
     return {"kill_lost": float(len(wanted - set(ids))), "kill_doubled": float(len(ids) - len(set(ids)))}
+
+
+async def new_in_journal(folder: Path) -> str:
+    """The id of an alert raised just now: journalled, its clip still being written. "" where none is raised."""
+    before = await asyncio.to_thread(journalled, folder)
+
+    async def raised() -> Record | None:
+        new = await asyncio.to_thread(journalled, folder) - before
+        return {"id": min(new)} if new else None
+
+    found = await until(raised, EVENT_WITHIN, every=0.02)
+    return str(found["id"]) if found else ""
 
 
 def journalled(folder: Path) -> set[str]:

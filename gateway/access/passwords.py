@@ -55,13 +55,13 @@ def checked_password(password: str, username: str = "") -> str:
     return password
 
 
-def random_password(length: int = 16) -> str:
+def random_password(username: str = "", length: int = 16) -> str:
     """A password that passes ``checked_password``, for a first login. No characters that look alike."""
     alphabet = "".join(sorted(set(string.ascii_letters + string.digits) - set("0O1lI"))) + "-_."
     while True:
         password = "".join(secrets.choice(alphabet) for _ in range(length))
         try:
-            return checked_password(password)
+            return checked_password(password, username)
         except Refusal:
             continue
 

@@ -22,7 +22,8 @@ from gateway.virtual.system_python import RtspProcess, ServedCamera, ServedStrea
 log = structlog.get_logger(__name__)
 
 _SERIALS = uuid.UUID("6f9d3c1e-6c54-5a0e-9a36-0d8a4c1f7e21")
-"""Namespace of the devices' identities: the same camera has the same one at every start."""
+"""Namespace of the devices' identities: the same camera out of the same folder has the same one at every start, and two
+fleets on one network are never taken for one another."""
 
 
 def _system_clock() -> datetime:
@@ -112,7 +113,7 @@ class VirtualFleet:
         device = Device(camera.username, camera.password, camera.quirks, posters, self._clock)
         await device.open(self._host)
         self._stack.push_async_callback(device.close)
-        identity = uuid.uuid5(_SERIALS, f"{number}:{camera.name}")
+        identity = uuid.uuid5(_SERIALS, f"{self._folder.absolute()}:{number}:{camera.name}")
         advertised = camera.quirks.advertised_host or self._host
         device.facts = DeviceFacts(
             name=camera.name,

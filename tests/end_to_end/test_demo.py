@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench.console_room import chromium, meet
-from bench.demo import CAMERA_IN_ROOM, HAZARDS, events_of_each, evidence_of, journalled, killed_and_restarted
+from bench.demo import CAMERA_IN_ROOM, HAZARDS, events_of_each, evidence_of, killed_and_restarted, new_in_journal
 from bench.demo_run import DemoFailed, demo_run, free_port
 from bench.duty_desk import DutyDesk, until
 
@@ -22,19 +22,6 @@ pytestmark = [
     pytest.mark.xdist_group("demo"),
     pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed"),
 ]
-
-
-async def new_in_journal(folder: Path) -> str:
-    """The id of an alert raised just now: journalled, its clip still being written."""
-    before = journalled(folder)
-
-    async def raised() -> dict[str, Any] | None:
-        new = journalled(folder) - before
-        return {"id": min(new)} if new else None
-
-    found = await until(raised, 90, every=0.05)
-    assert found is not None, "nothing was raised"
-    return str(found["id"])
 
 
 async def there_once_with_evidence(desk: DutyDesk, alert_id: str) -> None:
@@ -104,6 +91,7 @@ async def test_ended_in_the_middle_of_an_alert_it_is_there_once_with_its_evidenc
 ) -> None:
     async with demo_run(folder) as run:
         alert = await new_in_journal(folder)
+        assert alert, "nothing was raised"
         assert await run.stop() == 0
     async with demo_run(folder) as run, DutyDesk(run.address) as desk:
         await desk.sign_in("duty", run.passwords["duty"])
@@ -114,6 +102,7 @@ async def test_a_camera_worker_killed_in_the_middle_of_an_alert_loses_nothing(fo
     async with demo_run(folder) as run, DutyDesk(run.address) as desk:
         await desk.sign_in("duty", run.passwords["duty"])
         alert = await new_in_journal(folder)
+        assert alert, "nothing was raised"
         os.kill(worker_of(run.process.pid, "gateway.workers.camera"), signal.SIGKILL)
         await there_once_with_evidence(desk, alert)
         live = await until(lambda: all_live(desk), 40)

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from gateway.access import audit, users
-from gateway.access.passwords import Passwords
+from gateway.access.passwords import Passwords, random_password
 from gateway.clock import system_clock
 from gateway.grid.platforms import ensure_hub
 from gateway.refusals import Refusal
@@ -46,7 +46,7 @@ async def run_demo(*, port: int, folder: Path, fresh: bool, footage: Path | None
     settings = demo_settings(folder, port)
     with bound_socket(settings.http):  # before minutes are spent on pictures that nobody could see
         pass
-    camera_password, passwords = secrets.token_urlsafe(12), {name: secrets.token_urlsafe(9) for name in ROLES}
+    camera_password, passwords = secrets.token_urlsafe(12), {name: random_password(name) for name in ROLES}
     shown = cameras(camera_password, footage)
     if not shown:
         raise Refusal(

@@ -27,7 +27,7 @@ Controller = Annotated[Caller, Depends(permit("rooms.control"))]
 
 
 class Member(BaseModel):
-    """``state``: invited, joined, publishing, silent, gone."""
+    """``state``: joined, publishing, silent, gone."""
 
     id: str
     kind: str

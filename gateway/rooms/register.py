@@ -26,6 +26,7 @@ from gateway.processes.messages import MemberChanged
 from gateway.refusals import Refusal
 from gateway.storage.database import Database
 from gateway.storage.ids import new_id
+from gateway.storage.tables.events import EventRow
 from gateway.storage.tables.rooms import RoomMemberRow, RoomRow
 
 log = structlog.get_logger(__name__)
@@ -120,8 +121,11 @@ class RoomRegister:
         self._clock = clock
 
     async def create(self, caller: Caller, title: str, event_no: str | None) -> RoomState:
-        """Open a room. Refuses when too many are open (``rooms_too_many``) or the media side is away."""
+        """Open a room. Refuses an event that the caller does not see (``event_unknown``), when too many rooms are open
+        (``rooms_too_many``) or the media side is away."""
         async with self._db.reading() as session:
+            if event_no is not None:
+                await _seen_event(session, caller, event_no)
             query = select(func.count()).select_from(RoomRow).where(RoomRow.state == "open")
             if (await session.execute(query)).scalar_one() >= MOST_OPEN_ROOMS:
                 raise Refusal(
@@ -337,6 +341,12 @@ class RoomRegister:
 async def _present(session: AsyncSession, room_id: str) -> tuple[RoomMemberRow, ...]:
     query = select(RoomMemberRow).where(RoomMemberRow.room_id == room_id, RoomMemberRow.left_at.is_(None))
     return tuple(await session.scalars(query.order_by(RoomMemberRow.joined_at, RoomMemberRow.id)))
+
+
+async def _seen_event(session: AsyncSession, caller: Caller, event_no: str) -> None:
+    query = select(EventRow.id).where(EventRow.no == event_no, caller.visible(EventRow.platform))
+    if await session.scalar(query) is None:
+        raise Refusal("not_found", "event_unknown", "没有这一事件。", "There is no such event.", field="event_no")
 
 
 async def _found(session: AsyncSession, caller: Caller, room_id: str) -> RoomState:

@@ -38,7 +38,7 @@ class RoomMemberRow(RecordMixin, Base):
     name: Mapped[str] = mapped_column(String(100))
     username: Mapped[str | None] = mapped_column(String(64))
     camera_code: Mapped[str | None] = mapped_column(String(20))
-    state: Mapped[str] = mapped_column(String(16), default="invited")
+    state: Mapped[str] = mapped_column(String(16), default="joined")
     reason: Mapped[str | None] = mapped_column(String(200))
     grant_id: Mapped[str | None] = mapped_column(String(36))
     joined_at: Mapped[datetime]

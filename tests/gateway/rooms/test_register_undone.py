@@ -125,3 +125,9 @@ async def test_a_member_has_joined_from_the_first(register: RoomRegister) -> Non
     room = (await register.create(OFFICER, "会商", None)).room
     _state, member = await register.join(OFFICER, room.id)
     assert member.state == "joined"
+
+
+async def test_a_room_on_an_event_that_is_not_there_is_refused(register: RoomRegister, media: Media) -> None:
+    with pytest.raises(Refusal, match="event_unknown"):
+        await register.create(OFFICER, "会商", "E-of-nobody")
+    assert media.rooms == set()

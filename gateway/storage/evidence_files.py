@@ -14,6 +14,7 @@ import re
 import secrets
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,10 +105,10 @@ class EvidenceFiles:
         return path
 
     def _fill(self, place: Path, chunks: Iterator[bytes], sha256: str) -> None:
-        place.parent.mkdir(mode=0o700, exist_ok=True)
         draft = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
         digest = hashlib.sha256()
         try:
+            place.parent.mkdir(mode=0o700, exist_ok=True)
             with open(draft, "xb", opener=_private) as writer:
                 for chunk in chunks:
                     digest.update(chunk)
@@ -117,6 +118,8 @@ class EvidenceFiles:
             if digest.hexdigest() != sha256:
                 raise _damaged()
             draft.replace(place)
+            _sync_folder(place.parent)
+            _sync_folder(self._folder)
         except OSError as error:
             raise Refusal(
                 "unavailable",
@@ -125,9 +128,8 @@ class EvidenceFiles:
                 f"The evidence file cannot be written: {error.strerror}",
             ) from error
         finally:
-            draft.unlink(missing_ok=True)
-        _sync_folder(place.parent)
-        _sync_folder(self._folder)
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
 
     def _stored(self, place: Path) -> StoredFile:
         return StoredFile(str(place.relative_to(self._folder)), place.stat().st_size)

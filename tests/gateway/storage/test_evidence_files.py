@@ -119,3 +119,14 @@ async def test_an_id_that_is_none_names_no_file(files: EvidenceFiles, evidence_i
         await files.write(b"x", evidence_id, ".jpg")
     with pytest.raises(Refusal, match="evidence_name_invalid"):
         await files.write(b"x", new_id(), "/../x")
+
+
+async def test_a_disk_without_room_for_a_folder_is_refused_as_full(
+    files: EvidenceFiles, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path, **_how: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(Refusal, match="disk_full"):
+        await files.adopt(clip, new_id(), SHA, len(CONTENT))

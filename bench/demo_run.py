@@ -62,16 +62,17 @@ async def demo_run(
     said: list[str] = []
     reading: asyncio.Task[None] | None = None
     try:
-        async with asyncio.timeout(within):
-            address, ready_at, passwords = await _wait_until_ready(process, said)
+        try:
+            async with asyncio.timeout(within):
+                address, ready_at, passwords = await _wait_until_ready(process, said)
+        except TimeoutError:
+            raise DemoFailed(f"not ready within {within} s:\n" + "".join(said)) from None
         reading = asyncio.create_task(_read_on(process))
         run = DemoRun(process, address, started, ready_at, passwords)
         try:
             yield run
         finally:
             await run.stop()
-    except TimeoutError:
-        raise DemoFailed(f"not ready within {within} s:\n" + "".join(said)) from None
     finally:
         if reading is not None:
             reading.cancel()

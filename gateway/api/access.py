@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.access import audit, grants, users
 from gateway.access.caller import Caller
+from gateway.api.fields import Moment, one_line
 from gateway.api.guard import permit
 from gateway.api.services import Doors
 from gateway.storage.tables.access import User
@@ -20,9 +21,9 @@ router = APIRouter(tags=["access"])
 class GrantAsked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    purpose: str = Field(max_length=200, description="Why the video is viewed.")
+    purpose: Annotated[str, one_line] = Field(max_length=200, description="Why the video is viewed.")
     scope: str = Field(max_length=80, description="platform:CODE, camera:CODE or event:NO.")
-    until: AwareDatetime = Field(description="At most 12 hours ahead.")
+    until: Moment = Field(description="At most 12 hours ahead.")
 
 
 class Grant(BaseModel):
@@ -129,7 +130,7 @@ class UserAsked(BaseModel):
 
     username: str = Field(max_length=64)
     password: str = Field(max_length=256, repr=False)
-    display_name: str = Field(max_length=100)
+    display_name: Annotated[str, one_line] = Field(max_length=100)
     roles: list[str] = Field(max_length=20)
     platform: str | None = Field(default=None, max_length=32, description="Left out: this platform.")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
 
 from gateway.access.caller import Caller
+from gateway.api.fields import Moment, plain_text
 from gateway.api.guard import permit
 from gateway.api.services import Doors, Services
 from gateway.events.alert_states import AlertState, Verdict
@@ -37,7 +38,7 @@ class AssessmentAsked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     verdict: Verdict
-    reason: str = Field(default="", max_length=1000, description="Needed for false_positive.")
+    reason: Annotated[str, plain_text] = Field(default="", max_length=1000, description="Needed for false_positive.")
     into_alert: AlertId | None = Field(default=None, description="For merged: the alert it is merged into …")
     into_event: str | None = Field(default=None, max_length=64, description="… or the event.")
     revision: int | None = Field(default=None, ge=1)
@@ -57,8 +58,8 @@ async def list_alerts(
     event_no: Annotated[str | None, Query(max_length=64)] = None,
     platform: Annotated[str | None, Query(max_length=32)] = None,
     ended: Annotated[bool | None, Query(description="Whether the hazard is over.")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Raised at or after.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Raised before.")] = None,
+    since: Annotated[Moment | None, Query(description="Raised at or after.")] = None,
+    until: Annotated[Moment | None, Query(description="Raised before.")] = None,
     order: Literal["newest", "oldest"] = "newest",
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,

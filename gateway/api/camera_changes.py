@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from camera_registry.errors import CameraRefused
@@ -27,6 +27,7 @@ from gateway.api.camera_registration import (
     Line,
     Longitude,
     Name,
+    Note,
     Password,
     Username,
     address_given,
@@ -55,7 +56,7 @@ class CameraChange(BaseModel):
     grid: str | None = Field(default=None, max_length=32)
     address: Line | None = Field(default=None, description="The place in words.")
     status: Literal["in_use", "stopped"] | None = None
-    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)] | None = None
+    note: Note | None = None
     onvif_address: CameraAddress | None = None
     rtsp_url: CameraAddress | None = None
     username: Username | None = Field(default=None, description="With password.")

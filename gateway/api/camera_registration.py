@@ -22,6 +22,7 @@ from gateway.api.camera_lookup import found_camera
 from gateway.api.camera_network import CameraNetwork, refusal_of
 from gateway.api.camera_place import Place, owner_of, place_of
 from gateway.api.camera_shown import CameraShown, shown_camera
+from gateway.api.fields import one_line, plain_text
 from gateway.api.guard import permit
 from gateway.api.services import Doors, Services
 from gateway.live import Notice
@@ -31,10 +32,11 @@ from gateway.storage.tables.cameras import CameraRow
 
 router = APIRouter(tags=["cameras"])
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
-CameraAddress = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400)]
-Username = Annotated[str, StringConstraints(max_length=100)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), one_line]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), one_line]
+CameraAddress = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400), one_line]
+Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000), plain_text]
+Username = Annotated[str, StringConstraints(max_length=100), one_line]
 Password = Annotated[SecretStr, Field(max_length=200)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
@@ -140,7 +142,7 @@ class CameraAsked(BaseModel):
     industry: str = Field(default="08", max_length=2, description="Two digits of the code (08: city management).")
     network: str = Field(default="2", max_length=1, description="A digit of the code (2: the trade's own network).")
     endpoint_reference: Line | None = Field(default=None, description="As discovery gave it.")
-    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)] = ""
+    note: Note = ""
 
 
 def address_given(onvif_address: str | None, rtsp_url: str | None) -> tuple[str, str]:

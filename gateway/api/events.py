@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
 
 from gateway.access.caller import Caller
 from gateway.api.alerts import desk_of
+from gateway.api.fields import Moment, plain_text
 from gateway.api.guard import permit
 from gateway.api.services import Doors
 from gateway.events.event_states import OPEN
@@ -28,7 +29,9 @@ class EventList(BaseModel):
 class ActionAsked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    opinion: str = Field(default="", max_length=2000, description="Needed where a step needs a reason.")
+    opinion: Annotated[str, plain_text] = Field(
+        default="", max_length=2000, description="Needed where a step needs a reason."
+    )
     revision: int = Field(ge=1, description="The revision looked at; refused when the event was changed meanwhile.")
 
 
@@ -43,8 +46,8 @@ async def list_events(
     grid: Annotated[str | None, Query(max_length=32)] = None,
     platform: Annotated[str | None, Query(max_length=32)] = None,
     overdue: Annotated[bool | None, Query(description="Whether past the end of its clock.")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Reported at or after.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Reported before.")] = None,
+    since: Annotated[Moment | None, Query(description="Reported at or after.")] = None,
+    until: Annotated[Moment | None, Query(description="Reported before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> EventList:

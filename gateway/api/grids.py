@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from gateway.access import audit
 from gateway.access.caller import Caller
+from gateway.api.fields import one_line
 from gateway.api.guard import permit
 from gateway.api.services import Doors
 from gateway.grid import platforms
@@ -52,7 +53,7 @@ class PlatformAsked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     code: str = Field(pattern=r"^[a-z0-9_-]{1,32}$")
-    name: str = Field(min_length=1, max_length=100)
+    name: Annotated[str, one_line] = Field(min_length=1, max_length=100)
     kind: platforms.PlatformKind
     parent: str | None = None
 

@@ -34,8 +34,8 @@ class ConsolePages:
         await self._page(path)(scope, receive, send)
 
     def _page(self, path: str) -> Response:
-        wanted = (self._built / path.lstrip("/")).resolve()
-        if wanted.is_relative_to(self._built) and wanted.is_file():
+        wanted = self._file(path)
+        if wanted is not None:
             # Vite puts a hash of the content into the names under assets/, so those may be kept for ever.
             kept = "public, max-age=31536000, immutable" if "/assets/" in path else "no-cache"
             return FileResponse(wanted, headers={"Cache-Control": kept})
@@ -45,3 +45,10 @@ class ConsolePages:
         if first.is_file():
             return FileResponse(first, headers={"Cache-Control": "no-cache"})
         return HTMLResponse(_NOT_BUILT, headers={"Cache-Control": "no-cache"})
+
+    def _file(self, path: str) -> Path | None:
+        try:
+            wanted = (self._built / path.lstrip("/")).resolve()
+            return wanted if wanted.is_relative_to(self._built) and wanted.is_file() else None
+        except (OSError, ValueError):  # a name too long for a file, or one that holds a NUL
+            return None

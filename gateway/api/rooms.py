@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.access.caller import Caller
+from gateway.api.fields import one_line
 from gateway.api.front import PREFIX
 from gateway.api.guard import GrantCited, permit
 from gateway.api.media import MEDIA_TYPE, sdp_offer
@@ -62,7 +63,7 @@ class RoomList(BaseModel):
 class RoomAsked(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
-    title: str = Field(min_length=1, max_length=100)
+    title: Annotated[str, one_line] = Field(min_length=1, max_length=100)
     event_no: str | None = Field(default=None, max_length=64, description="The event that is consulted on.")
 
 

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from gateway.access.caller import Caller
+from gateway.api.fields import Moment
 from gateway.api.guard import permit
 from gateway.api.services import Doors
 from gateway.events.statistics import summary
@@ -46,8 +47,8 @@ class SummaryShown(BaseModel):
 async def read_summary(
     caller: Annotated[Caller, Depends(permit("statistics.read"))],
     doors: Doors,
-    since: Annotated[AwareDatetime | None, Query(description="Left out: 30 days before the end.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Left out: now.")] = None,
+    since: Annotated[Moment | None, Query(description="Left out: 30 days before the end.")] = None,
+    until: Annotated[Moment | None, Query(description="Left out: now.")] = None,
     platform: Annotated[str | None, Query(max_length=32)] = None,
 ) -> SummaryShown:
     """Counts and rates of a period in the caller's scope."""

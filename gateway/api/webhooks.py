@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.caller import Caller
+from gateway.api.fields import one_line
 from gateway.api.guard import permit
 from gateway.api.services import Doors
 from gateway.events import webhooks
@@ -52,7 +53,7 @@ class WebhookAsked(BaseModel):
 
     url: str = Field(max_length=1000, description="https, or http to this machine.")
     types: list[str] = Field(default=[], max_length=20)
-    description: str = Field(default="", max_length=200)
+    description: Annotated[str, one_line] = Field(default="", max_length=200)
 
 
 class WebhookChanged(BaseModel):
@@ -62,7 +63,7 @@ class WebhookChanged(BaseModel):
 
     url: str | None = Field(default=None, max_length=1000)
     types: list[str] | None = Field(default=None, max_length=20)
-    description: str | None = Field(default=None, max_length=200)
+    description: Annotated[str, one_line] | None = Field(default=None, max_length=200)
     enabled: bool | None = None
     revision: int | None = Field(default=None, ge=1)
 

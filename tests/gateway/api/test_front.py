@@ -110,6 +110,15 @@ async def test_the_console_is_served_with_its_views_and_nothing_beside_it(tmp_pa
             assert "secret" not in (await client.get(escape)).text
 
 
+@pytest.mark.parametrize("name", ["%00", "index.html%00.js", "a" * 5000, "a/" * 3000])
+async def test_a_name_that_no_file_can_have_is_a_view_like_any_other(tmp_path: Path, name: str) -> None:
+    (tmp_path / "index.html").write_text("<title>控制台</title>")
+    transport = httpx.ASGITransport(ConsolePages(tmp_path))
+    async with httpx.AsyncClient(transport=transport, base_url="https://127.0.0.1") as client:
+        answer = await client.get("/" + name)
+    assert (answer.status_code, "控制台" in answer.text) == (200, True)
+
+
 async def test_without_a_build_the_page_says_how_to_make_one(tmp_path: Path) -> None:
     transport = httpx.ASGITransport(ConsolePages(tmp_path / "none"))
     async with httpx.AsyncClient(transport=transport, base_url="https://127.0.0.1") as client:

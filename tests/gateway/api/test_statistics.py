@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import httpx
+import pytest
 
 if TYPE_CHECKING:
     from tests.gateway.conftest import ManualClock
@@ -51,3 +52,11 @@ async def test_a_period_counts_what_lies_in_it(
     assert (made["alerts_by_hazard"], made["events_by_class"]) == ({}, {})
     made = (await client.get("/api/v1/statistics/summary", params={"until": later})).json()
     assert made["alerts_by_hazard"] == {"fire": 1}
+
+
+@pytest.mark.parametrize("name", ["since", "until"])
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+async def test_the_ends_of_the_calendar_are_no_failure(client_as: ClientAs, name: str, moment: str) -> None:
+    client = await client_as("duty_officer")
+    answer = await client.get("/api/v1/statistics/summary", params={name: moment})
+    assert answer.status_code in (200, 422), answer.text

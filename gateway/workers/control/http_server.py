@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway.settings import HttpSettings
+from gateway.workers.control.http_connections import BoundedConnection
 
 GRACE = 3
 """Seconds that open requests and event streams have when the service ends."""
@@ -28,6 +29,8 @@ def http_server(app: FastAPI, http: HttpSettings) -> HttpServer:
     return HttpServer(
         uvicorn.Config(
             app,
+            http=BoundedConnection,
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,

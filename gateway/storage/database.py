@@ -8,8 +8,9 @@ SQLite's own waiting is polling and unfair.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,13 @@ class Database:
         if self.kind == "sqlite":
             if not address.database or address.database == ":memory:":
                 raise ValueError("the database must be a file: an SQLite in memory is another one on each connection")
-            Path(address.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(Path(address.database))
             self.engine = create_async_engine(
-                address, pool_size=POOL_SIZE, pool_timeout=BUSY_SECONDS, connect_args={"timeout": BUSY_SECONDS}
+                address,
+                pool_size=POOL_SIZE,
+                pool_timeout=BUSY_SECONDS,
+                hide_parameters=True,  # an error's text goes into the log, and parameters may be secrets
+                connect_args={"timeout": BUSY_SECONDS},
             )
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
@@ -59,6 +64,7 @@ class Database:
                 pool_size=POOL_SIZE,
                 pool_timeout=BUSY_SECONDS,
                 pool_pre_ping=True,
+                hide_parameters=True,
                 connect_args={"connect_timeout": int(BUSY_SECONDS), "options": options},
             )
         self._readers = self.engine.execution_options(sqlite_begin="BEGIN")
@@ -128,6 +134,16 @@ class Database:
             refusal = refusal_for(error)
             log.warning("database_failed", reason=refusal.reason, error=type(error).__name__, cause=_cause(error))
             raise refusal from error
+
+
+def make_private(path: Path) -> None:
+    """Make an SQLite's file for this user alone, whatever folder it lies in; its WAL takes the same mode.
+
+    A file that is there keeps its mode, and what cannot be made is told by SQLite when it is opened.
+    """
+    with suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
 def refusal_for(error: Exception) -> Refusal:

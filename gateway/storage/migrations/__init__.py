@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from gateway.refusals import Refusal
-from gateway.storage.database import BUSY_SECONDS, prepare_sqlite_for_migration, refusal_for
+from gateway.storage.database import BUSY_SECONDS, make_private, prepare_sqlite_for_migration, refusal_for
 
 FOLDER = Path(__file__).parent
 _LOCK = 0x6772_6964  # "grid": two services starting at once migrate one after the other
@@ -43,7 +43,7 @@ async def migrate(url: str) -> None:
     address = make_url(url)
     sqlite = address.get_backend_name() == "sqlite"
     if sqlite and address.database:
-        Path(address.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(Path(address.database))
     waiting = {"timeout": BUSY_SECONDS} if sqlite else {"connect_timeout": int(BUSY_SECONDS)}
     engine = create_async_engine(address, connect_args=waiting)
     if sqlite:

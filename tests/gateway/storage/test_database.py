@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 
 from gateway.refusals import Refusal
 from gateway.storage.database import Database
+from gateway.storage.migrations import migrate
 from gateway.storage.tables.access import User
 from gateway.storage.tables.grid import Grid, Platform
 
@@ -187,3 +190,27 @@ async def test_every_record_has_an_owner_and_a_sortable_id(database: Database) -
     assert [row.code for row in rows] == ["town-0", "town-1", "town-2"]
     assert all(len(row.id) == 36 and row.id[14] == "7" for row in rows)
     assert User.__table__.c.platform.nullable is False
+
+
+async def test_an_sqlite_is_for_its_user_alone_in_a_folder_open_to_all(tmp_path: Path) -> None:
+    os.chmod(tmp_path, 0o755)
+    url = f"sqlite+aiosqlite:///{tmp_path / 'gateway.db'}"
+    await migrate(url)
+    database = Database(url)
+    async with database.transaction() as session:
+        session.add(_platform("town-1"))
+        await session.flush()
+        modes = {file.name: file.stat().st_mode & 0o777 for file in os.scandir(tmp_path)}
+    await database.close()
+    assert modes == dict.fromkeys(("gateway.db", "gateway.db-wal", "gateway.db-shm"), 0o600)
+
+
+async def test_an_error_for_the_log_holds_no_value_of_its_statement(database: Database) -> None:
+    with pytest.raises(IntegrityError) as caught:
+        async with database.transaction() as session:
+            session.add(_platform("a-secret"))
+            await session.flush()
+            session.add(_platform("a-secret"))
+            await session.flush()
+    assert "parameters hidden" in str(caught.value)
+    assert database.kind != "sqlite" or "a-secret" not in str(caught.value)

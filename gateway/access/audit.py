@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -125,10 +125,12 @@ class Page:
 
 async def page(
     session: AsyncSession, *, who: str | None = None, what: str | None = None, target: str | None = None,
-    limit: int = 100, offset: int = 0,
+    limit: int = 100, offset: int = 0, platforms: frozenset[str] | None = None,
 ) -> Page:  # fmt: skip
-    """The newest rows first; ``what`` may be a prefix such as ``view``."""
-    conditions = []
+    """The newest rows first; ``what`` may be a prefix such as ``view``, ``platforms`` whose rows alone are shown."""
+    conditions: list[ColumnElement[bool]] = []
+    if platforms is not None:
+        conditions.append(AuditRow.platform.in_(sorted(platforms)))
     if who is not None:
         conditions.append(AuditRow.who == who)
     if what is not None:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access import audit, sessions
+from gateway.access.caller import Caller
 from gateway.access.passwords import Passwords, checked_password
 from gateway.access.roles import checked_roles
 from gateway.refusals import Refusal
@@ -122,8 +123,10 @@ async def set_disabled(session: AsyncSession, username: str, disabled: bool, *, 
     await audit.append(session, audit.Act(by, what, f"user:{username}", user.platform), now)
 
 
-async def listed(session: AsyncSession) -> list[User]:
-    return list(await session.scalars(select(User).order_by(User.username)))
+async def listed(session: AsyncSession, caller: Caller | None = None) -> list[User]:
+    """All users by username, or those in a caller's scope."""
+    query = select(User).order_by(User.username)
+    return list(await session.scalars(query if caller is None else query.where(caller.visible(User.platform))))
 
 
 async def count(session: AsyncSession) -> int:
@@ -135,14 +138,22 @@ async def found(session: AsyncSession, username: str) -> User:
     """The user, held until the transaction ends; refuses an unknown name."""
     user = await session.scalar(select(User).where(User.username == username).with_for_update())
     if user is None:
-        raise Refusal(
-            "not_found",
-            "user_unknown",
-            f"没有用户“{username}”。",
-            f"There is no user {username!r}.",
-            field="username",
-        )
+        raise _unknown(username)
     return user
+
+
+async def within(session: AsyncSession, caller: Caller, username: str) -> None:
+    """Refuses a user outside the caller's scope as if there were none: who could give the hub's users a new password
+    would be the hub."""
+    user = await session.scalar(select(User).where(User.username == username))
+    if user is None or not caller.sees(user.platform):
+        raise _unknown(username)
+
+
+def _unknown(username: str) -> Refusal:
+    return Refusal(
+        "not_found", "user_unknown", f"没有用户“{username}”。", f"There is no user {username!r}.", field="username"
+    )
 
 
 def _not_oneself(username: str, by: str) -> None:

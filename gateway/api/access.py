@@ -13,6 +13,7 @@ from gateway.access.caller import Caller
 from gateway.api.fields import Moment, one_line
 from gateway.api.guard import permit
 from gateway.api.services import Doors
+from gateway.refusals import Refusal
 from gateway.storage.tables.access import User
 
 router = APIRouter(tags=["access"])
@@ -79,8 +80,9 @@ class AuditList(BaseModel):
     total: int
 
 
-@router.get("/access/audit", dependencies=[Depends(permit("audit.read"))])
+@router.get("/access/audit")
 async def read_audit(
+    caller: Annotated[Caller, Depends(permit("audit.read"))],
     doors: Doors,
     who: Annotated[str | None, Query(max_length=64)] = None,
     what: Annotated[str | None, Query(max_length=64, description="Or its beginning, e.g. `view.`.")] = None,
@@ -88,9 +90,11 @@ async def read_audit(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> AuditList:
-    """The audit chain, newest first; with `what=view.` it is the access register (调阅登记)."""
+    """The audit rows in the caller's scope, newest first; with `what=view.` it is the access register (调阅登记)."""
     async with doors.db.reading() as session:
-        page = await audit.page(session, who=who, what=what, target=target, limit=limit, offset=offset)
+        page = await audit.page(
+            session, who=who, what=what, target=target, limit=limit, offset=offset, platforms=caller.platforms
+        )
     return AuditList(items=[AuditEntry.model_validate(row) for row in page.items], total=page.total)
 
 
@@ -132,7 +136,7 @@ class UserAsked(BaseModel):
     password: str = Field(max_length=256, repr=False)
     display_name: Annotated[str, one_line] = Field(max_length=100)
     roles: list[str] = Field(max_length=20)
-    platform: str | None = Field(default=None, max_length=32, description="Left out: this platform.")
+    platform: str | None = Field(default=None, max_length=32, description="In your scope; left out: your own.")
 
 
 class UserChange(BaseModel):
@@ -158,11 +162,11 @@ def _shown(user: User) -> UserShown:
     )
 
 
-@router.get("/users", dependencies=[Depends(permit("users.read"))])
-async def list_users(doors: Doors) -> UserList:
-    """Everyone who may sign in, by username."""
+@router.get("/users")
+async def list_users(caller: Annotated[Caller, Depends(permit("users.read"))], doors: Doors) -> UserList:
+    """Everyone in the caller's scope who may sign in, by username."""
     async with doors.db.reading() as session:
-        items = [_shown(user) for user in await users.listed(session)]
+        items = [_shown(user) for user in await users.listed(session, caller)]
     return UserList(items=items, total=len(items))
 
 
@@ -171,12 +175,21 @@ async def create_user(
     asked: UserAsked, caller: Annotated[Caller, Depends(permit("users.write"))], doors: Doors
 ) -> UserShown:
     """Make a user. There is no default password; it is given here and can be changed by the user's administrator."""
+    platform = asked.platform or caller.platform
+    if not caller.sees(platform):
+        raise Refusal(
+            "forbidden",
+            "scope_beyond_yours",
+            "该平台不在您的管辖范围内。",
+            "That platform is outside your scope.",
+            field="platform",
+        )
     new = users.NewUser(
         username=asked.username,
         password=asked.password,
         display_name=asked.display_name,
         roles=tuple(asked.roles),
-        platform=asked.platform or doors.settings.platform_code,
+        platform=platform,
     )
     async with doors.db.transaction() as session:
         return _shown(await users.create(session, doors.passwords, new, by=caller.username, now=doors.clock()))
@@ -189,6 +202,7 @@ async def change_user(
     """Give a new password or other roles, disable or enable; all of it or nothing. Ends the user's sessions."""
     by, now = caller.username, doors.clock()
     async with doors.db.transaction() as session:
+        await users.within(session, caller, username)
         if change.password is not None:
             await users.set_password(session, doors.passwords, username, change.password, by=by, now=now)
         if change.roles is not None:

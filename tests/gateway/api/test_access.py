@@ -8,7 +8,9 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from gateway.api.services import Services
 from gateway.clock import Clock
+from gateway.storage.tables.grid import Platform
 
 ClientAs = Callable[..., Awaitable[httpx.AsyncClient]]
 GRANTS = "/api/v1/access/grants"
@@ -147,3 +149,37 @@ async def test_an_unknown_user_cannot_be_changed(client_as: ClientAs) -> None:
     admin = await client_as("security_admin")
     answer = await admin.patch("/api/v1/users/nobody", json={"disabled": True})
     assert (answer.status_code, answer.json()["reason"]) == (404, "user_unknown")
+
+
+@pytest.fixture
+async def town(services: Services) -> str:
+    async with services.db.transaction() as session:
+        session.add(Platform(platform="town", code="town", name="测试镇", kind="town", parent="hub"))
+    return "town"
+
+
+async def test_a_towns_security_administrator_has_no_say_over_the_hubs_users(client_as: ClientAs, town: str) -> None:
+    hub = await client_as("security_admin")
+    made = await client_as("security_admin", platform=town)
+    hubs, towns = (username["username"] for username in (await hub.get("/api/v1/users")).json()["items"])
+    shown = (await made.get("/api/v1/users")).json()["items"]
+    assert [user["username"] for user in shown] == [towns]
+    for change in ({"password": "Taken-Over-2026"}, {"roles": ["duty_leader"]}, {"disabled": True}):
+        answer = await made.patch(f"/api/v1/users/{hubs}", json=change)
+        assert (answer.status_code, answer.json()["reason"]) == (404, "user_unknown")
+    new = {"username": "neiying", "password": "Made-Up-Word-1", "display_name": "某人", "roles": ["system_admin"]}
+    above = await made.post("/api/v1/users", json={**new, "platform": "hub"})
+    assert (above.status_code, above.json()["reason"]) == (403, "scope_beyond_yours")
+    own = await made.post("/api/v1/users", json=new)
+    assert (own.status_code, own.json()["platform"]) == (201, town)
+    assert (await hub.patch("/api/v1/users/neiying", json={"disabled": True})).status_code == 200
+
+
+async def test_a_towns_audit_administrator_reads_the_towns_rows_alone(client_as: ClientAs, town: str) -> None:
+    await client_as("duty_officer")
+    auditor = await client_as("audit_admin", platform=town)
+    page = (await auditor.get("/api/v1/access/audit")).json()
+    assert {row["platform"] for row in page["items"]} == {town}
+    assert page["total"] == len(page["items"])
+    everything = (await (await client_as("audit_admin")).get("/api/v1/access/audit")).json()
+    assert {row["platform"] for row in everything["items"]} == {"hub", town}

@@ -77,7 +77,7 @@ lint: $(VENV)/.test ## Form, mistakes, who may import whom
 	@$(BIN)/lint-imports --no-logo --no-cache
 
 .PHONY: types
-types: $(VENV)/.test ## Types of all packages and of the console
+types: $(VENV)/.test $(CONSOLE)/node_modules/.installed ## Types of all packages and of the console
 	@$(BIN)/mypy
 	@$(NPM) run --silent check
 

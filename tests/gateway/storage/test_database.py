@@ -193,7 +193,7 @@ async def test_every_record_has_an_owner_and_a_sortable_id(database: Database) -
 
 
 async def test_an_sqlite_is_for_its_user_alone_in_a_folder_open_to_all(tmp_path: Path) -> None:
-    os.chmod(tmp_path, 0o755)
+    await asyncio.to_thread(tmp_path.chmod, 0o755)
     url = f"sqlite+aiosqlite:///{tmp_path / 'gateway.db'}"
     await migrate(url)
     database = Database(url)

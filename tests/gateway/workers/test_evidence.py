@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ async def test_an_alert_is_told_at_once_and_its_clip_when_it_is_closed(control: 
     assert control.of(EvidenceReady) == []
     (entry,) = scene.journal.entries()
     assert entry.alert == control.of(AlertRaised)[0]
-    assert Path(entry.alert.snapshot_path).read_bytes() == b"jpeg"
+    assert await asyncio.to_thread(Path(entry.alert.snapshot_path).read_bytes) == b"jpeg"
 
 
 async def test_an_alert_without_a_clip_is_told_and_forgotten(control: ControlPeer, scene: Scene) -> None:

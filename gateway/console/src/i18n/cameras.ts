@@ -19,6 +19,7 @@ export const zhCN = {
   },
   camera: {
     total: '共 {count} 路',
+    more: '另有 {count} 路，请搜索名称或编码',
     liveCount: '在线 {count}',
     name: '名称',
     code: '编码',
@@ -101,6 +102,7 @@ export const en: typeof zhCN = {
   },
   camera: {
     total: '{count} cameras',
+    more: '{count} more; search by name or code',
     liveCount: '{count} live',
     name: 'Name',
     code: 'Code',

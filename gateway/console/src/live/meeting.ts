@@ -38,6 +38,8 @@ export function useMeeting(id: string, room: Readonly<Ref<Room | null>>) {
       const opened = await openDevices()
       if (mine !== turn) return closeDevices(opened.media)
       media.value = opened.media
+      for (const track of opened.media?.getTracks() ?? [])
+        track.addEventListener('ended', () => (note.value = 'mediaEnded'))
       note.value = opened.note
     }
     try {
@@ -107,10 +109,11 @@ export function useMeeting(id: string, room: Readonly<Ref<Room | null>>) {
   }
 
   async function leave(parting = false): Promise<void> {
-    const member = me.value
+    // First of all, since it ends everything: a page that goes away may get no further.
+    const told = me.value === null ? null : removeMember(id, me.value, parting)
     end('out')
     note.value = null
-    if (member !== null) await removeMember(id, member, parting).catch(() => undefined)
+    await told?.catch(() => undefined)
   }
 
   // The room as told to everybody: who is not in it any more has been counted out or taken out.

@@ -6,6 +6,8 @@ import type { Line, Phase } from './line'
 import { bytesReceived, watch } from './whep'
 
 const LOOK_EVERY_MS = 500
+const RTP_CLOCK = 90_000
+const GESTURES = ['pointerup', 'keydown'] as const
 
 export interface PlayerUse {
   video: Ref<HTMLVideoElement | null>
@@ -22,6 +24,8 @@ export function usePlayer(use: PlayerUse) {
   const started = ref(false)
   /** Whole seconds without a new picture where the one shown is old. */
   const staleSeconds = ref<number | null>(null)
+  /** Something comes, but no picture. */
+  const soundOnly = ref(false)
   /** The browser wants a click before it plays aloud. */
   const blocked = ref(false)
   let line: Line | null = null
@@ -29,13 +33,25 @@ export function usePlayer(use: PlayerUse) {
   let looking: ReturnType<typeof setInterval> | undefined
   let callback = 0
   let bytes = -1
+  /** Whether this browser tells the RTP timestamps of pictures. */
+  let stamped = false
 
   function counted(video: HTMLVideoElement): void {
-    callback = video.requestVideoFrameCallback(() => {
-      fresh.picture(performance.now())
-      line?.proven()
+    callback = video.requestVideoFrameCallback((_, picture) => {
+      seen(picture)
       counted(video)
     })
+  }
+
+  function seen(picture: VideoFrameCallbackMetadata): void {
+    const now = performance.now()
+    stamped ||= picture.rtpTimestamp !== undefined
+    // The black picture of a connection that was closed came over no network.
+    if (stamped && picture.rtpTimestamp === undefined) return
+    fresh.picture(now, picture.rtpTimestamp ?? Math.round(picture.mediaTime * RTP_CLOCK))
+    soundOnly.value = false
+    if (fresh.confirmed) line?.proven()
+    judge(now)
   }
 
   function open(): void {
@@ -52,35 +68,51 @@ export function usePlayer(use: PlayerUse) {
       },
       changed(now, why) {
         phase.value = now
-        if (now === 'open') fresh.begun(performance.now())
+        if (now === 'open') fresh.connected(performance.now())
         if (now === 'open' || why !== null) problem.value = why
       },
     })
   }
 
-  /** Must be called again from a person's click where it was refused. */
+  /** Where the browser refuses to play aloud, the picture is shown without sound until a person does something. */
   async function play(): Promise<void> {
     const video = use.video.value
     if (!video || video.srcObject === null) return
+    video.muted = !use.sound
     try {
       await video.play()
-      blocked.value = false
+      aloud()
     } catch (error) {
-      if (error instanceof DOMException && error.name === 'NotAllowedError') blocked.value = true
+      if (!use.sound || !(error instanceof DOMException) || error.name !== 'NotAllowedError') return
+      video.muted = true
+      blocked.value = true
+      for (const gesture of GESTURES) document.addEventListener(gesture, play)
+      await video.play().catch(() => undefined)
     }
+  }
+
+  function aloud(): void {
+    blocked.value = false
+    for (const gesture of GESTURES) document.removeEventListener(gesture, play)
+  }
+
+  function judge(now: number): void {
+    started.value = fresh.started
+    const stale = fresh.staleFor(now)
+    staleSeconds.value = stale === null ? null : Math.floor(stale / 1000)
   }
 
   async function look(): Promise<void> {
     const now = performance.now()
     if (document.hidden) fresh.unseen(now)
-    started.value = fresh.started
-    const stale = fresh.staleFor(now)
-    staleSeconds.value = stale === null ? null : Math.floor(stale / 1000)
+    judge(now)
     if (phase.value !== 'open' || !fresh.fruitless(now)) return
     if (use.picturesOptional && (await anythingCame())) {
+      soundOnly.value = true
       line?.proven()
       return
     }
+    soundOnly.value = false
     line?.broken()
   }
 
@@ -101,6 +133,7 @@ export function usePlayer(use: PlayerUse) {
   whenever(use.path, open)
   onBeforeUnmount(() => {
     clearInterval(looking)
+    aloud()
     use.video.value?.cancelVideoFrameCallback(callback)
     line?.close()
     line = null
@@ -109,6 +142,6 @@ export function usePlayer(use: PlayerUse) {
 
   return {
     phase: readonly(phase), problem, started: readonly(started), staleSeconds: readonly(staleSeconds),
-    blocked: readonly(blocked), play, again: () => line?.renew(),
+    soundOnly: readonly(soundOnly), blocked: readonly(blocked), play, again: () => line?.renew(),
   }
 }

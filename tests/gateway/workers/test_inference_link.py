@@ -1,0 +1,233 @@
+"""From a camera worker to the engine and back over a real socket, while engines come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib.util
+import json
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from worker_parts import until
+
+from detectors.engine import Detector, open_detector
+from detectors.observation import Detection
+from gateway.processes.channel import connect, listen
+from gateway.processes.messages import Done, LookAt, Message, Seen, TakeSnapshot
+from gateway.refusals import Refusal
+from gateway.workers.camera import inference_link
+from gateway.workers.camera.inference_link import InferenceLink
+from gateway.workers.inference.server import InferenceServer
+
+# The small network that the engine's own tests build.
+_spec = importlib.util.spec_from_file_location("red_finder", Path(__file__).parents[2] / "detectors" / "conftest.py")
+assert _spec is not None
+assert _spec.loader is not None
+network: Any = importlib.util.module_from_spec(_spec)
+sys.modules[_spec.name] = network
+_spec.loader.exec_module(network)
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Detector:
+    """A real engine, whose network takes red for fire."""
+    folder, data = tmp_path_factory.mktemp("weights"), network.red_finder()
+    (folder / "tiny.onnx").write_bytes(data)
+    card = {
+        "name": "tiny",
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "classes": list(network.CLASSES),
+        "input_size": [network.SIDE, network.SIDE],
+        "stride": 32,
+        "thresholds": dict.fromkeys(network.CLASSES, 0.5),
+        "precision": "fp32",
+        "licence": "AGPL-3.0",
+        "note": "made for a test",
+    }
+    (folder / "tiny.json").write_text(json.dumps(card))
+    return open_detector("onnxruntime", folder / "tiny.json", 1)
+
+
+class SlowDetector:
+    """An engine that looks as long as the test wants."""
+
+    def __init__(self, inner: Detector) -> None:
+        self._inner = inner
+        self.card = inner.card
+        self.begun, self.may_end = threading.Event(), threading.Event()
+
+    def detect(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
+        self.begun.set()
+        self.may_end.wait(5)
+        return self._inner.detect(picture)
+
+
+@asynccontextmanager
+async def engine(path: Path, detector: Detector) -> AsyncIterator[InferenceServer]:
+    """The server as the inference process runs it."""
+    server = InferenceServer(detector)
+    looking = asyncio.create_task(server.run_engine())
+    listening = await listen(path, server.accept)
+    try:
+        yield server
+    finally:
+        listening.close()
+        await server.close()
+        looking.cancel()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run" / "inference.sock"
+
+
+@pytest.fixture
+async def link(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[InferenceLink]:
+    monkeypatch.setattr(inference_link, "CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(inference_link, "PAUSE", 0.02)
+    found = InferenceLink(path)
+    found.start()
+    yield found
+    await found.stop()
+
+
+def picture(code: str = "a", *, red: bool = True, in_time: float = 30.0, size: int = 0) -> LookAt:
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    if red:
+        pixels[:16, :16] = (0, 0, 255)
+    now = time.time()
+    return LookAt(code, pixels.tobytes()[: size or None], 64, 64, now, now + in_time)
+
+
+def counted(server: InferenceServer) -> dict[str, float]:
+    return {" ".join([sample.name, *sample.labels.values()]): sample.value for sample in server.samples()}
+
+
+async def test_what_the_engine_sees_comes_back_with_the_weights_it_saw_it_with(
+    link: InferenceLink, path: Path, detector: Detector
+) -> None:
+    async with engine(path, detector) as server:
+        await until(lambda: link.connected)
+        asked = picture()
+        seen = await link.look(asked, timeout=5)
+        assert seen is not None
+        (fire,) = seen.objects
+        assert (fire.label, seen.weights_sha256, seen.taken_at) == ("fire", detector.card.sha256, asked.taken_at)
+        assert (fire.x1, fire.y1, fire.x2, fire.y2) == pytest.approx((0, 0, 0.25, 0.25), abs=0.01)
+        assert await link.look(picture(red=False), timeout=5) is not None
+        assert counted(server)["gateway_looks_total"] == 2
+    assert link.unanswered == 0
+
+
+async def test_without_an_engine_nothing_is_seen_and_that_is_counted(link: InferenceLink) -> None:
+    assert not link.connected
+    assert await link.look(picture(), timeout=5) is None
+    assert await link.look(picture(), timeout=5) is None
+    assert link.unanswered == 2
+
+
+async def test_an_engine_that_comes_back_is_used_again(link: InferenceLink, path: Path, detector: Detector) -> None:
+    for _life in range(2):
+        async with engine(path, detector):
+            await until(lambda: link.connected)
+            assert await link.look(picture(), timeout=5) is not None
+        await until(lambda: not link.connected)
+        assert await link.look(picture(), timeout=5) is None
+    assert link.unanswered == 2
+
+
+async def test_who_waits_for_an_engine_that_dies_is_told_at_once(
+    link: InferenceLink, path: Path, detector: Detector
+) -> None:
+    slow = SlowDetector(detector)
+    try:
+        async with engine(path, slow):
+            await until(lambda: link.connected)
+            looking = asyncio.create_task(link.look(picture(), timeout=30))
+            await until(slow.begun.is_set)
+        async with asyncio.timeout(5):
+            assert await looking is None
+    finally:
+        slow.may_end.set()
+    assert link.unanswered == 1
+
+
+async def test_an_engine_that_takes_too_long_is_not_waited_for(
+    link: InferenceLink, path: Path, detector: Detector
+) -> None:
+    slow = SlowDetector(detector)
+    async with engine(path, slow):
+        await until(lambda: link.connected)
+        assert await link.look(picture(), timeout=0.05) is None
+        assert link.unanswered == 1
+        slow.may_end.set()
+        assert await link.look(picture("b"), timeout=5) is not None
+
+
+async def test_a_picture_of_a_wrong_size_is_refused_and_hurts_no_other(
+    link: InferenceLink, path: Path, detector: Detector
+) -> None:
+    async with engine(path, detector) as server:
+        await until(lambda: link.connected)
+        assert await link.look(picture(size=100), timeout=5) is None
+        assert await link.look(picture(), timeout=5) is not None
+        assert counted(server)["gateway_looks_total"] == 1
+    assert link.unanswered == 1
+
+
+async def test_a_picture_the_engine_cannot_take_is_refused_and_hurts_no_other(
+    link: InferenceLink, path: Path, detector: Detector
+) -> None:
+    async with engine(path, detector):
+        await until(lambda: link.connected)
+        assert await link.look(LookAt("a", b"", 0, 0, time.time(), time.time() + 30), timeout=5) is None
+        assert await link.look(picture(), timeout=5) is not None
+
+
+async def test_late_and_replaced_pictures_are_dropped_and_counted(
+    link: InferenceLink, path: Path, detector: Detector
+) -> None:
+    slow = SlowDetector(detector)
+    async with engine(path, slow) as server:
+        await until(lambda: link.connected)
+        first = asyncio.create_task(link.look(picture("busy"), timeout=10))
+        await until(slow.begun.is_set)
+        older = asyncio.create_task(link.look(picture("a"), timeout=10))
+        await until(lambda: counted(server)["gateway_looks_waiting"] == 1)
+        newer = asyncio.create_task(link.look(picture("a"), timeout=10))
+        late = asyncio.create_task(link.look(picture("b", in_time=-1.0), timeout=10))
+        assert await older is None
+        await until(lambda: counted(server)["gateway_looks_waiting"] == 2)
+        slow.may_end.set()
+        assert await late is None
+        assert await newer is not None
+        assert await first is not None
+        found = counted(server)
+        assert (found["gateway_looks_dropped_total late"], found["gateway_looks_dropped_total replaced"]) == (1, 1)
+        assert found["gateway_looks_total"] == 2
+    assert link.unanswered == 2
+
+
+async def test_the_engine_is_asked_to_look_and_for_nothing_else(path: Path, detector: Detector) -> None:
+    async def nothing(_message: Message) -> Message | None:
+        return Done()
+
+    async with engine(path, detector):
+        channel = await connect(path, nothing, name="other", timeout=2)
+        running = asyncio.create_task(channel.run())
+        with pytest.raises(Refusal, match="unexpected_message"):
+            await channel.request(TakeSnapshot("a"), timeout=5)
+        with pytest.raises(Refusal, match="picture_size"):
+            await channel.request(picture(size=100), timeout=5)
+        assert isinstance(await channel.request(picture(), timeout=5), Seen)
+        channel.close()
+        await running

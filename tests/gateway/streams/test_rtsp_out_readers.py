@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
@@ -136,7 +135,6 @@ async def test_ffmpeg_decodes_every_picture(door: Door) -> None:
     assert len(pictures) == 50 * 32 * 18
 
 
-@pytest.mark.skipif(shutil.which("gst-launch-1.0") is None, reason="GStreamer's tools are not installed")
 async def test_gstreamer_reads_it_too(door: Door) -> None:
     """It answers with MD5 to whatever it is asked, and takes the last challenge."""
     address = door.lend("wall")

@@ -61,9 +61,9 @@ class AddressPolicy:
 
     async def stream_address(self, text: str, *, field: str = "rtsp_url") -> str:
         """An RTSP URL with a literal, allowed host."""
-        parts = _split(text.strip(), ("rtsp",), field)
+        parts = _split(text.strip(), ("rtsp", "rtsps"), field)
         host = await self.resolved(parts.hostname or "", field=field)
-        return urlunsplit(("rtsp", _authority(host, parts.port), parts.path, parts.query, ""))
+        return urlunsplit((parts.scheme.lower(), _authority(host, parts.port), parts.path, parts.query, ""))
 
 
 def rehosted(url: str, host: str, schemes: Sequence[str]) -> str | None:
@@ -84,6 +84,14 @@ def rehosted(url: str, host: str, schemes: Sequence[str]) -> str | None:
 def host_of(url: str) -> str:
     """The host of a URL that was checked before."""
     return urlsplit(url).hostname or ""
+
+
+def host_or(url: str, other: str) -> str:
+    """The URL's own host, or ``other`` where it has none."""
+    try:
+        return host_of(url) or other
+    except ValueError:
+        return other
 
 
 def _split(text: str, schemes: Sequence[str], field: str) -> SplitResult:

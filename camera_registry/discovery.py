@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from camera_registry import reasons
-from camera_registry.address_policy import LONGEST, AddressPolicy, host_of, rehosted
+from camera_registry.address_policy import LONGEST, AddressPolicy, host_of, host_or, rehosted
 from camera_registry.errors import CameraRefused
 from camera_registry.ws_discovery import GROUP, PORT, ProbeMatch, matches, probe
 
@@ -165,14 +165,6 @@ class _Found:
             if self._policy.allows(host_of(url)):
                 return url
         return rehosted(usable[0], sender, ("http", "https")) if usable else None
-
-
-def host_or(url: str, other: str) -> str:
-    """The URL's own host, or ``other`` where it has none."""
-    try:
-        return host_of(url) or other
-    except ValueError:
-        return other
 
 
 class _Listener(asyncio.DatagramProtocol):

@@ -1,72 +1,30 @@
-"""The two questions of ONVIF's Media2 service (Profile T) that a registration asks, written and read by hand.
+"""The questions of ONVIF's Media2 service (Profile T) that a registration asks: profiles, stream, snapshot.
 
-onvif-zeep-async ships no description of Media2 (ver20/media). Only there does a camera tell that a profile is H.265.
+Only there does a camera tell that a profile is H.265.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
-from lxml import etree
-
-from camera_registry import reasons
-from camera_registry.errors import CameraRefused
-from camera_registry.onvif_transport import BoundedTransport, as_bytes, parsed
 from camera_registry.profiles import MediaProfile, told
+from camera_registry.soap_call import SPACES, element, text_at
 from camera_registry.ws_discovery import printable
 
-SPACES = {
-    "s": "http://www.w3.org/2003/05/soap-envelope",
-    "tr2": "http://www.onvif.org/ver20/media/wsdl",
-    "tt": "http://www.onvif.org/ver10/schema",
-}
 _MOST_PROFILES = 64
 
 
-class Signs(Protocol):
-    """Puts a login into an envelope, as zeep's UsernameToken does."""
-
-    def apply(self, envelope: Any, headers: dict[str, str]) -> tuple[Any, dict[str, str]]: ...
-
-
-class MediaFault(Exception):
-    """The device answered with a fault."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text[:200])
-        self.is_login = "NotAuthorized" in text
-
-
 def get_profiles() -> Any:
-    body = etree.Element(f"{{{SPACES['tr2']}}}GetProfiles")
-    etree.SubElement(body, f"{{{SPACES['tr2']}}}Type").text = "VideoEncoder"
-    return body
+    return element("tr2:GetProfiles", element("tr2:Type", text="VideoEncoder"))
 
 
-def get_stream_uri(token: str) -> Any:
-    body = etree.Element(f"{{{SPACES['tr2']}}}GetStreamUri")
-    etree.SubElement(body, f"{{{SPACES['tr2']}}}Protocol").text = "RTSP"
-    etree.SubElement(body, f"{{{SPACES['tr2']}}}ProfileToken").text = token
-    return body
+def get_stream_uri(token: str, protocol: str = "RTSP") -> Any:
+    """``protocol``: ``RTSP`` (interleaved) or, for devices that know only that, ``RtspUnicast``."""
+    return element("tr2:GetStreamUri", element("tr2:Protocol", text=protocol), element("tr2:ProfileToken", text=token))
 
 
-async def call(transport: BoundedTransport, address: str, body: Any, login: Signs) -> Any:
-    """Ask; answers the first element of the answer's body. Raises ``MediaFault`` and ``CameraRefused``."""
-    envelope = etree.Element(f"{{{SPACES['s']}}}Envelope", nsmap={"s": SPACES["s"]})
-    etree.SubElement(envelope, f"{{{SPACES['s']}}}Header")
-    etree.SubElement(envelope, f"{{{SPACES['s']}}}Body").append(body)
-    signed, _ = login.apply(envelope, {})
-    response, content = await transport.exchange(address, as_bytes(signed))
-    if response.status in (401, 403) and not content.strip().startswith(b"<"):
-        raise MediaFault("NotAuthorized")
-    tree = parsed(content)
-    fault = tree.find("s:Body/s:Fault", SPACES)
-    if fault is not None:
-        raise MediaFault(" ".join(text for text in fault.itertext() if text.strip()))
-    answer = tree.find("s:Body/*", SPACES)
-    if answer is None:
-        raise CameraRefused(reasons.ANSWER_INVALID)
-    return answer
+def get_snapshot_uri(token: str) -> Any:
+    return element("tr2:GetSnapshotUri", element("tr2:ProfileToken", text=token))
 
 
 def profiles(answer: Any) -> tuple[MediaProfile, ...]:
@@ -91,4 +49,4 @@ def profiles(answer: Any) -> tuple[MediaProfile, ...]:
 
 
 def uri(answer: Any) -> str:
-    return str(answer.findtext("tr2:Uri", "", SPACES)).strip()
+    return text_at(answer, "tr2:Uri")

@@ -8,12 +8,13 @@ twice at most, once in each form: cameras lock accounts.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import onvif
@@ -25,8 +26,8 @@ from zeep.exceptions import Error as ZeepError
 from zeep.exceptions import Fault
 from zeep.wsse.username import UsernameToken
 
-from camera_registry import media2, reasons
-from camera_registry.address_policy import host_of, rehosted
+from camera_registry import media2, reasons, soap_call
+from camera_registry.address_policy import host_of, host_or, rehosted
 from camera_registry.errors import CameraRefused, Reason
 from camera_registry.login import Login
 from camera_registry.onvif_transport import BoundedTransport, harden_parser, open_http
@@ -39,11 +40,16 @@ LADDER_SECONDS = 15.0
 NOTEWORTHY_OFFSET = timedelta(seconds=5)
 SUSPECT_OFFSET = timedelta(seconds=60)
 """Beyond this a refused login may well be the clock's doing, although it was stamped in the camera's time."""
-DEVICE = "http://www.onvif.org/ver10/device/wsdl"
-MEDIA = "http://www.onvif.org/ver10/media/wsdl"
-MEDIA2 = "http://www.onvif.org/ver20/media/wsdl"
+DEVICE, MEDIA, MEDIA2 = (soap_call.SPACES[prefix] for prefix in ("tds", "trt", "tr2"))
+OFFERS = {"ptz": "tptz", "imaging": "timg", "events": "tev", "recording": "trc", "replay": "trp"}
+"""What a device may offer beside video, and the prefix of the service's namespace."""
+_CAPABILITIES = {
+    "trt": "Media", "tptz": "PTZ", "timg": "Imaging", "tev": "Events",
+    "trc": "Extension/Recording", "trp": "Extension/Replay",
+}  # fmt: skip
 _WSDL = Path(onvif.__file__).parent / "wsdl"
 _HTTP = ("http", "https")
+_RTSP = ("rtsp", "rtsps")
 _MOST_PROFILES = 64
 
 LOGIN_REASONS = (reasons.AUTH_FAILED, reasons.LOCKED_OUT, reasons.CLOCK_SKEWED, reasons.CLOCK_UNKNOWN)
@@ -78,6 +84,8 @@ class OnvifSession:
         self._services: dict[str, str] = {}
         self.clock_offset: timedelta | None = None
         """The camera's clock less ours; None where it would not tell."""
+        self.host_repaired = False
+        """Whether a stream address came back with a host that is not the one we reached."""
 
     async def __aenter__(self) -> OnvifSession:
         self._http = open_http()
@@ -106,7 +114,7 @@ class OnvifSession:
         asked_at = self._clock()
         try:
             answer = await self._call(device.authless_GetSystemDateAndTime)
-        except (_NotAuthorised, _Unsupported):
+        except (_NotAuthorised, Unsupported):
             return None
         halfway = asked_at + (self._clock() - asked_at) / 2
         shown = _utc(answer)
@@ -118,7 +126,7 @@ class OnvifSession:
         device = await self._service(DEVICE, self._address)
         try:
             answer = await self._logged_in(device.GetDeviceInformation)
-        except _Unsupported:
+        except Unsupported:
             answer = None
         texts = (_text(answer, name) for name in ("Manufacturer", "Model", "FirmwareVersion", "SerialNumber"))
         return DeviceInformation(*texts)
@@ -129,12 +137,16 @@ class OnvifSession:
         try:
             for service in await self._logged_in(device.GetServices, {"IncludeCapability": False}) or ():
                 self._note_service(_text(service, "Namespace"), _text(service, "XAddr"))
-        except _Unsupported:
+        except Unsupported:
             try:
                 answer = await self._logged_in(device.GetCapabilities, {"Category": ["All"]})
-            except _Unsupported as error:
+            except Unsupported as error:
                 raise CameraRefused(reasons.NO_MEDIA) from error
-            self._note_service(MEDIA, _text(getattr(answer, "Media", None), "XAddr"))
+            for prefix, path in _CAPABILITIES.items():
+                told: Any = answer
+                for part in path.split("/"):
+                    told = getattr(told, part, None)
+                self._note_service(soap_call.SPACES[prefix], _text(told, "XAddr"))
         if not self._services.keys() & {MEDIA, MEDIA2}:
             raise CameraRefused(reasons.NO_MEDIA)
         return frozenset(self._services)
@@ -143,8 +155,11 @@ class OnvifSession:
         """The video profiles, from Media2 where the camera has it and it works, else from Media."""
         if MEDIA2 in self._services:
             try:
-                return media2.profiles(await self._media2(media2.get_profiles()))
-            except (_Unsupported, CameraRefused) as error:
+                listed = media2.profiles(await self.ask("tr2", media2.get_profiles()))
+                if listed or MEDIA not in self._services:
+                    return listed
+                del self._services[MEDIA2]
+            except (Unsupported, CameraRefused) as error:
                 if MEDIA not in self._services or _is_login(error):
                     raise self._refused(error) from error
                 log.info("media2_unusable", address=self._address, error=str(error))
@@ -152,7 +167,7 @@ class OnvifSession:
         media = await self._service(MEDIA, self._services[MEDIA])
         try:
             answer = await self._logged_in(media.GetProfiles)
-        except _Unsupported as error:
+        except Unsupported as error:
             raise CameraRefused(reasons.NO_PROFILE) from error
         return tuple(found for one in (answer or ())[:_MOST_PROFILES] if (found := _profile(one)) is not None)
 
@@ -160,21 +175,101 @@ class OnvifSession:
         """The RTSP address of a profile, on the host we reached: a camera may name one that nobody else can reach."""
         try:
             if MEDIA2 in self._services:
-                uri = media2.uri(await self._media2(media2.get_stream_uri(token)))
+                uri = await self._media2_stream(token)
             else:
                 media = await self._service(MEDIA, self._services[MEDIA])
                 setup = {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}}
                 answer = await self._logged_in(media.GetStreamUri, {"StreamSetup": setup, "ProfileToken": token})
                 uri = str(getattr(answer, "Uri", None) or "")
-        except _Unsupported as error:
+        except Unsupported as error:
             raise CameraRefused(reasons.NO_STREAM_ADDRESS) from error
-        address = rehosted(uri, host_of(self._address), ("rtsp",))
+        address = rehosted(uri, host_of(self._address), _RTSP)
         if address is None:
             raise CameraRefused(reasons.NO_STREAM_ADDRESS)
+        self.host_repaired = self.host_repaired or host_or(uri.strip(), "") != host_of(self._address)
         return address
 
+    async def _media2_stream(self, token: str) -> str:
+        try:
+            return media2.uri(await self.ask("tr2", media2.get_stream_uri(token)))
+        except Unsupported:
+            return media2.uri(await self.ask("tr2", media2.get_stream_uri(token, "RtspUnicast")))
+
+    async def snapshot_address(self, token: str) -> str | None:
+        """Where the device gives a picture of a profile; None where it gives none, which is no fault."""
+        try:
+            if MEDIA2 in self._services:
+                uri = media2.uri(await self.ask("tr2", media2.get_snapshot_uri(token)))
+            else:
+                media = await self._service(MEDIA, self._services[MEDIA])
+                uri = str(
+                    getattr(await self._logged_in(media.GetSnapshotUri, {"ProfileToken": token}), "Uri", "") or ""
+                )
+        except (Unsupported, CameraRefused) as error:
+            if _is_login(error):
+                raise
+            return None
+        return self._repaired(uri)
+
+    async def replay_address(self) -> str | None:
+        """Where its first recording is played back (Profile G); None where it records nothing."""
+        if not {"recording", "replay"} <= set(self.offers):
+            return None
+        try:
+            recordings = await self.ask("trc", soap_call.element("trc:GetRecordings"))
+            token = soap_call.text_at(recordings, "trc:RecordingItem/tt:RecordingToken")
+            if not token:
+                return None
+            setup = soap_call.element(
+                "trp:StreamSetup",
+                soap_call.element("tt:Stream", text="RTP-Unicast"),
+                soap_call.element("tt:Transport", soap_call.element("tt:Protocol", text="RTSP")),
+            )
+            wanted = soap_call.element("trp:RecordingToken", text=token)
+            answer = await self.ask("trp", soap_call.element("trp:GetReplayUri", setup, wanted))
+        except (Unsupported, CameraRefused) as error:
+            if _is_login(error):
+                raise
+            return None
+        return rehosted(soap_call.text_at(answer, "trp:Uri"), host_of(self._address), _RTSP)
+
+    async def ask(self, prefix: str, body: Any, *, address: str | None = None, headers: Sequence[Any] = ()) -> Any:
+        """A question written by hand to the service of ``prefix`` (``soap_call.SPACES``), or to ``address``.
+
+        Raises ``Unsupported`` for a fault that is not about the login, or where the device has no such service.
+        """
+        if self._transport is None:
+            raise RuntimeError("the session is not open")
+        address = address or self._services.get(soap_call.SPACES[prefix])
+        if address is None:
+            raise Unsupported("no such service")
+        try:
+            return await soap_call.call(self._transport, address, body, self._token(), headers)
+        except soap_call.SoapFault as fault:
+            if fault.is_login:
+                raise self._login_refused() from fault
+            raise Unsupported(str(fault), fault.codes) from fault
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """Which of ``OFFERS`` the device has; known after ``find_services``."""
+        return tuple(name for name, prefix in OFFERS.items() if soap_call.SPACES[prefix] in self._services)
+
+    def repaired(self, url: str) -> str | None:
+        """An address the device names, on the host it answers at: behind a NAT it names one, and a port, of its own."""
+        return self._repaired(url)
+
+    def _repaired(self, url: str) -> str | None:
+        own = urlsplit(self._address)
+        there = rehosted(url, own.hostname or "", _HTTP)
+        if there is None or host_or(url.strip(), own.hostname or "") == own.hostname:
+            return there
+        parts = urlsplit(there)
+        # Another host: the port it names is one on that host, unless the two speak different schemes.
+        return urlunsplit(parts._replace(netloc=own.netloc)) if parts.scheme == own.scheme else there
+
     def _note_service(self, namespace: str, address: str) -> None:
-        repaired = rehosted(address, host_of(self._address), _HTTP)
+        repaired = self._repaired(address)
         if namespace and repaired is not None:
             self._services.setdefault(namespace, repaired)
 
@@ -198,24 +293,13 @@ class OnvifSession:
         except _NotAuthorised as error:
             raise self._login_refused() from error
 
-    async def _media2(self, body: Any) -> Any:
-        """A Media2 call; the library has no description of that service, so its envelope is our own."""
-        if self._transport is None:
-            raise RuntimeError("the session is not open")
-        try:
-            return await media2.call(self._transport, self._services[MEDIA2], body, self._token())
-        except media2.MediaFault as fault:
-            if fault.is_login:
-                raise self._login_refused() from fault
-            raise _Unsupported from fault
-
     async def _call(self, call: Callable[..., Awaitable[Any]], params: dict[str, Any] | None = None) -> Any:
         try:
             return await call(params) if params is not None else await call()
         except Fault as fault:
             if is_auth_error(fault):
                 raise _NotAuthorised from fault
-            raise _Unsupported from fault
+            raise Unsupported from fault
         except CameraRefused:
             raise
         except ONVIFError as error:
@@ -267,8 +351,12 @@ class _NotAuthorised(Exception):
     """The device refused the login, or asks for one."""
 
 
-class _Unsupported(Exception):
-    """The device knows the service, but not this question."""
+class Unsupported(Exception):
+    """The device knows the service, but not this question, or refuses it. ``codes``: of its fault, outermost first."""
+
+    def __init__(self, text: str = "", codes: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.codes = tuple(codes)
 
 
 def _is_login(error: Exception) -> bool:

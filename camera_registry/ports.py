@@ -70,6 +70,9 @@ class StreamOrder:
     stream_url: str
     login: Login | None = field(repr=False)
     rules: tuple[dict[str, Any], ...] | None = None
+    sub_stream_url: str | None = None
+    clear_login: bool = False
+    """Whether the camera may be sent its password readably, over RTSP Basic."""
 
 
 class CameraStore(Protocol):

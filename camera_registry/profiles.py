@@ -1,7 +1,7 @@
 """Which of a camera's media profiles to pull. Pure.
 
-H.264 comes before H.265, whose streams do not play in every browser; among H.264 the main profile is the largest, the
-sub profile the smallest that is still enough to see a person.
+H.264 comes before H.265, whose streams do not play in every browser; among H.264 the main profile, for people, is the
+largest. The sub profile, for detection, is the smallest that a detector sees enough in, H.265 where there is no H.264.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from camera_registry import reasons
 from camera_registry.errors import CameraRefused
 
 SMALLEST_WIDTH = 320
+ENOUGH_WIDTH = 640
+"""What a detector takes in; a smaller picture is taken only where there is none of this width."""
 PULLABLE = ("H264", "H265")
 
 
@@ -38,8 +40,27 @@ class MediaProfile:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedProfile:
+    """A media profile as it is kept in the camera's record. ``role``: ``main``, ``sub`` or empty.
+
+    ``b_frames`` and ``parameter_sets`` (``stream_look.ParameterSets``) are seen, so they are known of the two in use.
+    """
+
+    token: str
+    name: str
+    role: str
+    encoding: str
+    width: int
+    height: int
+    fps: float
+    gop: int | None
+    b_frames: bool | None = None
+    parameter_sets: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ProfileChoice:
-    """``main`` is pulled for detection and evidence; ``sub`` is a smaller H.264 one, if there is one."""
+    """``main`` is for people and evidence; ``sub``, a smaller one, for detection, if there is one."""
 
     main: MediaProfile
     sub: MediaProfile | None = None
@@ -54,9 +75,16 @@ def choose(profiles: Sequence[MediaProfile]) -> ProfileChoice:
         fitting = sorted((p for p in seen if p.encoding == encoding), key=lambda p: (-p.pixels, p.token))
         if fitting:
             main = fitting[0]
-            smaller = [p for p in seen if p.encoding == "H264" and p.width >= SMALLEST_WIDTH and p.pixels < main.pixels]
-            return ProfileChoice(main, min(smaller, key=lambda p: (p.pixels, p.token), default=None))
+            return ProfileChoice(main, _sub(seen, main))
     raise CameraRefused(reasons.NO_H264_PROFILE)
+
+
+def _sub(seen: Sequence[MediaProfile], main: MediaProfile) -> MediaProfile | None:
+    smaller = [p for p in seen if p.encoding in PULLABLE and p.width >= SMALLEST_WIDTH and p.pixels < main.pixels]
+    enough = [p for p in smaller if p.width >= ENOUGH_WIDTH]
+    if enough:
+        return min(enough, key=lambda p: (p.encoding != "H264", p.pixels, p.token))
+    return min(smaller, key=lambda p: (p.encoding != "H264", -p.pixels, p.token), default=None)
 
 
 def told(

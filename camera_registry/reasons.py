@@ -76,6 +76,12 @@ CLOCK_UNKNOWN = Reason(
     "登录被拒，且无法读取摄像机时钟：请先校准摄像机时间，再核对口令。",
     "The login was refused and the camera's clock cannot be read: set its clock first, then check the password.",
 )
+CLEAR_LOGIN_NEEDED = Reason(
+    "clear_login_needed",
+    "设备只接受明文口令（Basic），未发送。请在设备上启用摘要认证（Digest）；确需使用时，为该摄像机单独允许明文口令。",
+    "The device takes only a readable password (Basic); it was not sent. Switch digest on at the device, or allow the "
+    "readable password for this camera alone.",
+)
 LOGIN_BACK_OFF = Reason(
     "login_back_off",
     "该设备已有两次错误登录，为防止账号被锁定，30 分钟内不再尝试；请先核对口令。",
@@ -170,6 +176,27 @@ CLOCK_WRONG = Reason(
     "clock_wrong",
     "摄像机时钟不准，请启用 NTP 校时。",
     "The camera's clock is wrong; let it set its time by NTP.",
+)
+HOST_REPAIRED = Reason(
+    "host_repaired",
+    "设备给出的取流地址指向其他主机，已改用实际连接的地址；请检查设备的网络设置（NAT、IP 地址）。",
+    "The device named another host in its stream address; the one it answers at is used. Check its network settings "
+    "(NAT, IP address).",
+)
+B_FRAMES = Reason(
+    "b_frames",
+    "视频流含 B 帧，浏览器实时播放会卡顿或无法播放，请在设备上关闭 B 帧（编码档次改为 Baseline/Main 且 B 帧数为 0）。",
+    "The stream holds B-frames, which browsers do not play live; switch them off on the device.",
+)
+PARAMETER_SETS_MISSING = Reason(
+    "parameter_sets_missing",
+    "视频流缺少 SPS/PPS 参数集，可能无法解码，请升级固件或重启编码。",
+    "The stream has no SPS and PPS, so it may not be decodable; update the firmware or restart the encoder.",
+)
+SUB_STREAM_UNUSABLE = Reason(
+    "sub_stream_unusable",
+    "子码流无法取流，检测改用主码流；请检查设备的子码流设置。",
+    "The sub-stream does not play, so the main one is used for detection; check the sub-stream on the device.",
 )
 H265_ONLY = Reason(
     "h265_only",

@@ -7,7 +7,7 @@ The calls others make:
 - ``Registrar(policy: AddressPolicy, backoff: LoginBackoff, clock: Callable[[], datetime])``: one for the process, since
   ``backoff`` counts wrong logins for each device; ``clock`` answers aware UTC.
 - ``await registrar.over_onvif(address: str, login: Login) -> CameraFound``, with ``address`` as a person types it:
-  ``host``, ``host:port`` or a URL. At most 30 s.
+  ``host``, ``host:port`` or a URL. At most 30 s. ``clear_login=True``: this device may be sent a readable password.
 - ``await registrar.over_rtsp(url: str, login: Login | None) -> CameraFound``, no login in ``url``. At most 15 s.
 - ``await registrar.over(address: str, login: Login | None) -> CameraFound``: one of the two, by the address's scheme.
 
@@ -23,7 +23,7 @@ store must do in ``ports``, and health in ``health.initial`` and ``health.step``
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -35,8 +35,10 @@ from camera_registry.address_policy import AddressPolicy
 from camera_registry.errors import CameraRefused, Reason
 from camera_registry.login import Login, LoginBackoff, device_of
 from camera_registry.onvif_session import LADDER_SECONDS, NOTEWORTHY_OFFSET, OnvifSession
-from camera_registry.profiles import choose
-from camera_registry.rtsp_check import StreamFacts, check_stream
+from camera_registry.profiles import MediaProfile, ProfileChoice, RecordedProfile, choose
+from camera_registry.rtsp_check import CHECK_SECONDS, StreamFacts, check_stream
+
+SUB_SECONDS = 4.0
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +61,12 @@ class CameraFound:
     gop: int | None = None
     """Frames from one keyframe to the next, as the camera is set; None where it does not tell."""
     clock_offset: timedelta | None = None
+    profiles: tuple[RecordedProfile, ...] = ()
+    snapshot_url: str | None = None
+    replay_url: str | None = None
+    """Of its first recording (Profile G)."""
+    offers: tuple[str, ...] = ()
+    """Which of ``onvif_session.OFFERS`` it has."""
     notes: tuple[Reason, ...] = ()
     requests: int = 0
 
@@ -71,7 +79,7 @@ class Registrar:
         self._backoff = backoff
         self._clock = clock
 
-    async def over_onvif(self, address: str, login: Login) -> CameraFound:
+    async def over_onvif(self, address: str, login: Login, *, clear_login: bool = False) -> CameraFound:
         """Climb the ONVIF ladder and look at the stream at its top."""
         address = await self._policy.onvif_address(address)
         device = device_of(address)
@@ -86,21 +94,27 @@ class Registrar:
                     # Even where whoever asked has gone away meanwhile.
                     if session.wrong_logins:
                         self._backoff.failed(device, self._clock(), session.wrong_logins)
-            facts = await self._seen(device, found.stream_url, login)
-        return replace(found, encoding=facts.encoding, notes=_notes(found, facts))
+            facts = await self._seen(device, found.stream_url, login, clear_login)
+            found, sub_facts = await self._with_sub(device, found, login, clear_login)
+        return replace(
+            found,
+            encoding=facts.encoding,
+            profiles=_seen_profiles(found.profiles, facts, sub_facts),
+            notes=_notes(found, facts),
+        )
 
-    async def over_rtsp(self, url: str, login: Login | None) -> CameraFound:
+    async def over_rtsp(self, url: str, login: Login | None, *, clear_login: bool = False) -> CameraFound:
         """Look at the stream; the camera's model and clock stay unknown."""
         url = await self._policy.stream_address(url)
         device = device_of(url)
         async with self._asking(device):
-            facts = await self._seen(device, url, login)
+            facts = await self._seen(device, url, login, clear_login)
         found = CameraFound(stream_url=url, encoding=facts.encoding)
         return replace(found, notes=_notes(found, facts))
 
     async def over(self, address: str, login: Login | None) -> CameraFound:
         """``over_rtsp`` for an ``rtsp://`` address, else ``over_onvif``."""
-        if address.strip().lower().startswith("rtsp://"):
+        if address.strip().lower().startswith(("rtsp://", "rtsps://")):
             return await self.over_rtsp(address, login)
         return await self.over_onvif(address, login or Login("", ""))
 
@@ -108,9 +122,12 @@ class Registrar:
         offset = await session.read_clock()
         information = await session.information()
         await session.find_services()
-        choice = choose(await session.profiles())
+        profiles = await session.profiles()
+        choice = choose(profiles)
         stream = await session.stream_address(choice.main.token)
         sub = None if choice.sub is None else await session.stream_address(choice.sub.token)
+        snapshot = await session.snapshot_address(choice.main.token)
+        replay = await session.replay_address()
         return CameraFound(
             stream_url=stream,
             encoding=choice.main.encoding,
@@ -125,12 +142,31 @@ class Registrar:
             fps=choice.main.fps or None,
             gop=choice.main.gop,
             clock_offset=offset,
+            profiles=_recorded(profiles, choice),
+            snapshot_url=snapshot,
+            replay_url=replay,
+            offers=session.offers,
+            notes=(reasons.HOST_REPAIRED,) if session.host_repaired else (),
             requests=session.requests,
         )
 
-    async def _seen(self, device: str, url: str, login: Login | None) -> StreamFacts:
+    async def _with_sub(
+        self, device: str, found: CameraFound, login: Login, clear_login: bool
+    ) -> tuple[CameraFound, StreamFacts | None]:
+        """A sub-stream that does not play is not used; the main one serves for all."""
+        if found.sub_stream_url is None:
+            return found, None
         try:
-            facts = await check_stream(url, login)
+            return found, await self._seen(device, found.sub_stream_url, login, clear_login, SUB_SECONDS)
+        except CameraRefused as refused:
+            log.info("sub_stream_unusable", device=device, reason=refused.reason, detail=refused.detail)
+            return replace(found, sub_stream_url=None, notes=(*found.notes, reasons.SUB_STREAM_UNUSABLE)), None
+
+    async def _seen(
+        self, device: str, url: str, login: Login | None, clear_login: bool, seconds: float = CHECK_SECONDS
+    ) -> StreamFacts:
+        try:
+            facts = await check_stream(url, login, clear_login=clear_login, seconds=seconds)
         except CameraRefused as refused:
             if login is not None and refused.cause is reasons.STREAM_AUTH_FAILED:
                 self._backoff.failed(device, self._clock())
@@ -149,10 +185,35 @@ class Registrar:
             raise
 
 
+def _recorded(profiles: Sequence[MediaProfile], choice: ProfileChoice) -> tuple[RecordedProfile, ...]:
+    roles = {choice.main.token: "main", **({choice.sub.token: "sub"} if choice.sub else {})}
+    return tuple(
+        RecordedProfile(p.token, p.name, roles.get(p.token, ""), p.encoding, p.width, p.height, p.fps, p.gop)
+        for p in profiles
+    )
+
+
+def _seen_profiles(
+    profiles: Sequence[RecordedProfile], main: StreamFacts, sub: StreamFacts | None
+) -> tuple[RecordedProfile, ...]:
+    """The profiles in use as their streams were seen to be: a camera may say one codec and send another."""
+    seen = {"main": main, "sub": sub}
+    return tuple(
+        profile
+        if (facts := seen.get(profile.role)) is None
+        else replace(profile, encoding=facts.encoding, b_frames=facts.b_frames, parameter_sets=facts.parameter_sets)
+        for profile in profiles
+    )
+
+
 def _notes(found: CameraFound, facts: StreamFacts) -> tuple[Reason, ...]:
-    notes = []
+    notes = list(found.notes)
+    if facts.b_frames:
+        notes.append(reasons.B_FRAMES)
+    if facts.parameter_sets == "missing":
+        notes.append(reasons.PARAMETER_SETS_MISSING)
     if found.clock_offset is not None and abs(found.clock_offset) > NOTEWORTHY_OFFSET:
         notes.append(reasons.CLOCK_WRONG)
-    if facts.encoding == "H265" and found.sub_stream_url is None:
+    if facts.encoding == "H265" and not any(p.encoding == "H264" and p.role for p in found.profiles):
         notes.append(reasons.H265_ONLY)
     return tuple(notes)

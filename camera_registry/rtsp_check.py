@@ -1,7 +1,8 @@
 """Asks a camera's RTSP service for its stream and waits for the first packet: does it really connect (RFC 2326)?
 
-DESCRIBE with digest or basic login, SETUP over TCP, PLAY, one RTP packet of video, TEARDOWN. Nothing is decoded, and
-FFmpeg, which could crash, stays out of the process that asks.
+DESCRIBE with digest login, SETUP over TCP, PLAY, the first pictures, TEARDOWN. Nothing is decoded, and FFmpeg, which
+could crash, stays out of the process that asks. Basic, which tells the password to whoever stands at the address, is
+sent only to a camera for which that is allowed.
 """
 
 from __future__ import annotations
@@ -9,19 +10,25 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
+import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import unquote, urljoin, urlsplit
 
 from camera_registry import digest, reasons
 from camera_registry.errors import CameraRefused, Reason
 from camera_registry.login import Login
+from camera_registry.stream_look import ParameterSets, StreamLook
 
 CHECK_SECONDS = 8.0
 STEP_SECONDS = 4.0
+LOOK_SECONDS = 2.5
+"""How long pictures are looked at after the first one; most streams have told enough after one second."""
 LONGEST_BODY = 65_536
 MOST_HEADERS = 64
-DEFAULT_PORT = 554
+DEFAULT_PORT, DEFAULT_TLS_PORT = 554, 322
+"""Of ``rtsp`` and ``rtsps`` (RFC 7826, 4.2)."""
 CODECS = {"H264": "H264", "H265": "H265", "HEVC": "H265"}
 
 
@@ -30,6 +37,8 @@ class StreamFacts:
     """What was seen of a stream: ``encoding`` is ``H264`` or ``H265``."""
 
     encoding: str
+    b_frames: bool = False
+    parameter_sets: ParameterSets = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +55,33 @@ class _Video:
     control: str
 
 
-async def check_stream(url: str, login: Login | None, *, seconds: float = CHECK_SECONDS) -> StreamFacts:
-    """Connect to ``url`` (allowed before) and see video arrive. Raises ``CameraRefused`` with the reason."""
+async def check_stream(
+    url: str, login: Login | None, *, clear_login: bool = False, seconds: float = CHECK_SECONDS
+) -> StreamFacts:
+    """Connect to ``url`` (allowed before) and see video arrive. Raises ``CameraRefused`` with the reason.
+
+    ``clear_login``: this camera may be sent the password readably, where it takes it in no other way.
+    """
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or DEFAULT_PORT
+    encrypted = parts.scheme == "rtsps"
+    host, port = parts.hostname or "", parts.port or (DEFAULT_TLS_PORT if encrypted else DEFAULT_PORT)
     connected = False
     try:
         async with asyncio.timeout(seconds):
-            reader, writer = await asyncio.open_connection(host, port, limit=LONGEST_BODY)
+            reader, writer = await asyncio.open_connection(
+                host, port, limit=LONGEST_BODY, ssl=_unverified() if encrypted else None
+            )
             connected = True
             try:
-                return await _Conversation(reader, writer, url, login).play()
+                return await _Conversation(reader, writer, url, login, clear_login).play()
             finally:
                 writer.close()
     except TimeoutError as error:
         raise CameraRefused(reasons.STREAM_TIMEOUT if connected else reasons.STREAM_UNREACHABLE) from error
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as error:
         raise CameraRefused(reasons.STREAM_INVALID, detail=type(error).__name__) from error
+    except ssl.SSLError as error:
+        raise CameraRefused(reasons.TLS_ERROR, detail=type(error).__name__) from error
     except OSError as error:
         reason = reasons.STREAM_REFUSED if connected else reasons.STREAM_UNREACHABLE
         raise CameraRefused(reason, detail=str(error)) from error
@@ -74,6 +93,7 @@ class _Conversation:
     writer: asyncio.StreamWriter
     url: str
     login: Login | None
+    clear_login: bool = False
     sequence: int = 0
     challenge: digest.Challenge | None = None
     basic: bool = False
@@ -82,18 +102,21 @@ class _Conversation:
     async def play(self) -> StreamFacts:
         described = await self._ask("DESCRIBE", self.url, {"Accept": "application/sdp"})
         base = described.headers.get("content-base") or described.headers.get("content-location") or self.url
-        video = _video(described.body.decode(errors="replace"))
-        aggregate = self.url if not base.startswith("rtsp://") else base
-        control = video.control if video.control.startswith("rtsp://") else _joined(aggregate, video.control)
+        sdp = described.body.decode(errors="replace")
+        video = _video(sdp)
+        whole = ("rtsp://", "rtsps://")
+        aggregate = base if base.startswith(whole) else self.url
+        control = video.control if video.control.startswith(whole) else _joined(aggregate, video.control)
         # The camera may name itself wrongly; the connection stands, so only the path of what it says counts.
         setup = await self._ask("SETUP", control, {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1"})
         session = setup.headers.get("session", "").partition(";")[0].strip()
         if not session:
             raise CameraRefused(reasons.STREAM_INVALID, detail="no session")
         await self._ask("PLAY", aggregate, {"Session": session, "Range": "npt=0.000-"})
-        await self._first_packet()
+        look = StreamLook(video.encoding, sdp)
+        await self._pictures(look)
         await self._send("TEARDOWN", aggregate, {"Session": session})
-        return StreamFacts(video.encoding)
+        return StreamFacts(video.encoding, look.b_frames, look.parameter_sets)
 
     async def _ask(self, method: str, url: str, headers: Mapping[str, str]) -> _Answer:
         try:
@@ -152,17 +175,25 @@ class _Conversation:
         head = await self.reader.readexactly(3)
         return head[0], await self.reader.readexactly(int.from_bytes(head[1:]))
 
-    async def _first_packet(self) -> None:
+    async def _pictures(self, look: StreamLook) -> None:
+        """One picture must come; those after it are looked at for a while, whatever becomes of them."""
         try:
             async with asyncio.timeout(STEP_SECONDS):
-                while True:
-                    if await self.reader.readexactly(1) != b"$":
-                        continue
-                    channel, data = await self._packet()
-                    if channel == 0 and len(data) > 12:  # an RTP header and something in it
-                        return
+                await self._video_packet(look)
         except TimeoutError as error:
             raise CameraRefused(reasons.NO_PICTURE) from error
+        with suppress(TimeoutError, asyncio.IncompleteReadError, OSError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                while not look.enough:
+                    await self._video_packet(look)
+
+    async def _video_packet(self, look: StreamLook) -> None:
+        while True:
+            if await self.reader.readexactly(1) != b"$":
+                continue
+            channel, data = await self._packet()
+            if channel == 0 and len(data) > 12:  # an RTP header and something in it
+                return look.packet(data)
 
     def _takes(self, offered: tuple[str, ...]) -> bool:
         """Whether there is something to answer: the first challenge, or a nonce that has merely grown old."""
@@ -172,7 +203,10 @@ class _Conversation:
             self.challenge = challenge if fresh else self.challenge
             return fresh
         self.challenge = challenge
-        self.basic = challenge is None and any(one.lower().startswith("basic") for one in offered)
+        basic = challenge is None and any(one.lower().startswith("basic") for one in offered)
+        if basic and not self.clear_login:
+            raise CameraRefused(reasons.CLEAR_LOGIN_NEEDED, field="clear_login")
+        self.basic = basic
         return challenge is not None or self.basic
 
     def _authorization(self, method: str, url: str) -> str | None:
@@ -205,6 +239,13 @@ def _video(sdp: str) -> _Video:
         if encoding in CODECS:
             return _Video(CODECS[encoding], where)
     raise CameraRefused(reasons.CODEC_UNSUPPORTED, detail=unquote(found[0][0])[:20])
+
+
+def _unverified() -> ssl.SSLContext:
+    """A camera's certificate is its own and proves nothing: others cannot listen, but it may be anybody."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def _joined(base: str, control: str) -> str:

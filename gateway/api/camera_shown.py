@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field
@@ -16,7 +16,17 @@ from camera_registry import health, reasons
 from camera_registry.errors import Reason
 from gateway.storage.tables.cameras import CameraRow
 
-_NOTICES: Mapping[str, Reason] = {one.code: one for one in (reasons.CLOCK_WRONG, reasons.H265_ONLY)}
+_NOTICES: Mapping[str, Reason] = {
+    one.code: one
+    for one in (
+        reasons.CLOCK_WRONG,
+        reasons.H265_ONLY,
+        reasons.HOST_REPAIRED,
+        reasons.B_FRAMES,
+        reasons.PARAMETER_SETS_MISSING,
+        reasons.SUB_STREAM_UNUSABLE,
+    )
+}
 
 _PULL: Mapping[str, Reason] = {
     "unreachable": reasons.STREAM_UNREACHABLE,
@@ -83,6 +93,11 @@ class CameraShown(BaseModel):
     fps: float | None
     gop: int | None = Field(description="Frames from one keyframe to the next.")
     clock_offset: float | None = Field(description="Its clock less ours at registration, seconds.")
+    profiles: list[dict[str, Any]] = Field(
+        description="Every media profile: role (main, sub or empty), codec, size, rate, GOP, B-frames, parameter sets."
+    )
+    sub_stream: bool = Field(description="Whether detection runs on a smaller stream.")
+    offers: list[str] = Field(description="Of ptz, imaging, events, recording and replay.")
     note: str
     notices: list[NoticeShown]
     own_rules: bool = Field(description="False: the installation's first values hold.")
@@ -131,6 +146,9 @@ def shown_camera(row: CameraRow) -> CameraShown:
         fps=row.fps,
         gop=row.gop,
         clock_offset=row.clock_offset,
+        profiles=[dict(profile) for profile in row.profiles],
+        sub_stream=row.sub_stream_url is not None,
+        offers=[str(one) for one in row.offers],
         note=row.note,
         notices=[
             NoticeShown(reason=said.code, detail=said.zh, detail_en=said.en)

@@ -79,6 +79,10 @@ class AssignCamera(Message, frozen=True):
     username: str | None
     password: str | None
     rules: list[dict[str, Any]]
+    sub_stream_url: str | None = None
+    """The smaller stream, for detection; None: the camera has none, and the main one serves for all."""
+    clear_login: bool = False
+    """Whether this camera may be sent its password readably (RTSP Basic)."""
 
 
 class ReleaseCamera(Message, frozen=True):

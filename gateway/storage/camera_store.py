@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import cast
 
@@ -118,6 +119,8 @@ class DatabaseCameraStore:
                 stream_url=row.stream_url,
                 login=self._login_or_none(row),
                 rules=None if row.rules is None else tuple(dict(rule) for rule in row.rules),
+                sub_stream_url=row.sub_stream_url,
+                clear_login=row.clear_login,
             )
             for row in await self._session.scalars(query)
         ]
@@ -191,6 +194,9 @@ class DatabaseCameraStore:
         row.firmware, row.serial = _fact(found.firmware), _fact(found.serial)
         row.clock_offset = None if found.clock_offset is None else found.clock_offset.total_seconds()
         row.notices = [reason.code for reason in found.notes]
+        row.profiles = [asdict(profile) for profile in found.profiles]
+        row.offers = list(found.offers)
+        row.snapshot_url, row.replay_url = found.snapshot_url, found.replay_url
         row.sealed_login = None if login is None or login == Login("", "") else self._sealed(login, row.id)
 
     async def _refuse_double(self, stream_url: str, own_id: str) -> None:

@@ -23,7 +23,7 @@ Answer = Callable[[web.Request], web.StreamResponse | bytes | str]
 TOP = "stream_unreachable"
 """Where a ladder ends that was climbed to its top: the peer's stream is not there."""
 CLOCK, FIRST_LOGIN, SERVICES = "tds:GetSystemDateAndTime", "tds:GetDeviceInformation", "tds:GetServices"
-PROFILES, STREAM = "tr2:GetProfiles", "tr2:GetStreamUri"
+PROFILES, STREAM, SNAPSHOT = "tr2:GetProfiles", "tr2:GetStreamUri", "tr2:GetSnapshotUri"
 BOMB = (
     b'<?xml version="1.0"?><!DOCTYPE s [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">'
     b'<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;"><!ENTITY d "&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;">]>'
@@ -50,7 +50,8 @@ def fault(subcode: str, text: str, status: int = 400) -> web.Response:
 async def test_the_peer_is_a_camera_up_to_its_stream(registrar: Registrar, soap_peer: SoapPeer, login: Login) -> None:
     assert await reason_of(registrar, soap_peer, login) == TOP
     assert soap_peer.asked == [
-        (CLOCK, "none"), (FIRST_LOGIN, "token"), (SERVICES, "token"), (PROFILES, "token"), (STREAM, "token")
+        (CLOCK, "none"), (FIRST_LOGIN, "token"), (SERVICES, "token"), (PROFILES, "token"), (STREAM, "token"),
+        (SNAPSHOT, "token"),
     ]  # fmt: skip
 
 
@@ -165,6 +166,7 @@ async def test_profiles_that_cannot_be_pulled(
     registrar: Registrar, soap_peer: SoapPeer, login: Login, profiles: str, reason: str
 ) -> None:
     soap_peer.replaced[PROFILES] = lambda _: profiles
+    soap_peer.replaced["trt:GetProfiles"] = lambda _: "<trt:GetProfilesResponse/>"  # asked where Media2 tells none
     assert await reason_of(registrar, soap_peer, login) == reason
 
 
@@ -174,7 +176,8 @@ async def test_where_media2_does_not_work_media_is_asked(
 ) -> None:
     soap_peer.replaced[PROFILES] = lambda _: fault("ter:ActionNotSupported", "not implemented", status)
     assert await reason_of(registrar, soap_peer, login) == TOP
-    assert [asked for asked, _ in soap_peer.asked][-3:] == [PROFILES, "trt:GetProfiles", "trt:GetStreamUri"]
+    asked = [asked for asked, _ in soap_peer.asked]
+    assert asked[-4:] == [PROFILES, "trt:GetProfiles", "trt:GetStreamUri", "trt:GetSnapshotUri"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from camera_registry.errors import CameraRefused
-from camera_registry.profiles import MediaProfile, choose, positive, told
+from camera_registry.profiles import MediaProfile, ProfileChoice, choose, positive, told
 
 
 def profile(token: str, encoding: str, width: int, height: int) -> MediaProfile:
@@ -24,9 +24,17 @@ def test_h264_comes_before_a_larger_h265() -> None:
     assert (choice.main, choice.sub) == (HD, None)
 
 
-def test_the_sub_stream_is_the_smallest_in_which_a_person_can_be_seen() -> None:
-    choice = choose([TINY, CIF, HD, profile("vga", "H264", 640, 480)])
-    assert (choice.main, choice.sub) == (HD, CIF)
+def test_the_sub_stream_is_the_smallest_that_a_detector_sees_enough_in() -> None:
+    vga, d1 = profile("vga", "H264", 640, 480), profile("d1", "H264", 704, 576)
+    assert choose([TINY, CIF, HD, d1, vga]) == ProfileChoice(HD, vga)
+    assert choose([TINY, CIF, HD]).sub == CIF
+    assert choose([TINY, HD]).sub is None
+
+
+def test_h265_serves_for_detection_where_no_h264_is_large_enough() -> None:
+    small_265 = profile("small265", "H265", 640, 360)
+    assert choose([HD, small_265, CIF]).sub == small_265
+    assert choose([HD, small_265, profile("vga", "H264", 640, 480)]).sub.token == "vga"  # type: ignore[union-attr]
 
 
 def test_h265_alone_is_taken() -> None:

@@ -32,7 +32,7 @@ async def reason_of(registrar: Registrar, address: str, login: Login | None) -> 
     return refused.value.reason
 
 
-async def test_a_camera_is_known_after_six_requests(registrar: Registrar, one_device: OneDevice, login: Login) -> None:
+async def test_seven_requests_tell_of_a_camera(registrar: Registrar, one_device: OneDevice, login: Login) -> None:
     async with one_device(sub=True) as device:
         found = await registrar.over_onvif(device.onvif_address, login)
         assert found.stream_url == device.rtsp_url
@@ -41,7 +41,12 @@ async def test_a_camera_is_known_after_six_requests(registrar: Registrar, one_de
         assert (found.fps, found.gop) == (10.0, 20)
         assert (found.vendor, found.model) == ("Virtual Camera Works", "VC-2000")
         assert found.notes == ()
-        assert found.requests == device.device.requests == 6  # the sub stream's address is the sixth
+        assert found.snapshot_url == f"http://127.0.0.1:{device.device.port}/snapshot/main.jpg"
+        assert [(one.role, one.encoding, one.width, one.b_frames) for one in found.profiles] == [
+            ("main", "H264", 640, False), ("sub", "H264", 320, False),
+        ]  # fmt: skip
+        assert all(one.parameter_sets in ("sdp", "in_band", "both") for one in found.profiles)
+        assert found.requests == device.device.requests == 7  # the last two: the sub-stream's address, and a picture's
         assert device.device.logins.refused == 0
 
 
@@ -78,6 +83,7 @@ async def test_the_host_a_camera_names_is_replaced_by_the_one_it_answers_at(
     async with one_device(advertised_host=host) as device:
         found = await registrar.over_onvif(device.onvif_address, login)
         assert found.stream_url == device.rtsp_url
+        assert found.notes == (reasons.HOST_REPAIRED,)
 
 
 async def test_an_older_camera_is_asked_by_its_own_means(

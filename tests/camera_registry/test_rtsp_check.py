@@ -85,6 +85,7 @@ async def reason_of(script: Callable[[str, dict[str, str]], bytes | None], login
 @pytest.fixture(autouse=True)
 def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rtsp_check, "STEP_SECONDS", 1.0)
+    monkeypatch.setattr(rtsp_check, "LOOK_SECONDS", 0.05)
 
 
 @pytest.mark.parametrize(("name", "encoding"), [("H264", "H264"), ("h264", "H264"), ("H265", "H265"), ("HEVC", "H265")])
@@ -178,15 +179,20 @@ async def test_a_wrong_password_is_sent_once(login: Login) -> None:
     assert door.judged_wrong == 1
 
 
-async def test_a_camera_that_knows_basic_alone_is_told_the_password_so(login: Login) -> None:
+async def test_a_camera_that_knows_basic_alone_is_told_the_password_only_where_that_is_allowed(login: Login) -> None:
+    heard: list[str] = []
+
     def door(method: str, headers: dict[str, str]) -> bytes | None:
+        heard.append(headers.get("authorization", ""))
         wanted = "Basic dmlld2VyOm1hZGUtZm9yLXRoaXMtdGVzdA=="
         if headers.get("authorization") == wanted:
             return camera()(method, headers)
         return refused("401 Unauthorized", BASIC)
 
+    assert await reason_of(door, login) == "clear_login_needed"
+    assert heard == [""]
     async with peer(door) as made:
-        assert (await check_stream(made.url, login)).encoding == "H264"
+        assert (await check_stream(made.url, login, clear_login=True)).encoding == "H264"
 
 
 async def test_the_camera_may_name_itself_wrongly() -> None:

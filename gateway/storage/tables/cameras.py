@@ -13,7 +13,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Float, String, Text
+from sqlalchemy import Float, Integer, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.storage.tables.base import Base, RecordMixin
@@ -22,9 +22,15 @@ from gateway.storage.tables.base import Base, RecordMixin
 class CameraRow(RecordMixin, Base):
     """A camera. ``lng``/``lat`` are WGS-84, ``grid`` the code of the grid it stands in; addresses hold no login.
 
-    ``status``: ``in_use``, ``stopped`` (kept, not pulled) or ``removed``. ``rules`` None: it was given none of its
+    ``status``: ``in_use``, ``stopped`` (kept, not pulled), ``awaiting`` (recorded by an import, not yet asked: its
+    ``stream_url`` may be empty) or ``removed``. ``rules`` None: it was given none of its
     own. ``fps`` and ``gop`` (frames from one keyframe to the next) as the camera is set; ``clock_offset``: its clock
-    less ours, seconds. ``notices``: codes of what is amiss though it was registered.
+    less ours, seconds. ``notices``: codes of what is amiss though it was registered. ``profiles``: every media profile,
+    as ``camera_registry.profiles.RecordedProfile``; ``offers``: which of PTZ, imaging, events and replay it has.
+
+    From ``owner_unit`` to ``confidentiality``: see ``camera_registry.record``. ``credential_set``: whose login is used
+    in place of ``sealed_login``. ``device_events``: the camera is asked for its own events (ONVIF pull point).
+    ``clear_login``: its password may be sent readably (HTTP and RTSP Basic).
     """
 
     __tablename__ = "cameras"
@@ -48,6 +54,22 @@ class CameraRow(RecordMixin, Base):
     fps: Mapped[float | None] = mapped_column(Float)
     gop: Mapped[int | None]
     clock_offset: Mapped[float | None] = mapped_column(Float)
+    profiles: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    offers: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    snapshot_url: Mapped[str | None] = mapped_column(String(600))
+    replay_url: Mapped[str | None] = mapped_column(String(600))
+    credential_set: Mapped[str | None] = mapped_column(String(36), index=True)
+    clear_login: Mapped[bool] = mapped_column(default=False, server_default=false())
+    device_events: Mapped[bool] = mapped_column(default=False, server_default=false())
+    owner_unit: Mapped[str] = mapped_column(String(100), default="", server_default="")
+    division: Mapped[str] = mapped_column(String(12), default="", server_default="")
+    structure: Mapped[str] = mapped_column(String(2), default="", server_default="")
+    position_type: Mapped[str] = mapped_column(String(2), default="", server_default="")
+    room_type: Mapped[str] = mapped_column(String(2), default="", server_default="")
+    use_type: Mapped[str] = mapped_column(String(2), default="", server_default="")
+    fill_light: Mapped[str] = mapped_column(String(2), default="", server_default="")
+    bearing: Mapped[float | None] = mapped_column(Float)
+    confidentiality: Mapped[str] = mapped_column(String(1), default="", server_default="")
     grid: Mapped[str | None] = mapped_column(String(32), index=True)
     lng: Mapped[float | None] = mapped_column(Float)
     lat: Mapped[float | None] = mapped_column(Float)
@@ -61,3 +83,19 @@ class CameraRow(RecordMixin, Base):
     registered_at: Mapped[datetime]
     changed_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
+
+
+class CredentialSetRow(RecordMixin, Base):
+    """A login for the cameras of some networks (凭据集). ``networks``: CIDR texts; ``position``: tried lowest first.
+
+    The password is sealed by the vault under the row's id. Cameras name the set, so a new password reaches them all.
+    """
+
+    __tablename__ = "credential_sets"
+
+    name: Mapped[str] = mapped_column(String(100))
+    networks: Mapped[list[Any]]
+    position: Mapped[int] = mapped_column(Integer, default=0)
+    username: Mapped[str] = mapped_column(String(100))
+    sealed_password: Mapped[str] = mapped_column(Text)
+    changed_at: Mapped[datetime]

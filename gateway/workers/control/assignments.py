@@ -35,6 +35,8 @@ class PulledCamera:
     username: str | None
     password: str | None = field(repr=False)
     rules: tuple[dict[str, Any], ...] = ()
+    sub_stream_url: str | None = None
+    clear_login: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,8 @@ class Assignments:
             username=camera.username,
             password=camera.password,
             rules=list(camera.rules),
+            sub_stream_url=camera.sub_stream_url,
+            clear_login=camera.clear_login,
         )
         if not self._links.tell(owner.worker, order):
             log.info("camera_waits_for_its_worker", camera=code, worker=owner.worker)

@@ -83,4 +83,6 @@ class CameraRecords:
             username=order.login.username if order.login else None,
             password=order.login.password if order.login else None,
             rules=self._first_rules if order.rules is None else order.rules,
+            sub_stream_url=order.sub_stream_url,
+            clear_login=order.clear_login,
         )

@@ -68,6 +68,12 @@ class CameraSettings(_Part):
     )
     per_worker: int = Field(default=50, ge=1, le=200, description="Cameras carried by one worker process.")
     stalled_after: Seconds = Field(default=5, gt=0, description="No packet for so long: the camera is stalled.")
+    wake_cores: float = Field(
+        default=0.5,
+        ge=0,
+        le=64,
+        description="Cores that one worker may spend on decoding more than keyframes; 0: never more.",
+    )
 
 
 class RuleSettings(_Part):

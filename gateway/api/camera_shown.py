@@ -45,6 +45,12 @@ _PULL: Mapping[str, Reason] = {
 
 _OWN: Mapping[str, Reason] = {
     "stopped": Reason("stopped", "已停用，不取流。", "Stopped: it is not pulled."),
+    "rate_unmet": Reason(
+        "rate_unmet",
+        "正常，但识别频率不足：关键帧间隔过长，且没有可用的子码流或空闲算力。请缩短 I 帧间隔或启用子码流。",
+        "Live, but looked at less often than its rules want: keyframes come too slowly, and there is no sub-stream or "
+        "no processor to spare. Shorten the distance between keyframes, or enable the sub-stream.",
+    ),
 }
 
 

@@ -1,72 +1,36 @@
-"""From an encoded keyframe to what the engine saw on it: decoded in a thread, looked at in the inference process."""
+"""From a picture to what the engine saw on it, in the inference process."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor
-from dataclasses import dataclass
-
-import numpy as np
-import structlog
-from numpy.typing import NDArray
 
 from detectors.observation import Box, Detection, Look
 from gateway.processes.messages import LookAt, Seen
-from gateway.streams.frame import EncodedFrame
-from gateway.streams.keyframes import PictureUnreadable, decode_keyframe, smaller
+from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.camera.inference_link import InferenceLink
-
-log = structlog.get_logger(__name__)
-
-Picture = NDArray[np.uint8]
 
 STALE = 5.0
 """Seconds after its arrival at which a picture is of no use to a rule."""
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """A look and the picture at full size that it was taken on (BGR)."""
-
-    look: Look
-    picture: Picture
-
-
 class Eye:
-    """Shared by all cameras of a worker. ``size``: height and width in px of the engine's input."""
+    """Shared by all cameras of a worker."""
 
-    def __init__(
-        self, link: InferenceLink, size: tuple[int, int], threads: Executor, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, link: InferenceLink, clock: Callable[[], float]) -> None:
         self._link = link
-        self._size = size
-        self._threads = threads
         self._clock = clock
-        self.unreadable = 0
         self.stale = 0
 
-    async def look(self, code: str, frame: EncodedFrame) -> Looked | None:
-        """None: no engine, or the picture is damaged or too old."""
-        if self._clock() - frame.arrival > STALE:
+    async def look(self, code: str, glimpse: Glimpse) -> Look | None:
+        """None: no engine, or the picture is too old."""
+        deadline = glimpse.arrival + STALE
+        if self._clock() > deadline:
             self.stale += 1
             return None
-        try:
-            picture, small = await asyncio.get_running_loop().run_in_executor(self._threads, self._decode, frame)
-        except PictureUnreadable as refused:
-            self.unreadable += 1
-            log.info("keyframe_unreadable", camera=code, reason=refused.reason)
-            return None
-        deadline = frame.arrival + STALE
-        height, width = small.shape[:2]
-        question = LookAt(code, small.tobytes(), width, height, frame.arrival, deadline)
+        height, width = glimpse.small.shape[:2]
+        question = LookAt(code, glimpse.small.tobytes(), width, height, glimpse.arrival, deadline)
         seen = await self._link.look(question, timeout=max(0.1, deadline - self._clock()))
-        return None if seen is None else Looked(_look(seen), picture)
-
-    def _decode(self, frame: EncodedFrame) -> tuple[Picture, Picture]:
-        picture = decode_keyframe(frame)
-        height, width = self._size
-        return picture, smaller(picture, width, height)
+        return None if seen is None else _look(seen)
 
 
 def _look(seen: Seen) -> Look:

@@ -12,8 +12,10 @@ from gateway.processes.messages import AlertRaised
 from gateway.storage.ids import new_id
 from gateway.workers.camera.evidence import LEAD, CameraEvidence
 from gateway.workers.camera.incident import BeginClip, DropClip, End, Incident, Raise, Seen, advance
+from gateway.workers.camera.look_plan import Wish
 
 JPEG = Callable[[], bytes]
+IN_SIGHT = frozenset({"candidate", "half_way", "firing"})
 
 
 class CameraHazards:
@@ -35,14 +37,18 @@ class CameraHazards:
         self._end_after = end_after
         self._ring_seconds = ring_seconds
         self._incidents: dict[RuleKey, Incident] = {}
+        self._in_sight = False
 
     @property
-    def next_look_within(self) -> float:
-        return self._watch.next_look_within
+    def wish(self) -> Wish:
+        """How soon the rules want to look again, and whether that is because one of them has something in sight."""
+        return Wish(self._watch.next_look_within, urgent=self._in_sight)
 
     def observe(self, look: Look, jpeg: JPEG) -> None:
         """``jpeg`` makes the snapshot of the picture looked at; it blocks, and is called in a thread."""
-        for key, verdict in self._watch.observe(look):
+        said = self._watch.observe(look)
+        self._in_sight = any(verdict.phase in IN_SIGHT for _, verdict in said)
+        for key, verdict in said:
             self._advance(key, verdict, look.at, jpeg)
 
     def replace(self, rules: Sequence[RuleConfig], at: float) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 
@@ -17,18 +15,19 @@ from gateway.processes.messages import AssignCamera, HealthChanged, Message, Sam
 from gateway.settings import WorkerSettings
 from gateway.streams.address import StreamAddress
 from gateway.streams.bus import FrameBus
-from gateway.streams.frame import EncodedFrame
 from gateway.streams.keyframes import jpeg
+from gateway.streams.on_demand import OnDemandSource
 from gateway.streams.pull import CameraPull, PullLimits, PullState
 from gateway.streams.ring import ClipRing
+from gateway.workers.camera.awake import Decoding
 from gateway.workers.camera.evidence import CameraEvidence, Store
 from gateway.workers.camera.eye import Eye
+from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.camera.hazards import CameraHazards
+from gateway.workers.camera.looks import Looks
+from gateway.workers.camera.waking import WakeBudget
 
 log = structlog.get_logger(__name__)
-
-EARLY = 0.25
-"""Seconds by which a keyframe may come before the next look is due and still be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,8 @@ class Surroundings:
 
     settings: WorkerSettings
     eye: Eye
+    decoding: Decoding
+    waking: WakeBudget
     store: Store
     clock: Callable[[], float]
     tell: Callable[[Message], None]
@@ -64,13 +65,22 @@ class OwnedCamera:
         )
         self._health: Health = initial(around.clock())
         self._pull = self._new_pull(0)
+        self.sub = self._sub_stream(order)
         self._changing = asyncio.Lock()
-        self._last_look = 0.0
-        self._looks = 0
-        self._watching: asyncio.Task[None] | None = None
+        self.looks = Looks(
+            order.code,
+            self.bus,
+            lambda: self._hazards.wish,
+            self._look,
+            live=lambda: self._pull.state.phase == "live",
+            budget=around.waking,
+            decoding=around.decoding,
+            sub=self.sub,
+            changed=self._report,
+        )
 
     async def start(self) -> None:
-        self._watching = asyncio.create_task(self._watch(), name=f"watch-{self.code}")
+        self.looks.start()
         self._report()
         await self._pull.start()
 
@@ -84,6 +94,9 @@ class OwnedCamera:
         if _source(before) == _source(order):
             return
         async with self._changing:
+            await self._change_sub_stream(before, order)
+            if _main(before) == _main(order):
+                return
             await self._pull.stop()
             self._pull = self._new_pull(self._pull.epoch + 1)
             await self._pull.start()
@@ -91,14 +104,11 @@ class OwnedCamera:
     async def stop(self) -> None:
         """Let the camera go. Clips of raised alerts are closed first."""
         async with self._changing:
-            if self._watching is not None:
-                self._watching.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await self._watching
+            await self.looks.stop()
             await self.evidence.close()
             self._untap()
             self.bus.close()
-            await self._pull.stop()
+            await asyncio.gather(self._pull.stop(), *([self.sub.close()] if self.sub is not None else []))
 
     def samples(self) -> list[Sample]:
         labels = {"camera": self.code}
@@ -108,38 +118,43 @@ class OwnedCamera:
             "gateway_camera_bytes_total": stats.bytes,
             "gateway_camera_keyframes_total": stats.keyframes,
             "gateway_camera_frames_dropped_total": stats.drops + self._pull.drops,
-            "gateway_camera_looks_total": self._looks,
+            "gateway_camera_looks_total": self.looks.taken,
+            "gateway_camera_awake_seconds_total": self.looks.seconds_awake,
         }
         measured = {
             "gateway_camera_subscribers": stats.subscribers,
             "gateway_camera_ring_bytes": self._ring.size_bytes,
             "gateway_camera_alerts_waiting_for_disk": self.evidence.waiting_for_disk,
             "gateway_camera_live": float(self._health.state == "live"),
+            "gateway_camera_rate_unmet": float(self.looks.rate_unmet),
+            "gateway_camera_awake": float(self.looks.decoded != "keyframes"),
+            "gateway_camera_sub_stream_connected": float(self.sub is not None and self.sub.connected),
         }
         return [Sample(name, labels, value, "counter") for name, value in counted.items()] + [
             Sample(name, labels, value) for name, value in measured.items()
         ]
 
-    async def _watch(self) -> None:
-        subscription = self.bus.subscribe("looks", 1, keyframes_only=True)
-        try:
-            async for frame in subscription:
-                early = frame.arrival < self._last_look + self._hazards.next_look_within - EARLY
-                if early and frame.arrival >= self._last_look:
-                    continue
-                self._last_look = frame.arrival
-                try:
-                    await self._look(frame)
-                except Exception:  # one picture's fault must not leave the camera unwatched
-                    log.exception("look_failed", camera=self.code)
-        finally:
-            subscription.close()
+    async def _look(self, glimpse: Glimpse) -> None:
+        seen = await self._around.eye.look(self.code, glimpse)
+        if seen is not None:
+            self._hazards.observe(seen, lambda: jpeg(glimpse.full()))
 
-    async def _look(self, frame: EncodedFrame) -> None:
-        looked = await self._around.eye.look(self.code, frame)
-        if looked is not None:
-            self._looks += 1
-            self._hazards.observe(looked.look, partial(jpeg, looked.picture))
+    def _sub_stream(self, order: AssignCamera) -> OnDemandSource | None:
+        if order.sub_stream_url is None or order.sub_stream_url == order.stream_url:
+            return None
+        address = StreamAddress(order.sub_stream_url, order.username, order.password)
+        return OnDemandSource(address, name=f"{order.code}-sub", limits=self._limits())
+
+    async def _change_sub_stream(self, before: AssignCamera, order: AssignCamera) -> None:
+        if _sub(before) == _sub(order):
+            return
+        old, self.sub = self.sub, self._sub_stream(order)
+        self.looks.sub = self.sub
+        if old is not None:
+            await old.close()
+
+    def _limits(self) -> PullLimits:
+        return PullLimits(silence=self._around.settings.cameras.stalled_after)
 
     def _new_pull(self, first_epoch: int) -> CameraPull:
         order = self._order
@@ -148,7 +163,7 @@ class OwnedCamera:
             self.bus,
             self._pull_says,
             name=order.code,
-            limits=PullLimits(silence=self._around.settings.cameras.stalled_after),
+            limits=self._limits(),
             first_epoch=first_epoch,
         )
 
@@ -163,11 +178,20 @@ class OwnedCamera:
 
     def _report(self) -> None:
         health = self._health
-        self._around.tell(HealthChanged(self.code, self._order.fence, health.state, health.reason, health.since))
+        reason = "rate_unmet" if health.state == "live" and self.looks.rate_unmet else health.reason
+        self._around.tell(HealthChanged(self.code, self._order.fence, health.state, reason, health.since))
 
 
-def _source(order: AssignCamera) -> tuple[str, str | None, str | None]:
+def _source(order: AssignCamera) -> tuple[str | None, ...]:
+    return _main(order) + _sub(order)
+
+
+def _main(order: AssignCamera) -> tuple[str | None, ...]:
     return order.stream_url, order.username, order.password
+
+
+def _sub(order: AssignCamera) -> tuple[str | None, ...]:
+    return order.sub_stream_url, order.username, order.password
 
 
 def _rules(order: AssignCamera) -> tuple[RuleConfig, ...]:

@@ -35,12 +35,14 @@ from gateway.streams.clip_recovery import recover_clip
 from gateway.streams.keyframes import PictureUnreadable, decode_keyframe, jpeg
 from gateway.streams.rtsp_out import RtspServer
 from gateway.streams.whep import WhepDoor
+from gateway.workers.camera.awake import Decoding
 from gateway.workers.camera.delivery import AlertDelivery
 from gateway.workers.camera.evidence import Store, evidence_of
 from gateway.workers.camera.eye import Eye
 from gateway.workers.camera.inference_link import InferenceLink
 from gateway.workers.camera.journal import AlertJournal
 from gateway.workers.camera.owned_camera import OwnedCamera, Surroundings
+from gateway.workers.camera.waking import WakeBudget
 from gateway.workers.inference.server import SHIPPED_CARD, SOCKET_NAME
 
 log = structlog.get_logger(__name__)
@@ -104,7 +106,8 @@ class CameraWorker:
 
     def samples(self) -> list[Sample]:
         viewings = self._whep.counts()
-        eye, delivery = self._around.eye, self._around.store.delivery
+        eye, delivery, waking = self._around.eye, self._around.store.delivery, self._around.waking
+        looks = [camera.looks for camera in self._cameras.values()]
         own = [
             Sample("gateway_cameras", {}, len(self._cameras)),
             Sample("gateway_viewers", {}, viewings.viewers),
@@ -114,8 +117,12 @@ class CameraWorker:
             Sample("gateway_rtsp_frames_dropped_total", {}, self._rtsp.drops, "counter"),
             Sample("gateway_inference_connected", {}, float(self._link.connected)),
             Sample("gateway_looks_unanswered_total", {}, self._link.unanswered, "counter"),
-            Sample("gateway_keyframes_unreadable_total", {}, eye.unreadable, "counter"),
+            Sample("gateway_keyframes_unreadable_total", {}, sum(one.unreadable for one in looks), "counter"),
             Sample("gateway_keyframes_stale_total", {}, eye.stale, "counter"),
+            Sample("gateway_cameras_awake", {}, waking.awake),
+            Sample("gateway_cameras_waiting_to_wake", {}, waking.waiting),
+            Sample("gateway_wake_cores", {}, waking.used),
+            Sample("gateway_cameras_rate_unmet", {}, sum(one.rate_unmet for one in looks)),
             Sample("gateway_alert_messages_waiting", {}, delivery.waiting),
             Sample("gateway_alert_messages_refused_total", {}, delivery.refused, "counter"),
         ]
@@ -192,7 +199,9 @@ async def open_camera_worker(name: str, settings: WorkerSettings, channel: Chann
         await delivery.start()
         around = Surroundings(
             settings,
-            Eye(link, card.input_size, threads, time.time),
+            Eye(link, time.time),
+            Decoding(threads, card.input_size, time.time),
+            WakeBudget(settings.cameras.wake_cores),
             Store(journal, delivery, settings.cameras.clip_after_seconds, time.time),
             time.time,
             tell,

@@ -1,0 +1,239 @@
+"""Which pictures of one camera are looked at, and how they are come by: the seam between its streams and its rules.
+
+Keyframes are decoded alone. When they come too slowly for what the rules want now, the camera is woken: every frame of
+its sub-stream, else of its main stream, is decoded while the budget of its worker allows it. What cannot be had is
+said: ``rate_unmet``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import structlog
+
+from gateway.streams.bus import FrameBus
+from gateway.streams.frame import EncodedFrame
+from gateway.streams.keyframes import PictureUnreadable
+from gateway.streams.on_demand import OnDemandSource
+from gateway.workers.camera.awake import Awake, Decoding
+from gateway.workers.camera.glimpse import Glimpse, of_keyframe
+from gateway.workers.camera.look_plan import LATE, Decoded, KeyframeGap, Wish, is_due, is_unmet, to_decode
+from gateway.workers.camera.waking import SUB_STREAM_CORES, WakeBudget, expected_cores
+
+log = structlog.get_logger(__name__)
+
+DECIDE_EVERY = 0.5
+STAY_AWAKE = 5.0
+"""Seconds for which a woken camera stays awake though nothing asks for it any more."""
+SUB_TRIES, SUB_PAUSE = 2, 60.0
+"""After so many failures in a row the sub-stream is left alone for so many seconds, and the main stream serves."""
+
+
+class Looks:
+    """``wish`` tells what the rules want now; ``look`` takes one picture at a time, and may take its time.
+
+    ``live`` tells whether the camera is connected; ``changed`` is called when ``rate_unmet`` has changed. ``sub`` is
+    the sub-stream where there is one; it may be given, changed or taken away at any time.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        bus: FrameBus,
+        wish: Callable[[], Wish],
+        look: Callable[[Glimpse], Awaitable[None]],
+        *,
+        live: Callable[[], bool],
+        budget: WakeBudget,
+        decoding: Decoding,
+        sub: OnDemandSource | None = None,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._code = code
+        self._bus = bus
+        self._rules_wish = wish
+        self._look = look
+        self._live = live
+        self._changed = changed
+        self._budget = budget
+        self._decoding = decoding
+        self.sub = sub
+        self._gap = KeyframeGap()
+        self._asked = (0.0, 0.0)
+        self._last_look = 0.0
+        self._live_since = 0.0
+        self._looking = False
+        self._awake: Awake | None = None
+        self._held: OnDemandSource | None = None
+        self._sub_away_until = 0.0
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._seconds_before = 0.0
+        self.rate_unmet = False
+        self.unreadable = 0
+        self.taken = 0
+
+    def start(self) -> None:
+        self._live_since = self._decoding.clock()
+        self._tasks = (
+            asyncio.create_task(self._at_keyframes(), name=f"looks-{self._code}"),
+            asyncio.create_task(self._decide_again(), name=f"waking-{self._code}"),
+        )
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._sleep()
+        self._budget.release(self._code)
+
+    def ask(self, gap: float, seconds: float) -> None:
+        """Somebody else than the rules (motion, the camera's own event) wants looks no further apart than ``gap`` for
+        the coming ``seconds``."""
+        self._asked = gap, self._decoding.clock() + seconds
+
+    @property
+    def decoded(self) -> Decoded:
+        """What is decoded now."""
+        return "keyframes" if self._awake is None else self._awake.profile
+
+    @property
+    def seconds_awake(self) -> float:
+        """Processor time that decoding more than keyframes has taken."""
+        return self._seconds_before + (self._awake.seconds_used if self._awake is not None else 0.0)
+
+    @property
+    def wish(self) -> Wish:
+        """What is wanted now, by the rules and by whoever asked."""
+        wish = self._rules_wish()
+        gap, until = self._asked
+        return Wish(min(wish.gap, gap), urgent=True) if self._decoding.clock() < until else wish
+
+    async def take(self, glimpse: Glimpse) -> None:
+        """Look at a picture; one that comes while another is looked at is left out."""
+        if self._looking:
+            return
+        self._looking, self._last_look = True, glimpse.arrival
+        try:
+            self.taken += 1
+            await self._look(glimpse)
+        except Exception:  # one picture's fault must not leave the camera unwatched
+            log.exception("look_failed", camera=self._code)
+        finally:
+            self._looking = False
+
+    async def _at_keyframes(self) -> None:
+        subscription = self._bus.subscribe("looks", 1, keyframes_only=True)
+        try:
+            async for frame in subscription:
+                self._gap.came(frame.arrival)
+                if self.decoded == "keyframes":
+                    due = self._is_due(frame.arrival)
+                else:  # a sub-stream may take its time to show a first picture
+                    due = self.decoded == "sub" and self._is_due(frame.arrival, late=LATE)
+                if due:
+                    await self._take_keyframe(frame)
+        finally:
+            subscription.close()
+
+    async def _take_keyframe(self, frame: EncodedFrame) -> None:
+        self._last_look = frame.arrival
+        work = partial(of_keyframe, frame, self._decoding.bounds, "main")
+        try:
+            glimpse = await asyncio.get_running_loop().run_in_executor(self._decoding.threads, work)
+        except PictureUnreadable as refused:
+            self.unreadable += 1
+            log.info("keyframe_unreadable", camera=self._code, reason=refused.reason)
+            return
+        await self.take(glimpse)
+
+    def _is_due(self, arrival: float, late: float = 0.0) -> bool:
+        return not self._looking and is_due(arrival, self._last_look, self.wish.gap + late)
+
+    async def _decide_again(self) -> None:
+        while True:
+            await asyncio.sleep(DECIDE_EVERY)
+            try:
+                await self.decide()
+            except Exception:  # nor without its decisions
+                log.exception("waking_failed", camera=self._code)
+
+    async def decide(self) -> None:
+        """Wake the camera or let it sleep, as things are now; comes by itself twice a second."""
+        now = self._decoding.clock()
+        if self._live():
+            unmet = await self._follow(self.wish, now)
+        else:
+            self._gap.forget()
+            self._live_since, unmet = now, False
+            await self._sleep()
+            self._budget.release(self._code)
+        if unmet != self.rate_unmet:
+            self.rate_unmet = unmet
+            self._changed()
+
+    async def _follow(self, wish: Wish, now: float) -> bool:
+        """Bring about what the wish needs; whether it stays unfulfilled."""
+        needed = to_decode(wish, self._gap.seconds(now), has_sub=self._usable_sub(now) is not None)
+        await self._bring_about(needed, wish, now)
+        since_last_look = now - max(self._last_look, self._live_since)
+        return is_unmet(wish, since_last_look=since_last_look, needed=needed, awake=self._awake is not None)
+
+    def _usable_sub(self, now: float) -> OnDemandSource | None:
+        """The sub-stream, unless it has failed lately."""
+        state = self.sub.state if self.sub is not None else None
+        if state is not None and state.phase == "away" and state.failures >= SUB_TRIES:
+            self._sub_away_until = now + SUB_PAUSE
+        return self.sub if now >= self._sub_away_until else None
+
+    async def _bring_about(self, needed: Decoded, wish: Wish, now: float) -> None:
+        awake = self._awake
+        if awake is not None:
+            awake.reconsider()
+        if needed == "keyframes":
+            if awake is not None and now - awake.needed_at <= STAY_AWAKE:
+                return
+            await self._sleep()
+            self._budget.release(self._code)
+            return
+        if awake is not None and (awake.profile != needed or self._held is not (self.sub if needed == "sub" else None)):
+            await self._sleep()
+            awake = None
+        cores = self._expected(needed) if awake is None else awake.cores(now, self._expected(needed))
+        if not self._budget.hold(self._code, cores, urgent=wish.urgent):
+            await self._sleep()
+        elif awake is None:
+            self._wake(needed, wish)
+        else:
+            awake.needed_at = now
+
+    def _wake(self, needed: Decoded, wish: Wish) -> None:
+        log.info("camera_woken", camera=self._code, decoded=needed, gap=wish.gap, urgent=wish.urgent)
+        bus = self._bus
+        if needed == "sub" and self.sub is not None:
+            self._held, bus = self.sub, self.sub.bus
+            self._held.acquire()
+        self._awake = Awake(
+            "sub" if needed == "sub" else "main",
+            bus,
+            gap=lambda: self.wish.gap,
+            due=self._is_due,
+            take=self.take,
+            decoding=self._decoding,
+        )
+
+    async def _sleep(self) -> None:
+        awake, self._awake = self._awake, None
+        held, self._held = self._held, None
+        if held is not None:
+            held.release()
+        if awake is not None:
+            await awake.stop()
+            self._seconds_before += awake.seconds_used
+
+    def _expected(self, needed: Decoded) -> float:
+        key = self.sub.bus.last_keyframe if needed == "sub" and self.sub is not None else self._bus.last_keyframe
+        if key is not None and key.width:
+            return expected_cores("hevc" if key.codec == "hevc" else "h264", key.width, key.height)
+        return SUB_STREAM_CORES if needed == "sub" else expected_cores("h264", 1920, 1080)

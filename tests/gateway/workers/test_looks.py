@@ -1,0 +1,253 @@
+"""A rule that wants to look every two seconds, at cameras whose keyframes come every 2, 10 and 60 s. Time is passed in:
+frames are really encoded and really decoded, as fast as the machine can."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor, Future
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cache
+from itertools import pairwise
+from typing import Any, cast
+
+import av
+import numpy as np
+import pytest
+
+from gateway.streams.bus import FrameBus
+from gateway.streams.frame import EncodedFrame
+from gateway.streams.keyframes import PictureUnreadable
+from gateway.streams.on_demand import OnDemandSource
+from gateway.streams.pull import PullState
+from gateway.workers.camera.awake import Decoding
+from gateway.workers.camera.glimpse import Glimpse
+from gateway.workers.camera.look_plan import Wish
+from gateway.workers.camera.looks import Looks
+from gateway.workers.camera.waking import WakeBudget
+
+FPS, BEGUN = 5, 1_900_000_000.0
+IDLE = Wish(2.0, urgent=False)
+
+
+class Inline(Executor):
+    """Runs what it is given at once, so that a test's time stands still meanwhile."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except PictureUnreadable as error:
+            future.set_exception(error)
+        return future
+
+
+@cache
+def group(seconds: int, width: int = 160) -> tuple[tuple[bytes, bool], ...]:
+    """One group of pictures of that length, whose brightness is the second it was taken at."""
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height = width, 96
+    encoder.pix_fmt, encoder.time_base, encoder.framerate = "yuv420p", Fraction(1, FPS), Fraction(FPS)
+    keys = f"keyint={FPS * 100}:scenecut=0:bframes=0:repeat-headers=1:annexb=1"
+    encoder.options = {"preset": "ultrafast", "tune": "zerolatency", "x264-params": keys}
+    packets = []
+    for number in range(seconds * FPS):
+        picture = av.VideoFrame.from_ndarray(np.full((96, width, 3), 40 + number // FPS * 3, np.uint8), "bgr24")
+        picture.pts = number
+        packets += encoder.encode(picture)
+    packets += encoder.encode(None)
+    return tuple((bytes(packet), packet.is_keyframe) for packet in packets)
+
+
+@dataclass
+class Sub:
+    """A sub-stream that is there as soon as somebody uses it."""
+
+    gop: int
+    bus: FrameBus = field(default_factory=FrameBus)
+    users: int = 0
+    state: PullState | None = None
+
+    def acquire(self) -> None:
+        self.users += 1
+
+    def release(self) -> None:
+        self.users -= 1
+
+
+@dataclass
+class Scene:
+    """A camera whose time the test moves, and what was looked at."""
+
+    looks: Looks
+    bus: FrameBus
+    gop: int
+    sub: Sub | None
+    budget: WakeBudget
+    wish: Wish = IDLE
+    live: bool = True
+    now: float = BEGUN
+    frames: int = 0
+    fails: int = 0
+    seen: list[Glimpse] = field(default_factory=list)
+
+    async def plays(self, seconds: float) -> None:
+        for _ in range(round(seconds * FPS)):
+            self.now = BEGUN + self.frames / FPS
+            _publish(self.bus, self.gop, self.frames, self.now, 160)
+            if self.sub is not None and self.sub.users:
+                _publish(self.sub.bus, self.sub.gop, self.frames, self.now, 96)
+            self.frames += 1
+            await _settled()
+            if self.frames % 2 == 0:
+                await self.looks.decide()
+                await _settled()
+
+    def gaps(self, since: float) -> list[float]:
+        """Seconds between the looks of the time after ``since`` seconds."""
+        times = [glimpse.arrival for glimpse in self.seen if glimpse.arrival >= BEGUN + since]
+        return [round(after - before, 2) for before, after in pairwise(times)]
+
+
+def _publish(bus: FrameBus, gop: int, number: int, now: float, width: int) -> None:
+    data, key = group(gop, width)[number % (gop * FPS)]
+    bus.publish(EncodedFrame("video", "h264", data, number * 90_000 // FPS, 90_000, now, key, 0, width, 96))
+
+
+async def _settled() -> None:
+    for _ in range(12):
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def scene(gop: int, *, cores: float = 1.0, sub_gop: int | None = None) -> AsyncIterator[Scene]:
+    bus, budget = FrameBus(), WakeBudget(cores)
+    sub = Sub(sub_gop) if sub_gop is not None else None
+
+    async def look(glimpse: Glimpse) -> None:
+        if made.fails:
+            made.fails -= 1
+            raise ValueError("a picture that nobody foresaw")
+        made.seen.append(glimpse)
+
+    looks = Looks(
+        "a",
+        bus,
+        lambda: made.wish,
+        look,
+        live=lambda: made.live,
+        budget=budget,
+        decoding=Decoding(Inline(), (96, 96), lambda: made.now, batch=0.0),
+        sub=cast(OnDemandSource | None, sub),
+    )
+    made = Scene(looks, bus, gop, sub, budget)
+    looks.start()
+    await _settled()
+    yield made
+    await looks.stop()
+
+
+async def test_keyframes_every_two_seconds_are_all_that_is_decoded() -> None:
+    async with scene(2, sub_gop=2) as camera:
+        await camera.plays(20)
+        assert set(camera.gaps(0)) == {2.0}
+        assert camera.looks.decoded == "keyframes"
+        assert camera.looks.seconds_awake == 0
+        assert camera.sub is not None
+        assert camera.sub.users == 0, "nobody connects to what is not needed"
+        assert not camera.looks.rate_unmet
+
+
+@pytest.mark.parametrize("gop", [10, 60])
+async def test_keyframes_that_come_too_slowly_wake_the_sub_stream(gop: int) -> None:
+    async with scene(gop, sub_gop=2) as camera:
+        await camera.plays(40)
+        assert camera.looks.decoded == "sub"
+        assert max(camera.gaps(8)) <= 2.2
+        assert {glimpse.profile for glimpse in camera.seen if glimpse.arrival > BEGUN + 8} == {"sub"}
+        assert not camera.looks.rate_unmet
+        assert camera.looks.seconds_awake < 0.2, "of a sub-stream with enough keyframes nothing else is decoded"
+
+
+@pytest.mark.parametrize("gop", [10, 60])
+async def test_without_a_sub_stream_the_main_one_is_decoded_while_the_budget_allows_it(gop: int) -> None:
+    async with scene(gop) as camera:
+        await camera.plays(40)
+        assert camera.looks.decoded == "main"
+        assert max(camera.gaps(8)) <= 2.2
+        assert not camera.looks.rate_unmet
+        newest = camera.seen[-1]
+        shown = 40 + int((newest.arrival - BEGUN) % gop) * 3
+        assert abs(float(newest.small.mean()) - shown) < 4, "what is looked at is the present, not the last keyframe"
+        assert camera.seen[-1].full().shape == (96, 160, 3)
+
+
+@pytest.mark.parametrize("gop", [10, 60])
+async def test_without_sub_stream_and_budget_the_rate_is_said_to_be_unmet_and_who_waits_is_counted(gop: int) -> None:
+    async with scene(gop, cores=0) as camera:
+        await camera.plays(20)
+        assert camera.looks.decoded == "keyframes"
+        assert camera.looks.rate_unmet
+        assert camera.budget.waiting == 1
+        camera.wish = Wish(120.0, urgent=False)
+        await camera.plays(1)
+        assert not camera.looks.rate_unmet
+        assert camera.budget.waiting == 0
+
+
+async def test_a_candidate_is_looked_at_every_half_second_and_the_camera_sleeps_again_after_it() -> None:
+    async with scene(2, sub_gop=10) as camera:
+        await camera.plays(10)
+        camera.wish = Wish(0.5, urgent=True)
+        await camera.plays(10)
+        assert camera.looks.decoded == "sub"
+        assert max(camera.gaps(10)) <= 2.0, "until the sub-stream shows a picture the keyframes are looked at"
+        assert camera.looks.rate_unmet
+        await camera.plays(5)
+        assert max(camera.gaps(21)) <= 0.6
+        assert not camera.looks.rate_unmet
+        camera.wish = IDLE
+        await camera.plays(10)
+        assert camera.looks.decoded == "keyframes"
+        assert camera.sub is not None
+        assert camera.sub.users == 0
+        assert (camera.budget.awake, camera.budget.waiting) == (0, 0)
+
+
+async def test_an_event_of_the_camera_wakes_it_for_its_time() -> None:
+    async with scene(2) as camera:
+        await camera.plays(6)
+        camera.looks.ask(0.5, seconds=5.0)
+        await camera.plays(5)
+        assert camera.looks.decoded == "main"
+        await camera.plays(8)
+        assert camera.looks.decoded == "keyframes"
+
+
+async def test_a_sub_stream_that_cannot_be_had_is_replaced_by_the_main_one() -> None:
+    async with scene(10, sub_gop=2) as camera:
+        assert camera.sub is not None
+        camera.sub.state = PullState("away", BEGUN, "rejected", 1.0, failures=3)
+        await camera.plays(16)
+        assert camera.looks.decoded == "main"
+        assert camera.sub.users == 0
+        assert not camera.looks.rate_unmet
+
+
+async def test_a_camera_that_is_away_is_neither_awake_nor_unmet() -> None:
+    async with scene(60) as camera:
+        await camera.plays(10)
+        camera.live = False
+        await camera.looks.decide()
+        assert camera.looks.decoded == "keyframes"
+        assert not camera.looks.rate_unmet
+        assert camera.budget.awake == 0
+
+
+async def test_a_look_that_fails_leaves_the_camera_watched() -> None:
+    async with scene(2) as camera:
+        camera.fails = 1
+        await camera.plays(10)
+        assert len(camera.seen) == 4

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from bench.demo import demo
+from bench.detector import detector
 from bench.result import Result
 
-BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {"demo": demo}
+BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {"demo": demo, "detector": detector}
 
 
 def main() -> int:

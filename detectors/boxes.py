@@ -14,13 +14,33 @@ IOU = 0.6
 MOST = 300
 """Detections kept of one picture, the best ones."""
 MOST_CANDIDATES = 3000
+SCORE_SLACK = 0.01
+"""By how much arithmetic of few bits may carry a score beyond 0..1."""
+
+
+class AnswerUnusable(Exception):
+    """A network answered with what is no detection: NaN, infinity, scores outside 0..1, another shape."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.zh = zh
+        self.en = en
 
 
 def detections(
     output: NDArray[np.float32], classes: Sequence[str], thresholds: Mapping[str, float], placement: Placement
 ) -> tuple[Detection, ...]:
-    """``output`` is ``[4 + classes, N]``: centre x, y, width, height in input px, then each class's score."""
+    """``output`` is ``[4 + classes, N]``: centre x, y, width, height in input px, then each class's score.
+
+    Raises ``AnswerUnusable``: a comparison with NaN is false, so that it would pass for "nothing seen".
+    """
+    if output.ndim != 2 or len(output) != 4 + len(classes):
+        raise AnswerUnusable(f"形状 {output.shape}", f"shape {output.shape} for {len(classes)} classes")
+    if not np.isfinite(output).all():
+        raise AnswerUnusable("含 NaN 或无穷大", "NaN or infinity")
     scores = output[4:].T
+    if scores.size and not (scores.min() >= -SCORE_SLACK and scores.max() <= 1 + SCORE_SLACK):
+        raise AnswerUnusable("得分超出 0 到 1", "scores outside 0 to 1")
     limits = np.array([thresholds[name] for name in classes], np.float32)
     rows, kinds = np.nonzero(scores >= limits)
     if not len(rows):
@@ -32,7 +52,9 @@ def detections(
     centre, size = output[:2, rows].T, output[2:4, rows].T
     corners = np.concatenate((centre - size / 2, centre + size / 2), axis=1).astype(np.float32)
     found = (
-        Detection(classes[int(kinds[i])], float(values[i]), placement.box(*(float(side) for side in corners[i])))
+        Detection(
+            classes[int(kinds[i])], min(1.0, float(values[i])), placement.box(*(float(side) for side in corners[i]))
+        )
         for i in suppressed(corners, values, kinds)[:MOST]
     )
     # What lies in the padding alone has nothing left of it.

@@ -9,18 +9,21 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from detectors.boxes import detections
-from detectors.letterbox import letterbox
+from detectors.input_size import input_for
+from detectors.letterbox import letterbox, shows_nothing
 from detectors.observation import Detection
+from detectors.plan import Plan
 from detectors.weights import Card, WeightsRefused, checked_weights, classes_differ
 
 
 class OnnxRuntimeDetector:
-    """One session on the CPU."""
+    """One session on the CPU; several threads may call it."""
 
-    def __init__(self, card_path: Path, threads: int) -> None:
+    def __init__(self, card_path: Path, plan: Plan) -> None:
         self._card, weights = checked_weights(card_path)
+        self._plan = plan
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = max(1, plan.threads // plan.streams)
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
@@ -29,7 +32,9 @@ class OnnxRuntimeDetector:
             raise WeightsRefused(
                 "weights_unusable", f"模型权重无法加载：{weights}", f"ONNX Runtime cannot load {weights}: {error}"
             ) from error
-        self._input = self._session.get_inputs()[0].name
+        taken = self._session.get_inputs()[0]
+        self._input = taken.name
+        self._any_size = len(taken.shape) == 4 and not any(isinstance(side, int) for side in taken.shape[2:])
         channels = self._session.get_outputs()[0].shape[1]
         if isinstance(channels, int) and channels != 4 + len(self._card.classes):
             raise classes_differ(channels - 4, self._card.classes)
@@ -38,7 +43,16 @@ class OnnxRuntimeDetector:
     def card(self) -> Card:
         return self._card
 
+    @property
+    def at_once(self) -> int:
+        return self._plan.streams
+
     def detect(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
-        tensor, placement = letterbox(picture, self._card.input_size)
+        if shows_nothing(picture):
+            return ()
+        size = self._card.input_size
+        if self._any_size:
+            size = input_for(picture.shape[0], picture.shape[1], size, self._card.stride)
+        tensor, placement = letterbox(picture, size)
         output = np.asarray(self._session.run(None, {self._input: tensor})[0], np.float32)[0]
         return detections(output, self._card.classes, self._card.thresholds, placement)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.boxes import detections
-from detectors.letterbox import letterbox
+from detectors.input_size import input_for
+from detectors.letterbox import letterbox, shows_nothing
 from detectors.observation import Detection
 from detectors.weights import Card, WeightsRefused, checked_weights, classes_differ
 
@@ -52,14 +54,27 @@ class UltralyticsDetector:
         if card is not None and len(names) == len(card.classes) and names != card.classes and not _numbered(names):
             raise classes_differ(names, card.classes)
         self._card = card or _card_of(weights, names, self._network)
+        self._any_size = weights.suffix == ".pt" or bool(
+            getattr(getattr(self._network, "backend", None), "dynamic", False)
+        )
+        self._one = threading.Lock()
 
     @property
     def card(self) -> Card:
         return self._card
 
+    @property
+    def at_once(self) -> int:
+        return 1
+
     def detect(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
-        tensor, placement = letterbox(picture, self._card.input_size)
-        with self._torch.inference_mode():
+        if shows_nothing(picture):
+            return ()
+        size = self._card.input_size
+        if self._any_size:
+            size = input_for(picture.shape[0], picture.shape[1], size, self._card.stride)
+        tensor, placement = letterbox(picture, size)
+        with self._one, self._torch.inference_mode():
             output = self._network(self._torch.from_numpy(tensor).to(self._device))
         if isinstance(output, list | tuple):
             output = output[0]
@@ -74,10 +89,21 @@ def _numbered(names: tuple[str, ...]) -> bool:
     return names == tuple(f"class{number}" for number in range(len(names)))
 
 
+def _fixed_size(network: Any) -> tuple[int, int] | None:
+    """Height and width that an ONNX file is bound to, where it is."""
+    session = getattr(getattr(network, "backend", None), "session", None)
+    shape: list[Any] = session.get_inputs()[0].shape if session is not None else []
+    return (shape[2], shape[3]) if len(shape) == 4 and all(isinstance(side, int) for side in shape[2:]) else None
+
+
 def _card_of(weights: Path, names: tuple[str, ...], network: Any) -> Card:
     """A YOLO file's card, from what the file says of itself."""
     stride = max(1, int(network.stride))
-    size = getattr(network, "imgsz", None) or getattr(getattr(network, "model", None), "args", {}).get("imgsz", SIDE)
+    size = (
+        _fixed_size(network)
+        or getattr(network, "imgsz", None)
+        or getattr(getattr(network, "model", None), "args", {}).get("imgsz", SIDE)
+    )
     height, width = (size, size) if isinstance(size, int) else size
     return Card(
         name=weights.stem,

@@ -26,11 +26,33 @@ class WeightsRefused(Exception):
         self.en = en
 
 
+MOST_LOST = 0.03
+"""Average precision at IoU 0.5 that fewer bits may cost a class; more, and the export is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """How people are counted where they are many and small: ``columns`` × ``rows`` tiles of the picture at its full
+    size, each reaching ``overlap`` of its sides into its neighbours, their boxes merged.
+
+    Looked at once the whole picture shows ``from_people``; ``threshold``: a person's score in a tile.
+    """
+
+    columns: int
+    rows: int
+    overlap: float
+    from_people: int
+    threshold: float
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a set of weights is. ``input_size`` is height and width in px.
+    """What a set of weights is. ``input_size`` is height and width in px: how many pixels an input has; its
+    proportions follow the camera's.
 
-    ``thresholds`` holds the shipped score of each class.
+    ``thresholds`` holds the shipped score of each class. ``precision``: ``fp32``, ``bf16`` (computed in bfloat16 where
+    the CPU can), ``int8`` (quantised in the file). ``accuracy_lost``: what fewer bits cost each class, in average
+    precision at IoU 0.5 on the validation split, against the same weights in fp32. ``counting`` None: whole pictures.
     """
 
     name: str
@@ -41,10 +63,13 @@ class Card:
     thresholds: Mapping[str, float]
     precision: str
     licence: str
+    counting: Counting | None = None
+    accuracy_lost: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     details: Mapping[str, Any] = field(repr=False, default_factory=lambda: MappingProxyType({}))
 
 
 _KEYS = ("name", "sha256", "classes", "input_size", "stride", "thresholds", "precision", "licence")
+_OPTIONAL = ("counting", "accuracy_lost")
 
 
 def load_card(path: Path) -> Card:
@@ -73,9 +98,11 @@ def load_card(path: Path) -> Card:
             thresholds=MappingProxyType({str(k): float(v) for k, v in facts["thresholds"].items()}),
             precision=str(facts["precision"]),
             licence=str(facts["licence"]),
-            details=MappingProxyType({key: value for key, value in facts.items() if key not in _KEYS}),
+            counting=_counting(facts.get("counting")),
+            accuracy_lost=MappingProxyType({str(k): float(v) for k, v in facts.get("accuracy_lost", {}).items()}),
+            details=MappingProxyType({key: value for key, value in facts.items() if key not in _KEYS + _OPTIONAL}),
         )
-    except (TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _invalid(path, str(error)) from error
     if card.stride < 1 or any(side < 32 or side > 4096 or side % card.stride for side in card.input_size):
         raise _invalid(path, f"input_size {card.input_size} is no multiple of the stride, or out of range")
@@ -85,7 +112,33 @@ def load_card(path: Path) -> Card:
         raise _invalid(path, "thresholds and classes differ")
     if any(not 0 < value < 1 for value in card.thresholds.values()):
         raise _invalid(path, "a threshold lies outside 0..1")
+    for name, lost in card.accuracy_lost.items():
+        if not lost <= MOST_LOST:
+            raise WeightsRefused(
+                "accuracy_lost",
+                f"模型 {path} 的 {card.precision} 导出使 {name} 的精度下降 {lost:.3f}（上限 {MOST_LOST}），请使用 fp32",
+                f"the {card.precision} export of {path} cost {name} {lost:.3f} of its average precision (at most"
+                f" {MOST_LOST}): use fp32",
+            )
     return card
+
+
+def _counting(facts: Any) -> Counting | None:
+    """Raises ``ValueError`` or ``TypeError`` where it is no way of counting."""
+    if facts is None:
+        return None
+    counting = Counting(
+        int(facts["columns"]),
+        int(facts["rows"]),
+        float(facts["overlap"]),
+        int(facts["from_people"]),
+        float(facts["threshold"]),
+    )
+    if not (1 <= counting.columns <= 8 and 1 <= counting.rows <= 8 and 0 <= counting.overlap <= 0.5):
+        raise ValueError("counting has 1 to 8 columns and rows, and an overlap of 0 to 0.5")
+    if not (counting.from_people >= 0 and 0 < counting.threshold < 1):
+        raise ValueError("counting has a from_people of at least 0 and a threshold within 0..1")
+    return counting
 
 
 def checked_weights(card_path: Path) -> tuple[Card, Path]:

@@ -106,7 +106,9 @@ class InferenceSettings(_Part):
     engine: Literal["openvino", "onnxruntime", "ultralytics"] = Field(
         default="openvino", description="Runtime of the weights."
     )
-    threads: int = Field(default=0, ge=0, le=64, description="Threads of the engine; 0: all cores but one.")
+    threads: int = Field(
+        default=0, ge=0, le=64, description="Threads of the engine; 0: all cores, shared out by a measurement."
+    )
 
 
 class WebRtcSettings(_Part):

@@ -282,7 +282,11 @@ class MemberChanged(Message, frozen=True):
 
 
 class LookAt(Message, frozen=True):
-    """A small picture to look at: raw BGR, ``height`` × ``width`` × 3. ``deadline``: drop it when later than this."""
+    """A picture to look at: raw BGR, ``height`` × ``width`` × 3. ``deadline``: drop it when later than this.
+
+    ``part``: the whole picture made small, or one of its parts at full size: a crop round a candidate, a tile of a
+    gathering. ``urgency``: how many times as bad as an idle camera's it would be to leave this one out.
+    """
 
     code: str
     picture: bytes
@@ -290,6 +294,8 @@ class LookAt(Message, frozen=True):
     height: int
     taken_at: float
     deadline: float
+    part: str = "whole"
+    urgency: float = 1.0
 
 
 class SeenObject(msgspec.Struct, frozen=True):

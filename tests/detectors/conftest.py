@@ -22,7 +22,7 @@ CLASSES = ("person", "fire", "smoke", "stall")
 SIDE, CELL = 64, 16
 
 
-def red_finder(names: tuple[str, ...] | None = CLASSES) -> bytes:
+def red_finder(names: tuple[str, ...] | None = CLASSES, *, bias: float = -20) -> bytes:
     """ONNX of a network that takes red for fire and blue for a person: one box of 16 px for each 16 px cell.
 
     Its output is that of an exported YOLO: ``[1, 4 + classes, N]``, centre, size, and scores already 0..1.
@@ -32,7 +32,7 @@ def red_finder(names: tuple[str, ...] | None = CLASSES) -> bytes:
     boxes = np.concatenate((centres.T, np.full((2, cells * cells), CELL, np.float32)))[None]
     # Rows: classes; columns: red, green, blue.
     weights = np.array([[-20, -20, 20], [20, -20, -20], [0, 0, 0], [0, 0, 0]], np.float32)[:, :, None, None]
-    bias = np.array([-10, -10, -20, -20], np.float32)
+    biases = np.array([-10, -10, bias, -20], np.float32)
     graph = helper.make_graph(
         [
             helper.make_node("AveragePool", ["images"], ["cells"], kernel_shape=[CELL, CELL], strides=[CELL, CELL]),
@@ -46,7 +46,7 @@ def red_finder(names: tuple[str, ...] | None = CLASSES) -> bytes:
         [helper.make_tensor_value_info("output0", TensorProto.FLOAT, [1, 8, cells * cells])],
         [
             numpy_helper.from_array(weights, "weights"),
-            numpy_helper.from_array(bias, "bias"),
+            numpy_helper.from_array(biases, "bias"),
             numpy_helper.from_array(np.array([1, 4, cells * cells], np.int64), "shape"),
             numpy_helper.from_array(boxes, "boxes"),
         ],
@@ -98,3 +98,9 @@ def unnamed_model() -> bytes:
 def swapped_model() -> bytes:
     """The same network, whose export says that fire is called smoke and the other way about."""
     return red_finder(("person", "smoke", "fire", "stall"))
+
+
+@pytest.fixture
+def broken_model() -> bytes:
+    """The same network, whose scores for smoke are no numbers, as an export with lost ranges computes them."""
+    return red_finder(bias=float("nan"))

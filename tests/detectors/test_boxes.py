@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.boxes import IOU, MOST, detections, suppressed
+from detectors.boxes import IOU, MOST, AnswerUnusable, detections, suppressed
 from detectors.letterbox import Placement
 from detectors.observation import Box
 
@@ -53,8 +53,15 @@ def test_no_box_above_its_threshold_is_nothing() -> None:
     assert detections(np.zeros((6, 0), np.float32), CLASSES, LIMITS, WHOLE) == ()
 
 
-def test_scores_that_are_no_numbers_are_nothing() -> None:
-    assert detections(output((50, 50, 20, 20, float("nan"), float("nan"))), CLASSES, LIMITS, WHOLE) == ()
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), 7.0])
+def test_scores_that_are_no_scores_are_an_error_and_not_nothing_seen(score: float) -> None:
+    with pytest.raises(AnswerUnusable):
+        detections(output((50, 50, 20, 20, score, 0.1)), CLASSES, LIMITS, WHOLE)
+
+
+def test_an_answer_with_a_class_too_many_is_an_error() -> None:
+    with pytest.raises(AnswerUnusable):
+        detections(output((50, 50, 20, 20, 0.5, 0.1)), (*CLASSES, "cart"), {**LIMITS, "cart": 0.5}, WHOLE)
 
 
 def test_a_picture_full_of_boxes_keeps_the_best_ones() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -14,7 +16,8 @@ import pytest
 from detectors.engine import Detector, EngineName, open_detector
 from detectors.observation import Detection
 from detectors.onnx_names import class_names
-from detectors.weights import WeightsRefused
+from detectors.plan import Plan, fastest, plans
+from detectors.weights import Card, WeightsRefused
 from models.scenes import Scene
 
 MakeWeights = Callable[..., Path]
@@ -81,6 +84,52 @@ def test_a_card_with_a_class_more_than_the_network_is_refused(
     assert caught.value.reason == "classes_differ"
 
 
+@pytest.mark.parametrize("engine", RUNTIMES)
+@pytest.mark.parametrize("shape", [(1, 1), (4320, 7680), (1, 2000)])
+def test_a_picture_of_any_size_is_looked_at(
+    make_weights: MakeWeights, engine: EngineName, shape: tuple[int, int]
+) -> None:
+    assert open_detector(engine, make_weights(), threads=1).detect(np.zeros((*shape, 3), np.uint8)) == ()
+
+
+@pytest.mark.parametrize("engine", RUNTIMES)
+def test_several_threads_get_the_answers_to_their_own_pictures(make_weights: MakeWeights, engine: EngineName) -> None:
+    detector = open_detector(engine, make_weights(), threads=2)
+    red, black = red_patch(), np.zeros((64, 128, 3), np.uint8)
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(detector.detect, [red, black] * 50))
+    assert [len(answer) for answer in answers] == [1, 0] * 50
+
+
+@pytest.mark.parametrize("engine", RUNTIMES)
+def test_weights_that_answer_nan_are_refused_when_they_are_loaded(
+    make_weights: MakeWeights, broken_model: bytes, engine: EngineName
+) -> None:
+    with pytest.raises(WeightsRefused) as caught:
+        open_detector(engine, make_weights(broken_model), threads=1)
+    assert caught.value.reason == "weights_answer_nothing_usable"
+
+
+@pytest.mark.parametrize("level", [0, 114, 255])
+def test_a_picture_that_is_all_one_shade_shows_nothing_whatever_the_network_says(
+    make_weights: MakeWeights, level: int
+) -> None:
+    thresholds = dict.fromkeys(("person", "fire", "smoke", "stall"), 1e-9)
+    detector = open_detector("openvino", make_weights(thresholds=thresholds), threads=1)
+    assert detector.detect(red_patch())
+    assert detector.detect(np.full((64, 128, 3), level, np.uint8)) == ()
+
+
+def test_how_the_cores_are_shared_out_is_measured_and_the_faster_way_kept() -> None:
+    opened = [0.020, 0.002]
+
+    def slower_with_one_stream(plan: Plan) -> Detector:
+        return Sleeper(plan, opened[plan.streams - 1])
+
+    assert fastest(slower_with_one_stream, plans(2)).at_once == 2
+    assert [plan.streams for plan in plans(16)] == [1, 2, 8, 16]
+
+
 @pytest.fixture(scope="module")
 def coco(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
     """Real COCO weights under a card, and a few real pictures."""
@@ -99,6 +148,19 @@ def coco(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
         ' "precision": "fp32", "licence": "AGPL-3.0"}'
     )
     return card, sorted((COCO / "coco" / "images").glob("*.jpg"))[:3]
+
+
+class Sleeper:
+    """A detector that takes its time."""
+
+    def __init__(self, plan: Plan, seconds: float) -> None:
+        self.at_once = plan.streams
+        self._seconds = seconds
+        self.card = Card("slow", "", ("fire",), (64, 64), 32, {"fire": 0.5}, "fp32", "")
+
+    def detect(self, picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> tuple[Detection, ...]:
+        time.sleep(self._seconds)
+        return ()
 
 
 def read(file: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

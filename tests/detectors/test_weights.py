@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.onnx_names import Malformed, class_names
-from detectors.weights import WeightsRefused, checked_weights, load_card
+from detectors.weights import Counting, WeightsRefused, checked_weights, load_card
 
 MakeWeights = Callable[..., Path]
 
@@ -127,3 +127,23 @@ def test_whatever_bytes_stand_in_a_file_the_reader_of_names_ends(data: bytes) ->
     except Malformed:
         return
     assert names is None or all(isinstance(name, str) for name in names)
+
+
+def test_an_int8_export_that_lost_its_accuracy_is_refused(make_weights: MakeWeights) -> None:
+    assert load_card(make_weights(precision="int8", accuracy_lost={"fire": 0.02, "person": -0.01}))
+    refused = refusal(make_weights(precision="int8", accuracy_lost={"fire": 0.31}))
+    assert refused.reason == "accuracy_lost"
+    assert "fire" in refused.zh
+
+
+COUNTING = {"columns": 3, "rows": 2, "overlap": 0.2, "from_people": 6, "threshold": 0.4}
+
+
+def test_a_card_says_how_people_are_counted_where_they_are_many(make_weights: MakeWeights) -> None:
+    assert load_card(make_weights(counting=COUNTING)).counting == Counting(3, 2, 0.2, 6, 0.4)
+    assert load_card(make_weights()).counting is None
+
+
+@pytest.mark.parametrize("change", [{"columns": 0}, {"overlap": 0.9}, {"threshold": float("nan")}, {"rows": None}])
+def test_a_way_of_counting_that_is_none_is_refused(make_weights: MakeWeights, change: dict[str, Any]) -> None:
+    assert refusal(make_weights(counting={**COUNTING, **change})).reason == "card_invalid"

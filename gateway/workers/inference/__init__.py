@@ -1,1 +1,1 @@
-"""The inference worker: one YOLO engine for all cameras, newest pictures first."""
+"""The inference worker: one YOLO engine for all cameras, shared out by neglect and urgency."""

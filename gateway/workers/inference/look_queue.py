@@ -1,4 +1,9 @@
-"""Which picture is looked at next: the newest first, one waiting for each camera, late ones dropped and counted."""
+"""Which picture is looked at next when there are more than the engine carries: none starves, the urgent is first.
+
+Each camera has at most one picture of a kind waiting, its newest: an older one is dropped, counted and said. Next comes
+the camera whose neglect weighs most: the seconds since it was last looked at times its urgency. A camera half way to
+an alert is so looked at several times as often as an idle one, and an idle one still in the end.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,13 @@ from dataclasses import dataclass, field
 
 from gateway.processes.messages import LookAt
 from gateway.refusals import Refusal
+
+NEVER_LOOKED = 60.0
+"""Seconds of neglect of a camera that was never looked at; longer neglect counts no more."""
+LEAST_NEGLECT = 0.01
+"""So that urgency decides between two that were looked at just now."""
+
+Key = tuple[str, str]
 
 
 def _dropped(reason: str) -> Refusal:
@@ -23,14 +35,19 @@ class WaitingLook:
     look: LookAt
     answer: asyncio.Future[object] = field(repr=False)
 
+    @property
+    def key(self) -> Key:
+        return self.look.code, self.look.part
+
 
 class LookQueue:
-    """Bounded by the number of cameras: a newer picture of the same camera replaces the older, which is refused."""
+    """Bounded: by the number of cameras and their parts, and by ``size``, beyond which the oldest picture goes."""
 
     def __init__(self, clock: Callable[[], float], *, size: int = 400) -> None:
         self._clock = clock
         self._size = size
-        self._waiting: dict[str, WaitingLook] = {}
+        self._waiting: dict[Key, WaitingLook] = {}
+        self._looked: dict[Key, float] = {}
         self._filled = asyncio.Event()
         self.dropped_replaced = 0
         self.dropped_late = 0
@@ -40,32 +57,51 @@ class LookQueue:
 
     def put(self, look: LookAt) -> asyncio.Future[object]:
         """Queue a picture. Its future gets the engine's answer, or a Refusal when the picture was dropped."""
-        answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        before = self._waiting.pop(look.code, None)
+        waiting = WaitingLook(look, asyncio.get_running_loop().create_future())
+        before = self._waiting.pop(waiting.key, None)
         if before is None and len(self._waiting) >= self._size:
-            before = self._waiting.pop(next(iter(self._waiting)))
+            oldest = min(self._waiting.values(), key=lambda one: one.look.taken_at)
+            before = self._waiting.pop(oldest.key)
         if before is not None:
             self.dropped_replaced += 1
             _refuse(before, "look_replaced")
-        self._waiting[look.code] = WaitingLook(look, answer)
+        self._waiting[waiting.key] = waiting
         self._filled.set()
-        return answer
+        return waiting.answer
 
     async def next(self) -> WaitingLook:
-        """The newest picture that is still in time; waits for one."""
+        """The picture whose neglect weighs most and which is still in time; waits for one."""
         while True:
-            while self._waiting:
-                newest = max(self._waiting.values(), key=lambda waiting: waiting.look.taken_at)
-                del self._waiting[newest.look.code]
-                if newest.answer.done():
-                    continue
-                if newest.look.deadline < self._clock():
-                    self.dropped_late += 1
-                    _refuse(newest, "look_late")
-                    continue
-                return newest
+            now = self._clock()
+            self._drop_late(now)
+            if self._waiting:
+                chosen = max(self._waiting.values(), key=lambda one: self._rank(one, now))
+                del self._waiting[chosen.key]
+                if not chosen.answer.done():
+                    self._note(chosen.key, now)
+                    return chosen
+                continue
             self._filled.clear()
             await self._filled.wait()
+
+    def _rank(self, one: WaitingLook, now: float) -> tuple[float, float]:
+        looked = self._looked.get(one.key)
+        neglect = NEVER_LOOKED if looked is None else min(NEVER_LOOKED, now - looked)
+        return max(LEAST_NEGLECT, neglect) * one.look.urgency, one.look.taken_at
+
+    def _drop_late(self, now: float) -> None:
+        for key, one in tuple(self._waiting.items()):
+            if one.look.deadline < now:
+                del self._waiting[key]
+                if not one.answer.done():
+                    self.dropped_late += 1
+                    _refuse(one, "look_late")
+
+    def _note(self, key: Key, now: float) -> None:
+        """Cameras come and go: what is older than counts is forgotten."""
+        self._looked[key] = now
+        if len(self._looked) > 2 * self._size:
+            self._looked = {one: at for one, at in self._looked.items() if now - at < NEVER_LOOKED}
 
 
 def _refuse(waiting: WaitingLook, reason: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -26,7 +27,7 @@ PARTING_SECONDS = 2.0
 
 
 class InferenceServer:
-    """One engine, one thread that feeds it, any number of camera workers."""
+    """One engine, as many threads that feed it as it takes pictures at once, any number of camera workers."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
@@ -34,6 +35,8 @@ class InferenceServer:
         self._channels: dict[Channel, asyncio.Task[None]] = {}
         self._looks = 0
         self._busy_seconds = 0.0
+        self._unusable = 0
+        self._threads = ThreadPoolExecutor(detector.at_once, thread_name_prefix="engine")
 
     async def handle(self, message: Message) -> Message | None:
         """Control asks nothing of this worker but to live."""
@@ -44,7 +47,9 @@ class InferenceServer:
             Sample("gateway_looks_total", {}, self._looks, "counter"),
             Sample("gateway_looks_dropped_total", {"why": "replaced"}, self._queue.dropped_replaced, "counter"),
             Sample("gateway_looks_dropped_total", {"why": "late"}, self._queue.dropped_late, "counter"),
+            Sample("gateway_looks_unusable_total", {}, self._unusable, "counter"),
             Sample("gateway_engine_busy_seconds_total", {}, self._busy_seconds, "counter"),
+            Sample("gateway_engine_at_once", {}, self._detector.at_once),
             Sample("gateway_looks_waiting", {}, len(self._queue)),
         ]
 
@@ -65,13 +70,21 @@ class InferenceServer:
             await asyncio.wait(self._channels.values(), timeout=PARTING_SECONDS)
 
     async def run_engine(self) -> None:
-        """Look at one picture after the other, the newest first. A picture the engine refuses hurts no other."""
+        """Look at as many pictures at once as the engine takes. One that it refuses hurts no other."""
+        try:
+            await asyncio.gather(*(self._feed() for _ in range(self._detector.at_once)))
+        finally:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _feed(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             waiting = await self._queue.next()
             began = time.perf_counter()
             try:
-                seen = await asyncio.to_thread(self._detect, waiting.look)
+                seen = await loop.run_in_executor(self._threads, self._detect, waiting.look)
             except Exception as error:
+                self._unusable += 1
                 log.exception("look_failed", camera=waiting.look.code)
                 if not waiting.answer.done():
                     waiting.answer.set_exception(
@@ -92,7 +105,7 @@ class InferenceServer:
     async def _look(self, message: Message) -> Message | None:
         if not isinstance(message, LookAt):
             raise Refusal("invalid", "unexpected_message", "意外的消息", "unexpected message")
-        if len(message.picture) != message.width * message.height * 3:
+        if not message.picture or len(message.picture) != message.width * message.height * 3:
             raise Refusal("invalid", "picture_size", "画面大小不符", "the picture is not width × height × 3 bytes")
         seen = await self._queue.put(message)
         assert isinstance(seen, Seen)  # noqa: S101 - the engine's answer
@@ -111,7 +124,13 @@ async def open_inference(name: str, settings: WorkerSettings, channel: Channel) 
     """Load the engine, then listen: who can connect finds it ready. Unusable weights end the process, saying why."""
     card = settings.inference.weights or SHIPPED_CARD
     detector = await asyncio.to_thread(open_detector, settings.inference.engine, card, settings.inference.threads)
-    log.info("engine_ready", weights=detector.card.name, sha256=detector.card.sha256, engine=settings.inference.engine)
+    log.info(
+        "engine_ready",
+        weights=detector.card.name,
+        sha256=detector.card.sha256,
+        engine=settings.inference.engine,
+        at_once=detector.at_once,
+    )
     server = InferenceServer(detector)
     engine = asyncio.create_task(server.run_engine())
     listening = await listen(settings.run_folder / SOCKET_NAME, server.accept)

@@ -65,6 +65,8 @@ class SlowDetector:
         self.card = inner.card
         self.begun, self.may_end = threading.Event(), threading.Event()
 
+    at_once = 1
+
     def detect(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
         self.begun.set()
         self.may_end.wait(5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import pytest
 
@@ -11,15 +12,55 @@ from gateway.refusals import Refusal
 from gateway.workers.inference.look_queue import LookQueue
 
 
-def look(code: str, taken_at: float, deadline: float = 100.0) -> LookAt:
-    return LookAt(code, b"", 0, 0, taken_at, deadline)
+def look(code: str, taken_at: float, deadline: float = 100.0, *, part: str = "whole", urgency: float = 1.0) -> LookAt:
+    return LookAt(code, b"", 0, 0, taken_at, deadline, part, urgency)
 
 
-async def test_the_newest_picture_is_looked_at_first() -> None:
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def served(cameras: dict[str, float], rounds: int) -> Counter[str]:
+    """An engine that carries one picture a second, and cameras (with their urgency) that each send one a second."""
+    clock = Clock()
+    queue, looked = LookQueue(clock), Counter[str]()
+    for _ in range(rounds):
+        clock.now += 1.0
+        for code, urgency in cameras.items():
+            queue.put(look(code, clock.now, clock.now + 5, urgency=urgency)).add_done_callback(
+                lambda one: one.exception()
+            )
+        looked[(await queue.next()).look.code] += 1
+    return looked
+
+
+async def test_of_cameras_never_looked_at_the_newest_picture_is_first() -> None:
     queue = LookQueue(lambda: 50.0)
     for code, taken_at in (("a", 1.0), ("b", 3.0), ("c", 2.0)):
         queue.put(look(code, taken_at))
     assert [(await queue.next()).look.code for _ in range(3)] == ["b", "c", "a"]
+
+
+async def test_an_engine_that_carries_a_part_of_the_pictures_shares_itself_out_evenly() -> None:
+    looked = await served({f"camera-{n}": 1.0 for n in range(10)}, 100)
+    assert set(looked.values()) == {10}
+
+
+async def test_a_camera_half_way_to_an_alert_is_looked_at_more_often_and_idle_ones_are_not_forgotten() -> None:
+    looked = await served({"burning": 4.0, **{f"idle-{n}": 1.0 for n in range(9)}}, 120)
+    assert looked["burning"] >= 3 * looked["idle-0"]
+    assert min(looked.values()) >= 8
+
+
+async def test_parts_of_a_picture_wait_beside_the_whole_one() -> None:
+    queue = LookQueue(lambda: 50.0)
+    queue.put(look("a", 1.0))
+    queue.put(look("a", 1.0, part="tile-0"))
+    assert {(await queue.next()).look.part for _ in range(2)} == {"whole", "tile-0"}
 
 
 async def test_a_newer_picture_of_a_camera_replaces_its_older_one_which_is_refused_and_counted() -> None:

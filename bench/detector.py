@@ -1,0 +1,149 @@
+"""The engine's throughput through the process seam, beside the bare runtime's own tool on the same network.
+
+A process like a camera worker makes 1080p pictures small, sends them over the socket and gets boxes back; the inference
+process is the real one. Beside it OpenVINO's ``benchmark_app`` on the same file, shape, precision, cores and niceness,
+which reads no picture, makes no boxes and crosses no seam. The two take turns, so that a busy machine hurts both alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import tempfile
+import time
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from bench.result import Result
+from detectors.engine import open_detector
+from detectors.plan import pictures_per_second
+from detectors.weights import Card, checked_weights
+from gateway.processes.channel import Channel, connect, listen
+from gateway.processes.messages import Configure, LookAt, Message, Seen, WorkerReady
+from gateway.settings import Settings
+from gateway.streams.keyframes import smaller
+from gateway.workers.inference.__main__ import BEHIND
+from gateway.workers.inference.server import SHIPPED_CARD, SOCKET_NAME
+from models.scenes import Scene
+
+ROUNDS, SECONDS = 3, 8.0
+IN_FLIGHT = 6
+PICTURES = 8
+TARGETS = {"ratio_to_bare_runtime": (">=", 0.9)}
+_THROUGHPUT = re.compile(r"Throughput:\s+([\d.]+) FPS")
+_BENCHMARK_APP = Path(sys.executable).with_name("benchmark_app")
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+async def detector() -> Result:
+    """See the head of this module."""
+    card, weights = await asyncio.to_thread(checked_weights, SHIPPED_CARD)
+    say(f"{card.name} {card.sha256[:12]}, {card.input_size[1]}×{card.input_size[0]}, {card.precision}")
+    pictures = [Scene("fire", seed, size=(1920, 1080), pieces="demo").frame(14.0) for seed in range(PICTURES)]
+    through, bare = [], []
+    with tempfile.TemporaryDirectory(prefix="gateway-detector-") as folder:
+        async with inference_process(Path(folder)) as socket:
+            for number in range(ROUNDS):
+                through.append(await through_the_seam(socket, card, pictures, SECONDS))
+                bare.append(await bare_runtime(weights, card, SECONDS))
+                say(f"round {number + 1}: {through[-1]:.1f} through the seam, {bare[-1]:.1f} bare")
+    alone = await asyncio.to_thread(engine_alone)
+    say(f"engine alone, pictures of the input's size, no seam: {alone:.1f}")
+    figures = {
+        "pictures_per_second": round(median(through), 1),
+        "ratio_to_bare_runtime": round(median(ours / theirs for ours, theirs in zip(through, bare, strict=True)), 3),
+        "bare_pictures_per_second": round(median(bare), 1),
+        "engine_alone_pictures_per_second": round(alone, 1),
+    }
+    return Result("detector", figures, TARGETS)
+
+
+@asynccontextmanager
+async def inference_process(folder: Path) -> AsyncIterator[Path]:
+    """The real inference process with the settings as they come; answers its socket once the engine is ready."""
+    settings = Settings(data_folder=folder).for_workers()
+    ready = asyncio.Event()
+
+    async def control(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def handle(message: Message) -> Message | None:
+            if isinstance(message, WorkerReady):
+                return Configure(settings.model_dump(mode="json"))
+            ready.set()  # its first report
+            return None
+
+        await Channel(reader, writer, handle, name="control").run()
+
+    control_socket = settings.run_folder / "control.sock"
+    server = await listen(control_socket, control)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway.workers.inference", "--name", "inference", "--socket", control_socket,
+        stdout=DEVNULL, stderr=DEVNULL,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(60):
+            await ready.wait()
+        yield settings.run_folder / SOCKET_NAME
+    finally:
+        process.terminate()
+        await process.wait()
+        server.close()
+
+
+async def through_the_seam(socket: Path, card: Card, pictures: list[np.ndarray], seconds: float) -> float:
+    """1080p pictures to boxes a second, as many in flight as keep the engine busy."""
+
+    async def nothing_asked(_message: Message) -> None:
+        return None
+
+    channel = await connect(socket, nothing_asked, name="inference", timeout=5)
+    running = asyncio.create_task(channel.run())
+    height, width = card.input_size
+    counted = 0
+    until = time.monotonic() + seconds
+
+    async def camera(number: int) -> None:
+        nonlocal counted
+        while time.monotonic() < until:
+            picture = pictures[(number + counted) % len(pictures)]
+            small = await asyncio.to_thread(smaller, picture, width, height)
+            now = time.time()
+            look = LookAt(f"{number:020}", small.tobytes(), small.shape[1], small.shape[0], now, now + 60)
+            assert isinstance(await channel.request(look, timeout=60), Seen)  # noqa: S101 - the engine's answer
+            counted += 1
+
+    began = time.monotonic()
+    await asyncio.gather(*(camera(number) for number in range(IN_FLIGHT)))
+    rate = counted / (time.monotonic() - began)
+    channel.close()
+    await running
+    return rate
+
+
+async def bare_runtime(weights: Path, card: Card, seconds: float) -> float:
+    """What OpenVINO's benchmark_app says of the same network on the same cores."""
+    height, width = card.input_size
+    process = await asyncio.create_subprocess_exec(
+        *("nice", "-n", str(BEHIND), _BENCHMARK_APP),
+        *("-m", weights, "-d", "CPU", "-hint", "throughput", "-shape", f"[1,3,{height},{width}]"),
+        *("-infer_precision", "bf16" if card.precision == "bf16" else "f32", "-t", str(round(seconds))),
+        stdout=PIPE,
+        stderr=DEVNULL,
+    )
+    out, _ = await process.communicate()
+    found = _THROUGHPUT.search(out.decode())
+    if found is None:
+        raise RuntimeError("benchmark_app says no throughput")
+    return float(found[1])
+
+
+def engine_alone() -> float:
+    return pictures_per_second(open_detector("openvino", SHIPPED_CARD), SECONDS)

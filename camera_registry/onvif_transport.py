@@ -74,7 +74,7 @@ class BoundedTransport(AIOHTTPTransport):  # type: ignore[misc]  # the library h
         self, address: str, message: str | bytes, headers: dict[str, str]
     ) -> tuple[aiohttp.ClientResponse, bytes]:
         response, content = await self.exchange(address, message.encode() if isinstance(message, str) else message)
-        refuse_hostile(content)
+        refuse_hostile(content, response.status)
         return response, content
 
     async def exchange(self, address: str, data: bytes) -> tuple[aiohttp.ClientResponse, bytes]:
@@ -178,13 +178,16 @@ def parsed(content: bytes) -> Any:
     return tree
 
 
-def refuse_hostile(content: bytes) -> None:
-    """Raises ``answer_invalid`` for a message with a DTD, ``not_onvif`` for a page; zeep judges what is no XML."""
+def refuse_hostile(content: bytes, status: int = 200) -> None:
+    """Raises ``answer_invalid`` for a message with a DTD or one that breaks off (zeep would take what there is of it),
+    ``not_onvif`` for a page; zeep judges what is no XML."""
     if content[:200].lstrip().lower().startswith((b"<!doctype html", b"<html")):
         raise CameraRefused(reasons.NOT_ONVIF, detail="a page")
     try:
         tree = etree.fromstring(content, _parser())
-    except (etree.XMLSyntaxError, ValueError):
+    except (etree.XMLSyntaxError, ValueError) as error:
+        if status == 200 and content.lstrip().startswith(b"<"):
+            raise CameraRefused(reasons.ANSWER_INVALID, detail="not well-formed") from error
         return
     if tree.getroottree().docinfo.internalDTD is not None:
         raise CameraRefused(reasons.ANSWER_INVALID, detail="DTD")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -234,6 +235,25 @@ def discover_cameras(
         console.print(table)
 
     run(work())
+
+
+@cameras_app.command("virtual")
+def virtual_cameras(
+    count: Annotated[int, typer.Option(min=1, max=200, help="台数 How many.")] = 50,
+    folder: Annotated[Path, typer.Option(help="画面缓存目录 Folder of prepared pictures.")] = Path("var/virtual"),
+    host: Annotated[str, typer.Option(help="本机地址 Address of this machine to serve on.")] = "127.0.0.1",
+    username: Annotated[str, typer.Option(help="用户名 Username.")] = "onvif",
+    quirks: Annotated[Path | None, typer.Option(help="特性文件 A file of kinds instead of the shipped one.")] = None,
+) -> None:
+    """启动虚拟摄像机 Start virtual ONVIF cameras, every odd kind among them; switch faults by lines typed."""
+    import secrets
+
+    from gateway.virtual.trial import run_trial
+
+    configure_logs("json", process="virtual")
+    password = os.environ.get("GATEWAY_VIRTUAL_PASSWORD") or secrets.token_urlsafe(12)
+    errors.print(f"口令 password: {password}", markup=False)
+    run(run_trial(count, folder, username, password, host, quirks, lambda line: typer.echo(line)))
 
 
 @cameras_app.command("list")

@@ -6,17 +6,29 @@
 
 from gateway.virtual.camera import VirtualCamera
 from gateway.virtual.fleet import VirtualDevice, VirtualFleet
-from gateway.virtual.footage import ClipFootage, Footage, Prepared, RenderedFootage, prepare_footage
-from gateway.virtual.quirks import Quirks
+from gateway.virtual.footage import (
+    ChangedFootage,
+    ClipFootage,
+    EncodedFootage,
+    Footage,
+    Prepared,
+    RenderedFootage,
+    prepare_footage,
+)
+from gateway.virtual.quirks import Kind, Quirks, catalogue
 
 __all__ = [
+    "ChangedFootage",
     "ClipFootage",
+    "EncodedFootage",
     "Footage",
+    "Kind",
     "Prepared",
     "Quirks",
     "RenderedFootage",
     "VirtualCamera",
     "VirtualDevice",
     "VirtualFleet",
+    "catalogue",
     "prepare_footage",
 ]

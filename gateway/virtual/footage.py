@@ -1,7 +1,8 @@
-"""What virtual cameras show: clips and rendered scenes, encoded once as H.264 with a keyframe every two seconds.
+"""What virtual cameras show: clips and rendered scenes, encoded once, H.264 or H.265, a keyframe every two seconds.
 
-A prepared footage is a file of Annex B access units and beside it a JSON index (frame rate, size, where the endless
-loop begins, and for each access unit its offset, size and whether it is a keyframe). The RTSP server copies from it, so
+A prepared footage is a file of Annex B access units and beside it a JSON index (codec, frame rate, size, where the
+endless loop begins, and for each access unit its offset, size, whether it is a keyframe, and the number of the picture
+it is shown as: with B-frames that is another order). The RTSP server copies from it, so
 a stream costs no encoding. Files are keyed by what they were made of and kept in a cache folder.
 """
 
@@ -13,9 +14,10 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
 import av.error
@@ -26,15 +28,17 @@ from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 
 from gateway.refusals import Refusal
+from gateway.virtual.spoiling import Change, changed
 from models.scenes import Scene, SceneKind
 
 log = structlog.get_logger(__name__)
 
 KEYFRAME_SECONDS = 2
-_FORMAT = 1
+_FORMAT = 2
 """Counts up when the encoding changes, so that an older cache is not taken for a newer one."""
 
 Picture = NDArray[np.uint8]
+Codec = Literal["h264", "hevc"]
 Progress = Callable[[str, float], None]
 """Called with the footage's name and the share that is done, 0 to 1, from a worker thread."""
 
@@ -85,7 +89,33 @@ class ClipFootage:
         return self.path.stem
 
 
-Footage = RenderedFootage | ClipFootage
+@dataclass(frozen=True, slots=True)
+class ChangedFootage:
+    """Another footage as a faulty camera, or bad weather, shows it; in the corner the camera's own clock. Each has the
+    access units of its ``base`` one for one, so that a camera changes from one to the other at any keyframe."""
+
+    base: RenderedFootage | ClipFootage
+    change: Change
+
+    @property
+    def name(self) -> str:
+        return f"{self.base.name}-{self.change}"
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedFootage:
+    """Another footage as an odd camera encodes it."""
+
+    base: RenderedFootage | ClipFootage | ChangedFootage
+    codec: Codec = "h264"
+    b_frames: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"{self.base.name}-{self.codec}-{self.b_frames}"
+
+
+Footage = RenderedFootage | ClipFootage | ChangedFootage | EncodedFootage
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +130,7 @@ class Prepared:
     fps: float
     frames: int
     loop_from: int
+    codec: Codec = "h264"
 
     @property
     def seconds(self) -> float:
@@ -131,25 +162,29 @@ def _prepare(footage: Footage, folder: Path, progress: Progress | None) -> Prepa
     key = _key(footage)
     stream, index, poster = (folder / f"{key}{end}" for end in (".h264", ".json", ".jpg"))
     if not index.is_file():  # written last, so what it speaks of is whole
-        pictures: _Pictures = _rendered(footage) if isinstance(footage, RenderedFootage) else _film(footage)
-        _encode(pictures, stream, index, poster, tell)
+        coded = footage if isinstance(footage, EncodedFootage) else EncodedFootage(footage)
+        _encode(_pictures(coded.base), coded, stream, index, poster, tell)
         log.info("footage_prepared", footage=footage.name, bytes=stream.stat().st_size)
     tell(1.0)
     facts = json.loads(index.read_text())
+    size = facts["width"], facts["height"]
     return Prepared(
-        stream, index, poster, facts["width"], facts["height"], facts["fps"], len(facts["frames"]), facts["loop_from"]
+        stream, index, poster, *size, facts["fps"], len(facts["frames"]), facts["loop_from"], facts["codec"]
     )
 
 
 def _key(footage: Footage) -> str:
     facts: dict[str, object] = {"format": _FORMAT, **asdict(footage)}
-    if isinstance(footage, ClipFootage):
+    film = footage
+    while not isinstance(film, RenderedFootage | ClipFootage):
+        film = film.base
+    if isinstance(film, ClipFootage):
         try:
-            with footage.path.open("rb") as file:
-                facts["path"] = hashlib.file_digest(file, "sha256").hexdigest()
+            with film.path.open("rb") as file:
+                facts["film"] = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
-            raise _unreadable(footage, error) from error
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+            raise _unreadable(film, error) from error
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
     return f"{footage.name}-{digest[:16]}"
 
 
@@ -163,6 +198,13 @@ class _Pictures:
     expected: int
     loop_from: int
     pictures: Iterator[Picture]
+
+
+def _pictures(footage: RenderedFootage | ClipFootage | ChangedFootage) -> _Pictures:
+    if isinstance(footage, ChangedFootage):
+        base = _pictures(footage.base)
+        return replace(base, pictures=changed(base.pictures, footage.change, float(base.fps)))
+    return _rendered(footage) if isinstance(footage, RenderedFootage) else _film(footage)
 
 
 def _rendered(footage: RenderedFootage) -> _Pictures:
@@ -223,10 +265,12 @@ def _unreadable(footage: ClipFootage, error: Exception) -> Refusal:
     )
 
 
-def _encode(source: _Pictures, stream: Path, index: Path, poster: Path, tell: Callable[[float], None]) -> None:
-    encoder = _encoder(source)
-    frames: list[tuple[int, int, int]] = []
-    offset = 0
+def _encode(
+    source: _Pictures, coded: EncodedFootage, stream: Path, index: Path, poster: Path, tell: Callable[[float], None]
+) -> None:
+    encoder = _encoder(source, coded)
+    frames: list[tuple[int, int, int, int]] = []
+    offset = given = 0
     first: Picture | None = None
     draft = stream.with_suffix(f".{os.getpid()}.part")
     try:
@@ -237,12 +281,13 @@ def _encode(source: _Pictures, stream: Path, index: Path, poster: Path, tell: Ca
                 else:
                     first = picture if first is None else first
                     frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
-                    frame.pts = len(frames)
+                    frame.pts = given
                     packets = encoder.encode(frame)
-                    tell(len(frames) / max(1, source.expected))
+                    tell(given / max(1, source.expected))
+                    given += 1
                 for packet in packets:
                     data = bytes(packet)
-                    frames.append((offset, len(data), int(packet.is_keyframe)))
+                    frames.append((offset, len(data), int(packet.is_keyframe), packet.pts or 0))
                     offset += file.write(data)
         if first is None or not frames:
             raise Refusal(
@@ -257,30 +302,38 @@ def _encode(source: _Pictures, stream: Path, index: Path, poster: Path, tell: Ca
         draft.replace(stream)
     finally:
         draft.unlink(missing_ok=True)
-    facts = {"fps": float(source.fps), "width": source.width, "height": source.height, "loop_from": source.loop_from}
+    facts = {"codec": coded.codec, "fps": float(source.fps), "width": source.width, "height": source.height}
     index_draft = index.with_suffix(f".{os.getpid()}.part")
-    index_draft.write_text(json.dumps({**facts, "frames": frames}))
+    index_draft.write_text(json.dumps({**facts, "loop_from": source.loop_from, "frames": frames}))
     index_draft.replace(index)
 
 
-def _encoder(source: _Pictures) -> VideoCodecContext:
-    encoder = av.CodecContext.create("libx264", "w")
+def _encoder(source: _Pictures, coded: EncodedFootage) -> VideoCodecContext:
+    encoder = av.CodecContext.create({"h264": "libx264", "hevc": "libx265"}[coded.codec], "w")
     assert isinstance(encoder, VideoCodecContext)  # noqa: S101 - what that name makes
     encoder.width, encoder.height = source.width, source.height
     encoder.pix_fmt = "yuv420p"
     encoder.framerate = source.fps
     encoder.time_base = 1 / source.fps
     encoder.gop_size = round(KEYFRAME_SECONDS * source.fps)
-    encoder.max_b_frames = 0
+    encoder.max_b_frames = coded.b_frames
     encoder.thread_count = 1
-    # zerolatency: one packet for each picture, in order. Constrained baseline is what every browser takes.
+    if coded.codec == "hevc":
+        keyframes = f"keyint={encoder.gop_size}:min-keyint={encoder.gop_size}:scenecut=0:open-gop=0"
+        encoder.options = {
+            "preset": "ultrafast",
+            "crf": "26",
+            "x265-params": f"{keyframes}:bframes={coded.b_frames}:repeat-headers=1:pools=none:log-level=none",
+        }
+        return encoder
     encoder.options = {
         "preset": "veryfast",
-        "tune": "zerolatency",
-        "profile": "baseline",
         "crf": "23",
-        "x264-params": "scenecut=0:repeat-headers=1:annexb=1",
+        "x264-params": f"scenecut=0:repeat-headers=1:annexb=1:open-gop=0:bframes={coded.b_frames}",
     }
+    if not coded.b_frames:
+        # zerolatency: one packet for each picture, in order. Constrained baseline is what every browser takes.
+        encoder.options |= {"tune": "zerolatency", "profile": "baseline"}
     return encoder
 
 

@@ -8,8 +8,9 @@ import hashlib
 import hmac
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from xml.etree.ElementTree import Element, ParseError
+from xml.sax.saxutils import escape
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
@@ -22,6 +23,12 @@ NAMESPACES = {
     "tds": "http://www.onvif.org/ver10/device/wsdl",
     "trt": "http://www.onvif.org/ver10/media/wsdl",
     "tr2": "http://www.onvif.org/ver20/media/wsdl",
+    "tptz": "http://www.onvif.org/ver20/ptz/wsdl",
+    "timg": "http://www.onvif.org/ver20/imaging/wsdl",
+    "tev": "http://www.onvif.org/ver10/events/wsdl",
+    "tns1": "http://www.onvif.org/ver10/topics",
+    "wsnt": "http://docs.oasis-open.org/wsn/b-2",
+    "wsa": "http://www.w3.org/2005/08/addressing",
     "tt": "http://www.onvif.org/ver10/schema",
     "ter": "http://www.onvif.org/ver10/error",
 }
@@ -54,14 +61,23 @@ class UsernameToken:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """``operation`` is prefix and name, such as ``tds:GetServices``; prefixes are those of ``NAMESPACES``."""
+    """``operation`` is prefix and name, such as ``tds:GetServices``; prefixes are those of ``NAMESPACES``.
+
+    ``message_id``: WS-Addressing's, which the answer must relate to. ``path``: of the door it came to.
+    """
 
     operation: str
     body: Element
     token: UsernameToken | None
+    message_id: str | None = None
+    path: str = ""
+
+    def text(self, path: str, default: str = "") -> str:
+        """The text of an element of the body, with the prefixes of ``NAMESPACES``."""
+        return self.body.findtext(path, default, NAMESPACES).strip()
 
 
-def read(document: bytes) -> Request:
+def read(document: bytes, path: str = "") -> Request:
     """Raises ``Fault`` for what is no SOAP request."""
     try:
         envelope: Element = fromstring(document)
@@ -71,7 +87,8 @@ def read(document: bytes) -> Request:
     if envelope.tag != f"{{{NAMESPACES['s']}}}Envelope" or body is None or len(body) != 1:
         raise Fault("ter:WellFormed", "not a SOAP 1.2 request")
     namespace, _, name = body[0].tag.removeprefix("{").rpartition("}")
-    return Request(f"{_PREFIXES.get(namespace, '?')}:{name}", body[0], _token(envelope))
+    message_id = envelope.findtext("s:Header/wsa:MessageID", None, NAMESPACES)
+    return Request(f"{_PREFIXES.get(namespace, '?')}:{name}", body[0], _token(envelope), message_id, path)
 
 
 def _token(envelope: Element) -> UsernameToken | None:
@@ -87,18 +104,44 @@ def _token(envelope: Element) -> UsernameToken | None:
 class Logins:
     """Checks logins of one device: digest, the device's clock, and that no nonce comes twice."""
 
-    def __init__(self, username: str, password: str, *, locked_out: bool = False) -> None:
-        self._username = username
-        self._password = password
+    def __init__(
+        self,
+        username: str,
+        password: str,
+        *,
+        locked_out: bool = False,
+        locked_after: int | None = None,
+        locked_seconds: float = 300.0,
+    ) -> None:
+        self.username = username
+        self.password = password
         self._locked_out = locked_out
+        self._locked_after = locked_after
+        self._locked_for = timedelta(seconds=locked_seconds)
+        self._locked_until: datetime | None = None
+        self._in_a_row = 0
         self._nonces: OrderedDict[str, None] = OrderedDict()
         self.refused = 0
 
     def check(self, token: UsernameToken | None, now: datetime) -> None:
         """``now`` is the device's own clock. Raises ``Fault`` ``ter:NotAuthorized``; like a device, it says no more."""
-        if token is None or self._locked_out or not self._fits(token, now):
-            self.refused += token is not None
-            raise Fault("ter:NotAuthorized", "Sender not authorized", status=401)
+        if token is None:
+            raise not_authorized()
+        self.judge(self._fits(token, now), now)
+
+    def judge(self, right: bool, now: datetime) -> None:
+        """Count a login that was tried, in whichever form. Raises as ``check`` does."""
+        if right and not self.locked(now):
+            self._in_a_row = 0
+            return
+        self.refused += 1
+        self._in_a_row += not right
+        if self._locked_after is not None and self._in_a_row >= self._locked_after:
+            self._locked_until, self._in_a_row = now + self._locked_for, 0
+        raise not_authorized()
+
+    def locked(self, now: datetime) -> bool:
+        return self._locked_out or (self._locked_until is not None and now < self._locked_until)
 
     def _fits(self, token: UsernameToken, now: datetime) -> bool:
         try:
@@ -110,9 +153,9 @@ class Logins:
         if abs((now - created).total_seconds()) > CLOCK_TOLERANCE or token.nonce in self._nonces:
             return False
         # SHA-1 is what the profile prescribes.
-        wanted = hashlib.sha1(nonce + token.created.encode() + self._password.encode()).digest()  # noqa: S324
+        wanted = hashlib.sha1(nonce + token.created.encode() + self.password.encode()).digest()  # noqa: S324
         right = hmac.compare_digest(base64.b64encode(wanted), token.digest.encode())
-        if not right or not hmac.compare_digest(token.username.encode(), self._username.encode()):
+        if not right or not hmac.compare_digest(token.username.encode(), self.username.encode()):
             return False
         self._nonces[token.nonce] = None
         if len(self._nonces) > _NONCES_KEPT:
@@ -120,10 +163,21 @@ class Logins:
         return True
 
 
-def envelope(body: str) -> bytes:
-    """An answer; ``body`` is XML with the prefixes of ``NAMESPACES``, its texts already escaped."""
+def not_authorized() -> Fault:
+    return Fault("ter:NotAuthorized", "Sender not authorized", status=401)
+
+
+def not_supported() -> Fault:
+    return Fault("ter:ActionNotSupported", "Optional Action Not Implemented", code="s:Receiver", status=500)
+
+
+def envelope(body: str, relates_to: str | None = None) -> bytes:
+    """An answer; ``body`` is XML with the prefixes of ``NAMESPACES``, its texts already escaped. ``relates_to``: the
+    question's WS-Addressing MessageID."""
     spaces = " ".join(f'xmlns:{prefix}="{namespace}"' for prefix, namespace in NAMESPACES.items())
-    return f'<?xml version="1.0" encoding="UTF-8"?><s:Envelope {spaces}><s:Body>{body}</s:Body></s:Envelope>'.encode()
+    header = "" if relates_to is None else f"<s:Header><wsa:RelatesTo>{escape(relates_to)}</wsa:RelatesTo></s:Header>"
+    written = f"<s:Envelope {spaces}>{header}<s:Body>{body}</s:Body></s:Envelope>"
+    return f'<?xml version="1.0" encoding="UTF-8"?>{written}'.encode()
 
 
 def fault(raised: Fault) -> bytes:

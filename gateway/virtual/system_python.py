@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -27,17 +28,25 @@ DEBIAN_PACKAGES = (
     "gstreamer1.0-plugins-bad",
 )
 START_SECONDS = 30.0
+ORDER_SECONDS = 5.0
 STOP_SECONDS = 5.0
 _NEEDS = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
 
 
 @dataclass(frozen=True, slots=True)
-class ServedStream:
-    """A path such as ``/main`` and the prepared footage behind it."""
+class ServedFilm:
+    """Files of a prepared footage."""
 
-    path: str
     stream: str
     index: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServedStream:
+    """A path such as ``/main`` and the footage behind it by name; the first is what is shown as a rule."""
+
+    path: str
+    films: Mapping[str, ServedFilm]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,7 @@ class RtspProcess:
 
     def __init__(self, process: asyncio.subprocess.Process, ports: tuple[int, ...]) -> None:
         self._process = process
+        self._one_at_a_time = asyncio.Lock()
         self.ports = ports
 
     @classmethod
@@ -105,6 +115,27 @@ class RtspProcess:
                 "虚拟摄像机的 RTSP 服务未能启动。",
                 "The RTSP server of the virtual cameras did not start.",
             ) from error
+
+    async def order(self, camera: int, **what: Any) -> None:
+        """Change what a camera does: ``show``, ``plugged``, ``password``. Raises ``Refusal``."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None and stdout is not None  # noqa: S101, PT018 - asked for at the start
+        answer = b""
+        try:
+            async with self._one_at_a_time, asyncio.timeout(ORDER_SECONDS):
+                stdin.write(json.dumps({"camera": camera, **what}).encode() + b"\n")
+                await stdin.drain()
+                answer = await stdout.readline()
+                if "done" in json.loads(answer):
+                    return
+        except (TimeoutError, ConnectionError, ValueError) as error:
+            log.warning("virtual_camera_disobeys", error=type(error).__name__)
+        raise Refusal(
+            "unavailable",
+            "virtual_camera_disobeys",
+            "虚拟摄像机未能切换。",
+            f"The virtual camera did not change: {answer.decode(errors='replace').strip()[:200]}",
+        )
 
     async def stop(self) -> None:
         if self._process.stdin is not None:

@@ -37,8 +37,8 @@ async def test_each_access_unit_is_indexed_and_a_keyframe_comes_every_two_second
     assert facts["loop_from"] == 10
     assert (prepared.frames, prepared.seconds) == (30, 6.0)
     data = prepared.stream.read_bytes()
-    assert sum(size for _, size, _ in facts["frames"]) == len(data)
-    assert all(data[offset:].startswith(b"\x00\x00") for offset, _, _ in facts["frames"])
+    assert sum(size for _, size, *_ in facts["frames"]) == len(data)
+    assert all(data[offset:].startswith(b"\x00\x00") for offset, *_ in facts["frames"])
     assert prepared.poster.read_bytes().startswith(b"\xff\xd8")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import av.error
 import pytest
+from av.video.frame import PictureType
 
 from gateway.refusals import Refusal
 from gateway.virtual import Quirks, RenderedFootage, VirtualCamera, VirtualFleet
@@ -94,3 +95,54 @@ async def test_missing_debian_packages_are_named(tmp_path: Path) -> None:
         await require_gstreamer(tmp_path / "python3")
     assert refused.value.reason == "gstreamer_missing"
     assert "gir1.2-gst-rtsp-server-1.0" in refused.value.zh
+
+
+async def test_faults_are_switched_while_it_plays(footage_folder: Path, small: RenderedFootage) -> None:
+    camera = VirtualCamera("门口", small, "viewer", PASSWORD, faults=("dark", "frozen"))
+    async with VirtualFleet([camera], footage_folder, multicast=False) as fleet:
+        address = fleet.devices[0].rtsp_url.replace("//", f"//viewer:{PASSWORD}@")
+
+        async def brightness() -> float:
+            return await asyncio.to_thread(mean_of_last_picture, address)
+
+        usual = await brightness()
+        await fleet.show(0, "dark")
+        assert await brightness() < usual / 3
+        await fleet.show(0, None)
+        assert await brightness() == pytest.approx(usual, abs=3)
+        with pytest.raises(Refusal, match="fault"):
+            await fleet.show(0, "upside_down")
+
+        await fleet.unplug(0)
+        with pytest.raises(OSError, match="refused"):
+            await brightness()
+        await fleet.plug(0)
+        assert await brightness() == pytest.approx(usual, abs=3)
+
+        await fleet.change_password(0, "another-one")
+        with pytest.raises(av.error.HTTPUnauthorizedError):
+            await brightness()
+
+
+@pytest.mark.parametrize(("quirks", "codec"), [(Quirks(h265=True), "hevc"), (Quirks(b_frames=True), "h264")])
+async def test_odd_encodings_are_sent_in_truth(
+    footage_folder: Path, small: RenderedFootage, quirks: Quirks, codec: str
+) -> None:
+    camera = VirtualCamera("门口", small, "viewer", PASSWORD, quirks=quirks)
+    async with VirtualFleet([camera], footage_folder, multicast=False) as fleet:
+        address = fleet.devices[0].rtsp_url.replace("//", f"//viewer:{PASSWORD}@")
+        name, kinds = await asyncio.to_thread(what_is_sent, address)
+    assert name == codec
+    assert ("B" in kinds) == quirks.b_frames
+
+
+def mean_of_last_picture(address: str) -> float:
+    with av.open(address, options={"rtsp_transport": "tcp"}, timeout=5) as stream:
+        pictures = itertools.islice(stream.decode(video=0), 5)
+        return float(list(pictures)[-1].to_ndarray(format="gray").mean())
+
+
+def what_is_sent(address: str) -> tuple[str, set[str]]:
+    with av.open(address, options={"rtsp_transport": "tcp"}, timeout=5) as stream:
+        pictures = itertools.islice(stream.decode(video=0), 8)
+        return stream.streams.video[0].codec_context.name, {PictureType(one.pict_type).name for one in pictures}

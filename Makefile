@@ -14,6 +14,9 @@ export YOLO_OFFLINE := true
 DEBIAN_SERVICE := python3-venv python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
 DEBIAN_TEST := $(DEBIAN_SERVICE) ffmpeg gstreamer1.0-tools chromium fonts-noto-cjk postgresql iproute2
 
+# Peers to measure beside.
+DEBIAN_BENCH := janus
+
 .PHONY: help
 help: ## List what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -91,6 +94,7 @@ test: $(VENV)/.test $(CONSOLE)/dist/index.html lint types ## Everything: lint, t
 
 .PHONY: bench
 bench: $(VENV)/.test $(CONSOLE)/dist/index.html ## One measurement: make bench BENCH=demo
+	@scripts/debian-packages $(DEBIAN_BENCH) >&2 || true
 	@$(BIN)/python -m bench "$(BENCH)"
 
 .PHONY: clean

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 from bench.demo import demo
 from bench.detector import detector
 from bench.result import Result
+from bench.viewers import viewers
 
-BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {"demo": demo, "detector": detector}
+BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {"demo": demo, "detector": detector, "viewers": viewers}
 
 
 def main() -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from gateway.streams.aiortc_seams import OutgoingFrame
 from gateway.streams.frame import EncodedFrame
+from gateway.streams.rtp_sending import OutgoingFrame
 
 QUEUE = 25
 """Half a second of 20 ms packets: a listener further behind loses the oldest, rather than hearing them late."""

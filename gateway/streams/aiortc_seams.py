@@ -1,61 +1,70 @@
 """Every private name of aiortc and aioice that the gateway leans on, in this one module.
 
 aiortc decodes what it receives and encodes what it sends; the gateway does neither. These seams let encoded frames in
-and out as they are, hand picture-loss requests to us, and bind ICE to chosen addresses and ports. ``SEAMS`` lists the
-names; the contract test fails when a new release moves one.
+and out as they are, with senders of our own on aiortc's encrypted transport, hand picture-loss requests to us, and bind
+ICE to chosen addresses and ports. ``SEAMS`` lists the names; the contract test fails when a new release moves one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import secrets
+import socket
+import struct
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import aioice.ice
-import aiortc.rtcrtpsender
+import pylibsrtp
 from aioice.candidate import Candidate, candidate_foundation, candidate_priority
 from aiortc import (
     MediaStreamTrack,
     RTCBundlePolicy,
     RTCConfiguration,
+    RTCDtlsTransport,
     RTCPeerConnection,
     RTCRtpReceiver,
     RTCRtpSender,
     RTCRtpTransceiver,
 )
-from aiortc.codecs.h264 import H264Encoder
+from aiortc import clock as ntp
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtp import RtpPacket
+from pylibsrtp._binding import ffi, lib
 
 from gateway.refusals import Refusal
 from gateway.settings import WebRtcSettings
+from gateway.streams.rtp_sending import OutgoingFrame, RtpNumbers, RtpSending
 
 AIORTC = "1.16"
 """The release against which the seams were read."""
 
-SENT_PACKETS_KEPT = 1024
-"""For retransmission. aiortc keeps 128: a large IDR pushes its own first packets out before a NACK can come."""
-
 _JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
 
+_SENDER = "_RTCRtpSender__"
+
 SEAMS: dict[object, tuple[str, ...]] = {
-    RTCRtpSender: ("_next_encoded_frame", "_send_keyframe", "_run_rtp"),
+    RTCRtpSender: ("_run_rtp", "_retransmit", "_send_keyframe"),
     RTCRtpReceiver: ("_handle_rtp_packet", "_send_rtcp_pli"),
-    H264Encoder: ("_split_bitstream", "_packetize"),
     aioice.ice.Connection: ("get_component_candidates", "gather_candidates"),
-    aiortc.rtcrtpsender: ("RTP_HISTORY_SIZE", "RTCEncodedFrame"),
+    lib: ("srtp_protect", "srtp_err_status_ok"),
 }
+SENDER_SEAMS = (
+    "mid", "rtp_header_extensions_map", "rtx_payload_type", "rtp_started", "rtp_exited", "ntp_timestamp",
+    "rtp_timestamp", "packet_count", "octet_count",
+)  # fmt: skip
+"""Of a sender; the last four are what its sender reports are made of."""
 
-
-@dataclass(frozen=True, slots=True)
-class OutgoingFrame:
-    """RTP payloads of one encoded frame, and its timestamp in the codec's clock (any origin, any size)."""
-
-    payloads: Sequence[bytes]
-    timestamp: int
+_BUFFER = 60 * 1024
+_SRTP_TRAILER = 144
+_MOST_SEGMENTS = 64
+_SOL_UDP, _UDP_SEGMENT = 17, 103
+"""Linux since 4.18: one call, many datagrams of one size (the last may be smaller)."""
+_SEND_BUFFER = 1024 * 1024
+_NO_OFFLOAD = (errno.EIO, errno.EINVAL, errno.ENOPROTOOPT, errno.EMSGSIZE, errno.EOPNOTSUPP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +103,6 @@ class _PacketTap:
 
 def new_connection() -> RTCPeerConnection:
     """A peer connection that asks no STUN server (on a closed network that would cost five seconds)."""
-    aiortc.rtcrtpsender.RTP_HISTORY_SIZE = SENT_PACKETS_KEPT  # type: ignore[attr-defined]  # a re-imported name
     return RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
 
 
@@ -105,22 +113,145 @@ def bind_addresses(connection: RTCPeerConnection, network: WebRtcSettings) -> No
         ice.get_component_candidates = _host_candidates(ice, network)  # type: ignore[method-assign]  # the seam
 
 
+class SecureLine:
+    """The encrypted way to one peer: packets are written and protected in one buffer and leave many at a time."""
+
+    _buffer = ffi.new("char[]", _BUFFER)
+    _view = memoryview(ffi.buffer(_buffer))
+    _size = ffi.new("int *")
+    """One for all lines: nothing waits between writing and sending."""
+
+    def __init__(self, transport: RTCDtlsTransport) -> None:
+        self._transport = transport
+        self._ice = transport.transport._connection
+        self._srtp: pylibsrtp.Session = transport._tx_srtp
+        self._pair: aioice.ice.CandidatePair | None = None
+        self._socket: socket.socket | None = None
+        self._offload = True
+
+    def send(self, packets: Sequence[tuple[bytes, bytes]]) -> int:
+        """See ``rtp_sending.Line``. Together they fit the buffer (``BURST_BYTES`` and their headers do)."""
+        if self._transport.state != "connected":
+            raise ConnectionError
+        pair = self._ice._nominated.get(1)
+        if pair is None:
+            raise ConnectionError
+        if pair is not self._pair:
+            self._follow(pair)
+        view, size, session, at, lost = self._view, self._size, self._srtp._srtp[0], 0, 0
+        begin, count, segment, closed = 0, 0, 0, True
+        for header, payload in packets:
+            body = at + len(header)
+            length = len(header) + len(payload)
+            if at + length + _SRTP_TRAILER > _BUFFER:
+                lost += self._leave(begin, at, segment, count)
+                begin = at = count = 0
+                closed, body = True, len(header)
+            view[at:body] = header
+            view[body : at + length] = payload
+            size[0] = length
+            if lib.srtp_protect(session, self._buffer + at, size) != lib.srtp_err_status_ok:
+                lost += 1
+                continue
+            length = size[0]
+            if closed or length > segment or count >= _MOST_SEGMENTS:
+                lost += self._leave(begin, at, segment, count)
+                begin, count, segment = at, 0, length
+            at += length
+            count += 1
+            closed = length < segment
+        return lost + self._leave(begin, at, segment, count)
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _follow(self, pair: aioice.ice.CandidatePair) -> None:
+        self.close()
+        self._pair = pair
+        self._socket = pair.protocol.transport.get_extra_info("socket").dup()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        self._address = pair.remote_addr
+
+    def _leave(self, begin: int, end: int, segment: int, count: int) -> int:
+        """Send a run of packets of one size; answers how many were not taken."""
+        if count == 0 or self._socket is None:
+            return 0
+        if count > 1 and self._offload:
+            control = [(_SOL_UDP, _UDP_SEGMENT, struct.pack("=H", segment))]
+            try:
+                self._socket.sendmsg([self._view[begin:end]], control, 0, self._address)
+            except OSError as error:
+                if error.errno not in _NO_OFFLOAD:
+                    return count
+                self._offload = False
+            else:
+                return 0
+        lost = 0
+        for at in range(begin, end, segment):
+            try:
+                self._socket.sendto(self._view[at : min(at + segment, end)], self._address)
+            except OSError:
+                lost += 1
+        return lost
+
+
 def send_encoded(
     sender: RTCRtpSender,
     next_frame: Callable[[], Awaitable[OutgoingFrame | None]],
     keyframe_wanted: Callable[[], None] | None = None,
 ) -> None:
-    """Send what ``next_frame`` gives (None ends the sending), packetised already; PLI and FIR go to the callback."""
+    """Send what ``next_frame`` gives (None ends the sending), packetised already; PLI and FIR go to the callback.
 
-    async def next_encoded_frame(codec: RTCRtpCodecParameters) -> aiortc.rtcrtpsender.RTCEncodedFrame:
-        frame = await next_frame()
-        if frame is None:
-            raise MediaStreamError
-        no_level: Any = None
-        return aiortc.rtcrtpsender.RTCEncodedFrame(list(frame.payloads), frame.timestamp, no_level)
+    Sender and receiver reports stay aiortc's. Call before the connection is made.
+    """
 
-    sender._next_encoded_frame = next_encoded_frame  # type: ignore[method-assign]  # the seam
+    async def run(codec: RTCRtpCodecParameters) -> None:
+        _private(sender, "rtp_started").set()
+        line = SecureLine(sender.transport)
+        sending = RtpSending(line, _agreed(sender, codec), asyncio.get_running_loop().time)
+
+        async def retransmit(sequence: int) -> None:
+            sending.again(sequence)
+
+        sender._retransmit = retransmit  # type: ignore[method-assign, assignment]  # the seam
+        try:
+            while (frame := await next_frame()) is not None:
+                await sending.frame(frame)
+                _report(sender, sending)
+        except (asyncio.CancelledError, ConnectionError):
+            pass  # as aiortc's own does: whoever stops the sender waits for ``rtp_exited``
+        finally:
+            line.close()
+            _private(sender, "rtp_exited").set()
+
+    sender._run_rtp = run  # type: ignore[method-assign]  # the seam
     sender._send_keyframe = keyframe_wanted or (lambda: None)  # type: ignore[method-assign]  # the seam
+
+
+def _private(sender: RTCRtpSender, name: str) -> Any:
+    return getattr(sender, _SENDER + name)
+
+
+def _agreed(sender: RTCRtpSender, codec: RTCRtpCodecParameters) -> RtpNumbers:
+    payload_type = int(codec.payloadType or 0)
+    packet = RtpPacket(payload_type=payload_type)
+    packet.extensions.mid = _private(sender, "mid")
+    header = packet.serialize(_private(sender, "rtp_header_extensions_map"))
+    resent = _private(sender, "rtx_payload_type")
+    return RtpNumbers(sender._ssrc, payload_type, header[12:], None if resent is None else (sender._rtx_ssrc, resent))
+
+
+def _report(sender: RTCRtpSender, sending: RtpSending) -> None:
+    sent = sending.sent
+    for name, value in (
+        ("ntp_timestamp", ntp.current_ntp_time()),
+        ("rtp_timestamp", sent.timestamp),
+        ("packet_count", sent.packets),
+        ("octet_count", sent.octets),
+    ):
+        setattr(sender, _SENDER + name, value)
 
 
 def receive_encoded(receiver: RTCRtpReceiver, take: Callable[[IncomingPacket], bool]) -> None:
@@ -136,11 +267,6 @@ def receive_encoded(receiver: RTCRtpReceiver, take: Callable[[IncomingPacket], b
 async def request_keyframe(receiver: RTCRtpReceiver, ssrc: int) -> None:
     """Send a Picture Loss Indication (RFC 4585 section 6.3.1) for the media stream ``ssrc``."""
     await receiver._send_rtcp_pli(ssrc)
-
-
-def packetise_h264(access_unit: bytes) -> list[bytes]:
-    """RTP payloads (RFC 6184, packetization-mode 1) of an Annex-B access unit."""
-    return H264Encoder._packetize(H264Encoder._split_bitstream(access_unit))
 
 
 def sends(transceiver: RTCRtpTransceiver) -> bool:

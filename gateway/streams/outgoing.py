@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import structlog
 
 from gateway.streams.access_unit import read_access_unit
-from gateway.streams.aiortc_seams import OutgoingFrame, packetise_h264
 from gateway.streams.bus import FrameBus, Subscription
 from gateway.streams.frame import EncodedFrame
+from gateway.streams.packetise import payloads
+from gateway.streams.rtp_sending import OutgoingFrame
 
 log = structlog.get_logger(__name__)
 
@@ -25,29 +27,38 @@ Start = Literal["gop_cache", "next_keyframe"]
 VIDEO_CLOCK = 90_000
 CACHED_STEP = 10
 """Ticks between cached frames: 250 of them take less than one frame's time."""
-BURST_BYTES_PER_SECOND = 6_000_000
-"""Speed of the burst: a receiver's socket buffer (208 KiB by default) loses packets to a faster one."""
-BURST_ALLOWANCE = 0.02
+LARGEST_PAYLOAD = 1300
+"""With all headers and the SRTP tag an IP packet of 1366 bytes: it also fits the tunnels between town and city."""
 KEYFRAME_EVERY = 1.0
 QUEUE = 300
 
 
+@dataclass(frozen=True, slots=True)
+class Packetised:
+    """``frame`` is held with its payloads, so that its id stays its own."""
+
+    frame: EncodedFrame
+    payloads: list[bytes]
+    b_slice: bool
+
+
 class PacketisedFrames:
-    """Packetises each frame once for all viewers of a process; a viewer that joins late costs its own packetising."""
+    """Packetises each H.264 frame once for all viewers of a process; one who joins late costs its own packetising."""
 
     def __init__(self, kept: int = 64) -> None:
         self._kept = kept
-        self._payloads: OrderedDict[int, tuple[EncodedFrame, list[bytes]]] = OrderedDict()
+        self._made: OrderedDict[int, Packetised] = OrderedDict()
 
-    def of(self, frame: EncodedFrame) -> list[bytes]:
-        held = self._payloads.get(id(frame))
-        if held is not None and held[0] is frame:
-            return held[1]
-        payloads = packetise_h264(frame.data)
-        self._payloads[id(frame)] = (frame, payloads)
-        if len(self._payloads) > self._kept:
-            self._payloads.popitem(last=False)
-        return payloads
+    def of(self, frame: EncodedFrame) -> Packetised:
+        held = self._made.get(id(frame))
+        if held is not None and held.frame is frame:
+            return held
+        b_slice = read_access_unit(frame.data).b_slice
+        made = Packetised(frame, payloads("h264", frame.data, LARGEST_PAYLOAD), b_slice)
+        self._made[id(frame)] = made
+        if len(self._made) > self._kept:
+            self._made.popitem(last=False)
+        return made
 
 
 class Timeline:
@@ -105,7 +116,6 @@ class OutgoingVideo:
         self._lost_seen = 0
         self._wanted_at = float("-inf")
         self._restart = False
-        self._free_at = 0.0
         self.sent = 0
         self.skipped = 0
         self._lost = 0
@@ -127,17 +137,14 @@ class OutgoingVideo:
                 return None
             if frame.kind != "video" or self._restart:
                 continue
-            if not self._fits(frame):
+            packetised = self._fitting(frame)
+            if packetised is None:
                 self.skipped += 1
-                continue
-            cached = frame.arrival <= self._since
-            payloads = self._packetised.of(frame)
-            if not payloads:
-                continue
-            if cached:
-                await self._pace(len(frame.data))
-            self.sent += 1
-            return OutgoingFrame(payloads, self._timeline.cached() if cached else self._timeline.live(frame))
+            elif packetised.payloads:
+                self.sent += 1
+                cached = frame.arrival <= self._since
+                timestamp = self._timeline.cached() if cached else self._timeline.live(frame)
+                return OutgoingFrame(packetised.payloads, timestamp)
 
     def keyframe_wanted(self) -> None:
         """The viewer lost the picture. Served at most once a second, from the cache or by asking the source."""
@@ -165,19 +172,19 @@ class OutgoingVideo:
         subscription = self._bus.subscribe(self._name, QUEUE, start=self._start)
         self._subscription = subscription
         self._frames = frames = aiter(subscription)
-        self._free_at = asyncio.get_running_loop().time()
         if self._ask_source is not None:
             self._ask_source()
         return frames
 
-    def _fits(self, frame: EncodedFrame) -> bool:
-        """Whether a decoder can use the frame: after a loss or a new epoch only a keyframe starts it again."""
+    def _fitting(self, frame: EncodedFrame) -> Packetised | None:
+        """The frame, if a decoder can use it: after a loss or a new epoch only a keyframe starts it again."""
         if frame.codec != "h264":
             self._refuse("codec_not_h264", frame)
-            return False
-        if read_access_unit(frame.data).b_slice:
+            return None
+        packetised = self._packetised.of(frame)
+        if packetised.b_slice:
             self._refuse("b_frames", frame)
-            return False
+            return None
         lost = self.lost
         if frame.epoch != self.epoch or lost != self._lost_seen:
             self._needs_keyframe = True
@@ -185,9 +192,9 @@ class OutgoingVideo:
                 self._ask_source()
             self.epoch, self._lost_seen = frame.epoch, lost
         if self._needs_keyframe and not frame.keyframe:
-            return False
+            return None
         self._needs_keyframe = False
-        return True
+        return packetised
 
     def _refuse(self, reason: str, frame: EncodedFrame) -> None:
         self.epoch = frame.epoch
@@ -197,9 +204,3 @@ class OutgoingVideo:
         if self._on_ended is not None:
             ended, self._on_ended = self._on_ended, None
             ended(reason)
-
-    async def _pace(self, size: int) -> None:
-        now = asyncio.get_running_loop().time()
-        self._free_at = max(self._free_at, now - BURST_ALLOWANCE) + size / BURST_BYTES_PER_SECOND
-        if self._free_at > now:
-            await asyncio.sleep(self._free_at - now)

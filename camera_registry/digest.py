@@ -6,6 +6,7 @@ MD5 is what most cameras speak; SHA-256 is preferred where it is offered. The pa
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.request import parse_http_list, parse_keqv_list
@@ -27,6 +28,9 @@ _HASHES: dict[str, Hash] = {"SHA-256": _sha256, "MD5": _md5}
 """Best first."""
 
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]*(?: +[^ =]+ *=| *$)")
+
+
 @dataclass(frozen=True, slots=True)
 class Challenge:
     """What a server asks for. ``algorithm`` is None where it named none, which means MD5."""
@@ -40,10 +44,29 @@ class Challenge:
 
 
 def best(offered: Sequence[str]) -> Challenge | None:
-    """The best digest among the values of ``WWW-Authenticate``; None where there is none that we speak."""
-    found = [challenge for text in offered if (challenge := _challenge(text)) is not None]
+    """The best digest among the values of ``WWW-Authenticate``; None where there is none that we speak.
+
+    One value may hold several challenges, divided by commas as their fields are (RFC 9110, 11.6.1).
+    """
+    found = [challenge for text in offered for one in _divided(text) if (challenge := _challenge(one)) is not None]
     ranks = list(_HASHES)
     return min(found, key=lambda one: ranks.index((one.algorithm or "MD5").upper()), default=None)
+
+
+def schemes(offered: Sequence[str]) -> frozenset[str]:
+    """The schemes offered, in lower case: ``basic``, ``digest``, …"""
+    return frozenset(one.partition(" ")[0].lower() for text in offered for one in _divided(text))
+
+
+def _divided(text: str) -> list[str]:
+    """Each challenge of a header's value. A part that begins with a word and no ``=`` begins a new one."""
+    found: list[str] = []
+    for part in parse_http_list(text):
+        if _SCHEME.match(part) or not found:
+            found.append(part)
+        else:
+            found[-1] += f", {part}"
+    return found
 
 
 def _challenge(text: str) -> Challenge | None:

@@ -26,11 +26,11 @@ from zeep.exceptions import Error as ZeepError
 from zeep.exceptions import Fault
 from zeep.wsse.username import UsernameToken
 
-from camera_registry import media2, reasons, soap_call
+from camera_registry import digest, media2, reasons, soap_call
 from camera_registry.address_policy import host_of, host_or, rehosted
 from camera_registry.errors import CameraRefused, Reason
 from camera_registry.login import Login
-from camera_registry.onvif_transport import BoundedTransport, harden_parser, open_http
+from camera_registry.onvif_transport import BoundedTransport, LoginForm, harden_parser, open_http, post
 from camera_registry.profiles import MediaProfile, told
 from camera_registry.ws_discovery import printable
 
@@ -72,9 +72,20 @@ class OnvifSession:
     Every method raises ``CameraRefused``. Nothing the device answers leads to another host than ``address``'s.
     """
 
-    def __init__(self, address: str, login: Login, clock: Clock, *, wrong_logins_left: int = 2) -> None:
+    def __init__(
+        self,
+        address: str,
+        login: Login,
+        clock: Clock,
+        *,
+        wrong_logins_left: int = 2,
+        form: LoginForm = "either",
+        clear_login: bool = False,
+    ) -> None:
         harden_parser()
         self._left = wrong_logins_left
+        self._form: LoginForm = form
+        self._clear_login = clear_login
         self._refused_logins = 0
         self._address = address
         self._login = login
@@ -89,7 +100,7 @@ class OnvifSession:
 
     async def __aenter__(self) -> OnvifSession:
         self._http = open_http()
-        self._transport = BoundedTransport(self._http, self._login, self._left)
+        self._transport = BoundedTransport(self._http, self._login, self._left, self._form, self._clear_login)
         return self
 
     async def __aexit__(
@@ -120,6 +131,18 @@ class OnvifSession:
         shown = _utc(answer)
         self.clock_offset = None if shown is None else shown - halfway
         return self.clock_offset
+
+    async def login_form(self) -> LoginForm:
+        """The form in which the device takes a login, asked without one, so that no wrong login is counted.
+
+        Where several logins are to be tried, each is then sent in one form only.
+        """
+        if self._http is None:
+            raise RuntimeError("the session is not open")
+        question = soap_call.envelope(soap_call.element("tds:GetDeviceInformation"))
+        response, _ = await post(self._http, self._address, question)
+        offered = digest.best(response.headers.getall("WWW-Authenticate", []))
+        return "digest" if response.status == 401 and offered is not None else "token"
 
     async def information(self) -> DeviceInformation:
         """The first rung that needs the login. Raises one of ``LOGIN_REASONS`` where the device refuses it."""
@@ -323,6 +346,8 @@ class OnvifSession:
         """A token is judged by the camera's clock; digest knows no clock, so where it failed too it was the login."""
         if self._transport is not None and self._transport.locked:
             return reasons.LOCKED_OUT
+        if self._transport is not None and self._transport.basic_only:
+            return reasons.CLEAR_LOGIN_NEEDED
         if self._transport is not None and self._transport.digest_refused:
             return reasons.AUTH_FAILED
         if self.clock_offset is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -33,6 +33,10 @@ _HEADERS = {
 _SECURITY = "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd}Security"
 _LOCKED = re.compile(rb"\blocked\b|\block-?out\b|lockstatus>\s*lock\b", re.IGNORECASE)
 """No standard says how a device tells of a lock; these are words seen in faults and in bodies of HTTP 401."""
+
+
+LoginForm = Literal["either", "token", "digest"]
+"""How a login is given: WS-UsernameToken first and HTTP digest where that is refused, or one of them alone."""
 
 
 def harden_parser() -> None:
@@ -59,16 +63,27 @@ class BoundedTransport(AIOHTTPTransport):  # type: ignore[misc]  # the library h
     set where it says that the account is locked.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, login: Login, wrong_logins_left: int) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        login: Login,
+        wrong_logins_left: int,
+        form: LoginForm = "either",
+        clear_login: bool = False,
+    ) -> None:
         super().__init__(session=session, verify_ssl=False)
         self._login = login
         self._left = wrong_logins_left
+        self._form = form
+        self._clear_login = clear_login
         self._challenge: digest.Challenge | None = None
         self._count = 0
         self.requests = 0
         self.wrong_logins = 0
         self.locked = False
         self.digest_refused = False
+        self.basic_only = False
+        """Whether the device refused the token and offers nothing but HTTP Basic."""
 
     async def _post_internal(
         self, address: str, message: str | bytes, headers: dict[str, str]
@@ -83,11 +98,22 @@ class BoundedTransport(AIOHTTPTransport):  # type: ignore[misc]  # the library h
         if bare is None:  # a question that needs no login is never asked with one
             return await self._post(address, data)
         known = self._challenge
+        if known is None and self._form == "digest":
+            # Asked without any login first: that is no wrong one, and the answer brings the challenge.
+            response, content = await self._post(address, bare)
+            if response.status != 401 or (known := _offered(response)) is None:
+                return response, content
+            self._challenge, self._count = known, 0
+        if self.basic_only and self._clear_login:
+            return await self._post(address, bare, {"Authorization": self._readable()})
         response, content = await self._post(address, data) if known is None else await self._digest(address, bare)
+        if response.status == 401 and known is None and digest.schemes(_challenges(response)) == {"basic"}:
+            self.basic_only = True
+            return await self.exchange(address, data) if self._clear_login else (response, content)
         if response.status != 401:
             return response, content
         if known is None:
-            if _offered(response) is None or self.wrong_logins + 1 >= self._left:
+            if self._form == "token" or _offered(response) is None or self.wrong_logins + 1 >= self._left:
                 return response, content
             self.wrong_logins += 1
             self._challenge, self._count = _offered(response), 0
@@ -101,6 +127,9 @@ class BoundedTransport(AIOHTTPTransport):  # type: ignore[misc]  # the library h
         elif known is None:
             self.wrong_logins -= 1  # it was the kind of login that was refused, not the password
         return response, content
+
+    def _readable(self) -> str:
+        return aiohttp.encode_basic_auth(self._login.username, self._login.password)
 
     async def _digest(self, address: str, data: bytes) -> tuple[aiohttp.ClientResponse, bytes]:
         if self._challenge is None:
@@ -121,7 +150,11 @@ class BoundedTransport(AIOHTTPTransport):  # type: ignore[misc]  # the library h
 
 
 def _offered(response: aiohttp.ClientResponse) -> digest.Challenge | None:
-    return digest.best(response.headers.getall("WWW-Authenticate", []))
+    return digest.best(_challenges(response))
+
+
+def _challenges(response: aiohttp.ClientResponse) -> list[str]:
+    return response.headers.getall("WWW-Authenticate", [])
 
 
 async def post(

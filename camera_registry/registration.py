@@ -35,10 +35,13 @@ from camera_registry.address_policy import AddressPolicy
 from camera_registry.errors import CameraRefused, Reason
 from camera_registry.login import Login, LoginBackoff, device_of
 from camera_registry.onvif_session import LADDER_SECONDS, NOTEWORTHY_OFFSET, OnvifSession
+from camera_registry.onvif_transport import LoginForm
 from camera_registry.profiles import MediaProfile, ProfileChoice, RecordedProfile, choose
 from camera_registry.rtsp_check import CHECK_SECONDS, StreamFacts, check_stream
 
 SUB_SECONDS = 4.0
+_ANOTHER_LOGIN = (reasons.AUTH_FAILED, reasons.CLOCK_SKEWED, reasons.CLOCK_UNKNOWN, reasons.STREAM_AUTH_FAILED)
+"""Reasons after which another login may be the right one."""
 
 log = structlog.get_logger(__name__)
 
@@ -79,12 +82,16 @@ class Registrar:
         self._backoff = backoff
         self._clock = clock
 
-    async def over_onvif(self, address: str, login: Login, *, clear_login: bool = False) -> CameraFound:
+    async def over_onvif(
+        self, address: str, login: Login, *, clear_login: bool = False, form: LoginForm = "either"
+    ) -> CameraFound:
         """Climb the ONVIF ladder and look at the stream at its top."""
         address = await self._policy.onvif_address(address)
         device = device_of(address)
         async with self._asking(device) as left:
-            async with OnvifSession(address, login, self._clock, wrong_logins_left=left) as session:
+            async with OnvifSession(
+                address, login, self._clock, wrong_logins_left=left, form=form, clear_login=clear_login
+            ) as session:
                 try:
                     async with asyncio.timeout(LADDER_SECONDS):
                         found = await self._climb(session, address)
@@ -114,9 +121,37 @@ class Registrar:
 
     async def over(self, address: str, login: Login | None) -> CameraFound:
         """``over_rtsp`` for an ``rtsp://`` address, else ``over_onvif``."""
-        if address.strip().lower().startswith(("rtsp://", "rtsps://")):
+        if is_stream(address):
             return await self.over_rtsp(address, login)
         return await self.over_onvif(address, login or Login("", ""))
+
+    async def with_any(
+        self, address: str, logins: Sequence[Login], *, clear_login: bool = False
+    ) -> tuple[CameraFound, int]:
+        """The camera with the first of ``logins`` that it takes, and the number of that one.
+
+        The device is asked first, without a login, in which form it takes one, so that a wrong one counts but once;
+        after as many wrong ones as ``LoginBackoff`` allows it is left alone. Raises the reason of the last try.
+        """
+        over_rtsp = is_stream(address)
+        form: LoginForm = "either"
+        if len(logins) > 1 and not over_rtsp:
+            address = await self._policy.onvif_address(address)
+            async with OnvifSession(address, logins[0], self._clock) as session:
+                form = await session.login_form()
+        last = CameraRefused(reasons.AUTH_FAILED, field="password")
+        for number, login in enumerate(logins):
+            try:
+                if over_rtsp:
+                    return await self.over_rtsp(address, login, clear_login=clear_login), number
+                return await self.over_onvif(address, login, clear_login=clear_login, form=form), number
+            except CameraRefused as refused:
+                if refused.cause is reasons.LOGIN_BACK_OFF and number > 0:
+                    break  # two wrong ones are enough: what the last one was told stands
+                last = refused
+                if refused.cause not in _ANOTHER_LOGIN or (over_rtsp != (refused.cause is reasons.STREAM_AUTH_FAILED)):
+                    break
+        raise last
 
     async def _climb(self, session: OnvifSession, address: str) -> CameraFound:
         offset = await session.read_clock()
@@ -183,6 +218,11 @@ class Registrar:
         except CameraRefused as refused:
             log.info("camera_refused", device=device, reason=refused.reason, detail=refused.detail)
             raise
+
+
+def is_stream(address: str) -> bool:
+    """Whether what a person typed is a stream's address, not a device service's."""
+    return address.strip().lower().startswith(("rtsp://", "rtsps://"))
 
 
 def _recorded(profiles: Sequence[MediaProfile], choice: ProfileChoice) -> tuple[RecordedProfile, ...]:

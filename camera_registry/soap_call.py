@@ -71,10 +71,7 @@ def text_at(tree: Any, path: str) -> str:
 
 async def call(transport: BoundedTransport, address: str, body: Any, login: Signs, headers: Sequence[Any] = ()) -> Any:
     """Ask; answers the first element of the answer's body. Raises ``SoapFault`` and ``CameraRefused``."""
-    envelope = etree.Element(_qualified("s:Envelope"), nsmap={"s": SPACES["s"]})
-    etree.SubElement(envelope, _qualified("s:Header")).extend(headers)
-    etree.SubElement(envelope, _qualified("s:Body")).append(body)
-    signed, _ = login.apply(envelope, {})
+    signed, _ = login.apply(_envelope(body, headers), {})
     response, content = await transport.exchange(address, as_bytes(signed))
     if response.status in (401, 403) and not content.strip().startswith(b"<"):
         raise SoapFault(("NotAuthorized",), "")
@@ -89,6 +86,18 @@ async def call(transport: BoundedTransport, address: str, body: Any, login: Sign
     if answer is None:
         raise CameraRefused(reasons.ANSWER_INVALID)
     return answer
+
+
+def envelope(body: Any) -> bytes:
+    """A question without a login, as it is sent."""
+    return as_bytes(_envelope(body, ()))
+
+
+def _envelope(body: Any, headers: Sequence[Any]) -> Any:
+    made = etree.Element(_qualified("s:Envelope"), nsmap={"s": SPACES["s"]})
+    etree.SubElement(made, _qualified("s:Header")).extend(headers)
+    etree.SubElement(made, _qualified("s:Body")).append(body)
+    return made
 
 
 def _qualified(name: str) -> str:

@@ -29,6 +29,8 @@ PERMISSIONS: Mapping[str, frozenset[str]] = MappingProxyType(
         "cameras.read": BUSINESS | {"system_admin"},
         "cameras.write": _SET_UP,
         "cameras.discover": _SET_UP,
+        "credentials.read": _SET_UP,
+        "credentials.write": frozenset({"system_admin", "machine"}),
         "cameras.steer": _DUTY | {"commander"},
         "rules.read": _WATCH | {"system_admin"},
         "rules.write": _SET_UP,

@@ -6,7 +6,6 @@ with it: what is stored is sent nowhere but to where it was given for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
@@ -15,14 +14,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from camera_registry.errors import CameraRefused
 from camera_registry.login import Login
-from camera_registry.registration import CameraFound
 from gateway.access import audit
 from gateway.access.caller import Caller
+from gateway.api.camera_description import DescriptionAsked
 from gateway.api.camera_lookup import checked_revision, found_camera
 from gateway.api.camera_network import refusal_of
 from gateway.api.camera_place import place_of
+from gateway.api.camera_reach import Reached, reach
 from gateway.api.camera_registration import (
     CameraAddress,
+    CredentialSet,
     Latitude,
     Line,
     Longitude,
@@ -61,6 +62,10 @@ class CameraChange(BaseModel):
     rtsp_url: CameraAddress | None = None
     username: Username | None = Field(default=None, description="With password.")
     password: Password | None = Field(default=None, description="Alone: of the same user as before.")
+    credential_set: CredentialSet | None = Field(default=None, description="In place of a login of its own.")
+    clear_login: bool | None = Field(default=None, description="Whether its password may be sent readably (Basic).")
+    device_events: bool | None = Field(default=None, description="Whether the camera is asked for its own events.")
+    description: DescriptionAsked | None = Field(default=None, description="Only what is given in it is changed.")
     revision: int | None = Field(default=None, ge=1, description="Given: refused when the camera changed meanwhile.")
 
     @property
@@ -69,7 +74,11 @@ class CameraChange(BaseModel):
 
     @property
     def reached_otherwise(self) -> bool:
-        return self.readdressed or self.username is not None or self.password is not None
+        return self.readdressed or self.logs_in_otherwise or self.clear_login is not None
+
+    @property
+    def logs_in_otherwise(self) -> bool:
+        return self.username is not None or self.password is not None or self.credential_set is not None
 
 
 @router.patch("/cameras/{code}")
@@ -83,8 +92,13 @@ async def change_camera(
         async with doors.db.reading() as session:
             row = await found_camera(session, caller, code)
             checked_revision(row, revision)
-            login = _login(DatabaseCameraStore(session, doors.vault), row, asked)
+            login = await _login(DatabaseCameraStore(session, doors.vault), row, asked)
         revision, reached = row.revision, await _reach(doors, row, asked, login)
+    elif asked.status == "in_use":
+        async with doors.db.reading() as session:
+            row = await found_camera(session, caller, code)
+        if row.encoding == "":  # recorded by an import: it is asked now for the first time
+            revision, reached = row.revision, await _reach(doors, row, asked, None)
     now = doors.clock()
     async with doors.db.transaction() as session:
         row = await found_camera(session, caller, code, held=True)
@@ -92,12 +106,16 @@ async def change_camera(
         store = DatabaseCameraStore(session, doors.vault)
         if reached is not None:
             try:
-                await store.reached_anew(row, reached.found, reached.login, now)
+                await store.reached_anew(row, reached.found, reached.login, now, credential_set=reached.credential_set)
             except CameraRefused as refused:
                 raise refusal_of(refused, reached.field) from refused
         await _apply(session, doors, row, asked)
-        if asked.status is not None:
-            await store.set_status(row, asked.status, now)
+        if asked.clear_login is not None:
+            row.clear_login = asked.clear_login
+        if asked.device_events is not None:
+            row.device_events = asked.device_events
+        if asked.status is not None or (reached is not None and row.status == "awaiting"):
+            await store.set_status(row, asked.status or "in_use", now)
         row.changed_at = now
         await session.flush()
         fields = ", ".join(sorted(asked.model_fields_set - {"revision"}))
@@ -110,15 +128,6 @@ async def change_camera(
     return shown
 
 
-@dataclass(frozen=True, slots=True)
-class _Reached:
-    """A camera as it answered under its new address or login; ``field`` is what was given anew."""
-
-    found: CameraFound
-    login: Login | None
-    field: str
-
-
 def _check(asked: CameraChange) -> None:
     if (asked.lng is None) != (asked.lat is None):
         raise Refusal(
@@ -129,32 +138,40 @@ def _check(asked: CameraChange) -> None:
             field="lat" if asked.lat is None else "lng",
         )
     incomplete = asked.password is None or (asked.readdressed and asked.username is None)
-    if asked.reached_otherwise and incomplete:
+    login_needed = asked.readdressed or asked.username is not None or asked.password is not None
+    if login_needed and asked.credential_set is None and incomplete:
         raise Refusal(
             "invalid",
             "login_incomplete",
-            "更换地址或用户名时须同时给出用户名和口令。",
-            "A new address or username needs the username and the password with it.",
+            "更换地址或用户名时须同时给出用户名和口令，或指定凭据集。",
+            "A new address or username needs the username and the password with it, or a credential set.",
             field="password" if asked.password is None else "username",
         )
 
 
-def _login(store: DatabaseCameraStore, row: CameraRow, asked: CameraChange) -> Login | None:
+async def _login(store: DatabaseCameraStore, row: CameraRow, asked: CameraChange) -> Login | None:
+    """What is to be tried: the login given, that of the same user, or what it logs in with today."""
+    if asked.credential_set is not None and asked.username is None and asked.password is None:
+        return None
+    if asked.username is None and asked.password is None:
+        return None if row.credential_set is not None else await store.login(row)
     password = asked.password or SecretStr("")
     if asked.username is not None:
         return login_of(asked.username, password)
-    before = store.login(row)
+    before = await store.login(row)
     return login_of(before.username if before else "", password)
 
 
-async def _reach(doors: Services, row: CameraRow, asked: CameraChange, login: Login | None) -> _Reached:
+async def _reach(doors: Services, row: CameraRow, asked: CameraChange, login: Login | None) -> Reached:
     if asked.readdressed:
         address, field = address_given(asked.onvif_address, asked.rtsp_url)
     elif row.onvif_address is not None:
         address, field = row.onvif_address, "onvif_address"
     else:
         address, field = row.stream_url, "rtsp_url"
-    return _Reached(await network_of(doors).reach(address, login, field), login, field)
+    set_id = asked.credential_set or (None if asked.logs_in_otherwise else row.credential_set)
+    clear_login = row.clear_login if asked.clear_login is None else asked.clear_login
+    return await reach(doors, network_of(doors), address, field, login, set_id, clear_login=clear_login)
 
 
 async def _apply(session: AsyncSession, doors: Services, row: CameraRow, asked: CameraChange) -> None:
@@ -166,3 +183,5 @@ async def _apply(session: AsyncSession, doors: Services, row: CameraRow, asked: 
     row.name = row.name if asked.name is None else asked.name
     row.address = row.address if asked.address is None else asked.address
     row.note = row.note if asked.note is None else asked.note
+    if asked.description is not None:
+        asked.description.change(row)

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 import structlog
 
 from camera_registry import reasons
-from camera_registry.address_policy import AddressPolicy
+from camera_registry.address_policy import AddressPolicy, host_of
 from camera_registry.codes import CodeRange
 from camera_registry.discovery import DiscoveredDevice, Discovery, Target
 from camera_registry.errors import CameraRefused
 from camera_registry.login import Login, LoginBackoff
-from camera_registry.registration import CameraFound, Registrar
+from camera_registry.registration import CameraFound, Registrar, is_stream
 from gateway.clock import Clock
 from gateway.refusals import Refusal, RefusalKind
 from gateway.settings import CameraSettings
@@ -42,9 +42,9 @@ class CameraNetwork:
 
     def __init__(self, settings: CameraSettings, clock: Clock) -> None:
         self._centre = settings.centre_code
-        policy = AddressPolicy(settings.networks)
-        self._discovery = Discovery(policy)
-        self._registrar = Registrar(policy, LoginBackoff(), clock)
+        self._policy = AddressPolicy(settings.networks)
+        self._discovery = Discovery(self._policy)
+        self._registrar = Registrar(self._policy, LoginBackoff(), clock)
         self._searching = asyncio.Lock()
         self._asked = 0
 
@@ -78,8 +78,22 @@ class CameraNetwork:
                     "unavailable", "discovery_timeout", "搜索超时，请重试。", "The search took too long; try again."
                 ) from error
 
-    async def reach(self, address: str, login: Login | None, field: str) -> CameraFound:
-        """The camera at an ONVIF address or RTSP URL, seen to send video. ``field``: where the address was given."""
+    async def host(self, address: str, field: str) -> str:
+        """The literal host of an address as a person typed it. Refuses one outside the camera networks."""
+        try:
+            if is_stream(address):
+                return host_of(await self._policy.stream_address(address, field=field))
+            return host_of(await self._policy.onvif_address(address, field=field))
+        except CameraRefused as refused:
+            raise refusal_of(refused, field) from refused
+
+    async def reach(
+        self, address: str, logins: Sequence[Login], field: str, *, clear_login: bool = False
+    ) -> tuple[CameraFound, int]:
+        """The camera at an ONVIF address or RTSP URL, seen to send video, and which of ``logins`` it took.
+
+        ``field``: where the address was given. Without logins it is asked without one.
+        """
         if self._asked >= MOST_AT_ONCE:
             raise Refusal(
                 "too_many",
@@ -90,9 +104,12 @@ class CameraNetwork:
         self._asked += 1
         try:
             async with asyncio.timeout(REACH_SECONDS):
-                if field == "rtsp_url":
-                    return await self._registrar.over_rtsp(address, login)
-                return await self._registrar.over_onvif(address, login or Login("", ""))
+                if (field == "rtsp_url") != is_stream(address):
+                    raise CameraRefused(reasons.ADDRESS_INVALID, field=field)
+                if field == "rtsp_url" and not logins:
+                    return await self._registrar.over_rtsp(address, None), 0
+                wanted = logins or (Login("", ""),)
+                return await self._registrar.with_any(address, wanted, clear_login=clear_login)
         except CameraRefused as refused:
             raise refusal_of(refused, field) from refused
         except TimeoutError as error:

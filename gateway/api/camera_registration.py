@@ -18,9 +18,11 @@ from camera_registry.login import Login
 from camera_registry.ports import Site
 from gateway.access import audit
 from gateway.access.caller import Caller
+from gateway.api.camera_description import DescriptionAsked
 from gateway.api.camera_lookup import found_camera
 from gateway.api.camera_network import CameraNetwork, refusal_of
 from gateway.api.camera_place import Place, owner_of, place_of
+from gateway.api.camera_reach import reach
 from gateway.api.camera_shown import CameraShown, shown_camera
 from gateway.api.fields import one_line, plain_text
 from gateway.api.guard import permit
@@ -38,6 +40,7 @@ CameraAddress = Annotated[str, StringConstraints(strip_whitespace=True, min_leng
 Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000), plain_text]
 Username = Annotated[str, StringConstraints(max_length=100), one_line]
 Password = Annotated[SecretStr, Field(max_length=200)]
+CredentialSet = Annotated[str, Field(min_length=1, max_length=36)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 
@@ -142,6 +145,13 @@ class CameraAsked(BaseModel):
     industry: str = Field(default="08", max_length=2, description="Two digits of the code (08: city management).")
     network: str = Field(default="2", max_length=1, description="A digit of the code (2: the trade's own network).")
     endpoint_reference: Line | None = Field(default=None, description="As discovery gave it.")
+    credential_set: CredentialSet | None = Field(
+        default=None, description="In place of a login. With neither, the sets bound to its address are tried."
+    )
+    clear_login: bool = Field(
+        default=False, description="Let this camera be sent its password readably (Basic), if it takes no other."
+    )
+    description: DescriptionAsked = Field(default_factory=DescriptionAsked)
     note: Note = ""
 
 
@@ -173,11 +183,12 @@ async def register_camera(
     """Ask a camera, see that it sends video, and give it its code. A refused camera leaves nothing behind."""
     address, field = address_given(asked.onvif_address, asked.rtsp_url)
     codes = network.code_range(asked.industry, asked.network)
+    description = asked.description.checked()
     async with doors.db.reading() as session:
         # What is wrong with the place is said at once, not after the camera has been asked.
         await owner_of(session, caller, asked.platform, await _place(session, doors, asked))
     login = login_of(asked.username, asked.password)
-    found = await network.reach(address, login, field)
+    reached = await reach(doors, network, address, field, login, asked.credential_set, clear_login=asked.clear_login)
     now = doors.clock()
     async with doors.db.transaction() as session:
         place = await _place(session, doors, asked)
@@ -187,7 +198,16 @@ async def register_camera(
         try:
             code = await store.next_code(codes)
             await store.add(
-                code, found, site, login, asked.note, now, endpoint_reference=asked.endpoint_reference or None
+                code,
+                reached.found,
+                site,
+                reached.login,
+                asked.note,
+                now,
+                endpoint_reference=asked.endpoint_reference or None,
+                credential_set=reached.credential_set,
+                clear_login=asked.clear_login,
+                description=description,
             )
         except CameraRefused as refused:
             raise refusal_of(refused, field) from refused

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from camera_registry import health, reasons
 from camera_registry.errors import Reason
+from gateway.api.camera_description import DescriptionShown
 from gateway.storage.tables.cameras import CameraRow
 
 _NOTICES: Mapping[str, Reason] = {
@@ -51,6 +52,7 @@ _OWN: Mapping[str, Reason] = {
         "Live, but looked at less often than its rules want: keyframes come too slowly, and there is no sub-stream or "
         "no processor to spare. Shorten the distance between keyframes, or enable the sub-stream.",
     ),
+    "awaiting": Reason("awaiting", "已建档，尚未接入。", "On record, not yet connected."),
 }
 
 
@@ -91,7 +93,7 @@ class CameraShown(BaseModel):
     lng: float | None
     lat: float | None
     address: str
-    status: str = Field(description="in_use or stopped")
+    status: str = Field(description="in_use, stopped, or awaiting: recorded by an import, not yet asked.")
     health: HealthShown
     encoding: str = Field(description="H264 or H265")
     width: int | None
@@ -102,6 +104,10 @@ class CameraShown(BaseModel):
     profiles: list[dict[str, Any]] = Field(
         description="Every media profile: role (main, sub or empty), codec, size, rate, GOP, B-frames, parameter sets."
     )
+    credential_set: str | None = Field(description="The set it logs in by; null: a login of its own, or none.")
+    clear_login: bool = Field(description="Whether its password may be sent readably (Basic).")
+    device_events: bool = Field(description="Whether the camera is asked for its own events.")
+    description: DescriptionShown
     sub_stream: bool = Field(description="Whether detection runs on a smaller stream.")
     offers: list[str] = Field(description="Of ptz, imaging, events, recording and replay.")
     note: str
@@ -153,6 +159,10 @@ def shown_camera(row: CameraRow) -> CameraShown:
         gop=row.gop,
         clock_offset=row.clock_offset,
         profiles=[dict(profile) for profile in row.profiles],
+        credential_set=row.credential_set,
+        clear_login=row.clear_login,
+        device_events=row.device_events,
+        description=DescriptionShown.of(row),
         sub_stream=row.sub_stream_url is not None,
         offers=[str(one) for one in row.offers],
         note=row.note,

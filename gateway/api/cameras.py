@@ -52,7 +52,7 @@ async def list_cameras(
     platform: Annotated[str | None, Query(max_length=32)] = None,
     grid: Annotated[str | None, Query(max_length=32)] = None,
     state: Annotated[list[HealthState] | None, Query(description="Health state; repeat for several.")] = None,
-    status: Literal["in_use", "stopped"] | None = None,
+    status: Literal["in_use", "stopped", "awaiting"] | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> CameraList:

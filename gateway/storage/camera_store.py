@@ -24,8 +24,10 @@ from camera_registry.errors import CameraRefused, Reason
 from camera_registry.health import HealthState
 from camera_registry.login import Login
 from camera_registry.ports import CameraRecord, HealthNote, Site, StreamOrder
+from camera_registry.record import Description
 from camera_registry.registration import CameraFound
 from gateway.refusals import Refusal
+from gateway.storage.credential_store import CredentialStore
 from gateway.storage.ids import new_id
 from gateway.storage.tables.cameras import CameraRow
 from gateway.storage.tables.events import CounterRow
@@ -67,6 +69,9 @@ class DatabaseCameraStore:
         now: datetime,
         *,
         endpoint_reference: str | None = None,
+        credential_set: str | None = None,
+        clear_login: bool = False,
+        description: Description | None = None,
     ) -> CameraRecord:
         """Keep a camera that has been seen to send video. Raises ``camera_already_registered``."""
         row = CameraRow(
@@ -81,6 +86,9 @@ class DatabaseCameraStore:
             lat=site.lat,
             address=site.address,
             note=note,
+            credential_set=credential_set,
+            clear_login=clear_login,
+            **asdict(description or Description()),
             health_state="connecting",
             health_reason="registered",
             health_since=now,
@@ -89,8 +97,17 @@ class DatabaseCameraStore:
         await self._keep(row, found, login, now)
         return record_of(row)
 
-    async def reached_anew(self, row: CameraRow, found: CameraFound, login: Login | None, now: datetime) -> None:
+    async def reached_anew(
+        self,
+        row: CameraRow,
+        found: CameraFound,
+        login: Login | None,
+        now: datetime,
+        *,
+        credential_set: str | None = None,
+    ) -> None:
         """A camera that moved to another address or took another login. Raises ``camera_already_registered``."""
+        row.credential_set = credential_set
         await self._keep(row, found, login, now)
         if row.status == "in_use":
             _begin_again(row, "reached_anew", now)
@@ -111,18 +128,22 @@ class DatabaseCameraStore:
         query = select(CameraRow).where(CameraRow.status == "in_use").order_by(CameraRow.code)
         if codes is not None:
             query = query.where(CameraRow.code.in_(codes))
+        rows = list(await self._session.scalars(query))
+        shared = await CredentialStore(self._session, self._vault).logins(
+            row.credential_set for row in rows if row.credential_set is not None
+        )
         return [
             StreamOrder(
                 code=row.code,
                 camera_id=row.id,
                 platform=row.platform,
                 stream_url=row.stream_url,
-                login=self._login_or_none(row),
+                login=shared.get(row.credential_set) if row.credential_set else self._login_or_none(row),
                 rules=None if row.rules is None else tuple(dict(rule) for rule in row.rules),
                 sub_stream_url=row.sub_stream_url,
                 clear_login=row.clear_login,
             )
-            for row in await self._session.scalars(query)
+            for row in rows
         ]
 
     async def note_health(self, code: str, note: HealthNote) -> CameraRecord | None:
@@ -154,20 +175,26 @@ class DatabaseCameraStore:
         if row is None:
             return False
         row.status, row.removed_at, row.changed_at = "removed", now, now
-        row.stream_key = row.sealed_login = None
+        row.stream_key = row.sealed_login = row.credential_set = None
         row.health_state, row.health_reason, row.health_since = "offline", "removed", now
         await self._session.flush()
         return True
 
-    def login(self, row: CameraRow) -> Login | None:
-        """The camera's login. Raises ``Refusal`` ``secret_unreadable``."""
+    async def login(self, row: CameraRow) -> Login | None:
+        """The camera's login, its own or its set's. Raises ``Refusal`` ``secret_unreadable``."""
+        if row.credential_set is not None:
+            shared = await CredentialStore(self._session, self._vault).logins([row.credential_set])
+            return shared.get(row.credential_set)
+        return self._own_login(row)
+
+    def _own_login(self, row: CameraRow) -> Login | None:
         if row.sealed_login is None:
             return None
         return Login(**json.loads(self._vault.open(row.sealed_login, row.id)))
 
     def _login_or_none(self, row: CameraRow) -> Login | None:
         try:
-            return self.login(row)
+            return self._own_login(row)
         except Refusal as refusal:
             log.error("camera_login_unreadable", camera=row.code, reason=refusal.reason)
             return None
@@ -197,7 +224,8 @@ class DatabaseCameraStore:
         row.profiles = [asdict(profile) for profile in found.profiles]
         row.offers = list(found.offers)
         row.snapshot_url, row.replay_url = found.snapshot_url, found.replay_url
-        row.sealed_login = None if login is None or login == Login("", "") else self._sealed(login, row.id)
+        own = None if row.credential_set is not None or login == Login("", "") else login
+        row.sealed_login = None if own is None else self._sealed(own, row.id)
 
     async def _refuse_double(self, stream_url: str, own_id: str) -> None:
         query = select(CameraRow.code).where(CameraRow.stream_key == stream_url, CameraRow.id != own_id)

@@ -76,3 +76,12 @@ def test_a_quote_in_a_name_stays_inside_its_quotes() -> None:
     answer = digest.answer(challenge, Login('a", uri="x', "p"), "GET", "/", "c")
     assert answer.startswith('Digest username="a\\", uri=\\"x", realm="r"')
     assert "p" not in answer.replace("response", "").partition("nonce")[0].removeprefix("Digest username=")
+
+
+def test_several_challenges_in_one_header_are_told_apart() -> None:
+    one = 'Basic realm="a, b", Digest realm="camera", qop="auth,auth-int", nonce="n1", algorithm=MD5, Negotiate'
+    made = digest.best([one])
+    assert made == digest.Challenge("camera", "n1", "MD5", None, True)
+    assert digest.schemes([one]) == {"basic", "digest", "negotiate"}
+    two = ['Digest realm="c", nonce="a", algorithm=MD5', 'Digest realm="c", nonce="b", algorithm=SHA-256']
+    assert digest.best(two) == digest.best([", ".join(two)]) == digest.Challenge("c", "b", "SHA-256")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
 
+from camera_registry import digest
 from camera_registry.errors import CameraRefused
 from camera_registry.login import Login
 from camera_registry.registration import Registrar
@@ -188,3 +190,50 @@ async def test_a_stream_address_that_is_none(registrar: Registrar, soap_peer: So
         f"<tr2:GetStreamUriResponse><tr2:Uri>{uri}</tr2:Uri></tr2:GetStreamUriResponse>"
     )
     assert await reason_of(registrar, soap_peer, login) == "no_stream_address"
+
+
+def digest_door(peer: SoapPeer, login: Login, judged: list[bool]) -> Answer:
+    """Takes HTTP digest alone, and offers Basic beside it in the same header."""
+    challenge = digest.Challenge("camera", "n1", "MD5", with_qop=True)
+
+    def answer(request: web.Request) -> web.StreamResponse | bytes | str:
+        sent = request.headers.get("Authorization", "")
+        if not sent.startswith("Digest "):
+            offered = 'Basic realm="camera", Digest realm="camera", qop="auth", nonce="n1", algorithm=MD5'
+            return web.Response(status=401, headers={"WWW-Authenticate": offered})
+        fields = dict(re.findall(r'(\w+)="?([^",]*)"?', sent))
+        count = int(fields["nc"], 16)
+        judged.append(sent == digest.answer(challenge, login, "POST", fields["uri"], fields["cnonce"], count))
+        return peer.usual(FIRST_LOGIN) if judged[-1] else web.Response(status=401)
+
+    return answer
+
+
+async def test_a_device_with_digest_alone_is_sent_each_of_two_logins_once(
+    registrar: Registrar, soap_peer: SoapPeer, login: Login
+) -> None:
+    judged: list[bool] = []
+    soap_peer.replaced[FIRST_LOGIN] = digest_door(soap_peer, login, judged)
+    with pytest.raises(CameraRefused, match=TOP):
+        await registrar.with_any(soap_peer.address, [Login("viewer", "wrong"), login])
+    assert judged[:2] == [False, True]
+    assert {form for operation, form in soap_peer.asked if operation == FIRST_LOGIN} == {"none", "digest"}
+
+
+async def test_a_password_is_never_sent_readably_unless_that_is_allowed_for_the_device(
+    registrar: Registrar, soap_peer: SoapPeer, login: Login
+) -> None:
+    heard: list[str] = []
+
+    def basic(request: web.Request) -> web.StreamResponse | bytes | str:
+        heard.append(request.headers.get("Authorization", ""))
+        if heard[-1].startswith("Basic "):
+            return soap_peer.usual(FIRST_LOGIN)
+        return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="camera"'})
+
+    soap_peer.replaced[FIRST_LOGIN] = basic
+    assert await reason_of(registrar, soap_peer, login) == "clear_login_needed"
+    assert heard == [""]
+    with pytest.raises(CameraRefused, match=TOP):
+        await registrar.over_onvif(soap_peer.address, login, clear_login=True)
+    assert heard[-1] == "Basic dmlld2VyOm1hZGUtZm9yLXRoaXMtdGVzdA=="

@@ -201,3 +201,23 @@ async def test_a_password_is_in_no_log_and_no_error(
         error = error.__cause__ or error.__context__
     assert not any(WRONG.password in text for text in told)
     assert [entry["event"] for entry in logs] == ["camera_refused"]
+
+
+async def test_of_several_logins_the_right_one_is_found_before_the_account_locks(
+    registrar: Registrar, one_device: OneDevice, login: Login
+) -> None:
+    async with one_device() as device:
+        found, number = await registrar.with_any(device.onvif_address, [WRONG, login])
+        assert (found.stream_url, number) == (device.rtsp_url, 1)
+        assert device.device.logins.refused == 1
+        assert (await registrar.with_any(device.rtsp_url, [WRONG, login]))[1] == 1
+
+
+async def test_a_device_is_sent_two_wrong_logins_however_many_there_are(
+    registrar: Registrar, one_device: OneDevice, login: Login
+) -> None:
+    others = [Login("viewer", f"guess-{number}") for number in range(4)]
+    async with one_device() as device:
+        with pytest.raises(CameraRefused, match="auth_failed"):
+            await registrar.with_any(device.onvif_address, [*others, login])
+        assert device.device.logins.refused == 2

@@ -6,12 +6,18 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
+from bench.camera_cost import camera_cost
 from bench.demo import demo
 from bench.detector import detector
 from bench.result import Result
 from bench.viewers import viewers
 
-BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {"demo": demo, "detector": detector, "viewers": viewers}
+BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {
+    "camera_cost": camera_cost,
+    "demo": demo,
+    "detector": detector,
+    "viewers": viewers,
+}
 
 
 def main() -> int:

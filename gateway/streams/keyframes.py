@@ -11,7 +11,6 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from av import VideoFrame
 from numpy.typing import NDArray
 
 from gateway.streams.decoding import MOST_PIXELS, decode_last
@@ -37,11 +36,6 @@ class PictureUnreadable(Exception):
 
 def decode_keyframe(frame: EncodedFrame) -> NDArray[np.uint8]:
     """The picture at full size, height x width x 3, BGR. ``PictureUnreadable`` where there is none."""
-    return np.asarray(decoded_keyframe(frame).to_ndarray(format="bgr24"), np.uint8)
-
-
-def decoded_keyframe(frame: EncodedFrame) -> VideoFrame:
-    """The picture as the decoder leaves it (YUV). ``PictureUnreadable`` where there is none."""
     if frame.kind != "video" or not frame.keyframe:
         raise PictureUnreadable("not_a_keyframe")
     if frame.width * frame.height > MOST_PIXELS:
@@ -50,7 +44,7 @@ def decoded_keyframe(frame: EncodedFrame) -> VideoFrame:
     decoded = decode_last("h264" if frame.codec == "h264" else "hevc", [frame.data])
     if decoded is None or decoded.is_corrupt:
         raise PictureUnreadable("damaged")
-    return decoded
+    return np.asarray(decoded.to_ndarray(format="bgr24"), np.uint8)
 
 
 def smaller(picture: NDArray[np.uint8], longest_width: int, longest_height: int) -> NDArray[np.uint8]:

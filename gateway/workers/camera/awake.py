@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from gateway.streams.bus import FrameBus, Subscription
+from gateway.streams.decoding import KeyframeDecoders
 from gateway.streams.frame import EncodedFrame
 from gateway.streams.running_decoder import RunningDecoder
 from gateway.workers.camera.glimpse import Glimpse, Profile, of_decoded
@@ -35,6 +36,7 @@ class Decoding:
     bounds: tuple[int, int]
     clock: Callable[[], float]
     batch: float = 0.1
+    keyframes: KeyframeDecoders = field(default_factory=KeyframeDecoders)
 
 
 class Awake:

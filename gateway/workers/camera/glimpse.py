@@ -11,8 +11,9 @@ import numpy as np
 from av import VideoFrame
 from numpy.typing import NDArray
 
+from gateway.streams.decoding import MOST_PIXELS, KeyframeDecoders
 from gateway.streams.frame import EncodedFrame
-from gateway.streams.keyframes import decode_keyframe, decoded_keyframe
+from gateway.streams.keyframes import PictureUnreadable, decode_keyframe
 
 Picture = NDArray[np.uint8]
 Profile = Literal["main", "sub"]
@@ -33,9 +34,13 @@ class Glimpse:
     full: Callable[[], Picture]
 
 
-def of_keyframe(frame: EncodedFrame, bounds: tuple[int, int], profile: Profile) -> Glimpse:
+def of_keyframe(frame: EncodedFrame, bounds: tuple[int, int], profile: Profile, decoders: KeyframeDecoders) -> Glimpse:
     """Blocks. The full picture is decoded anew when it is wanted, which is seldom. Raises ``PictureUnreadable``."""
-    decoded = decoded_keyframe(frame)
+    if frame.width * frame.height > MOST_PIXELS:
+        raise PictureUnreadable("too_large")
+    decoded = decoders.decode("hevc" if frame.codec == "hevc" else "h264", frame.data)
+    if decoded is None:
+        raise PictureUnreadable("damaged")
     size = decoded.width, decoded.height
     return Glimpse(_shrunk(decoded, bounds), size, frame.arrival, profile, partial(decode_keyframe, frame))
 

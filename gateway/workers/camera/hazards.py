@@ -15,6 +15,8 @@ from gateway.workers.camera.incident import BeginClip, DropClip, End, Incident, 
 from gateway.workers.camera.look_plan import Wish
 
 JPEG = Callable[[], bytes]
+FIRST_LOOK = 2.0
+"""Seconds between two looks while no rule has been answered: without an engine no camera is woken for nothing."""
 IN_SIGHT = frozenset({"candidate", "half_way", "firing"})
 
 
@@ -42,7 +44,7 @@ class CameraHazards:
     @property
     def wish(self) -> Wish:
         """How soon the rules want to look again, and whether that is because one of them has something in sight."""
-        return Wish(self._watch.next_look_within, urgent=self._in_sight)
+        return Wish(self._watch.next_look_within or FIRST_LOOK, urgent=self._in_sight)
 
     def observe(self, look: Look, jpeg: JPEG) -> None:
         """``jpeg`` makes the snapshot of the picture looked at; it blocks, and is called in a thread."""

@@ -139,7 +139,7 @@ class Looks:
 
     async def _take_keyframe(self, frame: EncodedFrame) -> None:
         self._last_look = frame.arrival
-        work = partial(of_keyframe, frame, self._decoding.bounds, "main")
+        work = partial(of_keyframe, frame, self._decoding.bounds, "main", self._decoding.keyframes)
         try:
             glimpse = await asyncio.get_running_loop().run_in_executor(self._decoding.threads, work)
         except PictureUnreadable as refused:

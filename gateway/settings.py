@@ -119,6 +119,12 @@ class WebRtcSettings(_Part):
     )
     port_from: int = Field(default=0, ge=0, le=65535, description="First UDP port; 0: any free port.")
     port_to: int = Field(default=0, ge=0, le=65535, description="Last UDP port.")
+    most_viewers: int = Field(
+        default=80, ge=1, le=1000, description="Live viewers of one worker's cameras; 60 of 2 Mbit/s fill half a core."
+    )
+    most_transcodings: int = Field(
+        default=2, ge=0, le=64, description="Cameras of one worker that are transcoded for browsers at once (H.265)."
+    )
 
     @model_validator(mode="after")
     def _range(self) -> WebRtcSettings:

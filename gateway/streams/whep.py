@@ -1,4 +1,7 @@
-"""Live viewing in a browser (WHEP, RFC draft-ietf-wish-whep): a camera's H.264 passed through, never transcoded."""
+"""Live viewing in a browser (WHEP, RFC draft-ietf-wish-whep): a camera's H.264 passed through.
+
+What a browser would show black (H.265, B-frames) is transcoded, once for all its viewers, and that is said.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 import structlog
@@ -20,6 +23,7 @@ from gateway.streams.frame import EncodedFrame
 from gateway.streams.offers import Offer, read_offer
 from gateway.streams.outgoing import QUEUE, OutgoingVideo, PacketisedFrames
 from gateway.streams.peer import CONNECT_WITHIN, Peer
+from gateway.streams.transcodings import MOST_AT_ONCE, Transcodings
 
 log = structlog.get_logger(__name__)
 
@@ -29,21 +33,9 @@ FIRST_FRAME_WITHIN = 5.0
 CACHE_LOOK = 0.05
 FRAMES_LOOKED_AT = 12
 
-_REFUSALS = {
-    "codec_not_h264": (
-        "该摄像机不是 H.264 编码，浏览器无法直接播放；请将其改为 H.264",
-        "the camera does not send H.264, which browsers cannot play as it is; set the camera to H.264",
-    ),
-    "b_frames": (
-        "该摄像机码流含 B 帧，浏览器无法直接播放；请在摄像机上改用 Baseline 或关闭 B 帧",
-        "the camera's stream has B-frames, which browsers cannot play; set Baseline or turn B-frames off in the camera",
-    ),
-}
-
-
-def source_refused(reason: str) -> Refusal:
-    zh, en = _REFUSALS[reason]
-    return Refusal("conflict", reason, zh, en)
+UNPLAYABLE = ("codec_not_h264", "b_frames")
+"""Why a source is transcoded; with these ``OutgoingVideo`` ends."""
+TRANSCODED = "transcoded"
 
 
 def h264_offered(offer: Offer) -> None:
@@ -56,10 +48,12 @@ def h264_offered(offer: Offer) -> None:
 
 @dataclass(frozen=True, slots=True)
 class OpenedViewing:
-    """``answer`` is the SDP answer; ``viewing_id`` ends the viewing."""
+    """``answer`` is the SDP answer; ``viewing_id`` ends the viewing. ``note``: what the viewer is to know of the
+    picture (``transcoded``)."""
 
     viewing_id: str
     answer: str
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +63,18 @@ class ViewingCounts:
     viewers: int
     frames_sent: int
     frames_lost: int
+    transcodings: int
+    transcoding_drops: int
 
 
 class ViewingSession:
-    """One viewer of one bus."""
+    """One viewer of one bus. ``left`` is told once, at its end."""
 
-    def __init__(self, viewing_id: str, peer: Peer, video: OutgoingVideo) -> None:
+    def __init__(self, viewing_id: str, peer: Peer, video: OutgoingVideo, left: Callable[[], None]) -> None:
         self.viewing_id = viewing_id
         self._peer = peer
         self._video = video
+        self._left = left
 
     @property
     def frames_sent(self) -> int:
@@ -93,6 +90,7 @@ class ViewingSession:
 
     async def close(self) -> None:
         self._video.close()
+        self._left()
         await self._peer.close()
 
 
@@ -104,6 +102,7 @@ class WhepDoor:
         network: WebRtcSettings,
         *,
         most_sessions: int = MOST_SESSIONS,
+        most_transcodings: int = MOST_AT_ONCE,
         connect_within: float = CONNECT_WITHIN,
         clock: Callable[[], float] = time.time,
         on_closed: Callable[[str, str], None] | None = None,
@@ -114,8 +113,9 @@ class WhepDoor:
         self._clock = clock
         self._on_closed = on_closed
         self._packetised = PacketisedFrames()
+        self._transcodings = Transcodings(most_transcodings, clock)
         self._sessions: dict[str, ViewingSession] = {}
-        self._opening = 0
+        self._opening: set[str] = set()
         self._sent_before = 0
         self._lost_before = 0
         self._unplayable: WeakKeyDictionary[FrameBus, tuple[int, str]] = WeakKeyDictionary()
@@ -131,6 +131,8 @@ class WhepDoor:
             len(sessions),
             self._sent_before + sum(session.frames_sent for session in sessions),
             self._lost_before + sum(session.frames_lost for session in sessions),
+            len(self._transcodings),
+            self._transcodings.drops,
         )
 
     def session(self, viewing_id: str) -> ViewingSession | None:
@@ -140,26 +142,28 @@ class WhepDoor:
         """Answer a viewer's offer. Nothing is held when it is refused.
 
         Refuses ``viewers_too_many``, the reasons of ``offers.read_offer``, ``h264_not_offered``, ``no_picture``,
-        ``codec_not_h264``, ``b_frames``, ``webrtc_no_port``.
+        ``transcodings_too_many``, ``webrtc_no_port``.
         """
         key = viewing_id or str(uuid.uuid4())
-        if len(self._sessions) + self._opening >= self._most_sessions:
+        if len(self._sessions.keys() | self._opening) >= self._most_sessions:
             raise Refusal(
                 "too_many",
                 "viewers_too_many",
                 f"同时观看人数已达上限（{self._most_sessions}）",
                 f"no more than {self._most_sessions} viewers at once",
             )
-        if key in self._sessions:
+        if key in self._sessions or key in self._opening:
             raise Refusal("conflict", "viewing_exists", "该观看会话已存在", "this viewing exists already")
-        self._opening += 1
+        self._opening.add(key)
         try:
             offer = read_offer(offer_sdp)
             h264_offered(offer)
-            await self._check_source(bus)
-            return await self._answered(key, bus, offer)
+            unplayable = await self._unplayable_because(bus)
+            if unplayable is None:
+                return await self._answered(key, bus, offer, lambda: None)
+            return await self._transcoded(key, bus, offer, unplayable)
         finally:
-            self._opening -= 1
+            self._opening.discard(key)
 
     async def close(self, viewing_id: str, reason: str = "closed") -> None:
         """End a viewing; one that has ended already does no harm."""
@@ -177,19 +181,31 @@ class WhepDoor:
         await asyncio.gather(*(self.close(key, "shut_down") for key in tuple(self._sessions)))
         if self._closing:
             await asyncio.wait(self._closing)
+        await self._transcodings.close()
 
-    async def _answered(self, key: str, bus: FrameBus, offer: Offer) -> OpenedViewing:
+    async def _transcoded(self, key: str, source: FrameBus, offer: Offer, why: str) -> OpenedViewing:
+        bus = self._transcodings.take(source)
+        try:
+            await first_picture(bus)
+            opened = await self._answered(key, bus, offer, lambda: self._transcodings.leave(source, bus))
+        except BaseException:
+            self._transcodings.leave(source, bus)
+            raise
+        log.info("viewing_transcoded", viewing=key, why=why)
+        return replace(opened, note=TRANSCODED)
+
+    async def _answered(self, key: str, bus: FrameBus, offer: Offer, left: Callable[[], None]) -> OpenedViewing:
         peer = Peer(self._network, lambda reason: self._end_later(key, reason), connect_within=self._connect_within)
 
         def ended(reason: str) -> None:
-            if reason in _REFUSALS:
+            if reason in UNPLAYABLE:
                 self._unplayable[bus] = (video.epoch, reason)
             self._end_later(key, reason)
 
         video = OutgoingVideo(bus, f"whep-{key}", self._packetised, clock=self._clock, on_ended=ended)
         sender = peer.prepare_sending(offer, video=True, audio=False)["video"]
         seams.send_encoded(sender, video.next_frame, video.keyframe_wanted)
-        self._sessions[key] = ViewingSession(key, peer, video)
+        self._sessions[key] = ViewingSession(key, peer, video, left)
         try:
             answer = await peer.answer(offer)
         except BaseException:
@@ -203,8 +219,8 @@ class WhepDoor:
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    async def _check_source(self, bus: FrameBus) -> None:
-        """Look at what the cache holds: a source that a browser would show black is refused in words."""
+    async def _unplayable_because(self, bus: FrameBus) -> str | None:
+        """Look at what the cache holds: why a browser would show it black, None where it would not."""
         first: EncodedFrame | None = None
         subscription = bus.subscribe("whep-check", QUEUE, start="gop_cache")
         looked = 0
@@ -214,26 +230,40 @@ class WhepDoor:
                     if frame.kind != "video":
                         continue
                     if frame.codec != "h264":
-                        raise source_refused("codec_not_h264")
+                        return "codec_not_h264"
                     if first is None:
                         known = self._unplayable.get(bus)
                         if known is not None and known[0] == frame.epoch:
-                            raise source_refused(known[1])
+                            return known[1]
                         first = frame
                         limit.reschedule(asyncio.get_running_loop().time() + CACHE_LOOK)
                     if read_access_unit(frame.data).b_slice:
-                        raise source_refused("b_frames")
+                        return "b_frames"
                     looked += 1
                     if looked >= FRAMES_LOOKED_AT:
-                        return
+                        return None
         except TimeoutError:
             pass
         finally:
             subscription.close()
         if first is None:
-            raise Refusal(
-                "unavailable",
-                "no_picture",
-                "摄像机当前没有画面",
-                "the camera gives no picture at the moment",
-            )
+            raise no_picture()
+        return None
+
+
+async def first_picture(bus: FrameBus) -> None:
+    """Wait for it; refuses ``no_picture``."""
+    subscription = bus.subscribe("whep-first", 1, keyframes_only=True)
+    try:
+        async with asyncio.timeout(FIRST_FRAME_WITHIN):
+            async for _ in subscription:
+                return
+    except TimeoutError:
+        pass
+    finally:
+        subscription.close()
+    raise no_picture()
+
+
+def no_picture() -> Refusal:
+    return Refusal("unavailable", "no_picture", "摄像机当前没有画面", "the camera gives no picture at the moment")

@@ -61,7 +61,11 @@ class CameraWorker:
         self._control = control
         self._cameras: dict[str, OwnedCamera] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._whep = WhepDoor(around.settings.webrtc)
+        self._whep = WhepDoor(
+            around.settings.webrtc,
+            most_sessions=around.settings.webrtc.most_viewers,
+            most_transcodings=around.settings.webrtc.most_transcodings,
+        )
         self._rtsp = RtspServer(self._bus_of)
         self._rtsp_address = ""
 
@@ -93,7 +97,7 @@ class CameraWorker:
                 return await self._snapshot(code)
             case OpenViewing(code, session_id, offer):
                 opened = await self._whep.open(self._camera(code).bus, offer, viewing_id=session_id)
-                return Answer(opened.answer)
+                return Answer(opened.answer, opened.note)
             case CloseViewing(session_id):
                 await self._whep.close(session_id)
             case LendStream(code, reader, until):
@@ -113,6 +117,8 @@ class CameraWorker:
             Sample("gateway_viewers", {}, viewings.viewers),
             Sample("gateway_viewer_frames_sent_total", {}, viewings.frames_sent, "counter"),
             Sample("gateway_viewer_frames_dropped_total", {}, viewings.frames_lost, "counter"),
+            Sample("gateway_transcodings", {}, viewings.transcodings),
+            Sample("gateway_transcoding_frames_dropped_total", {}, viewings.transcoding_drops, "counter"),
             Sample("gateway_rtsp_readers", {}, self._rtsp.readers),
             Sample("gateway_rtsp_frames_dropped_total", {}, self._rtsp.drops, "counter"),
             Sample("gateway_inference_connected", {}, float(self._link.connected)),

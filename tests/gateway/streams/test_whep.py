@@ -113,20 +113,50 @@ async def test_a_lost_picture_is_served_from_the_cache_at_most_once_a_second(
         assert len(await pictures(client, 20)) == 20
 
 
-async def test_hevc_and_b_frames_are_refused_in_words(door: WhepDoor, client: RTCPeerConnection) -> None:
+@pytest.mark.parametrize("source", ["h265", "b_frames"])
+async def test_what_browsers_cannot_play_is_transcoded_once_for_all_and_it_is_said(
+    live_h265: FrameBus, live_bframes: FrameBus, door: WhepDoor, client: RTCPeerConnection, source: str
+) -> None:
+    bus = live_h265 if source == "h265" else live_bframes
+    other = seams.new_connection()
+    for connection in (client, other):
+        opened = await door.open(bus, await offer_of(connection))
+        assert opened.note == "transcoded"
+        await connection.setRemoteDescription(RTCSessionDescription(opened.answer, "answer"))
+        shown = await pictures(connection, 20)
+        assert {(frame.width, frame.height) for frame in shown} == {(320, 180)}
+        stamps = [frame.pts for frame in shown]
+        assert stamps == sorted(set(stamps))
+    assert door.counts().transcodings == 1
+    await other.close()
+    await door.close_all()
+    assert door.counts().transcodings == 0
+    assert bus.stats().subscribers == 0
+
+
+async def test_one_transcoding_too_many_is_refused_in_words(live_h265: FrameBus, client: RTCPeerConnection) -> None:
+    door = WhepDoor(parts.LOOPBACK, most_transcodings=1)
     offer = await offer_of(client)
+    await door.open(live_h265, offer)
+    other = FrameBus()
+    for frame in live_h265.gop():
+        other.publish(frame)
+    with pytest.raises(Refusal, match="transcodings_too_many") as refused:
+        await door.open(other, offer)
+    assert "H.264" in refused.value.zh
+    await door.close_all()
+
+
+async def test_a_source_whose_pictures_cannot_be_decoded_gives_no_picture_and_leaves_nothing(
+    door: WhepDoor, client: RTCPeerConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.streams.whep.FIRST_FRAME_WITHIN", 0.3)
     bus = FrameBus()
     for frame in FILM[:5]:
         bus.publish(replace(frame, codec="hevc"))
-    with pytest.raises(Refusal, match="codec_not_h264") as refused:
-        await door.open(bus, offer)
-    assert "H.264" in refused.value.zh
-    bus = FrameBus()
-    for frame in parts.film(12, bframes=2):
-        bus.publish(frame)
-    with pytest.raises(Refusal, match="b_frames"):
-        await door.open(bus, offer)
-    assert door.viewers == 0
+    with pytest.raises(Refusal, match="no_picture"):
+        await door.open(bus, await offer_of(client))
+    assert door.viewers == door.counts().transcodings == 0
 
 
 @pytest.mark.parametrize(
@@ -190,7 +220,7 @@ async def test_one_viewer_too_many_is_refused_and_one_that_never_connects_is_clo
     await door.close_all()
 
 
-async def test_a_viewing_ends_when_b_frames_come_later_and_the_next_viewer_is_told_at_once(
+async def test_a_viewing_ends_when_b_frames_come_later_and_whoever_comes_back_sees_them_transcoded(
     client: RTCPeerConnection,
 ) -> None:
     ended: list[str] = []
@@ -202,10 +232,30 @@ async def test_a_viewing_ends_when_b_frames_come_later_and_the_next_viewer_is_to
         await client.setRemoteDescription(RTCSessionDescription(opened.answer, "answer"))
         await pictures(client, 5)
     for frame in parts.film(12, bframes=2):
-        bus.publish(frame)
+        bus.publish(replace(frame, epoch=1))
     await parts.until(lambda: ended == ["b_frames"], 3)
-    with pytest.raises(Refusal, match="b_frames"):
-        await door.open(bus, offer)
+    assert (await door.open(bus, offer)).note == "transcoded"
+    await door.close_all()
+
+
+async def test_a_thousand_offers_at_once_are_answered_within_bounds_and_disturb_nobody(
+    client: RTCPeerConnection,
+) -> None:
+    door = WhepDoor(parts.LOOPBACK, most_sessions=4, connect_within=2)
+    bus = FrameBus()
+    async with parts.playing(bus, FILM, ahead=20):
+        opened = await door.open(bus, await offer_of(client))
+        await client.setRemoteDescription(RTCSessionDescription(opened.answer, "answer"))
+        await pictures(client, 20)
+        offer = client.localDescription.sdp
+        answers = await asyncio.gather(*(door.open(bus, offer) for _ in range(1000)), return_exceptions=True)
+        refused = [answer for answer in answers if isinstance(answer, Refusal)]
+        assert {refusal.reason for refusal in refused} == {"viewers_too_many"}
+        assert len(answers) - len(refused) == 3
+        session = door.session(opened.viewing_id)
+        assert session is not None
+        assert len(await pictures(client, 25)) == 25
+        assert session.frames_lost == 0
     await door.close_all()
 
 

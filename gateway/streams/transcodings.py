@@ -1,0 +1,132 @@
+"""Which cameras are transcoded now: one encoder for all viewers of a camera, for as long as there is one.
+
+Each runs in a thread of its own that steps back behind all others: when there is too little processor, transcoded
+viewers see fewer pictures, and nobody else notices. How many may run at once is limited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from gateway.refusals import Refusal
+from gateway.streams.bus import FrameBus
+from gateway.streams.transcoder import Transcoder
+
+log = structlog.get_logger(__name__)
+
+MOST_AT_ONCE = 2
+QUEUE = 25
+"""Frames: an encoder that is a second behind goes on at the next keyframe."""
+_NICE = 10
+
+
+class Transcoding:
+    """The H.264 of one source's bus, on a bus of its own."""
+
+    def __init__(self, source: FrameBus, clock: Callable[[], float]) -> None:
+        self.bus = FrameBus()
+        self.viewers = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="transcode", initializer=_step_back)
+        self._subscription = source.subscribe("transcoding", QUEUE)
+        self.transcoder = Transcoder(self._live_from(source, clock()))
+        self._task = asyncio.create_task(self._run(), name="transcoding")
+
+    @staticmethod
+    def _live_from(source: FrameBus, now: float) -> float:
+        """Of the pictures that are there already the newest is shown."""
+        cached = source.gop()
+        return cached[-1].arrival if cached else now
+
+    @property
+    def drops(self) -> int:
+        return self._subscription.drops
+
+    async def close(self) -> None:
+        self._subscription.close()
+        await self._task
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async for frame in self._subscription:
+                for made in await loop.run_in_executor(self._thread, self.transcoder.take, frame):
+                    self.bus.publish(made)
+        except Exception:  # a defect ends the picture of these viewers, who are told, and of nobody else
+            log.exception("transcoding_failed")
+        finally:
+            self._subscription.close()
+            self.bus.close()
+            self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+class Transcodings:
+    """All of a process. ``take`` and ``leave`` in pairs."""
+
+    def __init__(self, most: int = MOST_AT_ONCE, clock: Callable[[], float] = time.time) -> None:
+        self._most = most
+        self._clock = clock
+        self._running: dict[FrameBus, Transcoding] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self._drops_of_gone = 0
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    @property
+    def drops(self) -> int:
+        """Frames that encoders were too late for, those gone included."""
+        return self._drops_of_gone + sum(one.drops for one in self._running.values())
+
+    def take(self, source: FrameBus) -> FrameBus:
+        """The transcoded bus of a source for one viewer more. Refuses ``transcodings_too_many``."""
+        running = self._running.get(source)
+        if running is not None and running.bus.closed:
+            self._end(source)
+            running = None
+        if running is None:
+            if len(self._running) >= self._most:
+                raise Refusal(
+                    "too_many",
+                    "transcodings_too_many",
+                    f"该摄像机需转码才能在浏览器播放，而同时转码已达上限（{self._most}）；"
+                    "请稍后再试，或将摄像机改为 H.264 无 B 帧",
+                    f"this camera must be transcoded for browsers and {self._most} are already; try again later, or "
+                    "set the camera to H.264 without B-frames",
+                )
+            running = self._running[source] = Transcoding(source, self._clock)
+            log.info("transcoding_began")
+        running.viewers += 1
+        return running.bus
+
+    def leave(self, source: FrameBus, bus: FrameBus) -> None:
+        """A viewer of ``bus`` has left; the last one ends it."""
+        running = self._running.get(source)
+        if running is None or running.bus is not bus:
+            return
+        running.viewers -= 1
+        if running.viewers == 0:
+            self._end(source)
+
+    async def close(self) -> None:
+        for source in list(self._running):
+            self._end(source)
+        await asyncio.gather(*self._ending)
+
+    def _end(self, source: FrameBus) -> None:
+        running = self._running.pop(source)
+        self._drops_of_gone += running.drops
+        log.info("transcoding_ended", pictures=running.transcoder.pictures, drops=running.drops)
+        task = asyncio.create_task(running.close())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+
+def _step_back() -> None:
+    """On Linux a thread has a priority of its own."""
+    os.setpriority(os.PRIO_PROCESS, 0, _NICE)

@@ -74,7 +74,8 @@ class FilmMedia:
         return Snapshot(jpeg.tobytes(), system_clock().timestamp())
 
     async def open_viewing(self, code: str, session_id: str, offer: str) -> Answer:
-        return Answer((await self.door.open(self.bus, offer, viewing_id=session_id)).answer)
+        opened = await self.door.open(self.bus, offer, viewing_id=session_id)
+        return Answer(opened.answer, opened.note)
 
     def close_viewing(self, session_id: str) -> None:
         self.ended.append(session_id)
@@ -232,6 +233,20 @@ async def test_a_camera_is_watched_live_under_a_reason_and_an_old_picture_is_cal
         await parts.until(lambda: len(media.ended) == 1)
     await page.get_by_test_id("camera-snapshot-ask").click()
     await expect(page.get_by_test_id("camera-snapshot")).to_have_js_property("naturalWidth", 320)
+
+
+async def test_a_transcoded_picture_is_called_so(
+    page: Page, device: VirtualDevice, user_with: UserWith, media: FilmMedia
+) -> None:
+    await sign_in(page, await user_with("duty_leader"))
+    await register(page, device)
+    async with parts.playing(media.bus, parts.film(bframes=2), ahead=20):
+        await page.get_by_test_id("camera-play").click()
+        await page.get_by_test_id("grant-preset-patrol").click()
+        await page.get_by_test_id("grant-submit").click()
+        assert await page.get_by_test_id("live-video").evaluate(ADVANCES) == [True, parts.WIDTH]
+        await expect(page.get_by_test_id("live-note")).to_have_text("已转码")
+        assert media.door.counts().transcodings == 1
 
 
 async def test_a_camera_is_changed_stopped_and_removed_after_asking(

@@ -13,6 +13,8 @@ export interface LineUse {
   /** Adds what is sent or received to a new peer. */
   prepare: (peer: RTCPeerConnection) => void
   changed: (phase: Phase, problem: Problem | null) => void
+  /** What the gateway says of what it sends, with each answer. */
+  noted?: (note: string | null) => void
 }
 
 export class Line {
@@ -77,6 +79,7 @@ export class Line {
         return
       }
       this.location = answered.location
+      this.use.noted?.(answered.note)
       this.listen(peer)
       await peer.setRemoteDescription({ type: 'answer', sdp: answered.sdp })
     } catch (error) {

@@ -28,6 +28,8 @@ export function usePlayer(use: PlayerUse) {
   const soundOnly = ref(false)
   /** The browser wants a click before it plays aloud. */
   const blocked = ref(false)
+  /** What the gateway says of the picture: `transcoded`. */
+  const note = ref<string | null>(null)
   let line: Line | null = null
   let fresh = new Freshness(performance.now())
   let looking: ReturnType<typeof setInterval> | undefined
@@ -59,6 +61,7 @@ export function usePlayer(use: PlayerUse) {
     fresh = new Freshness(performance.now())
     started.value = false
     staleSeconds.value = null
+    note.value = null
     line = watch(use.path(), use.sound, {
       streamed(stream) {
         bytes = -1
@@ -71,6 +74,7 @@ export function usePlayer(use: PlayerUse) {
         if (now === 'open') fresh.connected(performance.now())
         if (now === 'open' || why !== null) problem.value = why
       },
+      noted: (said) => (note.value = said),
     })
   }
 
@@ -142,6 +146,6 @@ export function usePlayer(use: PlayerUse) {
 
   return {
     phase: readonly(phase), problem, started: readonly(started), staleSeconds: readonly(staleSeconds),
-    soundOnly: readonly(soundOnly), blocked: readonly(blocked), play, again: () => line?.renew(),
+    soundOnly: readonly(soundOnly), blocked: readonly(blocked), note: readonly(note), play, again: () => line?.renew(),
   }
 }

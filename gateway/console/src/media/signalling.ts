@@ -28,12 +28,15 @@ export interface Answered {
   sdp: string
   /** Ends the session by DELETE. */
   location: string | null
+  /** What is to be known of the picture: `transcoded`. */
+  note: string | null
 }
 
 export async function postOffer(path: string, sdp: string, signal: AbortSignal): Promise<Answered> {
   const answer = await send(path, { method: 'POST', body: sdp, contentType: SDP, headers: { Accept: SDP }, signal })
   const location = answer.headers.get('location')
-  return { sdp: await answer.text(), location: location?.startsWith(`${API}/`) ? location : null }
+  const note = answer.headers.get('x-stream-note')
+  return { sdp: await answer.text(), location: location?.startsWith(`${API}/`) ? location : null, note }
 }
 
 /** Tell the gateway at once; where it does not hear, its own time limits end the session. */
@@ -42,7 +45,7 @@ export function endSession(location: string): void {
 }
 
 const LASTING_STATUS = [400, 401, 403, 413, 422]
-const LASTING_REASON = ['codec_not_h264', 'b_frames', 'room_ended', 'browser_lacks_h264']
+const LASTING_REASON = ['room_ended', 'browser_lacks_h264']
 
 /** Trying again by itself would be refused again: a person has to change something first. */
 export function isLasting(problem: Problem): boolean {

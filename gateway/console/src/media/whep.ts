@@ -7,6 +7,7 @@ export interface WatchUse {
   /** A new connection's stream, its tracks to come. */
   streamed: (stream: MediaStream) => void
   changed: (phase: Phase, problem: Problem | null) => void
+  noted: (note: string | null) => void
 }
 
 /** Begin watching `path` (under /api/v1); `renew` and `close` as with every line. */
@@ -20,6 +21,7 @@ export function watch(path: string, sound: boolean, use: WatchUse): Line {
       use.streamed(stream)
     },
     changed: use.changed,
+    noted: use.noted,
   })
   line.renew()
   return line

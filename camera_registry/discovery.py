@@ -1,14 +1,14 @@
-"""Finds ONVIF devices: probes by multicast on chosen interfaces and directed ones, answers gathered for a bounded time.
+"""Finds ONVIF devices: multicast on chosen interfaces, directed probes, and a sweep of address ranges, together.
 
-The call others make: ``await Discovery(policy: AddressPolicy).search(interfaces: Sequence[str] | None = None,
-targets: Sequence[Target] = (), seconds: float = 3.0) -> tuple[DiscoveredDevice, ...]``; ``Target.parse("host[:port]")``
-reads what a person types. It takes ``seconds`` (at most 30), and 3 s more where targets are names. It raises only
-``CameraRefused``: ``address_invalid``, ``host_unknown``, ``address_not_allowed``, ``too_many_targets`` with field
-``targets``, and ``interface_unknown`` with field ``interfaces``. Nothing found is an empty tuple, no error.
+The calls others make: ``await Discovery(policy).search(interfaces=, targets=, seconds=)`` for probes alone, and
+``await Discovery(policy).run(wanted: Wanted, progress: Progress)`` for all three. ``Target.parse("host[:port]")`` and
+``sweep.SweepRange.parse`` read what a person types. Both raise only ``CameraRefused``: ``address_invalid``,
+``host_unknown``, ``address_not_allowed``, ``too_many_targets`` with field ``targets``; ``range_invalid``,
+``too_many_doors``, ``address_not_allowed`` with field ``ranges``; ``interface_unknown`` with field ``interfaces``.
+Nothing found is an empty tuple, no error.
 
-A device that answers on several ways is one device, told apart by its endpoint reference. Where it names several
-addresses, the one it answered from wins; one outside the camera networks, or one that means "any" (``0.0.0.0``, a
-common quirk), is repaired with the sender's address, which the network itself vouches for.
+Where a device names several addresses, the one it answered from wins; one outside the camera networks, or one that
+means "any" (``0.0.0.0``, a common quirk), is repaired with the sender's, which the network itself vouches for.
 """
 
 from __future__ import annotations
@@ -18,42 +18,27 @@ import fcntl
 import socket
 import struct
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 from urllib.parse import urlsplit
 
 import structlog
 
 from camera_registry import reasons
-from camera_registry.address_policy import LONGEST, AddressPolicy, host_of, host_or, rehosted
+from camera_registry.address_policy import LONGEST, AddressPolicy
 from camera_registry.errors import CameraRefused
-from camera_registry.ws_discovery import GROUP, PORT, ProbeMatch, matches, probe
+from camera_registry.found_devices import DiscoveredDevice, FoundBy, FoundDevices
+from camera_registry.sweep import RATE, SweepRange, checked_doors, sweep
+from camera_registry.ws_discovery import GROUP, PORT, TYPES, probe
 
 log = structlog.get_logger(__name__)
 
-MOST_DEVICES = 2_000
 MOST_TARGETS = 256
 LONGEST_SEARCH = 30.0
-MOST_PACKETS = 20_000
-"""Read in one search, so that a flood cannot hold up the loop."""
 REPEAT_AFTER = 0.25
 """Probes are sent twice (SOAP-over-UDP 1.1, 3.4): a datagram may be lost."""
 _SIOCGIFADDR = 0x8915
-
-FoundBy = Literal["multicast", "directed"]
-
-
-@dataclass(frozen=True, slots=True)
-class DiscoveredDevice:
-    """``address`` is the URL of the device service, with a host in the camera networks."""
-
-    address: str
-    endpoint_reference: str
-    name: str
-    model: str
-    scopes: tuple[str, ...]
-    found_by: FoundBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +64,32 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """Where to search. ``interfaces`` None: all, unless targets or ranges are given; ``seconds``: how long answers to
+    probes are waited for, 30 at most; ``rate``: doors of the ranges asked a second."""
+
+    interfaces: Sequence[str] | None = None
+    targets: tuple[Target, ...] = ()
+    ranges: tuple[SweepRange, ...] = ()
+    seconds: float = 3.0
+    rate: float = RATE
+
+
+class Progress:
+    """How far a search is: devices ``found``, doors ``asked`` of ``total``; ``changed`` is called at each step."""
+
+    def __init__(self, policy: AddressPolicy, changed: Callable[[], None] = lambda: None) -> None:
+        self.changed = changed
+        self.found = FoundDevices(policy, changed)
+        self.asked = 0
+        self.total = 0
+
+    def one_asked(self) -> None:
+        self.asked += 1
+        self.changed()
+
+
+@dataclass(frozen=True, slots=True)
 class Discovery:
     """Finds devices within ``policy``."""
 
@@ -92,16 +103,40 @@ class Discovery:
 
         Takes ``seconds`` and no longer. Raises ``CameraRefused`` for a target or interface that may not be used.
         """
-        if len(targets) > MOST_TARGETS:
+        progress = Progress(self.policy)
+        await self.run(Wanted(interfaces, tuple(targets), seconds=seconds), progress)
+        return progress.found.devices
+
+    async def run(self, wanted: Wanted, progress: Progress) -> None:
+        """Search in every way that is wanted, at once. Cancelled, it leaves in ``progress`` what was found so far."""
+        interfaces, targets, doors = await self.checked(wanted)
+        progress.total = len(doors)
+        progress.changed()
+        async with asyncio.TaskGroup() as ways:
+            if interfaces or targets:
+                ways.create_task(self._probe(interfaces, targets, wanted.seconds, progress.found))
+            if doors:
+                ways.create_task(sweep(doors, progress.found, progress.one_asked, rate=wanted.rate))
+        found = progress.found
+        log.info("cameras_discovered", devices=len(found), packets=found.packets, refused=found.refused)
+
+    async def checked(self, wanted: Wanted) -> tuple[Sequence[str], Sequence[Target], Sequence[tuple[str, int]]]:
+        """Interfaces, targets and doors as they will be asked. Raises what ``run`` would be refused for."""
+        if len(wanted.targets) > MOST_TARGETS:
             raise CameraRefused(reasons.TOO_MANY_TARGETS, field="targets")
-        seconds = min(max(seconds, 0.0), LONGEST_SEARCH)
-        targets = await self._resolved(targets)
+        targets = await self._resolved(wanted.targets)
+        doors = checked_doors(wanted.ranges, self.policy)
         own = local_interfaces()
-        if interfaces is None:
-            interfaces = () if targets else own
-        elif not set(interfaces) <= set(own):
+        if wanted.interfaces is None:
+            return () if targets or doors else own, targets, doors
+        if not set(wanted.interfaces) <= set(own):
             raise CameraRefused(reasons.INTERFACE_UNKNOWN, field="interfaces")
-        found = _Found(self.policy)
+        return wanted.interfaces, targets, doors
+
+    async def _probe(
+        self, interfaces: Sequence[str], targets: Sequence[Target], seconds: float, found: FoundDevices
+    ) -> None:
+        seconds = min(max(seconds, 0.0), LONGEST_SEARCH)
         listeners = [
             listener for interface in dict.fromkeys(interfaces) if (listener := await _multicast(interface, found))
         ]
@@ -117,64 +152,20 @@ class Discovery:
         finally:
             for listener in listeners:
                 listener.close()
-        log.info("cameras_discovered", devices=len(found.devices), packets=found.packets, refused=found.refused)
-        return tuple(sorted(found.devices.values(), key=lambda device: device.address))
 
     async def _resolved(self, targets: Sequence[Target]) -> list[Target]:
         hosts = await asyncio.gather(*(self.policy.resolved(target.host, field="targets") for target in targets))
         return [Target(host, target.port) for host, target in zip(hosts, targets, strict=True)]
 
 
-class _Found:
-    """What has been found so far, and how much was thrown away."""
-
-    def __init__(self, policy: AddressPolicy) -> None:
-        self._policy = policy
-        self.devices: dict[str, DiscoveredDevice] = {}
-        self._by_address: dict[str, str] = {}
-        self.packets = 0
-        self.refused = 0
-
-    def take(self, packet: bytes, sender: str, asked: frozenset[str], found_by: FoundBy) -> None:
-        self.packets += 1
-        if self.packets > MOST_PACKETS or not self._policy.allows(sender):
-            self.refused += 1
-            return
-        for match in matches(packet, asked):
-            address = self._address(match, sender)
-            if address is None or len(self.devices) >= MOST_DEVICES:
-                self.refused += 1
-                continue
-            # A device cannot be put in another's place: the first answer under a reference or an address stays.
-            self.devices.setdefault(
-                self._identity(match.endpoint_reference, address),
-                DiscoveredDevice(address, match.endpoint_reference, match.name, match.model, match.scopes, found_by),
-            )
-
-    def _identity(self, reference: str, address: str) -> str:
-        """Cameras write their reference with and without ``urn:``, and some make a new one for each answer."""
-        bare = reference.lower().removeprefix("urn:").removeprefix("uuid:")
-        return self._by_address.setdefault(address, bare)
-
-    def _address(self, match: ProbeMatch, sender: str) -> str | None:
-        usable = [url for url in (rehosted(a, host_or(a, sender), ("http", "https")) for a in match.addresses) if url]
-        for url in usable:
-            if host_of(url) == sender:
-                return url
-        for url in usable:
-            if self._policy.allows(host_of(url)):
-                return url
-        return rehosted(usable[0], sender, ("http", "https")) if usable else None
-
-
 class _Listener(asyncio.DatagramProtocol):
     """Sends the probes of one socket and hands on what comes back."""
 
-    def __init__(self, where: Sequence[tuple[str, int]], found: _Found, found_by: FoundBy) -> None:
+    def __init__(self, where: Sequence[tuple[str, int]], found: FoundDevices, found_by: FoundBy) -> None:
         self._where = where
         self._found = found
         self._found_by: FoundBy = found_by
-        self._message_id = f"urn:uuid:{uuid.uuid4()}"
+        self._probes = {f"urn:uuid:{uuid.uuid4()}": kind for kind in TYPES}
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -182,22 +173,23 @@ class _Listener(asyncio.DatagramProtocol):
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str | int, int]) -> None:
-        self._found.take(data, str(addr[0]), frozenset({self._message_id}), self._found_by)
+        self._found.take(data, str(addr[0]), frozenset(self._probes), self._found_by)
 
     def error_received(self, exc: Exception) -> None:
         """An unreachable target says so; the others still answer."""
 
     def ask(self) -> None:
         if self._transport is not None:
-            for address in self._where:
-                self._transport.sendto(probe(self._message_id), address)
+            for message_id, kind in self._probes.items():
+                for address in self._where:
+                    self._transport.sendto(probe(message_id, kind), address)
 
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
 
 
-async def _multicast(interface: str, found: _Found) -> _Listener | None:
+async def _multicast(interface: str, found: FoundDevices) -> _Listener | None:
     """None where the interface cannot send multicast; the others are searched all the same."""
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
@@ -215,7 +207,7 @@ async def _multicast(interface: str, found: _Found) -> _Listener | None:
     return listener
 
 
-async def _directed(targets: Sequence[Target], found: _Found) -> _Listener:
+async def _directed(targets: Sequence[Target], found: FoundDevices) -> _Listener:
     where = [(target.host, target.port) for target in targets]
     _, listener = await asyncio.get_running_loop().create_datagram_endpoint(
         lambda: _Listener(where, found, "directed"), family=socket.AF_INET

@@ -167,6 +167,16 @@ TOO_MANY_TARGETS = Reason(
     "一次最多探测 256 个地址，请分批进行。",
     "At most 256 addresses are probed at once; do it in portions.",
 )
+RANGE_INVALID = Reason(
+    "range_invalid",
+    "地址段有误，应为 192.168.1.0/24、192.168.1.10-192.168.1.40 或单个地址。",
+    "The range is none such as 192.168.1.0/24, 192.168.1.10-192.168.1.40, or one address.",
+)
+TOO_MANY_DOORS = Reason(
+    "too_many_doors",
+    "一次最多扫描 65536 个地址与端口组合，请缩小地址段或分批进行。",
+    "At most 65,536 addresses and ports are swept at once; narrow the ranges, or do it in portions.",
+)
 INTERFACE_UNKNOWN = Reason(
     "interface_unknown", "本机没有这一网卡地址。", "This machine has no network interface with that address."
 )

@@ -15,6 +15,8 @@ SPACES = {
     "a": "http://schemas.xmlsoap.org/ws/2004/08/addressing",
     "d": "http://schemas.xmlsoap.org/ws/2005/04/discovery",
 }
+TYPES = ("dn:NetworkVideoTransmitter", "tds:Device")
+"""What cameras call themselves (ONVIF Core, 7.3.2): older ones the first alone, a few newer ones the second alone."""
 _NAME, _HARDWARE = "onvif://www.onvif.org/name/", "onvif://www.onvif.org/hardware/"
 _LONGEST = 200
 _MOST_SCOPES = 64
@@ -43,15 +45,15 @@ class ProbeMatch:
         return ""
 
 
-def probe(message_id: str) -> bytes:
-    """A probe for video transmitters (ONVIF Core, 7.3); ``message_id`` is a ``urn:uuid:…``."""
+def probe(message_id: str, kind: str = "dn:NetworkVideoTransmitter") -> bytes:
+    """A probe for devices of one of ``TYPES``; ``message_id`` is a ``urn:uuid:…``."""
     return (
         '<?xml version="1.0" encoding="UTF-8"?>'
         f'<s:Envelope xmlns:s="{SPACES["s"]}" xmlns:a="{SPACES["a"]}"><s:Header>'
         f'<a:Action s:mustUnderstand="1">{SPACES["d"]}/Probe</a:Action><a:MessageID>{message_id}</a:MessageID>'
         '<a:To s:mustUnderstand="1">urn:schemas-xmlsoap-org:ws:2005:04:discovery</a:To></s:Header>'
-        f'<s:Body><d:Probe xmlns:d="{SPACES["d"]}"><d:Types xmlns:dn="http://www.onvif.org/ver10/network/wsdl">'
-        "dn:NetworkVideoTransmitter</d:Types></d:Probe></s:Body></s:Envelope>"
+        f'<s:Body><d:Probe xmlns:d="{SPACES["d"]}"><d:Types xmlns:dn="http://www.onvif.org/ver10/network/wsdl"'
+        f' xmlns:tds="http://www.onvif.org/ver10/device/wsdl">{kind}</d:Types></d:Probe></s:Body></s:Envelope>'
     ).encode()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -211,49 +210,40 @@ def list_users() -> None:
 def discover_cameras(
     target: Annotated[list[str] | None, typer.Option(help="定向探测 host[:port] Probe these directly.")] = None,
     interface: Annotated[list[str] | None, typer.Option(help="网卡地址 Addresses of interfaces to use.")] = None,
+    ranges: Annotated[
+        list[str] | None, typer.Option("--range", help="逐个扫描的地址段 Ranges to sweep: 192.168.1.0/24, from-to.")
+    ] = None,
+    port: Annotated[list[int] | None, typer.Option(min=1, max=65535, help="扫描端口 Ports to sweep; 80.")] = None,
+    rate: Annotated[float, typer.Option(min=1, max=1000, help="每秒地址数 Addresses swept a second.")] = 200.0,
     seconds: Annotated[float, typer.Option(min=0.5, max=30, help="时长 How long to listen.")] = 3.0,
 ) -> None:
-    """搜索摄像机 Find ONVIF devices; nothing is registered."""
+    """搜索摄像机 Find ONVIF devices; nothing is registered. Ctrl-C ends it and shows what was found."""
     from camera_registry.address_policy import AddressPolicy
-    from camera_registry.discovery import Discovery, Target
+    from camera_registry.discovery import Discovery, Target, Wanted
     from camera_registry.errors import CameraRefused
+    from camera_registry.sweep import SweepRange
+    from gateway.discovery_progress import searched
 
     settings = load_settings()
 
     async def work() -> None:
         try:
-            targets = [Target.parse(one) for one in target or ()]
-            with console.status("搜索中 searching"):
-                devices = await Discovery(AddressPolicy(settings.cameras.networks)).search(
-                    interfaces=interface, targets=targets, seconds=seconds
-                )
+            wanted = Wanted(
+                interface,
+                tuple(Target.parse(one) for one in target or ()),
+                tuple(SweepRange.parse(one, port or (80,)) for one in ranges or ()),
+                seconds,
+                rate,
+            )
+            devices = await searched(Discovery(AddressPolicy(settings.cameras.networks)), wanted, errors)
         except CameraRefused as refused:
             raise Refusal("invalid", refused.reason, refused.zh, refused.en, field=refused.field) from None
         table = Table("地址 address", "名称 name", "型号 model", "方式 found by")
         for device in devices:
-            table.add_row(device.address, device.name, device.model, device.found_by)
+            table.add_row(device.address, device.name, device.model, ", ".join(device.ways))
         console.print(table)
 
     run(work())
-
-
-@cameras_app.command("virtual")
-def virtual_cameras(
-    count: Annotated[int, typer.Option(min=1, max=200, help="台数 How many.")] = 50,
-    folder: Annotated[Path, typer.Option(help="画面缓存目录 Folder of prepared pictures.")] = Path("var/virtual"),
-    host: Annotated[str, typer.Option(help="本机地址 Address of this machine to serve on.")] = "127.0.0.1",
-    username: Annotated[str, typer.Option(help="用户名 Username.")] = "onvif",
-    quirks: Annotated[Path | None, typer.Option(help="特性文件 A file of kinds instead of the shipped one.")] = None,
-) -> None:
-    """启动虚拟摄像机 Start virtual ONVIF cameras, every odd kind among them; switch faults by lines typed."""
-    import secrets
-
-    from gateway.virtual.trial import run_trial
-
-    configure_logs("json", process="virtual")
-    password = os.environ.get("GATEWAY_VIRTUAL_PASSWORD") or secrets.token_urlsafe(12)
-    errors.print(f"口令 password: {password}", markup=False)
-    run(run_trial(count, folder, username, password, host, quirks, lambda line: typer.echo(line)))
 
 
 @cameras_app.command("list")

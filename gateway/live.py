@@ -8,7 +8,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Topic = Literal["alert.raised", "alert.changed", "event.opened", "event.changed", "camera.health", "room.changed"]
+Topic = Literal[
+    "alert.raised",
+    "alert.changed",
+    "event.opened",
+    "event.changed",
+    "camera.health",
+    "camera.discovery",
+    "camera.event",
+    "room.changed",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from gateway.api.camera_description import DescriptionAsked
 from gateway.api.camera_lookup import checked_revision, found_camera
 from gateway.api.camera_network import refusal_of
 from gateway.api.camera_place import place_of
-from gateway.api.camera_reach import Reached, reach
+from gateway.api.camera_reach import Reached, network_of, reach
 from gateway.api.camera_registration import (
     CameraAddress,
     CredentialSet,
@@ -33,7 +33,6 @@ from gateway.api.camera_registration import (
     Username,
     address_given,
     login_of,
-    network_of,
 )
 from gateway.api.camera_shown import CameraShown, shown_camera
 from gateway.api.guard import permit

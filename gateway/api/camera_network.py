@@ -13,10 +13,13 @@ import structlog
 from camera_registry import reasons
 from camera_registry.address_policy import AddressPolicy, host_of
 from camera_registry.codes import CodeRange
-from camera_registry.discovery import DiscoveredDevice, Discovery, Target
+from camera_registry.discovery import Discovery, Progress, Target, Wanted
 from camera_registry.errors import CameraRefused
+from camera_registry.found_devices import DiscoveredDevice
 from camera_registry.login import Login, LoginBackoff
 from camera_registry.registration import CameraFound, Registrar, is_stream
+from camera_registry.sweep import SweepRange
+from gateway.api.discovery_jobs import DiscoveryJobs, discovery_running
 from gateway.clock import Clock
 from gateway.refusals import Refusal, RefusalKind
 from gateway.settings import CameraSettings
@@ -46,6 +49,7 @@ class CameraNetwork:
         self._discovery = Discovery(self._policy)
         self._registrar = Registrar(self._policy, LoginBackoff(), clock)
         self._searching = asyncio.Lock()
+        self.jobs = DiscoveryJobs(self._discovery, clock)
         self._asked = 0
 
     def code_range(self, industry: str, network: str) -> CodeRange:
@@ -55,28 +59,54 @@ class CameraNetwork:
         except CameraRefused as refused:
             raise refusal_of(refused) from refused
 
-    async def search(
-        self, interfaces: Sequence[str] | None, targets: Sequence[str], seconds: float
-    ) -> tuple[DiscoveredDevice, ...]:
-        """ONVIF devices that answer. Refuses a second search while one runs, and addresses outside the networks."""
-        if self._searching.locked():
-            raise Refusal(
-                "too_many",
-                "discovery_running",
-                "正在搜索摄像机，请稍后再试。",
-                "A search is running already; try again shortly.",
+    def wanted(
+        self,
+        interfaces: Sequence[str] | None,
+        targets: Sequence[str],
+        ranges: Sequence[str],
+        ports: Sequence[int],
+        *,
+        seconds: float,
+        rate: float,
+    ) -> Wanted:
+        """What a person typed, read. Refuses what is no address or range, field named."""
+        try:
+            return Wanted(
+                interfaces,
+                tuple(Target.parse(text) for text in targets),
+                tuple(SweepRange.parse(text, ports) for text in ranges),
+                seconds,
+                rate,
             )
+        except CameraRefused as refused:
+            raise refusal_of(refused) from refused
+
+    async def checked(self, wanted: Wanted) -> None:
+        """Refuses, before a job begins, what it would be refused for."""
+        try:
+            await self._discovery.checked(wanted)
+        except CameraRefused as refused:
+            raise refusal_of(refused) from refused
+
+    async def search(self, wanted: Wanted) -> tuple[DiscoveredDevice, ...]:
+        """ONVIF devices that answer. Refuses a second search while one runs, and addresses outside the networks."""
+        if self._searching.locked() or self.jobs.running:
+            raise discovery_running()
         async with self._searching:
+            progress = Progress(self._policy)
             try:
                 async with asyncio.timeout(SEARCH_SECONDS):
-                    wanted = [Target.parse(text) for text in targets]
-                    return await self._discovery.search(interfaces=interfaces, targets=wanted, seconds=seconds)
+                    await self._discovery.run(wanted, progress)
             except CameraRefused as refused:
                 raise refusal_of(refused) from refused
             except TimeoutError as error:
                 raise Refusal(
-                    "unavailable", "discovery_timeout", "搜索超时，请重试。", "The search took too long; try again."
+                    "unavailable",
+                    "discovery_timeout",
+                    "搜索超时，请缩小地址段，或改用后台搜索。",
+                    "The search took too long; narrow its ranges, or start it as a job (discoveries).",
                 ) from error
+            return progress.found.devices
 
     async def host(self, address: str, field: str) -> str:
         """The literal host of an address as a person typed it. Refuses one outside the camera networks."""

@@ -13,9 +13,17 @@ from dataclasses import dataclass
 from camera_registry.login import Login
 from camera_registry.registration import CameraFound
 from gateway.api.camera_network import CameraNetwork
-from gateway.api.services import Services
+from gateway.api.services import Doors, Services
 from gateway.refusals import Refusal
 from gateway.storage.credential_store import CredentialStore, SetLogin
+
+
+def network_of(doors: Doors) -> CameraNetwork:
+    if doors.camera_network is None:
+        raise Refusal(
+            "unavailable", "camera_network_away", "摄像机接入服务未运行。", "Cameras cannot be reached from here."
+        )
+    return doors.camera_network
 
 
 @dataclass(frozen=True, slots=True)

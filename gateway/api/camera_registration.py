@@ -1,4 +1,4 @@
-"""``/api/v1/cameras/discover`` and ``POST /api/v1/cameras``: cameras found on the network, and taken into the registry.
+"""``POST /api/v1/cameras``: a camera taken into the registry.
 
 A camera is asked before anything is written: what is stored has been seen to work, and what is refused leaves nothing
 behind, not even a gap in the codes.
@@ -10,7 +10,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
-from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from camera_registry.errors import CameraRefused
@@ -22,7 +21,7 @@ from gateway.api.camera_description import DescriptionAsked
 from gateway.api.camera_lookup import found_camera
 from gateway.api.camera_network import CameraNetwork, refusal_of
 from gateway.api.camera_place import Place, owner_of, place_of
-from gateway.api.camera_reach import reach
+from gateway.api.camera_reach import network_of, reach
 from gateway.api.camera_shown import CameraShown, shown_camera
 from gateway.api.fields import one_line, plain_text
 from gateway.api.guard import permit
@@ -30,7 +29,6 @@ from gateway.api.services import Doors, Services
 from gateway.live import Notice
 from gateway.refusals import Refusal
 from gateway.storage.camera_store import DatabaseCameraStore
-from gateway.storage.tables.cameras import CameraRow
 
 router = APIRouter(tags=["cameras"])
 
@@ -45,86 +43,7 @@ Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 
 
-def network_of(doors: Doors) -> CameraNetwork:
-    if doors.camera_network is None:
-        raise Refusal(
-            "unavailable", "camera_network_away", "摄像机接入服务未运行。", "Cameras cannot be reached from here."
-        )
-    return doors.camera_network
-
-
 Network = Annotated[CameraNetwork, Depends(network_of)]
-
-
-class DiscoveryAsked(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    interfaces: list[Annotated[str, Field(max_length=64)]] | None = Field(
-        default=None, max_length=64, description="IPv4 addresses of this machine to search from; left out: all."
-    )
-    targets: list[Annotated[str, Field(max_length=400)]] = Field(
-        default=[],
-        max_length=256,
-        description="host[:port] to probe; then these alone, unless interfaces are given.",
-    )
-    seconds: float = Field(default=3.0, gt=0, le=15, description="How long answers are waited for.")
-
-
-class DeviceShown(BaseModel):
-    """``code``: of the camera in your scope as which the device is registered already."""
-
-    address: str
-    endpoint_reference: str
-    name: str
-    model: str
-    scopes: list[str]
-    found_by: str = Field(description="multicast or directed")
-    code: str | None
-
-
-class DeviceList(BaseModel):
-    devices: list[DeviceShown]
-
-
-@router.post("/cameras/discover")
-async def discover_cameras(
-    caller: Annotated[Caller, Depends(permit("cameras.discover"))],
-    doors: Doors,
-    network: Network,
-    asked: DiscoveryAsked | None = None,
-) -> DeviceList:
-    """Search for ONVIF devices (WS-Discovery), for 20 s at most, one search at a time."""
-    asked = asked or DiscoveryAsked()
-    found = await network.search(asked.interfaces, asked.targets, asked.seconds)
-    now = doors.clock()
-    async with doors.db.transaction() as session:
-        known = await session.execute(
-            select(CameraRow.code, CameraRow.onvif_address, CameraRow.endpoint_reference).where(
-                CameraRow.status != "removed",
-                caller.visible(CameraRow.platform),
-                or_(
-                    CameraRow.onvif_address.in_([device.address for device in found]),
-                    CameraRow.endpoint_reference.in_([device.endpoint_reference for device in found]),
-                ),
-            )
-        )
-        codes = {key: row.code for row in known for key in (row.onvif_address, row.endpoint_reference) if key}
-        act = audit.Act(caller.username, "cameras.discover", "cameras", caller.platform, why=f"found {len(found)}")
-        await audit.append(session, act, now)
-    return DeviceList(
-        devices=[
-            DeviceShown(
-                address=device.address,
-                endpoint_reference=device.endpoint_reference,
-                name=device.name,
-                model=device.model,
-                scopes=list(device.scopes),
-                found_by=device.found_by,
-                code=codes.get(device.endpoint_reference) or codes.get(device.address),
-            )
-            for device in found
-        ]
-    )
 
 
 class CameraAsked(BaseModel):

@@ -159,6 +159,9 @@ class ControlProcess:
         stack.push_async_callback(assignments.close)
         dispatch = Dispatch(intake, assignments, rooms)
 
+        network = CameraNetwork(settings.cameras, clock)
+        stack.push_async_callback(network.jobs.close)
+
         def metrics() -> Iterable[Sample]:
             yield from sender.samples()
             for name, state in supervisor.workers.items():
@@ -178,7 +181,7 @@ class ControlProcess:
                 clock=clock,
                 live=live,
                 cameras=cameras,
-                camera_network=CameraNetwork(settings.cameras, clock),
+                camera_network=network,
                 media=media,
                 rooms=rooms,
                 wake_outbox=sender.wake,

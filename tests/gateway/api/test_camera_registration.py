@@ -224,3 +224,50 @@ async def test_a_search_stays_in_the_camera_networks_and_is_one_at_a_time(client
     both = await asyncio.gather(*(client.post(f"{CAMERAS}/discover", json=search) for _ in range(2)))
     assert sorted(answer.status_code for answer in both) == [200, 429]
     assert (await client.post(f"{CAMERAS}/discover", json=search)).json() == {"devices": []}
+
+
+@pytest.mark.integration
+async def test_a_range_is_swept_as_a_job_that_tells_how_far_it_is(
+    client_as: ClientAs, cameras: tuple[VirtualDevice, ...], services: Services
+) -> None:
+    client = await client_as("system_admin")
+    ports = [device.device.port for device in cameras]
+    asked = {"ranges": ["127.0.0.1"], "ports": [*ports, 9]}
+    async with services.live.listen() as listener:
+        begun = await client.post(f"{CAMERAS}/discoveries", json=asked)
+        assert (begun.status_code, begun.json()["state"]) == (202, "running")
+        door = f"{CAMERAS}/discoveries/{begun.json()['id']}"
+        last: dict[str, Any] = {}
+        async with asyncio.timeout(10):
+            while last.get("state") != "done":
+                notice = await listener.queue.get()
+                assert notice.topic == "camera.discovery"
+                last = dict(notice.data)
+    assert (last["found"], last["asked"], last["total"]) == (3, 4, 4)
+    ended = (await client.get(door)).json()
+    assert {(d["address"], d["found_by"]) for d in ended["devices"]} == {(d.onvif_address, "sweep") for d in cameras}
+    assert all(device.device.logins.refused == 0 for device in cameras)
+    at_once = (await client.post(f"{CAMERAS}/discover", json=asked)).json()
+    assert len(at_once["devices"]) == 3
+
+
+async def test_a_running_job_is_cancelled_by_whoever_may_search(client_as: ClientAs, town: str) -> None:
+    client, below = await client_as("system_admin"), await client_as("duty_leader", platform=town)
+    begun = await client.post(f"{CAMERAS}/discoveries", json={"ranges": ["127.0.0.0/20"], "ports": [9], "rate": 1})
+    door = f"{CAMERAS}/discoveries/{begun.json()['id']}"
+    double = await client.post(f"{CAMERAS}/discoveries", json={"ranges": ["127.0.0.1"]})
+    assert (double.status_code, double.json()["reason"]) == (429, "discovery_running")
+    assert (await below.get(door)).status_code == 404
+    assert (await below.delete(door)).status_code == 404
+    ended = (await client.delete(door)).json()
+    assert (ended["state"], ended["total"]) == ("cancelled", 4094)
+    assert ended["asked"] < 10
+    assert (await client.get(f"{CAMERAS}/discoveries")).json()["items"][0]["state"] == "cancelled"
+    for body, reason, field in (
+        ({"ranges": ["everywhere"]}, "range_invalid", "ranges"),
+        ({"ranges": ["8.8.8.0/24"]}, "address_not_allowed", "ranges"),
+        ({"ranges": ["10.0.0.0/8"]}, "too_many_doors", "ranges"),
+        ({"ports": [0]}, "field_invalid", "ports.0"),
+    ):
+        answer = await client.post(f"{CAMERAS}/discoveries", json=body)
+        assert (answer.status_code, answer.json()["reason"], answer.json()["field"]) == (422, reason, field)

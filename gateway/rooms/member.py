@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from gateway.rooms.presence import MemberKind, MemberState, Presence
 from gateway.rooms.publishing import Publication
-from gateway.rooms.sound import Sound
 from gateway.streams.bus import FrameBus
+from gateway.streams.sound import Sound
 from gateway.streams.source import FrameSource
 
 if TYPE_CHECKING:

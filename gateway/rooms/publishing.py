@@ -10,13 +10,13 @@ from aiortc import RTCRtpReceiver
 from gateway.refusals import Refusal
 from gateway.rooms.assembly import SoundAssembly, VideoAssembly
 from gateway.rooms.keyframe_requests import KeyframeRequests
-from gateway.rooms.sound import Sound
 from gateway.settings import WebRtcSettings
 from gateway.streams import aiortc_seams as seams
 from gateway.streams.bus import FrameBus
 from gateway.streams.frame import EncodedFrame
 from gateway.streams.offers import read_offer
 from gateway.streams.peer import Peer
+from gateway.streams.sound import Sound
 
 VIDEO_CLOCK = 90_000
 SOUND_CLOCK = 48_000

@@ -13,11 +13,11 @@ from gateway.refusals import Refusal
 from gateway.rooms.member import CameraMember, Member
 from gateway.rooms.presence import MemberChange, MemberState
 from gateway.rooms.publishing import Publication
-from gateway.rooms.sound import Sound
 from gateway.rooms.watching import Watching
 from gateway.settings import WebRtcSettings
 from gateway.streams.bus import FrameBus
 from gateway.streams.outgoing import PacketisedFrames
+from gateway.streams.sound import Sound
 from gateway.streams.source import FrameSource
 
 log = structlog.get_logger(__name__)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.rooms.member import Member
-from gateway.rooms.sound import Listening
 from gateway.settings import WebRtcSettings
 from gateway.streams import aiortc_seams as seams
 from gateway.streams.offers import read_offer
 from gateway.streams.outgoing import OutgoingVideo, PacketisedFrames
 from gateway.streams.peer import Peer
+from gateway.streams.sound import Listening
 from gateway.streams.whep import h264_offered
 
 

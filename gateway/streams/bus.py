@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from gateway.streams.frame import EncodedFrame
+from gateway.streams.frame import AudioFormat, EncodedFrame
+from gateway.streams.sound import Sound
 
 Start = Literal["gop_cache", "next_keyframe", "next_frame"]
 """Where a subscriber begins: with the cached group of pictures; at the next keyframe; or at the very next frame, for
@@ -139,16 +140,23 @@ class FrameBus:
         self._frames = self._bytes = self._keyframes = self._drops_of_gone = 0
         self.last_frame_at: float | None = None
         self.last_keyframe: EncodedFrame | None = None
+        self.audio: AudioFormat | None = None
+        self.sound = Sound()
         self.closed = False
 
     def publish(self, frame: EncodedFrame) -> None:
-        """Hand a frame to every subscriber. Never waits; on a closed bus it does nothing."""
+        """Hand a frame to every subscriber. Never waits; on a closed bus it does nothing.
+
+        Sound goes to the listeners of ``sound`` alone: it is in no backlog, and no subscriber's queue counts it.
+        """
         if self.closed:
+            return
+        if frame.kind == "audio":
+            self.sound.publish(frame)
             return
         self._frames += 1
         self._bytes += len(frame.data)
-        if frame.kind == "video":
-            self.last_frame_at = frame.arrival
+        self.last_frame_at = frame.arrival
         self._remember(frame)
         for tap in self._taps:
             tap(frame)
@@ -206,6 +214,7 @@ class FrameBus:
         """The source has ended for good: subscribers get what waits for them, then their iteration ends."""
         self.closed = True
         self._gop = []
+        self.sound.close()
         for subscription in self._subscriptions:
             subscription._end()
 

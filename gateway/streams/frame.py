@@ -10,6 +10,16 @@ AudioCodec = Literal["pcm_alaw", "pcm_mulaw", "aac", "opus"]
 
 
 @dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """A source's sound. ``config``: of AAC the AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1), else empty."""
+
+    codec: AudioCodec
+    sample_rate: int
+    channels: int
+    config: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
 class EncodedFrame:
     """One encoded access unit of one stream.
 

@@ -10,14 +10,15 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import av
 import av.error
 import structlog
 from av.container import InputContainer
+from av.packet import Packet
 
 from gateway.streams import nal
 from gateway.streams.address import StreamAddress
@@ -29,6 +30,7 @@ from gateway.streams.framing import Framing, StreamDescription
 from gateway.streams.handover import Handover
 from gateway.streams.nal import ParameterSets
 from gateway.streams.pull_reasons import SENTENCES, PullReason, why_it_ended, why_not_opened
+from gateway.streams.sound_framing import SoundFraming, format_of
 from gateway.streams.source_time import CLOCK_RATE
 
 log = structlog.get_logger(__name__)
@@ -92,7 +94,8 @@ class _Ended(Exception):
 class CameraPull:
     """Pulls ``address`` onto ``bus``. ``on_state`` and the bus are called on the loop that ``start`` was called on.
 
-    ``name`` is for logs and the thread. ``first_epoch``: the bus's frames had lower epochs before.
+    ``name`` is for logs and the thread. ``first_epoch``: the bus's frames had lower epochs before. ``sound``: take the
+    camera's sound too, where there is one.
     """
 
     def __init__(
@@ -108,6 +111,7 @@ class CameraPull:
         clock: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
         first_epoch: int = 0,
+        sound: bool = False,
     ) -> None:
         self._address = address
         self._bus = bus
@@ -118,6 +122,7 @@ class CameraPull:
         self._retry_after_wrong_password = retry_after_wrong_password
         self._clock = clock
         self._chance = chance
+        self._with_sound = sound
         self._epoch = first_epoch - 1
         self._failures = 0
         self._stop = threading.Event()
@@ -218,8 +223,9 @@ class CameraPull:
             raise _Ended("no_video")
         video = container.streams.video[0]
         codec = _codec(getattr(video.codec_context, "name", ""))
+        sound, sound_framing = self._sound_of(container, handover)
         for other in container.streams:
-            if other is not video:
+            if other is not video and other is not sound:
                 other.discard = av.stream.Discard.all
         sdp = nal.nal_units(bytes(video.codec_context.extradata or b""))
         assembler = Assembler(codec, ParameterSets.found_in(codec, sdp))
@@ -227,7 +233,8 @@ class CameraPull:
         rate = (video.time_base or 0) * CLOCK_RATE
         begun = time.monotonic()
         told: StreamDescription | None = None
-        packets = container.demux(video)
+        packets: Iterator[Packet[Any]] = container.demux(video) if sound is None else container.demux(video, sound)
+        picture_at = begun
         while not self._stop.is_set():
             try:
                 packet = next(packets)
@@ -237,6 +244,14 @@ class CameraPull:
                 raise _Ended(why_it_ended(error)) from None
             if not packet.size:
                 continue
+            if sound_framing is not None and packet.stream is not video:
+                if time.monotonic() - picture_at > self._limits.silence:
+                    raise _Ended("stalled")  # a camera that is heard and not seen is as good as silent
+                heard = sound_framing.frame(packet, self._clock(), self._epoch)
+                if heard is not None and told is not None and not handover.put(heard):
+                    return
+                continue
+            picture_at = time.monotonic()
             pts = None if packet.pts is None else round(packet.pts * rate)
             dts = None if packet.dts is None else round(packet.dts * rate)
             for unit in assembler.take(Piece(bytes(packet), pts, dts, self._clock()), packet.is_keyframe):
@@ -249,6 +264,19 @@ class CameraPull:
                     self._tell(handover, PullState("live", self._clock(), stream=told))
             if told is None and time.monotonic() - begun > self._limits.keyframe:
                 raise _Ended("no_keyframe")
+
+    def _sound_of(
+        self, container: InputContainer, handover: Handover
+    ) -> tuple[av.AudioStream, SoundFraming] | tuple[None, None]:
+        """The camera's sound where viewers can play it; the bus is told of its format."""
+        found = [(stream, format_of(stream)) for stream in container.streams.audio] if self._with_sound else []
+        stream, audio = next(((stream, audio) for stream, audio in found if audio is not None), (None, None))
+
+        def told() -> None:
+            self._bus.audio = audio
+
+        handover.call(told)
+        return (None, None) if stream is None or audio is None else (stream, SoundFraming(stream, audio))
 
 
 def _codec(name: str) -> VideoCodec:

@@ -165,6 +165,7 @@ class OwnedCamera:
             name=order.code,
             limits=self._limits(),
             first_epoch=first_epoch,
+            sound=True,
         )
 
     def _pull_says(self, state: PullState) -> None:

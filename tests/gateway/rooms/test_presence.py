@@ -8,7 +8,7 @@ import pytest
 
 from gateway.rooms.keyframe_requests import KeyframeRequests
 from gateway.rooms.presence import Presence
-from gateway.rooms.sound import QUEUE, Sound
+from gateway.streams.sound import QUEUE, Sound
 from gateway.streams.frame import EncodedFrame
 
 

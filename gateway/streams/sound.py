@@ -1,4 +1,7 @@
-"""A member's sound on its way to the others: Opus packets as they came, each listener with a short queue of its own."""
+"""Sound on its way to its listeners: encoded packets as they came, each listener with a short queue of its own.
+
+Apart from the pictures on the bus: what is heard late is of no use, so nothing is kept for those who come later.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ QUEUE = 25
 
 
 class Listening:
-    """One listener; ``next_frame`` is what ``aiortc_seams.send_encoded`` asks for."""
+    """One listener. ``next_frame`` is what ``aiortc_seams.send_encoded`` asks for, where the packets are Opus."""
 
     def __init__(self, sound: Sound) -> None:
         self._sound = sound
@@ -28,15 +31,18 @@ class Listening:
         self._queue.append(frame)
         self._ready.set()
 
-    async def next_frame(self) -> OutgoingFrame | None:
+    async def take(self) -> EncodedFrame | None:
         """The next packet; None once closed."""
         while not self._queue:
             if self._closed:
                 return None
             self._ready.clear()
             await self._ready.wait()
-        frame = self._queue.popleft()
-        return OutgoingFrame([frame.data], frame.pts)
+        return self._queue.popleft()
+
+    async def next_frame(self) -> OutgoingFrame | None:
+        frame = await self.take()
+        return None if frame is None else OutgoingFrame([frame.data], frame.pts)
 
     def close(self) -> None:
         self._closed = True
@@ -46,10 +52,14 @@ class Listening:
 
 
 class Sound:
-    """One member's sound."""
+    """The sound of one source."""
 
     def __init__(self) -> None:
         self._listeners: set[Listening] = set()
+
+    @property
+    def listeners(self) -> int:
+        return len(self._listeners)
 
     def publish(self, frame: EncodedFrame) -> None:
         for listener in self._listeners:
@@ -62,3 +72,8 @@ class Sound:
 
     def leave(self, listener: Listening) -> None:
         self._listeners.discard(listener)
+
+    def close(self) -> None:
+        """The source has ended for good."""
+        for listener in list(self._listeners):
+            listener.close()

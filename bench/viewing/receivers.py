@@ -2,7 +2,8 @@
 
 ``python -m bench.viewing.receivers`` reads one JSON line (``kind``: ``whep`` with ``url`` and ``headers``, or ``janus``
 with ``url``; ``address``; ``viewers``), connects them one after the other, says ``ready``, and to each line ``SECONDS
-TIMES`` answers one JSON line with what came. Their RTP is read from its clear headers and goes no further.
+TIMES`` answers one JSON line with what came. Their RTP is read from its clear headers and goes no further; the time of
+receipt is the kernel's, so that a reader that is late for want of processor does not make the sender late.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import socket
+import struct
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +30,8 @@ from gateway.settings import WebRtcSettings
 from gateway.streams import aiortc_seams as seams
 
 LATE = 0.1
-_READ = aioice.ice.StunProtocol.datagram_received
+_SO_TIMESTAMPNS, _TIMESPEC = 35, struct.Struct("qq")
+_RECEIVE_BUFFER = 4 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -48,24 +51,39 @@ class Receivers:
         self._network = network
         self._peers: list[RTCPeerConnection] = []
         self._received: dict[aioice.ice.Connection, Received] = {}
+        self._sockets: list[socket.socket] = []
 
-        def read(protocol: aioice.ice.StunProtocol, data: Any, address: Any) -> None:
+    def _take_over(self, ice: aioice.ice.Connection) -> None:
+        """Read its sockets in aioice's place: what is no RTP is handed on."""
+        loop = asyncio.get_running_loop()
+        for protocol in ice._protocols:
+            own = protocol.transport.get_extra_info("socket").dup()
+            own.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+            self._sockets.append(own)
+            loop._remove_reader(protocol.transport.get_extra_info("socket").fileno())  # type: ignore[attr-defined]
+            loop.add_reader(own, self._read, own, protocol, self._received[ice])
+
+    def _read(self, own: socket.socket, protocol: aioice.ice.StunProtocol, received: Received) -> None:
+        while True:
+            try:
+                data, ancillary, _, address = own.recvmsg(2048, 64)
+            except BlockingIOError:
+                return
             if 127 < data[0] < 192 and not 191 < data[1] < 224:
-                self._take(protocol.receiver, data)
+                seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
+                self._take(received, data, seconds + nanoseconds * 1e-9)
             else:
-                _READ(protocol, data, address)
+                protocol.datagram_received(data, address)
 
-        aioice.ice.StunProtocol.datagram_received = read  # type: ignore[method-assign, assignment]  # nothing is decrypted
-
-    def _take(self, ice: aioice.ice.Connection, data: bytes) -> None:
-        received = self._received[ice]
+    def _take(self, received: Received, data: bytes, at: float) -> None:
         sequence = int.from_bytes(data[2:4], "big")
         if received.last >= 0:
             received.missing += (sequence - received.last - 1) % 65536
         received.last = sequence
         received.packets += 1
         if data[1] & 0x80:
-            received.pictures.append((int.from_bytes(data[4:8], "big"), time.time()))
+            received.pictures.append((int.from_bytes(data[4:8], "big"), at))
 
     async def whep(self, client: httpx.AsyncClient, url: str) -> None:
         peer = self._new_peer()
@@ -157,6 +175,8 @@ class Receivers:
         await answer()
         async with asyncio.timeout(20):
             await done.wait()
+        for transceiver in peer.getTransceivers():
+            self._take_over(transceiver.receiver.transport.transport._connection)
 
 
 async def main() -> None:

@@ -1,6 +1,6 @@
 """Streams given on over RTSP, to the room worker and to decoders on a wall: every reader with lent credentials.
 
-RTP only over the connection itself (interleaved): no port range, no address to be spoofed. The door listens where it
+RTP goes over the connection itself (interleaved) or as datagrams to the reader's own address. The door listens where it
 is told to; what may be read, by whom and until when is decided by whoever lends.
 """
 
@@ -21,7 +21,7 @@ from gateway.streams.bus import FrameBus
 from gateway.streams.lending import Lending, Loan
 from gateway.streams.packetise import SharedPayloads
 from gateway.streams.rtsp_out_messages import MOST_HEAD
-from gateway.streams.rtsp_out_session import CLOSING, Session, Shared
+from gateway.streams.rtsp_out_session import CLOSING, SESSION_TIMEOUT, Session, Shared
 
 log = structlog.get_logger(__name__)
 
@@ -33,13 +33,15 @@ _SWEEP_EVERY = 0.25
 
 @dataclass(frozen=True, slots=True)
 class RtspLimits:
-    """Seconds until a connection has shown credentials, until it plays, and until one that takes nothing is let go;
-    numbers of connections: all, those without credentials, and readers at a time on one loan (a reader that comes back
-    may find its old self still there)."""
+    """Seconds until a connection has shown credentials, until it plays, until one that takes nothing is let go, and
+    until a reader by datagrams is that says nothing (it is told to speak every ``SESSION_TIMEOUT``). Numbers of
+    connections: all, those without credentials, and readers at a time on one loan (a reader that comes back may find
+    its old self still there)."""
 
     authenticated_within: float = 10.0
     playing_within: float = 30.0
     stalled: float = 10.0
+    silent: float = 1.5 * SESSION_TIMEOUT
     connections: int = 512
     strangers: int = 128
     on_one_loan: int = 4
@@ -144,6 +146,8 @@ class RtspServer:
             for session in list(self._sessions):
                 if session.loan is None and now - session.begun > self._limits.authenticated_within:
                     session.end("not_authenticated")
+                elif session.over_datagrams and now - session.heard > self._limits.silent:
+                    session.end("reader_silent")
                 elif not session.playing and now - session.begun > self._limits.playing_within:
                     session.end("not_playing")
 

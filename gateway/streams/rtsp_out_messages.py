@@ -118,18 +118,3 @@ def answer(
     if body:
         lines += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "", ""]).encode("ascii") + body
-
-
-def interleaved_channels(transport: str) -> tuple[int, int] | None:
-    """The channels for RTP and RTCP of the first offer that is RTP over this connection; None if none is (461)."""
-    for offer in transport.split(","):
-        profile, *parameters = [part.strip() for part in offer.split(";")]
-        if profile.upper() != "RTP/AVP/TCP" or any(part.lower() == "multicast" for part in parameters):
-            continue
-        wanted = [part.partition("=")[2] for part in parameters if part.lower().startswith("interleaved=")]
-        low, dash, high = (wanted or ["0-1"])[0].partition("-")
-        if not dash:
-            high = str(int(low) + 1) if low.isdecimal() and len(low) <= 3 else ""
-        if all(part.isdecimal() and len(part) <= 3 and int(part) <= 255 for part in (low, high)) and low != high:
-            return int(low), int(high)
-    return None

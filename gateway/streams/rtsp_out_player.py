@@ -1,4 +1,4 @@
-"""From a bus to one RTSP reader: frames as RTP over its connection, at the pace at which it takes them.
+"""From a bus to one RTSP reader: pictures and sound as RTP, at the pace at which it takes them.
 
 A reader that is too slow loses whole groups of pictures on the bus; one that takes nothing at all is let go.
 """
@@ -6,46 +6,67 @@ A reader that is too slow loses whole groups of pictures on the bus; one that ta
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from typing import Literal
 
 from gateway.streams.bus import FrameBus
 from gateway.streams.frame import VideoCodec
 from gateway.streams.packetise import SharedPayloads
 from gateway.streams.rtsp_out_rtp import RtpStream
+from gateway.streams.rtsp_out_sdp import sound_payload
+from gateway.streams.rtsp_out_transport import Carrier
 
 QUEUE = 150
 """Frames: six seconds at 25 a second."""
-WRITE_AHEAD = 128 * 1024
-"""Bytes that wait in this process for the socket, beside one frame."""
+AT_ONCE = 32
+"""Packets of a large frame between two looks at whether the reader takes them: 42 KB."""
 REPORT_EVERY = 5.0
 
 WhyEnded = Literal["source_ended", "codec_changed", "reader_stalled"]
 
 
+class Reports:
+    """Sender reports of one track, from its first packet until ``close``."""
+
+    def __init__(self, stream: RtpStream, carrier: Carrier, clock: Callable[[], float]) -> None:
+        self._stream = stream
+        self._carrier = carrier
+        self._clock = clock
+        self._next: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        if self._next is None:
+            self._report()
+
+    def close(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+
+    def _report(self) -> None:
+        self._next = asyncio.get_running_loop().call_later(REPORT_EVERY, self._report)
+        self._carrier.rtcp(self._stream.report(self._clock()))
+
+
 class Player:
-    """``run`` until it ends by itself or is cancelled; or closed; the connection is another's."""
+    """The pictures. ``run`` until it ends by itself or is cancelled; or closed; the carrier is another's."""
 
     def __init__(
         self,
         bus: FrameBus,
         name: str,
         stream: RtpStream,
-        writer: asyncio.StreamWriter,
+        carrier: Carrier,
         shared: SharedPayloads,
         clock: Callable[[], float],
         codec: VideoCodec | None,
-        stalled: float,
     ) -> None:
         self._subscription = bus.subscribe(name, QUEUE)
         self._stream = stream
-        self._writer = writer
+        self._carrier = carrier
         self._shared = shared
-        self._clock = clock
         self._codec: str | None = codec
-        self._stalled = stalled
-        self._next_report: asyncio.TimerHandle | None = None
-        writer.transport.set_write_buffer_limits(high=WRITE_AHEAD)
+        self._reports = Reports(stream, carrier, clock)
 
     @property
     def drops(self) -> int:
@@ -61,35 +82,49 @@ class Player:
                 if frame.codec != self._codec:
                     # The reader was told of another codec: it has to ask again.
                     return "codec_changed"
-                self._writer.write(self._stream.frame(frame, self._shared.of(frame)))
-                if self._next_report is None:
-                    self._report()
-                if not await drained(self._writer, self._stalled):
-                    return "reader_stalled"
+                for packets in _bursts(self._stream.packets(frame, self._shared.of(frame))):
+                    self._carrier.rtp(packets)
+                    self._reports.begin()
+                    if not await self._carrier.ready():
+                        return "reader_stalled"
             return "source_ended"
         finally:
             self.close()
 
     def close(self) -> None:
         self._subscription.close()
-        if self._next_report is not None:
-            self._next_report.cancel()
-
-    def _report(self) -> None:
-        self._next_report = asyncio.get_running_loop().call_later(REPORT_EVERY, self._report)
-        if self._writer.transport.get_write_buffer_size() <= WRITE_AHEAD:
-            self._writer.write(self._stream.report(self._clock()))
+        self._reports.close()
 
 
-async def drained(writer: asyncio.StreamWriter, stalled: float) -> bool:
-    """Wait until the reader has taken most of what was written. False: it took nothing for ``stalled`` seconds."""
-    while True:
-        before = writer.transport.get_write_buffer_size()
+class SoundPlayer:
+    """The sound, if the reader asked for it; the pictures decide when all is over."""
+
+    def __init__(self, bus: FrameBus, stream: RtpStream, carrier: Carrier, clock: Callable[[], float]) -> None:
+        self._listening = bus.sound.listen()
+        self._codec = bus.audio.codec if bus.audio is not None else None
+        self._stream = stream
+        self._carrier = carrier
+        self._reports = Reports(stream, carrier, clock)
+
+    async def run(self) -> None:
         try:
-            async with asyncio.timeout(stalled):
-                await writer.drain()
-        except TimeoutError:
-            if writer.transport.get_write_buffer_size() >= before:
-                return False
-        else:
-            return True
+            while (frame := await self._listening.take()) is not None:
+                if frame.codec != self._codec:
+                    continue
+                self._carrier.rtp(self._stream.packets(frame, [sound_payload(frame)]))
+                self._reports.begin()
+                if not await self._carrier.ready():
+                    return
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        self._listening.close()
+        self._reports.close()
+
+
+def _bursts(packets: list[tuple[bytes, bytes]]) -> Iterator[Sequence[tuple[bytes, bytes]]]:
+    for begin in count(0, AT_ONCE):
+        if begin >= len(packets):
+            return
+        yield packets[begin : begin + AT_ONCE]

@@ -24,10 +24,25 @@ from gateway.streams.lending import Lending, Loan
 from gateway.streams.nal import ParameterSets
 from gateway.streams.packetise import SharedPayloads
 from gateway.streams.rtsp_out_digest import DigestDoor
-from gateway.streams.rtsp_out_messages import BadRequest, Request, answer, interleaved_channels, read_request
-from gateway.streams.rtsp_out_player import Player, drained
-from gateway.streams.rtsp_out_rtp import RtpStream
-from gateway.streams.rtsp_out_sdp import TRACK, describe, parameters_of
+from gateway.streams.rtsp_out_messages import BadRequest, Request, answer, read_request
+from gateway.streams.rtsp_out_player import Player, SoundPlayer
+from gateway.streams.rtsp_out_rtp import VIDEO, RtpStream, TrackFormat
+from gateway.streams.rtsp_out_sdp import (
+    SOUND_PAYLOAD_TYPE,
+    SOUND_TRACK,
+    TRACK,
+    describe,
+    parameters_of,
+    sound_clock_rate,
+)
+from gateway.streams.rtsp_out_transport import (
+    Carrier,
+    Interleaved,
+    OverConnection,
+    OverDatagrams,
+    drained,
+    wanted_transport,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +53,14 @@ MOST_WRONG = 5
 CLOSING = 2.0
 
 Headers = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What a reader has set up: the packets, and the way they go."""
+
+    stream: RtpStream
+    carrier: Carrier
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +86,17 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._digest = DigestDoor(self._password_of, self._loop.time)
         self._task: asyncio.Task[None] | None = None
-        self._playing: asyncio.Task[None] | None = None
+        self._playing: list[asyncio.Task[None]] = []
         self._player: Player | None = None
-        self._stream: RtpStream | None = None
+        self._sound: SoundPlayer | None = None
+        self._tracks: dict[str, Track] = {}
         self._codec: VideoCodec | None = None
         self._id = ""
         self._from_now = False
         self._wrong = 0
         self._why = "connection_ended"
         self._over = False
-        self.begun = self._loop.time()
+        self.begun = self.heard = self._loop.time()
         self.loan: Loan | None = None
 
     @property
@@ -82,6 +106,11 @@ class Session:
     @property
     def set_up(self) -> bool:
         return bool(self._id)
+
+    @property
+    def over_datagrams(self) -> bool:
+        """Only what it says (RTCP, requests) tells that such a reader is still there; ``heard`` is when it did last."""
+        return any(isinstance(track.carrier, OverDatagrams) for track in self._tracks.values())
 
     @property
     def drops(self) -> int:
@@ -101,6 +130,7 @@ class Session:
         self._task = asyncio.current_task()
         try:
             while not self._over and (request := await read_request(self._reader)) is not None:
+                self._is_heard()
                 await self._serve(request)
         except BadRequest as bad:
             self._why = "bad_request"
@@ -114,14 +144,19 @@ class Session:
             await self._close()
 
     async def _close(self) -> None:
-        if self._playing is not None:
-            self._playing.cancel()
-        if self._stream is not None and self._player is not None:
+        for task in self._playing:
+            task.cancel()
+        if self._player is not None:
             self._player.close()
-            self._writer.write(self._stream.goodbye())
+            if self._sound is not None:
+                self._sound.close()
+            for track in self._tracks.values():
+                track.carrier.rtcp(track.stream.goodbye())
             log.info("rtsp_reader_ended", **self._who(), why=self._why, drops=self._player.drops)
         elif self._why != "connection_ended":
             log.info("rtsp_connection_ended", **self._who(), why=self._why)
+        for track in self._tracks.values():
+            track.carrier.close()
         try:
             self._writer.close()
             async with asyncio.timeout(CLOSING):
@@ -152,8 +187,10 @@ class Session:
         if self._id and status == 200:
             headers = [("Session", f"{self._id};timeout={SESSION_TIMEOUT}"), *headers]
         self._writer.write(answer(status, request.sequence, headers, body, "application/sdp"))
-        if self._player is not None and self._playing is None:
-            self._playing = asyncio.create_task(self._play(self._player))
+        if self._player is not None and not self._playing:
+            self._playing = [asyncio.create_task(self._play(self._player))]
+            if self._sound is not None:
+                self._playing.append(asyncio.create_task(self._sound.run()))
         if not await drained(self._writer, self._shared.stalled):
             self._is_over("reader_stalled")
 
@@ -182,7 +219,7 @@ class Session:
             case "DESCRIBE":
                 return await self._describe(request, bus)
             case "SETUP":
-                return self._set_up(request, loan)
+                return await self._set_up(request, bus, loan)
             case "PLAY":
                 return self._begin(request, bus, loan)
             case "GET_PARAMETER":
@@ -207,37 +244,66 @@ class Session:
             return 503, [("Retry-After", str(int(KEYFRAME_WITHIN)))], b""
         self._codec = parameters.codec
         host = str(self._writer.get_extra_info("sockname")[0])
-        body = describe(parameters, secrets.randbits(31), host)
+        body = describe(parameters, secrets.randbits(31), host, bus.audio)
         return 200, [("Content-Base", f"{_without_query(request.uri)}/")], body
 
-    def _set_up(self, request: Request, loan: Loan) -> tuple[int, Headers, bytes]:
+    async def _set_up(self, request: Request, bus: FrameBus, loan: Loan) -> tuple[int, Headers, bytes]:
         if self._player is not None:
             return 455, [], b""
-        channels = interleaved_channels(request.headers.get("transport", ""))
-        if channels is None:
+        wanted = wanted_transport(request.headers.get("transport", ""))
+        if wanted is None:
             return 461, [], b""
+        name = track_of(request.uri)
+        if name == TRACK:
+            track = VIDEO
+        elif bus.audio is not None:
+            track = TrackFormat(
+                SOUND_PAYLOAD_TYPE[bus.audio.codec], sound_clock_rate(bus.audio), marks=bus.audio.codec == "aac"
+            )
+        else:
+            return 404, [], b""
         if not self._id and not self._shared.may_play(loan):
             return 453, [], b""
-        rtp, rtcp = channels
+        carrier: Carrier
+        if isinstance(wanted, Interleaved):
+            carrier = OverConnection(self._writer, wanted, self._shared.stalled)
+        else:
+            own, reader = (str(self._writer.get_extra_info(end)[0]) for end in ("sockname", "peername"))
+            try:
+                carrier = await OverDatagrams.to(own, reader, wanted, self._is_heard)
+            except OSError:
+                return 453, [], b""
+        before = self._tracks.pop(name, None)
+        if before is not None:
+            before.carrier.close()
+        stream = RtpStream(secrets.randbits(32), secrets.randbits(16), secrets.randbits(31), track)
+        self._tracks[name] = Track(stream, carrier)
         self._id = self._id or secrets.token_hex(8)
-        self._stream = RtpStream(secrets.randbits(32), secrets.randbits(16), secrets.randbits(31), rtp, rtcp)
-        source = f"{self._stream.source:08X}"
-        return 200, [("Transport", f"RTP/AVP/TCP;unicast;interleaved={rtp}-{rtcp};ssrc={source}")], b""
+        return 200, [("Transport", f"{carrier.described};ssrc={stream.source:08X}")], b""
 
     def _begin(self, request: Request, bus: FrameBus, loan: Loan) -> tuple[int, Headers, bytes]:
-        if self._stream is None:
+        pictures, sound = self._tracks.get(TRACK), self._tracks.get(SOUND_TRACK)
+        if pictures is None:
             return 455, [], b""
         if self._player is None:
             if self._from_now:
-                self._stream.live_from(self._shared.clock())
+                pictures.stream.live_from(self._shared.clock())
+            clock = self._shared.clock
             self._player = Player(
-                bus, f"rtsp:{loan.reader}", self._stream, self._writer, self._shared.payloads, self._shared.clock,
-                self._codec, self._shared.stalled,
-            )  # fmt: skip
-            log.info("rtsp_reader_began", **self._who())
-        track = f"{_without_query(request.uri).removesuffix(f'/{TRACK}')}/{TRACK}"
-        first = f"seq={self._stream.first_sequence};rtptime={self._stream.first_timestamp}"
-        return 200, [("Range", "npt=now-"), ("RTP-Info", f"url={track};{first}")], b""
+                bus, f"rtsp:{loan.reader}", pictures.stream, pictures.carrier, self._shared.payloads, clock, self._codec
+            )
+            if sound is not None:
+                self._sound = SoundPlayer(bus, sound.stream, sound.carrier, clock)
+            log.info("rtsp_reader_began", **self._who(), datagrams=self.over_datagrams)
+        base = _without_query(request.uri).removesuffix(f"/{TRACK}").removesuffix(f"/{SOUND_TRACK}")
+        told = (
+            f"url={base}/{name};seq={track.stream.first_sequence};rtptime={track.stream.first_timestamp}"
+            for name, track in self._tracks.items()
+        )
+        return 200, [("Range", "npt=now-"), ("RTP-Info", ",".join(told))], b""
+
+    def _is_heard(self) -> None:
+        self.heard = self._loop.time()
 
     async def _play(self, player: Player) -> None:
         try:
@@ -256,7 +322,12 @@ def path_of(uri: str) -> str | None:
         path = urlsplit(uri).path
     except ValueError:
         return None
-    return unquote(path).strip("/").removesuffix(f"/{TRACK}").rstrip("/")
+    return unquote(path).strip("/").removesuffix(f"/{TRACK}").removesuffix(f"/{SOUND_TRACK}").rstrip("/")
+
+
+def track_of(uri: str) -> str:
+    """A reader that names none wants the pictures."""
+    return SOUND_TRACK if _without_query(uri).endswith(f"/{SOUND_TRACK}") else TRACK
 
 
 def _without_query(uri: str) -> str:

@@ -8,8 +8,8 @@ import pytest
 
 from gateway.rooms.keyframe_requests import KeyframeRequests
 from gateway.rooms.presence import Presence
-from gateway.streams.sound import QUEUE, Sound
 from gateway.streams.frame import EncodedFrame
+from gateway.streams.sound import QUEUE, Sound
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ async def test_nobody_without_credentials_learns_which_streams_there_are(door: D
 
 async def test_credentials_open_one_path_only(door: Door) -> None:
     reader = await door.reader()
-    for path in ("cameras/2", "cameras/none", "", f"{PATH}/video/video", f"{PATH}/audio", "%ff%00", "[::"):
+    for path in ("cameras/2", "cameras/none", "", f"{PATH}/video/video", f"{PATH}/sound", "%ff%00", "[::"):
         assert (await reader.ask("DESCRIBE", path)).status == 404
     assert (await reader.ask("DESCRIBE", f"{PATH}/")).status == 200
 

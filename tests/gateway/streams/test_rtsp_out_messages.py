@@ -14,7 +14,6 @@ from gateway.streams.rtsp_out_messages import (
     BadRequest,
     Request,
     answer,
-    interleaved_channels,
     parse_request,
     read_request,
 )
@@ -87,34 +86,6 @@ def test_no_bytes_at_all_break_the_reading(data: bytes) -> None:
         parse_request(data)
     with contextlib.suppress(BadRequest):
         asyncio.run(read(data + b"\r\n\r\n"))
-
-
-@given(st.text(max_size=80))
-def test_no_transport_breaks_the_reading(text: str) -> None:
-    interleaved_channels(text)
-    interleaved_channels("RTP/AVP/TCP;interleaved=" + text)
-
-
-@pytest.mark.parametrize(
-    ("transport", "channels"),
-    [
-        ("RTP/AVP/TCP;unicast;interleaved=0-1", (0, 1)),
-        ("RTP/AVP/TCP;unicast;interleaved=4-5;mode=play", (4, 5)),
-        ("RTP/AVP;unicast;client_port=1-2,rtp/avp/tcp;interleaved=2-3", (2, 3)),
-        ("RTP/AVP/TCP;unicast", (0, 1)),
-        ("RTP/AVP/TCP;interleaved=6", (6, 7)),
-        ("RTP/AVP;unicast;client_port=5000-5001", None),
-        ("RTP/AVP/UDP;unicast;client_port=5000-5001", None),
-        ("RTP/SAVP/TCP;interleaved=0-1", None),
-        ("RTP/AVP/TCP;multicast;interleaved=0-1", None),
-        ("RTP/AVP/TCP;interleaved=255-256", None),
-        ("RTP/AVP/TCP;interleaved=3-3", None),
-        ("RTP/AVP/TCP;interleaved=-1", None),
-        ("", None),
-    ],
-)
-def test_only_rtp_over_the_connection_is_taken(transport: str, channels: tuple[int, int] | None) -> None:
-    assert interleaved_channels(transport) == channels
 
 
 def test_an_answer_is_written_with_its_body() -> None:

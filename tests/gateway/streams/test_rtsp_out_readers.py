@@ -13,7 +13,7 @@ import pytest
 
 from gateway.streams.address import StreamAddress
 from gateway.streams.bus import FrameBus
-from gateway.streams.frame import EncodedFrame
+from gateway.streams.frame import AudioFormat, EncodedFrame
 from gateway.streams.keyframes import decode_keyframe
 from gateway.streams.nal import nal_units
 from gateway.streams.pull import CameraPull, PullLimits, PullState
@@ -126,23 +126,50 @@ async def test_ffprobe_reads_what_it_is(door: Door, path: str, codec: str) -> No
     assert stream["r_frame_rate"] == "25/1"
 
 
-async def test_ffmpeg_decodes_every_picture(door: Door) -> None:
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+async def test_ffmpeg_decodes_every_picture(door: Door, transport: str) -> None:
     url = door.lend("wall").with_credentials()
     pictures = await tool(
-        "ffmpeg", "-v", "error", "-xerror", "-err_detect", "explode", "-rtsp_transport", "tcp", "-i", url,
+        "ffmpeg", "-v", "error", "-xerror", "-err_detect", "explode", "-rtsp_transport", transport, "-i", url,
         "-frames:v", "50", "-vf", "scale=32:18", "-f", "rawvideo", "-pix_fmt", "gray", "-",
     )  # fmt: skip
     assert len(pictures) == 50 * 32 * 18
 
 
-async def test_gstreamer_reads_it_too(door: Door) -> None:
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+async def test_gstreamer_reads_it_too(door: Door, transport: str) -> None:
     """It answers with MD5 to whatever it is asked, and takes the last challenge."""
     address = door.lend("wall")
     await tool(
         "gst-launch-1.0", "-q", "rtspsrc", f"location={address.url}", f"user-id={address.username}",
-        f"user-pw={address.password}", "protocols=tcp", "latency=50", "!", "rtph264depay", "!",
+        f"user-pw={address.password}", f"protocols={transport}", "latency=50", "!", "rtph264depay", "!",
         "video/x-h264,alignment=au", "!", "identity", "eos-after=40", "!", "fakesink", "sync=false",
     )  # fmt: skip
+
+
+async def test_a_reader_hears_the_camera_as_well(door: Door, live: FrameBus) -> None:
+    live.audio = AudioFormat("pcm_alaw", 8000, 1)
+
+    async def hum() -> None:
+        for number in range(10_000):
+            live.publish(EncodedFrame("audio", "pcm_alaw", b"\xd5" * 160, number * 1800, 90_000, time.time(), False))
+            await asyncio.sleep(0.02)
+
+    humming = asyncio.create_task(hum())
+    for transport in ("tcp", "udp"):
+        url = door.lend(f"wall-{transport}").with_credentials()
+        told = await tool(
+            "ffmpeg", "-v", "error", "-rtsp_transport", transport, "-i", url, "-t", "1", "-map", "0:a",
+            "-f", "s16le", "-",
+        )  # fmt: skip
+        assert 8_000 <= len(told) <= 16_800, "most of a second, after the picture's beginning"
+        pictures = await tool(
+            "ffmpeg", "-v", "error", "-rtsp_transport", transport, "-i", url, "-frames:v", "20", "-map", "0:v",
+            "-vf", "scale=32:18", "-f", "rawvideo", "-pix_fmt", "gray", "-",
+        )  # fmt: skip
+        assert len(pictures) == 20 * 32 * 18
+    humming.cancel()
+    assert live.sound.listeners == 0
 
 
 async def test_pictures_that_travel_in_another_order_are_shown_in_theirs(door: Door, live_bframes: FrameBus) -> None:

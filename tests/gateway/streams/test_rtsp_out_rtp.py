@@ -5,24 +5,13 @@ from __future__ import annotations
 from base64 import b64decode
 from dataclasses import replace
 
+import pytest
 from aiortc.rtp import RtcpByePacket, RtcpPacket, RtcpSdesPacket, RtcpSrPacket, RtpPacket
 
-from gateway.streams.frame import EncodedFrame
+from gateway.streams.frame import AudioFormat, EncodedFrame
 from gateway.streams.nal import nal_units
 from gateway.streams.rtsp_out_rtp import NTP_EPOCH, RtpStream, RtpTimeline
 from gateway.streams.rtsp_out_sdp import describe, parameters_of
-
-
-def unframed(data: bytes) -> list[tuple[int, bytes]]:
-    """The packets on a connection, with their channels."""
-    found = []
-    while data:
-        assert data[:1] == b"$"
-        size = int.from_bytes(data[2:4], "big")
-        found.append((data[1], data[4 : 4 + size]))
-        assert len(found[-1][1]) == size
-        data = data[4 + size :]
-    return found
 
 
 def frame(
@@ -32,10 +21,9 @@ def frame(
 
 
 def test_packets_of_a_frame_share_a_time_and_the_last_is_marked() -> None:
-    stream = RtpStream(7, 0xFFFE, 0xFFFFFFFF, 2, 3)
-    first = unframed(stream.frame(frame(5000), [b"a", b"bb", b"ccc"]))
-    assert [channel for channel, _ in first] == [2, 2, 2]
-    packets = [RtpPacket.parse(data) for _, data in first + unframed(stream.frame(frame(8600), [b"d"]))]
+    stream = RtpStream(7, 0xFFFE, 0xFFFFFFFF)
+    made = stream.packets(frame(5000), [b"a", b"bb", b"ccc"]) + stream.packets(frame(8600), [b"d"])
+    packets = [RtpPacket.parse(header + payload) for header, payload in made]
     assert [packet.payload for packet in packets] == [b"a", b"bb", b"ccc", b"d"]
     assert [packet.sequence_number for packet in packets] == [0xFFFE, 0xFFFF, 0, 1]
     assert [packet.marker for packet in packets] == [0, 0, 1, 1]
@@ -44,12 +32,10 @@ def test_packets_of_a_frame_share_a_time_and_the_last_is_marked() -> None:
 
 
 def test_reports_tie_the_times_of_the_stream_to_the_time_of_day() -> None:
-    stream = RtpStream(7, 0, 90_000, 0, 1)
+    stream = RtpStream(7, 0, 90_000)
     assert stream.report(1000.0) == b""
-    stream.frame(frame(0, arrival=1000.0), [b"a" * 10, b"b" * 5])
-    ((channel, data),) = unframed(stream.report(1002.5))
-    report, description = RtcpPacket.parse(data)
-    assert channel == 1
+    stream.packets(frame(0, arrival=1000.0), [b"a" * 10, b"b" * 5])
+    report, description = RtcpPacket.parse(stream.report(1002.5))
     assert isinstance(report, RtcpSrPacket)
     assert isinstance(description, RtcpSdesPacket)
     assert report.sender_info.ntp_timestamp == (NTP_EPOCH + 1002 << 32) + (1 << 31)
@@ -59,9 +45,7 @@ def test_reports_tie_the_times_of_the_stream_to_the_time_of_day() -> None:
 
 
 def test_the_end_is_said() -> None:
-    ((channel, data),) = unframed(RtpStream(7, 0, 0, 0, 1).goodbye())
-    assert channel == 1
-    bye = RtcpPacket.parse(data)[-1]
+    bye = RtcpPacket.parse(RtpStream(7, 0, 0).goodbye())[-1]
     assert isinstance(bye, RtcpByePacket)
     assert bye.sources == [7]
 
@@ -105,6 +89,22 @@ def test_a_reader_is_told_the_parameter_sets(film: list[EncodedFrame]) -> None:
     sps, pps = (b64decode(part) for part in text.split("sprop-parameter-sets=")[1].split("\r\n")[0].split(","))
     assert (sps, pps) == tuple(unit for unit in nal_units(film[0].data) if unit[0] & 0x1F in (7, 8))
     assert f"profile-level-id={sps[1:4].hex().upper()}" in text
+
+
+@pytest.mark.parametrize(
+    ("audio", "media", "mapped"),
+    [
+        (AudioFormat("pcm_alaw", 8000, 1), "m=audio 0 RTP/AVP 8", "a=rtpmap:8 PCMA/8000"),
+        (AudioFormat("pcm_mulaw", 8000, 1), "m=audio 0 RTP/AVP 0", "a=rtpmap:0 PCMU/8000"),
+        (AudioFormat("opus", 48_000, 1), "m=audio 0 RTP/AVP 98", "a=rtpmap:98 opus/48000/2"),
+        (AudioFormat("aac", 16_000, 1, b"\x14\x08"), "m=audio 0 RTP/AVP 97", "a=rtpmap:97 mpeg4-generic/16000/1"),
+    ],
+)
+def test_a_reader_is_told_of_the_sound(film: list[EncodedFrame], audio: AudioFormat, media: str, mapped: str) -> None:
+    text = describe(parameters_of(film[0]), 1, "127.0.0.1", audio).decode()
+    assert f"{media}\r\n{mapped}\r\n" in text
+    assert text.endswith("a=control:audio\r\n")
+    assert ("config=1408" in text) == (audio.codec == "aac")
 
 
 def test_the_same_for_h265(h265_film: list[EncodedFrame]) -> None:

@@ -22,11 +22,13 @@ Topic = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One change, as JSON-ready data. ``platform`` is the owning platform's code: listeners are filtered by scope."""
+    """One change, as JSON-ready data. ``platform`` is the owning platform's code, ``department`` that of the one which
+    an event was dispatched to: listeners are filtered by scope."""
 
     topic: Topic
     platform: str
     data: Mapping[str, Any]
+    department: str | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, model_val
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
+Minutes = Annotated[float, Field(gt=0, le=10_080)]
 
 
 class _Part(BaseModel):
@@ -99,6 +100,20 @@ class WindowSettings(_Part):
     stall_end: Seconds = Field(default=600, description="A stall not seen for so long has ended.")
 
 
+class LimitSettings(_Part):
+    """How long an event may stay in a state, in minutes that run day and night, and when its clock speaks."""
+
+    accept: Minutes = Field(default=15, description="From reported, or verified, to accepted or not.")
+    verify: Minutes = Field(default=30, description="For a look on the spot before it is accepted.")
+    dispatch: Minutes = Field(default=15, description="From accepted, or returned, to dispatched.")
+    sign: Minutes = Field(default=30, description="For the department to sign for it or return it.")
+    check: Minutes = Field(default=30, description="From the feedback to its check, and for the check itself.")
+    warn_share: float = Field(default=0.75, gt=0, lt=1, description="It warns after this part of a limit.")
+    supervise_share: float = Field(
+        default=0.5, gt=0, le=10, description="Overdue by this part of its limit, an event is supervised (督办)."
+    )
+
+
 class InferenceSettings(_Part):
     """The YOLO engine."""
 
@@ -167,6 +182,7 @@ class Settings(BaseSettings):
     cameras: CameraSettings = Field(default_factory=CameraSettings)
     rules: RuleSettings = Field(default_factory=RuleSettings)
     windows: WindowSettings = Field(default_factory=WindowSettings)
+    limits: LimitSettings = Field(default_factory=LimitSettings)
     inference: InferenceSettings = Field(default_factory=InferenceSettings)
     webrtc: WebRtcSettings = Field(default_factory=WebRtcSettings)
     rtsp: RtspSettings = Field(default_factory=RtspSettings)

@@ -39,6 +39,8 @@ class Caller:
         """Whether records of that platform are in this caller's scope."""
         return self.platforms is None or platform in self.platforms
 
-    def visible(self, platform_column: InstrumentedAttribute[str]) -> ColumnElement[Any]:
+    def visible(
+        self, platform_column: InstrumentedAttribute[str] | InstrumentedAttribute[str | None]
+    ) -> ColumnElement[Any]:
         """The condition for a query: ``select(Camera).where(caller.visible(Camera.platform))``."""
         return true() if self.platforms is None else platform_column.in_(sorted(self.platforms))

@@ -14,7 +14,8 @@ from gateway.api.guard import permit
 from gateway.api.services import Doors, Services
 from gateway.events.alert_states import AlertState, Verdict
 from gateway.events.desk import Assessment, DutyDesk
-from gateway.events.shown import AlertShown, shown_alert, shown_alerts
+from gateway.events.shown import AlertShown, EventShown, shown_alert, shown_alerts, shown_events
+from gateway.events.similar import similar_cases
 from gateway.refusals import Refusal
 from gateway.storage.tables.events import AlertRow
 
@@ -25,6 +26,11 @@ AlertId = Annotated[str, Field(max_length=36)]
 
 class AlertList(BaseModel):
     items: list[AlertShown]
+    total: int
+
+
+class SimilarCases(BaseModel):
+    items: list[EventShown]
     total: int
 
 
@@ -103,6 +109,20 @@ async def get_alert(
         if row is None:
             raise Refusal("not_found", "alert_unknown", "没有这条预警。", "There is no such alert.", field="alert_id")
         return await shown_alert(session, row)
+
+
+@router.get("/alerts/{alert_id}/similar")
+async def similar_to_alert(
+    alert_id: str, caller: Annotated[Caller, Depends(permit("alerts.read"))], doors: Doors
+) -> SimilarCases:
+    """Similar cases: events of the same class, within 50 m and 24 h of the alert."""
+    async with doors.db.reading() as session:
+        query = select(AlertRow).where(AlertRow.id == alert_id, caller.visible(AlertRow.platform))
+        row = await session.scalar(query)
+        if row is None:
+            raise Refusal("not_found", "alert_unknown", "没有这条预警。", "There is no such alert.", field="alert_id")
+        items = await shown_events(session, await similar_cases(session, caller, row))
+    return SimilarCases(items=items, total=len(items))
 
 
 @router.post("/alerts/{alert_id}/acknowledge")

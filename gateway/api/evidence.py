@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.responses import FileResponse, Response
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import MutableHeaders
 from starlette.types import Receive, Scope, Send
 
@@ -17,12 +18,13 @@ from gateway.access.grants import Viewed, view
 from gateway.api.guard import GrantCited, permit
 from gateway.api.problems import problem
 from gateway.api.services import Doors
+from gateway.events.event_scope import visible_events
 from gateway.events.intake import evidence_folder
 from gateway.events.recent_views import SeenPart
 from gateway.refusals import Refusal
 from gateway.storage.evidence_files import EvidenceFiles
 from gateway.storage.tables.access import ViewingGrant
-from gateway.storage.tables.events import AlertRow, AlertSightingRow, EvidenceRow
+from gateway.storage.tables.events import AlertRow, AlertSightingRow, EventRow, EvidenceRow
 
 router = APIRouter(tags=["evidence"])
 
@@ -68,14 +70,8 @@ async def get_evidence(
     evidence_id: str, caller: Annotated[Caller, Depends(permit("evidence.view"))], doors: Doors, grant: GrantCited
 ) -> Response:
     """The bytes. A view is in the audit chain before they flow; the parts of a clip played within a minute are one."""
-    query = (
-        select(EvidenceRow, AlertRow.camera_code, AlertRow.platform, AlertRow.event_no)
-        .join(AlertSightingRow, AlertSightingRow.id == EvidenceRow.sighting_id)
-        .join(AlertRow, AlertRow.id == AlertSightingRow.alert_id)
-        .where(EvidenceRow.id == evidence_id, caller.visible(AlertRow.platform))
-    )
     async with doors.db.reading() as session:
-        found = (await session.execute(query)).one_or_none()
+        found = await _whose(session, caller, evidence_id)
     if found is None:
         raise Refusal("not_found", "evidence_unknown", "没有这份证据。", "There is no such evidence.")
     row, camera_code, platform, event_no = found
@@ -95,3 +91,28 @@ async def get_evidence(
         "Cache-Control": "private, no-store",
     }
     return EvidenceResponse(path, row.size, headers, row.media_type)
+
+
+async def _whose(
+    session: AsyncSession, caller: Caller, evidence_id: str
+) -> tuple[EvidenceRow, str, str, str | None] | None:
+    """The evidence with its camera, event and the platform by which the caller sees it: the alert's or event's own,
+    or the department that the event was dispatched to. None where the caller sees neither."""
+    row = await session.get(EvidenceRow, evidence_id)
+    if row is None:
+        return None
+    alert: AlertRow | None = None
+    event_no = row.event_no
+    if event_no is None:
+        sighted = select(AlertRow).join(AlertSightingRow, AlertSightingRow.alert_id == AlertRow.id)
+        alert = await session.scalar(sighted.where(AlertSightingRow.id == row.sighting_id))
+        if alert is None:
+            return None
+        if caller.sees(alert.platform):
+            return row, alert.camera_code, alert.platform, alert.event_no
+        event_no = alert.event_no
+    event = await session.scalar(select(EventRow).where(EventRow.no == event_no, visible_events(caller)))
+    if event is None:
+        return None
+    platform = event.platform if caller.sees(event.platform) else event.department or event.platform
+    return row, alert.camera_code if alert is not None else event.camera_code, platform, event.no

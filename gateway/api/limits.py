@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 
 import structlog
@@ -20,7 +21,16 @@ LARGER_BODIES: Mapping[str, int] = {
     "/api/v1/grids/import": IMPORT_BYTES,
     "/api/v1/cameras/import": IMPORT_BYTES,
 }
+PHOTO_BYTES = 20_000_000
+_PHOTOS = re.compile(r"/api/v1/events/[^/]+/photos")
 ANSWER_SECONDS = 30.0
+
+
+def body_limit(path: str) -> int:
+    """The most bytes that a request to ``path`` may bring."""
+    if _PHOTOS.fullmatch(path) is not None:
+        return PHOTO_BYTES
+    return LARGER_BODIES.get(path, BODY_BYTES)
 
 
 class BodyLimit:
@@ -33,7 +43,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = LARGER_BODIES.get(scope["path"], BODY_BYTES)
+        limit = body_limit(scope["path"])
         length = Headers(scope=scope).get("content-length", "0")
         if not length.isdigit() or int(length) > limit:
             answer = problem(

@@ -15,9 +15,11 @@ from gateway.api.camera_network import CameraNetwork
 from gateway.api.media import CameraMedia, NoCameraMedia
 from gateway.clock import Clock, system_clock
 from gateway.events.announcing import Announcer
+from gateway.events.books import CityBooks
 from gateway.events.cameras import CameraFact, CameraFacts
 from gateway.events.opening import Opening
 from gateway.events.recent_views import RecentViews
+from gateway.events.timers import TimerRules
 from gateway.grid.locator import GridLocator
 from gateway.live import LiveHub
 from gateway.processes.messages import Sample
@@ -72,6 +74,7 @@ class Services:
     grids: GridLocator = field(default_factory=GridLocator)
     sign_in_attempts: Attempts = field(default_factory=_sign_in_attempts)
     sign_in_addresses: Attempts = field(default_factory=_sign_in_addresses)
+    books: CityBooks = field(default_factory=CityBooks)
     cameras: CameraFacts = field(default_factory=NoCameras)
     camera_network: CameraNetwork | None = None
     cameras_changed: Callable[[str], Awaitable[None]] = _no_assignments
@@ -89,7 +92,7 @@ class Services:
 
     @property
     def opening(self) -> Opening:
-        return Opening(drill=self.settings.drill)
+        return Opening(drill=self.settings.drill, books=self.books, timers=TimerRules.of(self.settings.limits))
 
 
 def services_of(request: Request) -> Services:

@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.access.caller import Caller
 from gateway.api.guard import permit
 from gateway.api.services import Doors, Services
+from gateway.events.event_scope import sees_event
 from gateway.live import Listener, Notice, Topic
 from gateway.refusals import Refusal
 from gateway.storage.ids import new_id
@@ -125,7 +126,7 @@ async def _texts(caller: Caller, doors: Services) -> AsyncGenerator[str]:
 
 def shows(caller: Caller, notice: Notice) -> bool:
     """Whether a notice is for this caller: by scope and by what its roles may read."""
-    return caller.sees(notice.platform) and caller.may(NEEDED[notice.topic])
+    return sees_event(caller, notice.platform, notice.department) and caller.may(NEEDED[notice.topic])
 
 
 async def _next(listener: Listener, ping_at: float) -> Notice | None:

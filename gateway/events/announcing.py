@@ -50,9 +50,15 @@ class Changes:
         """Also writes the event to the outbox."""
         await session.refresh(row)
         data = (await shown_event(session, row)).model_dump(mode="json")
-        self.notices.append(Notice(topic, row.platform, data))
+        self.notices.append(Notice(topic, row.platform, data, row.department))
         await outbox.put(
-            session, type_=f"gateway.{topic}", subject=f"events/{row.no}", platform=row.platform, data=data, at=self.at
+            session,
+            type_=f"gateway.{topic}",
+            subject=f"events/{row.no}",
+            platform=row.platform,
+            department=row.department,
+            data=data,
+            at=self.at,
         )
         self.sent_out = True
 

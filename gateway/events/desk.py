@@ -1,4 +1,4 @@
-"""What a person does with alerts and events. Each act is one transaction: state, flow, outbox and audit row together.
+"""What a person does with alerts. Each act is one transaction: state, flow, outbox and audit row together.
 
 A window that has lapsed counts even before the sweep has come by: such an alert is promoted first, then judged.
 """
@@ -6,7 +6,6 @@ A window that has lapsed counts even before the sweep has come by: such an alert
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,14 +14,15 @@ from gateway.access import audit
 from gateway.access.caller import Caller
 from gateway.events.alert_states import ACTION_OF, UNDECIDED, Verdict, deadline, next_state
 from gateway.events.announcing import Announcer, Changes
-from gateway.events.classes import class_of
-from gateway.events.event_states import ENDS, OPEN, due_after, step
-from gateway.events.opening import Opening, add_flow, held_event
-from gateway.events.shown import AlertShown, EventShown, shown_alert, shown_event
+from gateway.events.event_desk import seen_event, stale
+from gateway.events.event_records import add_flow, held_event
+from gateway.events.event_states import ENDS, OPEN
+from gateway.events.opening import Opening
+from gateway.events.shown import AlertShown, shown_alert
 from gateway.events.windows import windows_of
 from gateway.refusals import Refusal
 from gateway.settings import WindowSettings
-from gateway.storage.tables.events import AlertRow, EventFlowRow, EventRow
+from gateway.storage.tables.events import AlertRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Assessment:
 
 
 class DutyDesk:
-    """Acknowledge, assess, act. ``revision`` is the one the caller looked at; None where it does not matter to them."""
+    """Acknowledge and assess. ``revision`` is the one the caller looked at; None where it does not matter to them."""
 
     def __init__(self, announcer: Announcer, opening: Opening, windows: WindowSettings) -> None:
         self._announcer = announcer
@@ -94,33 +94,6 @@ class DutyDesk:
 
         return await self._announcer.commit(work)
 
-    async def act(
-        self, caller: Caller, event_no: str, action: str, *, opinion: str = "", revision: int | None = None
-    ) -> EventShown:
-        """Move an event one step, by the table of its states."""
-
-        async def work(session: AsyncSession, changes: Changes) -> EventShown:
-            event = await _event(session, caller, event_no)
-            way = step(event.state, action, caller.roles, opinion)
-            _same_revision(event, revision)
-            before = event.state
-            event.due_at = due_after(way, changes.at, event.due_at, class_of(event.hazard).limit)
-            if action == "resume" and event.due_at is not None:
-                # The clock stood still while the event was suspended.
-                event.due_at += changes.at - await _suspended_at(session, event)
-            event.state = way.to_state
-            if way.to_state in ENDS:
-                event.open_key, event.closed_at = None, changes.at
-            await session.flush()
-            await add_flow(session, event, before, action, caller.username, opinion.strip(), changes.at)
-            await changes.event(session, event, "event.changed")
-            why = opinion.strip()
-            record = audit.Act(caller.username, f"event.{action}", f"event:{event.no}", event.platform, why=why)
-            await audit.append(session, record, changes.at)
-            return await shown_event(session, event)
-
-        return await self._announcer.commit(work)
-
     async def _reject(self, session: AsyncSession, caller: Caller, alert: AlertRow, changes: Changes) -> None:
         if not alert.reason:
             raise Refusal(
@@ -148,7 +121,7 @@ class DutyDesk:
                 field="merge_into",
             )
         if assessment.into_event is not None:
-            event = await _event(session, caller, assessment.into_event)
+            event = await seen_event(session, caller, assessment.into_event)
             if event.state in ENDS:
                 raise _not_to_be_merged_into()
             await self._opening.link(
@@ -170,15 +143,9 @@ class DutyDesk:
         await changes.alert(session, alert, "alert.changed")
 
 
-def _same_revision(row: AlertRow | EventRow, revision: int | None) -> None:
+def _same_revision(row: AlertRow, revision: int | None) -> None:
     if revision is not None and row.revision != revision:
-        raise Refusal(
-            "conflict",
-            "revision_stale",
-            "记录已被他人修改，请刷新后重试。",
-            "The record was changed meanwhile; fetch it again and retry.",
-            field="revision",
-        )
+        raise stale()
 
 
 async def _alert(session: AsyncSession, caller: Caller, alert_id: str) -> AlertRow:
@@ -187,18 +154,6 @@ async def _alert(session: AsyncSession, caller: Caller, alert_id: str) -> AlertR
     if found is None:
         raise Refusal("not_found", "alert_unknown", "没有这条预警。", "There is no such alert.", field="alert_id")
     return found
-
-
-async def _event(session: AsyncSession, caller: Caller, event_no: str) -> EventRow:
-    found = await held_event(session, event_no)
-    if found is None or not caller.sees(found.platform):
-        raise Refusal("not_found", "event_unknown", "没有这一事件。", "There is no such event.", field="no")
-    return found
-
-
-async def _suspended_at(session: AsyncSession, event: EventRow) -> datetime:
-    query = select(EventFlowRow.at).where(EventFlowRow.event_no == event.no, EventFlowRow.to_state == "suspended")
-    return (await session.scalars(query.order_by(EventFlowRow.seq.desc()).limit(1))).one()
 
 
 async def _audit(

@@ -23,8 +23,9 @@ from gateway.access import audit
 from gateway.events.alert_states import extends
 from gateway.events.announcing import Announcer, Changes
 from gateway.events.cameras import CameraFact, CameraFacts
-from gateway.events.classes import class_of
-from gateway.events.opening import Opening, held_event, open_event, open_key
+from gateway.events.classes import shipped_classes
+from gateway.events.event_records import held_event
+from gateway.events.opening import Opening, open_event, open_key
 from gateway.events.windows import windows_of
 from gateway.processes.messages import (
     AlertEnded,
@@ -83,7 +84,7 @@ class AlertIntake:
         return Done()
 
     async def alert_raised(self, message: AlertRaised) -> AlertStored:
-        class_of(message.hazard)
+        shipped_classes().of_hazard(message.hazard)  # before a file is taken over for it
         snapshot: StoredFile | None = None
         held_up: Refusal | None = None
         try:
@@ -193,7 +194,7 @@ class AlertIntake:
         """A sighting that is new: its alert, or the open one that it extends."""
         now = changes.at
         camera = await self._camera(session, message.code)
-        kind = class_of(message.hazard)
+        kind = (await self._opening.books.current(session)).classes.of_hazard(message.hazard)
         raised_at = _moment(message.raised_at, now)
         key = open_key(message.code, message.zone, message.hazard)
         alert = await session.scalar(select(AlertRow).where(AlertRow.open_key == key).with_for_update())

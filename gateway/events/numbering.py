@@ -1,20 +1,20 @@
 """Event numbers: a pattern that a city configures, filled with platform, date and a serial counted without gaps.
 
-The day is that of Asia/Shanghai, which has kept UTC+8 without summer time since 1991.
+The day is that of the city.
 """
 
 from __future__ import annotations
 
 import re
 import string
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.events.local_time import LOCAL_TIME
 from gateway.storage.tables.events import CounterRow
 
-LOCAL_TIME = timezone(timedelta(hours=8), "Asia/Shanghai")
 DEFAULT_PATTERN = "{platform}-{date}-{serial:05d}"
 _FIELDS = {"platform", "date", "year", "serial"}
 _NUMBER = re.compile(r"[A-Za-z0-9_.\-]{1,64}")  # as a viewing grant may name it

@@ -6,19 +6,24 @@ are there together or not at all. Rows are locked in this order: alert, event, c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access import audit
 from gateway.events.alert_states import AlertAction, next_state
 from gateway.events.announcing import Changes
-from gateway.events.classes import class_of
-from gateway.events.event_states import STATE_LIMITS
-from gateway.events.numbering import LOCAL_TIME, EventNumbering
-from gateway.storage.tables.events import AlertRow, EventFlowRow, EventRow
+from gateway.events.books import CityBooks
+from gateway.events.classes import EventClass
+from gateway.events.event_case import EventCase, reported
+from gateway.events.event_records import add_flow, case_values, held_event
+from gateway.events.local_time import LOCAL_TIME
+from gateway.events.numbering import EventNumbering
+from gateway.events.timers import TimerRules
+from gateway.settings import LimitSettings
+from gateway.storage.tables.events import AlertRow, EventRow
 
 
 def open_key(camera_code: str, zone: str, hazard: str) -> str:
@@ -32,6 +37,12 @@ class Opening:
 
     numbering: EventNumbering = field(default_factory=EventNumbering)
     drill: bool = False
+    books: CityBooks = field(default_factory=CityBooks)
+    timers: TimerRules = field(default_factory=lambda: TimerRules.of(LimitSettings()))
+
+    async def rules(self, session: AsyncSession) -> TimerRules:
+        """The rules of the clocks, with the working days as they are known now."""
+        return replace(self.timers, days=(await self.books.current(session)).days)
 
     async def promote(self, session: AsyncSession, alert: AlertRow, changes: Changes) -> EventRow:
         """Nobody attended to it in time: the system opens the event, or links the alert to the open one."""
@@ -72,6 +83,17 @@ class Opening:
         await changes.alert(session, alert, "alert.changed")
         await changes.event(session, event, "event.changed")
 
+    async def first_case(self, session: AsyncSession, kind: EventClass, seen_at: datetime, now: datetime) -> EventCase:
+        """An event of this class as it stands when it is reported. It keeps its class's limit, whatever comes after."""
+        case = EventCase(
+            state="reported",
+            seen_at=seen_at,
+            limit_clock=kind.limit.clock,
+            limit_amount=kind.limit.amount,
+            same_slot=kind.same_slot,
+        )
+        return reported(case, now, await self.rules(session))
+
     async def _open(
         self,
         session: AsyncSession,
@@ -83,13 +105,13 @@ class Opening:
         opinion: str,
     ) -> EventRow:
         alert.state = next_state(alert.state, action)
-        kind = class_of(alert.hazard)
+        kind = (await self.books.current(session)).classes.of_hazard(alert.hazard)
         now = changes.at
+        case = await self.first_case(session, kind, alert.hazard_from, now)
         event = EventRow(
             platform=alert.platform,
             no=await self.numbering.next(session, alert.platform, now),
             open_key=open_key(alert.camera_code, alert.zone, alert.hazard),
-            state="reported",
             hazard=alert.hazard,
             class_code=kind.code,
             class_name=kind.name,
@@ -104,9 +126,9 @@ class Opening:
             lat=alert.lat,
             address=alert.address,
             reported_at=now,
-            due_at=now + STATE_LIMITS["reported"],
             description=_description(alert, kind.name, kind.advice),
             drill=self.drill,
+            **case_values(case),
         )
         session.add(event)
         await session.flush()
@@ -127,39 +149,6 @@ async def open_event(session: AsyncSession, alert: AlertRow) -> EventRow | None:
     """The open event of the alert's camera, zone and hazard, held until the transaction ends."""
     key = open_key(alert.camera_code, alert.zone, alert.hazard)
     return await session.scalar(select(EventRow).where(EventRow.open_key == key).with_for_update())
-
-
-async def held_event(session: AsyncSession, no: str) -> EventRow | None:
-    """The event of this number, held until the transaction ends."""
-    query = select(EventRow).where(EventRow.no == no).with_for_update()
-    return await session.scalar(query.execution_options(populate_existing=True))
-
-
-async def add_flow(
-    session: AsyncSession,
-    event: EventRow,
-    from_state: str | None,
-    action: str,
-    operator: str,
-    opinion: str,
-    at: datetime,
-) -> None:
-    """Append a step that has led to the event's present state. The event's row must be held, or new."""
-    last = select(func.coalesce(func.max(EventFlowRow.seq), 0)).where(EventFlowRow.event_no == event.no)
-    session.add(
-        EventFlowRow(
-            platform=event.platform,
-            event_no=event.no,
-            seq=(await session.execute(last)).scalar_one() + 1,
-            at=at,
-            from_state=from_state,
-            to_state=event.state,
-            action=action,
-            operator=operator,
-            opinion=opinion,
-        )
-    )
-    await session.flush()
 
 
 def _description(alert: AlertRow, name: str, advice: str) -> str:

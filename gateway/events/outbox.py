@@ -19,9 +19,17 @@ EVENT_TYPES = ("gateway.event.opened", "gateway.event.changed")
 
 
 async def put(
-    session: AsyncSession, *, type_: str, subject: str, platform: str, data: dict[str, Any], at: datetime
+    session: AsyncSession,
+    *,
+    type_: str,
+    subject: str,
+    platform: str,
+    department: str | None,
+    data: dict[str, Any],
+    at: datetime,
 ) -> str:
-    """Write a message, to each enabled receiver of its type whose platform sees ``platform``; returns its id."""
+    """Write a message, to each enabled receiver of its type whose platform sees ``platform`` or ``department``;
+    returns its id."""
     message = OutboxRow(id=new_id(), platform=platform, at=at, type=type_, subject=subject, data=data)
     session.add(message)
     await session.flush()
@@ -30,7 +38,7 @@ async def put(
         if receiver.types and type_ not in receiver.types:
             continue
         scope = await visible_platforms(session, receiver.platform)
-        if scope is None or platform in scope:
+        if scope is None or platform in scope or department in scope:
             session.add(WebhookDeliveryRow(webhook_id=receiver.id, outbox_id=message.id, created_at=at, next_at=at))
     await session.flush()
     return message.id

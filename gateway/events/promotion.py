@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.clock import Clock
 from gateway.events.alert_states import UNDECIDED
 from gateway.events.announcing import Announcer, Changes
-from gateway.events.classes import BY_HAZARD
+from gateway.events.classes import HAZARDS
 from gateway.events.opening import Opening
 from gateway.events.windows import windows_of
 from gateway.refusals import Refusal
@@ -123,7 +123,7 @@ class Promotion:
 
     def _silent(self, now: datetime) -> Select[str]:
         conditions = []
-        for hazard in BY_HAZARD:
+        for hazard in HAZARDS:
             silence = windows_of(self._windows, hazard).silence
             if now - self._since > silence:
                 conditions.append(and_(AlertRow.hazard == hazard, AlertRow.last_seen_at <= now - silence))

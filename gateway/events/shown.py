@@ -18,18 +18,20 @@ from gateway.storage.tables.events import AlertRow, AlertSightingRow, EventFlowR
 
 
 class EvidenceShown(BaseModel):
-    """An evidence file; its bytes are at ``/api/v1/evidence/{id}``. ``partial``: cut short, with its true bounds."""
+    """An evidence file; its bytes are at ``/api/v1/evidence/{id}``. ``partial``: cut short, with its true bounds.
+    ``added_by``: the person who added it to the event."""
 
     model_config = ConfigDict(from_attributes=True)
 
     id: str
-    kind: str = Field(description="snapshot or clip")
+    kind: str = Field(description="snapshot, clip, before_photo or after_photo")
     media_type: str
     starts_at: datetime
     ends_at: datetime
     partial: bool
     sha256: str
     size: int
+    added_by: str | None = None
 
 
 class AlertShown(BaseModel):
@@ -83,7 +85,8 @@ class FlowShown(BaseModel):
 
 
 class EventShown(BaseModel):
-    """A grid event. ``level`` 1 特别重大 … 4 一般; ``due_at`` ends the clock of its present state."""
+    """A grid event. ``level`` 1 特别重大 … 4 一般; ``due_at`` ends the clock of its present state, whose ``stage`` is
+    running, warned, overdue or supervised, or empty while none runs. ``handle_due_at``: the deadline of the class."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -105,7 +108,28 @@ class EventShown(BaseModel):
     lat: float | None
     address: str
     reported_at: datetime
+    source: str
+    reported_by: str
+    seen_at: datetime
+    department: str | None
+    assignee: str | None
+    clock: str
     due_at: datetime | None
+    stage: str
+    overdue_at: datetime | None
+    handle_due_at: datetime | None
+    handled_at: datetime | None
+    handled_late: bool
+    suspension_asked: bool
+    extension_until: datetime | None
+    extensions: int
+    reworks: int
+    urges: int
+    urgent: bool
+    supervised: bool
+    appeal: str
+    duplicate_of: str | None
+    duplicates: list[str] = []
     closed_at: datetime | None
     description: str
     alert_ids: list[str] = []
@@ -137,6 +161,16 @@ async def shown_events(session: AsyncSession, rows: Sequence[EventRow]) -> list[
     for no, alert_id in await session.execute(linked.order_by(AlertRow.raised_at, AlertRow.id)):
         alerts[no or ""].append(alert_id)
     evidence = await _evidence_of(session, [alert_id for ids in alerts.values() for alert_id in ids])
+    added: defaultdict[str, list[EvidenceShown]] = defaultdict(list)
+    photos = (
+        select(EvidenceRow).where(EvidenceRow.event_no.in_(numbers)).order_by(EvidenceRow.stored_at, EvidenceRow.id)
+    )
+    for photo in await session.scalars(photos):
+        added[photo.event_no or ""].append(EvidenceShown.model_validate(photo))
+    duplicates: defaultdict[str, list[str]] = defaultdict(list)
+    merged = select(EventRow.duplicate_of, EventRow.no).where(EventRow.duplicate_of.in_(numbers)).order_by(EventRow.no)
+    for original, no in await session.execute(merged):
+        duplicates[original or ""].append(no)
     flow: defaultdict[str, list[FlowShown]] = defaultdict(list)
     steps = select(EventFlowRow).where(EventFlowRow.event_no.in_(numbers)).order_by(EventFlowRow.seq)
     for step in await session.scalars(steps):
@@ -145,7 +179,8 @@ async def shown_events(session: AsyncSession, rows: Sequence[EventRow]) -> list[
         EventShown.model_validate(row).model_copy(
             update={
                 "alert_ids": alerts[row.no],
-                "evidence": _joined(alerts[row.no], evidence),
+                "evidence": _joined(alerts[row.no], evidence) + added[row.no],
+                "duplicates": duplicates[row.no],
                 "flow": flow[row.no],
             }
         )

@@ -35,16 +35,30 @@ describe('an alert', () => {
 })
 
 describe('an event', () => {
+  const plain = { extension_until: null, suspension_asked: false, appeal: '', overdue_at: null, reworks: 0 }
   const offered = (state: string, ...roles: string[]): string[] =>
-    stepsOf({ state } as GridEvent, roles).map((one) => one.action)
+    stepsOf({ ...plain, state } as GridEvent, roles).map((one) => one.action)
 
   it('offers each role its own steps', () => {
-    expect(offered('reported', 'duty_officer')).toEqual(['accept', 'verify', 'not_accept', 'cancel'])
-    expect(offered('accepted', 'dispatcher')).toEqual(['dispatch'])
-    expect(offered('dispatched', 'department')).toEqual(['sign', 'return'])
-    expect(offered('handling', 'duty_leader')).toEqual(['suspend', 'force_close'])
-    expect(offered('checking', 'checker')).toEqual(['close', 'rework'])
-    expect(offered('reported', 'commander')).toEqual([])
+    expect(offered('reported', 'duty_officer')).toEqual([
+      ...['accept', 'verify', 'urge', 'mark_urgent', 'note', 'merge_duplicate', 'not_accept', 'cancel'],
+    ])
+    expect(offered('accepted', 'dispatcher')).toEqual(['dispatch', 'urge', 'note'])
+    expect(offered('dispatched', 'department')).toEqual(['sign', 'return', 'note'])
+    expect(offered('handling', 'duty_leader')).toEqual([
+      ...['suspend', 'urge', 'supervise', 'mark_urgent', 'note', 'force_close'],
+    ])
+    expect(offered('checking', 'checker')).toEqual(['close', 'rework', 'note'])
+    expect(offered('reported', 'commander')).toEqual(['note'])
+  })
+
+  it('offers a decision only on what was asked for', () => {
+    const asked = { ...plain, state: 'handling', extension_until: '2030-01-01T00:00:00Z', suspension_asked: true }
+    const steps = stepsOf(asked as unknown as GridEvent, ['duty_leader', 'department']).map((one) => one.action)
+    expect(steps).toContain('extend')
+    expect(steps).toContain('refuse_suspension')
+    expect(steps).not.toContain('ask_extension')
+    expect(offered('handling', 'duty_leader')).not.toContain('extend')
   })
 
   it('offers nothing once it has ended', () => {
@@ -54,7 +68,7 @@ describe('an event', () => {
 
   it('says which steps need a reason', () => {
     const needing = stepsOf({ state: 'reported' } as GridEvent, ['duty_officer']).filter((one) => one.needsReason)
-    expect(needing.map((one) => one.action)).toEqual(['not_accept', 'cancel'])
+    expect(needing.map((one) => one.action)).toEqual(['note', 'not_accept', 'cancel'])
   })
 })
 

@@ -18,12 +18,14 @@ from gateway.storage.tables.base import Base, RecordMixin
 
 
 class EventRow(RecordMixin, Base):
-    """A grid event (事件). ``due_at`` ends the clock of its present state."""
+    """A grid event (事件). ``department`` is the platform it was dispatched to. What stands from ``seen_at`` to
+    ``closed_at`` is owned by ``gateway.events.event_case`` and explained there."""
 
     __tablename__ = "events"
     __table_args__ = (
         Index("ix_events_state_reported_at", "state", "reported_at"),
         Index("ix_events_platform_reported_at", "platform", "reported_at"),
+        Index("ix_events_department_reported_at", "department", "reported_at"),
     )
 
     no: Mapped[str] = mapped_column(String(64), unique=True)
@@ -43,7 +45,35 @@ class EventRow(RecordMixin, Base):
     lat: Mapped[float | None] = mapped_column(Float)
     address: Mapped[str] = mapped_column(String(200), default="")
     reported_at: Mapped[datetime] = mapped_column(index=True)
+    source: Mapped[str] = mapped_column(String(16), default="camera")
+    reported_by: Mapped[str] = mapped_column(String(64), default="system")
+    seen_at: Mapped[datetime]
+    limit_clock: Mapped[str] = mapped_column(String(16), default="urgent_hour")
+    limit_amount: Mapped[float] = mapped_column(Float, default=2.0)
+    same_slot: Mapped[bool] = mapped_column(default=False)
+    department: Mapped[str | None] = mapped_column(String(32))
+    assignee: Mapped[str | None] = mapped_column(String(64))
+    clock: Mapped[str] = mapped_column(String(16), default="urgent_hour")
+    due_from: Mapped[datetime | None]
     due_at: Mapped[datetime | None] = mapped_column(index=True)
+    stage: Mapped[str] = mapped_column(String(16), default="")
+    timer_at: Mapped[datetime | None] = mapped_column(index=True)
+    clock_left: Mapped[float | None] = mapped_column(Float)
+    overdue_at: Mapped[datetime | None]
+    handle_due_at: Mapped[datetime | None]
+    handling_since: Mapped[datetime | None]
+    handled_at: Mapped[datetime | None]
+    handled_late: Mapped[bool] = mapped_column(default=False)
+    fed_back_by: Mapped[str | None] = mapped_column(String(64))
+    suspension_asked: Mapped[bool] = mapped_column(default=False)
+    extension_until: Mapped[datetime | None]
+    extensions: Mapped[int] = mapped_column(default=0)
+    reworks: Mapped[int] = mapped_column(default=0)
+    urges: Mapped[int] = mapped_column(default=0)
+    urgent: Mapped[bool] = mapped_column(default=False)
+    supervised: Mapped[bool] = mapped_column(default=False)
+    appeal: Mapped[str] = mapped_column(String(16), default="")
+    duplicate_of: Mapped[str | None] = mapped_column(String(64), index=True)
     closed_at: Mapped[datetime | None]
     description: Mapped[str] = mapped_column(Text)
     drill: Mapped[bool] = mapped_column(default=False)
@@ -124,11 +154,14 @@ class AlertSightingRow(Base):
 
 class EvidenceRow(RecordMixin, Base):
     """An evidence file. ``sighting_id`` is the id its alert was raised under, which may be stored after it; so there
-    is no foreign key, and whose evidence it is gets decided when it is read."""
+    is no foreign key, and whose evidence it is gets decided when it is read. What a person added has the number of
+    its event instead, and who it was."""
 
     __tablename__ = "evidence"
 
-    sighting_id: Mapped[str] = mapped_column(String(36), index=True)
+    sighting_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    event_no: Mapped[str | None] = mapped_column(String(64), index=True)
+    added_by: Mapped[str | None] = mapped_column(String(64))
     kind: Mapped[str] = mapped_column(String(16))
     media_type: Mapped[str] = mapped_column(String(64))
     path: Mapped[str] = mapped_column(String(200))

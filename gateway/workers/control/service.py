@@ -17,10 +17,13 @@ from gateway.api.services import Services
 from gateway.clock import Clock, system_clock
 from gateway.events import webhooks
 from gateway.events.announcing import Announcer
+from gateway.events.books import CityBooks
 from gateway.events.deliveries import WebhookSender
 from gateway.events.intake import AlertIntake, evidence_folder
 from gateway.events.opening import Opening
 from gateway.events.promotion import Promotion
+from gateway.events.timekeeping import Timekeeping
+from gateway.events.timers import TimerRules
 from gateway.grid.platforms import ensure_hub
 from gateway.live import LiveHub
 from gateway.processes.messages import Message, Sample
@@ -125,13 +128,15 @@ class ControlProcess:
         live = LiveHub()
         sender = WebhookSender(db, vault, clock)
         announcer = Announcer(db, live, clock, sender.wake)
-        opening = Opening(drill=settings.drill)
+        books = CityBooks()
+        opening = Opening(drill=settings.drill, books=books, timers=TimerRules.of(settings.limits))
         cameras = CameraRecords(db, vault, settings.rules)
         await cameras.begin_again(clock())
         journals = journals_folder(settings.data_folder)
         files = EvidenceFiles(evidence_folder(settings), (journals,))
         intake = AlertIntake(files, cameras, settings, announcer, opening)
         promotion = Promotion(db, announcer, opening, settings.windows, clock)
+        timekeeping = Timekeeping(db, announcer, opening, clock)
 
         worker_settings = settings.for_workers()
         socket_path = worker_settings.run_folder / CONTROL_SOCKET
@@ -180,6 +185,7 @@ class ControlProcess:
                 vault=vault,
                 clock=clock,
                 live=live,
+                books=books,
                 cameras=cameras,
                 camera_network=network,
                 media=media,
@@ -198,6 +204,7 @@ class ControlProcess:
         # Promotion and outbox live until the workers have ended: their last words may open an event.
         stack.push_async_callback(control._stop_tasks)
         control._start(promotion.run(), "promotion")
+        control._start(timekeeping.run(), "timekeeping")
         control._start(sender.run(), "outbox")
         supervisor.start()
         stack.push_async_callback(supervisor.stop)

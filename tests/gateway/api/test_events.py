@@ -70,25 +70,6 @@ async def test_events_are_listed_newest_first_and_filtered(
     assert (await client.get("/api/v1/events", params={"overdue": "true"})).json()["total"] == 1
 
 
-async def test_four_roles_take_an_event_from_the_report_to_its_close(
-    client_as: ClientAs, raise_alert: RaiseAlert
-) -> None:
-    officer, dispatcher = await client_as("duty_officer"), await client_as("dispatcher")
-    department, checker = await client_as("department"), await client_as("checker")
-    event = await _event(officer, await raise_alert("fire"))
-    way = ((officer, "accept"), (dispatcher, "dispatch"), (department, "sign"), (department, "handle"),
-           (department, "feedback"), (checker, "check"), (checker, "close"))  # fmt: skip
-    for client, action in way:
-        body = {"revision": event["revision"], "opinion": "已办"}
-        answer = await client.post(f"/api/v1/events/{event['no']}/actions/{action}", json=body)
-        assert answer.status_code == 200, answer.text
-        event = answer.json()
-    assert event["state"] == "closed"
-    flow = event["flow"]
-    assert isinstance(flow, list)
-    assert [step["action"] for step in flow] == ["report", *(action for _, action in way)]
-
-
 async def test_a_step_needs_the_revision_that_was_looked_at(client_as: ClientAs, raise_alert: RaiseAlert) -> None:
     officer, dispatcher = await client_as("duty_officer"), await client_as("dispatcher")
     event = await _event(officer, await raise_alert("fire"))

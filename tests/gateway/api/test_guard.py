@@ -26,7 +26,7 @@ OPEN = {
 }
 SAFE = {"GET", "HEAD", "OPTIONS"}
 FOR_EVERY_ROLE = {("GET", "/api/v1/session"), ("DELETE", "/api/v1/session"), ("GET", "/api/v1/platforms"),
-                  ("GET", "/api/v1/grids")}  # fmt: skip
+                  ("GET", "/api/v1/grids"), ("GET", "/api/v1/code-tables")}  # fmt: skip
 
 
 def _documented(app: FastAPI) -> set[tuple[str, str]]:

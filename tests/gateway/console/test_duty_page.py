@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import cv2
 import httpx
+import numpy as np
 import pytest
 from playwright.async_api import Page, expect
 
@@ -154,3 +156,27 @@ async def test_without_the_stream_a_stale_step_is_refused_and_the_event_shown_as
     await page.get_by_test_id("event-submit").click()
     await expect(page.get_by_test_id("event-detail").get_by_test_id("problem")).to_contain_text("核实中")
     await expect(page.get_by_test_id("event-state")).to_have_text("核实中")
+
+
+async def test_a_department_is_chosen_and_feeds_back_with_its_photograph(
+    page: Page, user_with: UserWith, raise_alert: RaiseAlert, tmp_path: Path
+) -> None:
+    await raise_alert("fire")
+    await sign_in(page, await user_with("duty_leader", "dispatcher", "department"))
+    await page.get_by_test_id("event-row").click()
+    await page.keyboard.press("Escape")
+    for action, state in (("accept", "已受理"), ("dispatch", "待签收"), ("sign", "已签收"), ("handle", "处置中")):
+        await page.get_by_test_id(f"event-action-{action}").click()
+        if action == "dispatch":
+            await page.get_by_test_id("step-department").click()
+            await page.get_by_text("枢纽平台（hub）").click()
+        await page.get_by_test_id("event-submit").click()
+        await expect(page.get_by_test_id("event-state")).to_have_text(state)
+    await page.get_by_test_id("event-action-feedback").click()
+    await page.get_by_test_id("event-submit").click()
+    await expect(page.get_by_test_id("event-detail").get_by_test_id("problem")).to_contain_text("处置后照片")
+    photo = tmp_path / "after.jpg"
+    assert cv2.imwrite(str(photo), np.full((240, 320, 3), (60, 140, 60), np.uint8))
+    await page.get_by_test_id("step-photo").set_input_files(photo)
+    await page.get_by_test_id("event-submit").click()
+    await expect(page.get_by_test_id("event-state")).to_have_text("待核查")

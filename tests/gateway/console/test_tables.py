@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.access.permissions import PERMISSIONS
 from gateway.events import alert_states, event_states
-from gateway.events.classes import BY_HAZARD
+from gateway.events.classes import shipped_classes
 
 SOURCES = Path(__file__).resolve().parents[3] / "gateway/console/src"
 
@@ -60,4 +60,4 @@ def test_states_steps_and_hazards_have_the_names_of_the_service() -> None:
     assert {way.action: steps[way.action] for way in event_states.TRANSITIONS.values()} == {
         way.action: way.zh for way in event_states.TRANSITIONS.values()
     }
-    assert _names("hazard", "hazard") == {hazard: known.name for hazard, known in BY_HAZARD.items()}
+    assert _names("hazard", "hazard") == {hazard: known.name for hazard, known in shipped_classes().by_hazard.items()}

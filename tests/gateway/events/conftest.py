@@ -22,10 +22,12 @@ from gateway.access.caller import Caller
 from gateway.events.announcing import Announcer
 from gateway.events.cameras import CameraFact
 from gateway.events.desk import DutyDesk
+from gateway.events.event_desk import EventDesk, Photo
 from gateway.events.intake import AlertIntake, evidence_folder
 from gateway.events.opening import Opening
 from gateway.events.promotion import Promotion
 from gateway.events.shown import AlertShown, EventShown, shown_alert, shown_event
+from gateway.events.timekeeping import Timekeeping
 from gateway.live import Listener, LiveHub, Notice
 from gateway.processes.messages import AlertRaised, EvidenceReady
 from gateway.settings import Settings
@@ -70,6 +72,8 @@ class EventsRoom:
         self.intake = AlertIntake(files, OneStreet(), self.settings, self.announcer, self.opening)
         self.promotion = self.another_promotion()
         self.desk = DutyDesk(self.announcer, self.opening, self.settings.windows)
+        self.events = EventDesk(self.announcer, self.opening)
+        self.timekeeping = Timekeeping(self.db, self.announcer, self.opening, self.clock)
 
     def another_promotion(self) -> Promotion:
         return Promotion(self.db, self.announcer, self.opening, self.settings.windows, self.clock)
@@ -104,6 +108,15 @@ class EventsRoom:
         content = b"\x00\x00\x00\x18ftypisom clip of " + alert_id.encode()
         path, sha256 = self.picture(f"{next(self.numbers)}.mp4", content)
         return EvidenceReady(new_id(), alert_id, "clip", path, sha256, len(content), now - 20, now, partial)
+
+    async def add_photo(self, caller: Caller, no: str, kind: str = "after_photo") -> EventShown:
+        """A photograph of the event, kept as a file and added."""
+        photo_id = new_id()
+        content = photo_id.encode()
+        files = EvidenceFiles(evidence_folder(self.settings), ())
+        file = await files.write(content, photo_id, ".jpg")
+        sha256 = hashlib.sha256(content).hexdigest()
+        return await self.events.add_photo(caller, no, Photo(photo_id, kind, "image/jpeg", sha256, file))
 
     async def shown(self, alert_id: str) -> AlertShown:
         async with self.db.reading() as session:

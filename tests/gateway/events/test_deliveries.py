@@ -207,16 +207,14 @@ async def test_a_receiver_that_hangs_slows_no_other(outside: Outside, receiver: 
     slow, quick = await receiver(hang), await receiver()
     slow_id, _ = await outside.add(slow.url)
     quick_id, _ = await outside.add(quick.url)
-    async with outside.sending(try_seconds=1.0):
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+    async with outside.sending(try_seconds=4.0):
         for zone in ("a", "b", "c"):
             await outside.room.raise_alert("fire", zone=zone)
             await asyncio.sleep(0.05)
         async with asyncio.timeout(10):
             while len(quick.got) < 3:
                 await asyncio.sleep(0.01)
-        assert loop.time() - began < 1.0
+        assert all(row.attempts == 0 for row in await outside.deliveries(slow_id))
         row = await outside.until(slow_id, lambda row: row.attempts == 1)
         assert (row.state, row.last_error) == ("pending", "timeout")
         release.set()

@@ -13,10 +13,11 @@ from sqlalchemy import select
 from gateway.access import audit
 from gateway.access.caller import Caller
 from gateway.events.desk import Assessment
-from gateway.processes.messages import AlertEnded, AlertSeen
+from gateway.events.event_desk import StepAsked
+from gateway.processes.messages import AlertSeen
 from gateway.refusals import Refusal
 from gateway.storage.tables.access import AuditRow
-from gateway.storage.tables.events import AlertRow, EventFlowRow, EventRow, OutboxRow
+from gateway.storage.tables.events import AlertRow, EventRow
 
 if TYPE_CHECKING:
     from tests.gateway.events.conftest import EventsRoom
@@ -122,7 +123,7 @@ async def test_a_rejected_fire_that_is_raised_anew_is_an_alert_of_its_own(room: 
     first = await room.raise_alert("fire")
     await room.desk.assess(person("duty_officer"), first, Assessment("false_positive", "夕阳反光"))
     event_no = (await room.shown(first)).event_no
-    await room.desk.act(person("duty_officer"), event_no or "", "not_accept", opinion="误报")
+    await room.events.act(person("duty_officer"), event_no or "", "not_accept", StepAsked("误报"))
     second = await room.raise_alert("fire")
     alert = await room.shown(second)
     assert alert.state == "auto_promoted"
@@ -166,62 +167,6 @@ async def test_an_alert_is_merged_into_nothing_that_would_let_it_die(room: Event
     with pytest.raises(Refusal, match="merge_target_missing"):
         await room.desk.assess(officer, first, Assessment("merged"))
     assert (await room.shown(first)).state == "detected"
-
-
-async def test_an_event_goes_the_whole_way_with_a_row_for_each_step(room: EventsRoom, person: Person) -> None:
-    alert_id = await room.raise_alert("fire")
-    await room.intake.handle(AlertEnded(alert_id, room.clock().timestamp()))
-    no = (await room.shown(alert_id)).event_no or ""
-    way = [
-        ("duty_officer", "verify", ""), ("grid_member", "verified", "属实"), ("duty_officer", "accept", ""),
-        ("dispatcher", "dispatch", ""), ("department", "return", "不属本部门"), ("dispatcher", "dispatch", "改派"),
-        ("department", "sign", ""), ("department", "handle", ""), ("duty_leader", "suspend", "等待配件"),
-        ("duty_leader", "resume", ""), ("department", "feedback", "已扑灭"), ("checker", "check", ""),
-        ("checker", "rework", "仍有烟"), ("department", "handle", ""), ("grid_member", "feedback", "已清理"),
-        ("checker", "check", ""), ("checker", "close", "现场已恢复"),
-    ]  # fmt: skip
-    for role, action, opinion in way:
-        revision = (await room.event(no)).revision
-        await room.desk.act(person(role), no, action, opinion=opinion, revision=revision)
-        room.clock.advance(minutes=1)
-    event = await room.event(no)
-    assert event.state == "closed"
-    assert event.due_at is None
-    assert event.closed_at is not None
-    assert [step.action for step in event.flow] == ["report", *(action for _, action, _ in way)]
-    assert all(before.to_state == after.from_state for before, after in zip(event.flow, event.flow[1:], strict=False))
-    assert len(await _audited(room)) == len(way) + 1
-    # A closed event makes room for the next one of the same place.
-    later = await room.raise_alert("fire")
-    assert (await room.shown(later)).event_no != no
-
-
-async def test_the_clock_stands_still_while_an_event_is_suspended(room: EventsRoom, person: Person) -> None:
-    no = (await room.shown(await room.raise_alert("fire"))).event_no or ""
-    for role, action in (("duty_officer", "accept"), ("dispatcher", "dispatch"), ("department", "sign")):
-        await room.desk.act(person(role), no, action)
-    due = (await room.desk.act(person("department"), no, "handle")).due_at
-    await room.desk.act(person("duty_leader"), no, "suspend", opinion="等待配件")
-    room.clock.advance(hours=3)
-    resumed = await room.desk.act(person("duty_leader"), no, "resume")
-    assert due is not None
-    assert resumed.due_at == due + timedelta(hours=3)
-
-
-async def test_a_refused_step_leaves_no_trace(room: EventsRoom, person: Person) -> None:
-    no = (await room.shown(await room.raise_alert("fire"))).event_no or ""
-    before = await room.event(no)
-    for caller, action, revision, reason in (
-        (person("dispatcher"), "accept", before.revision, "role_not_allowed"),
-        (person("duty_officer"), "accept", before.revision + 1, "revision_stale"),
-        (person("duty_officer"), "not_accept", before.revision, "reason_missing"),
-        (person("dispatcher"), "dispatch", before.revision, "event_state"),
-        (person("duty_officer", platforms=frozenset({"town"})), "accept", before.revision, "event_unknown"),
-    ):
-        with pytest.raises(Refusal, match=reason):
-            await room.desk.act(caller, no, action, revision=revision)
-    assert await room.event(no) == before
-    assert await room.how_many(OutboxRow) == await room.how_many(EventFlowRow) == 1
 
 
 async def test_an_alert_of_another_platform_is_not_there(room: EventsRoom, person: Person) -> None:

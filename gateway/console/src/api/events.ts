@@ -1,5 +1,5 @@
 // `/api/v1/events` and the addresses of evidence.
-import type { GridEvent } from '../domain/event'
+import type { GridEvent, StepMore } from '../domain/event'
 import { API, fetchJson, query, type List } from './http'
 
 export function listEvents(asked: { open?: boolean; limit?: number }): Promise<List<GridEvent>> {
@@ -10,9 +10,30 @@ export function getEvent(no: string): Promise<GridEvent> {
   return fetchJson<GridEvent>(`/events/${encodeURIComponent(no)}`)
 }
 
-export function act(event: GridEvent, action: string, opinion: string): Promise<GridEvent> {
-  const json = { opinion, revision: event.revision }
+export function act(event: GridEvent, action: string, opinion: string, more: StepMore = {}): Promise<GridEvent> {
+  const json = { opinion, revision: event.revision, ...more }
   return fetchJson<GridEvent>(`/events/${encodeURIComponent(event.no)}/actions/${action}`, { method: 'POST', json })
+}
+
+/** The photograph taken after the handling, which a feedback needs; answers the event that holds it. */
+export function addPhoto(event: GridEvent, photo: Blob): Promise<GridEvent> {
+  const ask = { method: 'POST', body: photo, contentType: photo.type, limitMs: 60_000 } as const
+  return fetchJson<GridEvent>(`/events/${encodeURIComponent(event.no)}/photos`, ask)
+}
+
+export interface Platform {
+  code: string
+  name: string
+  kind: string
+}
+
+/** The hub and its sub-platforms, to one of which an event is dispatched. */
+export function listPlatforms(): Promise<List<Platform>> {
+  return fetchJson<List<Platform>>('/platforms')
+}
+
+export function similarTo(event: GridEvent): Promise<List<GridEvent>> {
+  return fetchJson<List<GridEvent>>(`/events/${encodeURIComponent(event.no)}/similar`)
 }
 
 /** For `<img>` and `<video>`: the session's cookie and the grant's id, which is no secret, open it. */

@@ -22,7 +22,7 @@ export interface Ask {
   /** Sent as JSON. */
   json?: unknown
   /** Sent as it is, with `contentType`. */
-  body?: string
+  body?: string | Blob
   contentType?: string
   headers?: Record<string, string>
   signal?: AbortSignal

@@ -2,13 +2,14 @@
 
 export interface Evidence {
   id: string
-  kind: 'snapshot' | 'clip' | (string & {})
+  kind: 'snapshot' | 'clip' | 'before_photo' | 'after_photo' | (string & {})
   media_type: string
   starts_at: string
   ends_at: string
   partial: boolean
   sha256: string
   size: number
+  added_by: string | null
 }
 
 export interface Alert {

@@ -29,7 +29,7 @@ def prepare(
     out: Prepared = Path("var/models/set"),
     sample_data: Annotated[Path | None, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="Real pictures.")] = None,
     licensed_only: Annotated[bool, typer.Option(help="Leave out what has no clear licence.")] = False,
-    rendered: Annotated[int, typer.Option(min=0, max=20_000, help="Rendered scenes to add.")] = 400,
+    rendered: Annotated[int, typer.Option(min=0, max=20_000, help="Rendered scenes to add.")] = 160,
     seed: int = 7,
 ) -> None:
     """Build the training set; the licence of every picture is carried along."""
@@ -51,9 +51,14 @@ def prepare(
 def train(
     prepared: Prepared = Path("var/models/set"),
     out: Out = Path("var/models/run"),
-    coco: Annotated[Path | None, typer.Option(help="YOLOv8n COCO export to begin from.")] = None,
+    begin: Annotated[Path | None, typer.Option(help="YOLOv8n export (ONNX) to begin from: COCO's or ours.")] = None,
     epochs: Annotated[int, typer.Option(min=1, max=1000)] = 14,
     image_size: Annotated[int, typer.Option(min=64, max=1280)] = 416,
+    learning_rate: Annotated[float, typer.Option(min=1e-6, max=0.1)] = 0.001,
+    frozen_layers: Annotated[int, typer.Option(min=0, max=21, help="First layers left as they are.")] = 0,
+    mosaic: Annotated[float, typer.Option(min=0, max=1, help="Share of pictures that are four in one.")] = 0.5,
+    hours: Annotated[float, typer.Option(min=0, max=1000, help="End after this time instead of after EPOCHS.")] = 0.0,
+    threads: Annotated[int, typer.Option(min=0, max=256, help="0: all cores; 1 on a busy machine.")] = 0,
     device: str = "cpu",
     seed: int = 7,
     resume: bool = False,
@@ -62,14 +67,24 @@ def train(
     from models.train import Recipe
     from models.train import train as run
 
-    recipe = Recipe(epochs=epochs, image_size=image_size, device=device, seed=seed)
+    recipe = Recipe(
+        epochs=epochs,
+        image_size=image_size,
+        seed=seed,
+        device=device,
+        learning_rate=learning_rate,
+        frozen_layers=frozen_layers,
+        mosaic=mosaic,
+        hours=hours,
+        threads=threads,
+    )
 
     def told(epoch: int, epochs: int) -> None:
         console.print(f"epoch {epoch}/{epochs}")
 
-    best = run(prepared, coco, out, recipe, resume=resume, progress=told)
-    (out / "recipe.json").write_text(json.dumps(asdict(recipe)))
-    typer.echo(str(best))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "recipe.json").write_text(json.dumps(asdict(recipe) | {"begun_from": begin.name if begin else None}))
+    typer.echo(str(run(prepared, begin, out, recipe, resume=resume, progress=told)))
 
 
 @app.command()
@@ -87,7 +102,7 @@ def export(
     with Progress(console=console) as bars:
         bar = bars.add_task("judging", total=None)
         card = release(
-            out / "run" / "weights" / "best.pt",
+            out / "run" / "weights" / "last.pt",
             to,
             prepared,
             input_size=(height, width),

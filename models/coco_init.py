@@ -23,7 +23,7 @@ from models.loss import HazardModel
 COCO_PERSON = 0
 
 
-def coco_tensors(path: Path) -> dict[str, torch.Tensor]:
+def folded_tensors(path: Path) -> dict[str, torch.Tensor]:
     """The named convolution weights and biases of an Ultralytics ONNX export."""
     graph = onnx.load(str(path)).graph
     return {
@@ -33,20 +33,21 @@ def coco_tensors(path: Path) -> dict[str, torch.Tensor]:
     }
 
 
-def hazard_network(coco_onnx: Path | None) -> Any:
-    """A ``HazardModel`` for our classes; from scratch when no COCO weights are given."""
+def hazard_network(begin: Path | None) -> Any:
+    """A ``HazardModel`` for our classes, begun from a COCO export or from an export of our own; from scratch for None."""
     network: Any = HazardModel("yolov8n.yaml", ch=3, nc=80, verbose=False)
-    tensors = coco_tensors(coco_onnx) if coco_onnx is not None else {}
-    if tensors:
-        _load_folded(network, tensors)
+    tensors = folded_tensors(begin) if begin is not None else {}
     detect = network.model[-1]
+    ours = any(name.endswith("cv3.0.2.bias") and len(tensor) == len(CLASSES) for name, tensor in tensors.items())
+    if tensors and not ours:
+        _load_folded(network, tensors)
     for level, branch in enumerate(detect.cv3):
         old = branch[-1]
         new: Any = torch.nn.Conv2d(old.in_channels, len(CLASSES), 1)
         with torch.no_grad():
             new.weight.normal_(0, 0.01)
             new.bias.fill_(math.log(5 / len(CLASSES) / (640 / float(detect.stride[level])) ** 2))
-            if tensors:
+            if tensors and not ours:
                 new.weight[PERSON] = old.weight[COCO_PERSON]
                 new.bias[PERSON] = old.bias[COCO_PERSON]
         branch[-1] = new
@@ -55,6 +56,8 @@ def hazard_network(coco_onnx: Path | None) -> Any:
     network.nc = len(CLASSES)
     network.yaml["nc"] = len(CLASSES)
     network.names = dict(enumerate(CLASSES))
+    if ours:
+        _load_folded(network, tensors)
     return network
 
 

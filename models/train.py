@@ -13,13 +13,19 @@ import numpy as np
 import torch
 
 from models.coco_init import hazard_network, unfold_batch_norm
+from models.mixture import HazardDataset, mixture
 
 from ultralytics.models.yolo.detect import DetectionTrainer  # isort: skip  # after coco_init, which readies torchvision
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a training run is made of. ``image_size`` is the longer side in px; ``device`` as Ultralytics names it."""
+    """What a training run is made of. ``image_size`` is the longer side in px; ``device`` as Ultralytics names it.
+
+    ``hours`` above 0 ends the run after that time instead of after ``epochs``; the learning rate falls accordingly.
+    ``threads`` 0: all cores. On a machine that others use too, 1 trains several times as many pictures a second of
+    processor time, as threads that wait for one another spin.
+    """
 
     epochs: int = 14
     image_size: int = 416
@@ -28,20 +34,23 @@ class Recipe:
     device: str = "cpu"
     learning_rate: float = 0.001
     frozen_layers: int = 0
+    mosaic: float = 0.5
+    hours: float = 0.0
+    threads: int = 0
 
 
 def train(
     prepared: Path,
-    coco_onnx: Path | None,
+    begin: Path | None,
     out: Path,
     recipe: Recipe,
     *,
     resume: bool,
     progress: Callable[[int, int], None],
 ) -> Path:
-    """Train and give back the best checkpoint (``out/run/weights/best.pt``).
+    """Train and give back the last checkpoint, the average of the run's last steps (``out/run/weights/last.pt``).
 
-    ``resume`` goes on with the last checkpoint of ``out``. Raises FileNotFoundError without one, or without a set.
+    ``begin``: an ONNX export of YOLOv8n, of COCO or of our classes; None begins from nothing. ``resume`` goes on with the last checkpoint of ``out``. Raises FileNotFoundError without one, or without a set.
     """
     os.environ.setdefault("YOLO_OFFLINE", "true")
     description = prepared / "data.yaml"
@@ -50,27 +59,53 @@ def train(
         if not needed.exists():
             raise FileNotFoundError(needed)
     if not resume:
-        network = hazard_network(coco_onnx)
-        if coco_onnx is not None:
+        network = hazard_network(begin)
+        description = _mixed(prepared, out)
+        if begin is not None:
             unfold_batch_norm(network, _sample(prepared, recipe))
     else:
-        network = None
-    trainer = _trainer(network)(
+        network, description = None, out / "data.yaml"
+    trainer = _trainer(network, recipe.seed)(
         overrides=_settings(description, out, recipe) | ({"resume": str(last)} if resume else {})
     )
     trainer.add_callback("on_train_epoch_end", lambda t: progress(t.epoch + 1, t.epochs))
     # Ultralytics leaves one core idle on a CPU: of two, that is half.
-    trainer.add_callback("on_train_start", lambda _: torch.set_num_threads(os.cpu_count() or 1))
+    trainer.add_callback("on_train_start", lambda _: torch.set_num_threads(recipe.threads or os.cpu_count() or 1))
     trainer.train()
-    return out / "run" / "weights" / "best.pt"
+    return last
 
 
-def _trainer(network: Any) -> type[Any]:
+def _mixed(prepared: Path, out: Path) -> Path:
+    """The set's description with the epoch's mixture as its training pictures."""
+    out.mkdir(parents=True, exist_ok=True)
+    files = sorted((prepared / "images" / "train").absolute().iterdir())
+    (out / "train.txt").write_text("\n".join(str(file) for file in mixture(files)))
+    described = (prepared / "data.yaml").read_text().replace("train: images/train", f"train: {out.absolute()}/train.txt")
+    (out / "data.yaml").write_text(described)
+    return out / "data.yaml"
+
+
+def _trainer(network: Any, seed: int) -> type[Any]:
     class HazardTrainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics is untyped
         """Trains the network given, or the checkpoint's own on resume."""
 
         def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:
             return network if network is not None else weights
+
+        def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:
+            if mode != "train":
+                return super().build_dataset(img_path, mode, batch)
+            made = HazardDataset(
+                img_path=img_path,
+                imgsz=self.args.imgsz,
+                batch_size=batch,
+                augment=True,
+                hyp=self.args,
+                cache=self.args.cache or None,
+                data=self.data,
+            )
+            made.look_seed = seed
+            return made
 
         def setup_model(self) -> Any:
             if network is None:
@@ -99,14 +134,16 @@ def _settings(description: Path, out: Path, recipe: Recipe) -> dict[str, Any]:
         "cos_lr": True,
         "warmup_epochs": 0.5,
         "amp": False,  # the network does it itself: see HazardModel
-        # One source picture in each, or the loss would not know whose labels have gaps; colour is what tells fire.
-        "mosaic": 0.0,
-        "mixup": 0.0,
-        "hsv_h": 0.01,
+        "nbs": recipe.batch,  # a step for each batch: few pictures, few steps
+        "mosaic": recipe.mosaic,
+        "close_mosaic": 0,  # half of the pictures come whole all along
+        "hsv_h": 0.01,  # colour is what tells fire
         "hsv_s": 0.4,
         "hsv_v": 0.4,
-        "scale": 0.4,
+        "scale": 0.5,
         "degrees": 3.0,
+        "val": False,
+        "time": recipe.hours or None,
         "workers": 1,
         "cache": "ram",
         "plots": False,

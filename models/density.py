@@ -1,0 +1,247 @@
+"""Crowd density: how many people stand where, for pictures in which they are too many and too small for boxes.
+
+The features are COCO's YOLOv8n at full resolution, left as they are (stride 4, 8 and 8 with the wide context of the
+neck); only a small head on them is trained, on a hundred pictures with a point for each head. So the features of every
+picture are computed once and kept in memory, and training the head takes minutes on one core.
+Head after Zhang et al. 2016 (MCNN) in its target, one unit of density a head; the loss compares counts of blocks of
+several sizes, as the places of the points are less certain than their number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from onnx.utils import Extractor
+from torch import nn
+
+from models.sample_data import read_samples
+
+FEATURES = ("/model.2/cv2/act/Mul_output_0", "/model.4/cv2/act/Mul_output_0", "/model.15/cv2/act/Mul_output_0")
+CHANNELS = 32 + 64 + 64
+STRIDE = 8
+"""Pixels of the input for one cell of the density map, each way."""
+UNIT = 0.01
+"""The head answers in hundredths of a person a cell, so that its numbers are near one."""
+LARGEST_SIDE = 1024
+"""Pictures come in with their longer side at this many px: ShanghaiTech B's own size."""
+CROP = (48, 64)
+BLOCKS = (1, 4, 16)
+
+
+@dataclass(frozen=True, slots=True)
+class CrowdPicture:
+    """``features`` CHANNELS×h×w; ``density`` h×w, people in each cell; ``people`` in all of it."""
+
+    name: str
+    features: torch.Tensor
+    density: torch.Tensor
+    people: int
+
+
+class DensityHead(nn.Module):
+    """From the three feature maps to people in each cell of 8×8 px: ``[1, 1, h/8, w/8]``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.ones(1, CHANNELS, 1, 1))
+        self.layers = nn.Sequential(
+            nn.Conv2d(CHANNELS, 48, 1),
+            nn.ReLU(),
+            nn.Conv2d(48, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(32, 32, 3, padding=2, dilation=2),
+            nn.ReLU(),
+            nn.Conv2d(32, 1, 1),
+            nn.Softplus(),
+        )
+        nn.init.constant_(self.layers[-2].bias, -1.0)
+
+    def forward(self, fine: torch.Tensor, middle: torch.Tensor, wide: torch.Tensor) -> torch.Tensor:
+        return self.of_cells(torch.cat((nn.functional.avg_pool2d(fine, 2), middle, wide), dim=1))
+
+    def of_cells(self, features: torch.Tensor) -> torch.Tensor:
+        answer: torch.Tensor = self.layers(features * self.scale) * UNIT
+        return answer
+
+
+class FeatureFinder:
+    """COCO's network up to the features, on ONNX Runtime."""
+
+    def __init__(self, coco_onnx: Path, threads: int) -> None:
+        self.model = _any_size(Extractor(onnx.load(str(coco_onnx))).extract_model(["images"], list(FEATURES)))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._session = onnxruntime.InferenceSession(
+            self.model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+
+    def features(self, picture: NDArray[np.uint8]) -> torch.Tensor:
+        """CHANNELS×h/8×w/8, half precision, of BGR H×W×3."""
+        blob = density_input(picture)
+        fine, middle, wide = (torch.from_numpy(one) for one in self._session.run(None, {"images": blob}))
+        return torch.cat((nn.functional.avg_pool2d(fine, 2), middle, wide), dim=1)[0].half()
+
+
+def _any_size(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same network without a fixed height and width."""
+    del model.graph.value_info[:]
+    for value, stride in zip((*model.graph.input, *model.graph.output), (1, 4, 8, 8), strict=True):
+        for axis, name in ((2, "h"), (3, "w")):
+            value.type.tensor_type.shape.dim[axis].dim_param = f"{name}{stride}"
+    return model
+
+
+def density_input(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """``picture`` BGR H×W×3 as ``[1, 3, h, w]`` RGB 0..1, its longer side LARGEST_SIDE, both multiples of 32."""
+    height, width = picture.shape[:2]
+    scale = LARGEST_SIDE / max(height, width)
+    size = (max(32, round(width * scale / 32) * 32), max(32, round(height * scale / 32) * 32))
+    if size != (width, height):
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1))[None].astype(np.float32) / np.float32(255)
+
+
+def crowd_pictures(
+    folder: Path, split: str, finder: FeatureFinder, progress: Callable[[int], None]
+) -> dict[str, tuple[CrowdPicture, CrowdPicture]]:
+    """By name: every picture of the split with points, and its mirror image."""
+    made = {}
+    for done, sample in enumerate(s for s in read_samples(folder) if s.folder == "crowd" and s.split == split):
+        progress(done)
+        picture = np.asarray(cv2.imread(str(sample.path)), np.uint8)
+        points = json.loads((folder / "crowd" / "points" / f"{sample.path.stem}.json").read_text())["points"]
+        height, width = picture.shape[:2]
+        places = np.asarray(points, np.float32).reshape(-1, 2) / (width, height)
+        mirrored = places * (-1, 1) + (1, 0)
+        made[sample.path.stem] = (
+            _crowd_picture(sample.path.stem, finder.features(picture), places),
+            _crowd_picture(sample.path.stem, finder.features(np.ascontiguousarray(picture[:, ::-1])), mirrored),
+        )
+    return made
+
+
+def _crowd_picture(name: str, features: torch.Tensor, places: NDArray[np.float32]) -> CrowdPicture:
+    """``places`` N×2, x and y of each head, normalised."""
+    height, width = features.shape[1:]
+    cells = np.zeros((height, width), np.float32)
+    for x, y in places:
+        column, row = min(max(x * width, 0), width - 1e-3), min(max(y * height, 0), height - 1e-3)
+        cells[int(row), int(column)] += 1
+    # One head spreads over its neighbours; the sum stays, as at the border the rest is mirrored in.
+    spread = cv2.GaussianBlur(cells, (0, 0), 0.8, borderType=cv2.BORDER_REFLECT)
+    return CrowdPicture(name, features, torch.from_numpy(spread), len(places))
+
+
+def train_head(
+    pictures: Sequence[tuple[CrowdPicture, CrowdPicture]], *, epochs: int, seed: int, progress: Callable[[int], None]
+) -> DensityHead:
+    """A head trained on the pictures and their mirror images."""
+    torch.manual_seed(seed)
+    random = np.random.default_rng(seed)
+    head = DensityHead()
+    some = torch.stack([one[0].features.float().square().mean(dim=(1, 2)) for one in pictures]).mean(dim=0)
+    head.scale = (1 / (some.sqrt() + 1e-3)).reshape(1, CHANNELS, 1, 1)
+    optimiser = torch.optim.AdamW(head.parameters(), lr=2e-3, weight_decay=1e-2)
+    per_epoch = -(-len(pictures) // 6)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=epochs * per_epoch, pct_start=0.1)
+    for epoch in range(epochs):
+        progress(epoch)
+        order = random.permutation(len(pictures))
+        for batch in np.array_split(order, per_epoch):
+            crops = [_crop(pictures[number][int(random.integers(2))], random) for number in batch]
+            found = head.of_cells(torch.stack([one[0] for one in crops]))[:, 0]
+            loss = block_loss(found, torch.stack([one[1] for one in crops]))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+    return head.eval()
+
+
+def block_loss(found: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Difference of the counts in blocks of 1, 4 and 16 cells a side, N×h×w each; large blocks weigh as small ones."""
+    total = found.new_zeros(())
+    for side in BLOCKS:
+        ours = nn.functional.avg_pool2d(found[:, None], side) * side * side
+        theirs = nn.functional.avg_pool2d(truth[:, None], side) * side * side
+        total = total + nn.functional.smooth_l1_loss(ours, theirs, beta=0.3) * (side if side > 1 else 4)
+    return total
+
+
+def _crop(picture: CrowdPicture, random: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    height, width = picture.density.shape
+    rows, columns = CROP
+    top = int(random.integers(max(1, height - rows + 1)))
+    left = int(random.integers(max(1, width - columns + 1)))
+    features = picture.features[:, top : top + rows, left : left + columns].float()
+    density = picture.density[top : top + rows, left : left + columns]
+    below, right = rows - density.shape[0], columns - density.shape[1]
+    if below or right:
+        features = nn.functional.pad(features, (0, right, 0, below))
+        density = nn.functional.pad(density, (0, right, 0, below))
+    # Brighter or duller pictures come out as stronger or weaker features.
+    return features * float(random.uniform(0.9, 1.1)), density
+
+
+def people(head: DensityHead, picture: CrowdPicture) -> float:
+    with torch.inference_mode():
+        return float(head.of_cells(picture.features[None].float()).sum())
+
+
+def cross_validate(
+    pictures: dict[str, tuple[CrowdPicture, CrowdPicture]], *, folds: int, epochs: int, seed: int, say: Callable[[str], None]
+) -> dict[str, tuple[int, float]]:
+    """By name: people there and people found by a head that did not see the picture."""
+    names = sorted(pictures, key=lambda name: hashlib.sha256(name.encode()).digest())
+    found = {}
+    for fold in range(folds):
+        held_out = names[fold::folds]
+        seen = [pictures[name] for name in names if name not in held_out]
+        head = train_head(seen, epochs=epochs, seed=seed, progress=lambda _: None)
+        for name in held_out:
+            found[name] = (pictures[name][0].people, people(head, pictures[name][0]))
+        say(f"fold {fold + 1} of {folds}")
+    return found
+
+
+def export_density(head: DensityHead, finder: FeatureFinder, to: Path) -> str:
+    """Write features and head as one network, weights in half precision; answers its sha256.
+
+    Input ``images`` ``[1, 3, h, w]`` RGB 0..1, sides multiples of 32; output ``density`` ``[1, 1, h/8, w/8]``.
+    """
+    from onnx import compose
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "head.onnx"
+        shapes = tuple(torch.zeros(1, channels, side, side) for channels, side in ((32, 16), (64, 8), (64, 8)))
+        torch.onnx.export(
+            head,
+            shapes,
+            str(file),
+            input_names=["fine", "middle", "wide"],
+            output_names=["density"],
+            dynamic_axes={name: {2: f"{name}_h", 3: f"{name}_w"} for name in ("fine", "middle", "wide", "density")},
+            opset_version=17,
+            dynamo=False,
+        )
+        tail = onnx.load(str(file))
+    body = finder.model
+    body.ir_version = tail.ir_version = max(body.ir_version, tail.ir_version)
+    tail = onnx.version_converter.convert_version(tail, body.opset_import[0].version)
+    joints = list(zip(FEATURES, ("head_fine", "head_middle", "head_wide"), strict=True))
+    whole = compose.merge_models(body, compose.add_prefix(tail, "head_"), io_map=joints)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    to.write_bytes(whole.SerializeToString())
+    return hashlib.sha256(to.read_bytes()).hexdigest()

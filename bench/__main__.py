@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from bench.camera_cost import camera_cost
 from bench.demo import demo
 from bench.detector import detector
+from bench.pictures import pictures
 from bench.result import Result
 from bench.viewers import viewers
 
@@ -16,6 +17,7 @@ BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {
     "camera_cost": camera_cost,
     "demo": demo,
     "detector": detector,
+    "pictures": pictures,
     "viewers": viewers,
 }
 

@@ -46,6 +46,20 @@ class Counting:
 
 
 @dataclass(frozen=True, slots=True)
+class Density:
+    """How people are counted where boxes no longer do: by a network for density (see ``detectors.density``).
+
+    ``weights``: its file beside the card, of ``sha256``. It is asked, with the picture's longer side at
+    ``longest_side`` px, once boxes (or tiles) show ``from_people``; its count then stands in the place of theirs.
+    """
+
+    weights: str
+    sha256: str
+    from_people: int
+    longest_side: int
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """What a set of weights is. ``input_size`` is height and width in px: how many pixels an input has; its
     proportions follow the camera's.
@@ -53,6 +67,7 @@ class Card:
     ``thresholds`` holds the shipped score of each class. ``precision``: ``fp32``, ``bf16`` (computed in bfloat16 where
     the CPU can), ``int8`` (quantised in the file). ``accuracy_lost``: what fewer bits cost each class, in average
     precision at IoU 0.5 on the validation split, against the same weights in fp32. ``counting`` None: whole pictures.
+    ``density`` None: boxes alone.
     """
 
     name: str
@@ -64,12 +79,13 @@ class Card:
     precision: str
     licence: str
     counting: Counting | None = None
+    density: Density | None = None
     accuracy_lost: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     details: Mapping[str, Any] = field(repr=False, default_factory=lambda: MappingProxyType({}))
 
 
 _KEYS = ("name", "sha256", "classes", "input_size", "stride", "thresholds", "precision", "licence")
-_OPTIONAL = ("counting", "accuracy_lost")
+_OPTIONAL = ("counting", "density", "accuracy_lost")
 
 
 def load_card(path: Path) -> Card:
@@ -99,6 +115,7 @@ def load_card(path: Path) -> Card:
             precision=str(facts["precision"]),
             licence=str(facts["licence"]),
             counting=_counting(facts.get("counting")),
+            density=_density(facts.get("density")),
             accuracy_lost=MappingProxyType({str(k): float(v) for k, v in facts.get("accuracy_lost", {}).items()}),
             details=MappingProxyType({key: value for key, value in facts.items() if key not in _KEYS + _OPTIONAL}),
         )
@@ -182,3 +199,17 @@ def classes_differ(found: object, card: tuple[str, ...]) -> WeightsRefused:
 
 def _invalid(path: Path, why: str) -> WeightsRefused:
     return WeightsRefused("card_invalid", f"模型卡 {path} 有误：{why}", f"the card {path} is not valid: {why}")
+
+
+def _density(facts: Any) -> Density | None:
+    """Raises ``ValueError`` or ``TypeError`` where it names no weights beside the card."""
+    if facts is None:
+        return None
+    density = Density(
+        str(facts["weights"]), str(facts["sha256"]).lower(), int(facts["from_people"]), int(facts["longest_side"])
+    )
+    if Path(density.weights).name != density.weights or not density.weights.endswith(".onnx"):
+        raise ValueError("density names an .onnx file beside the card")
+    if density.from_people < 1 or not 256 <= density.longest_side <= 2048:
+        raise ValueError("density has a from_people of at least 1 and a longest_side of 256 to 2048")
+    return density

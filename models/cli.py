@@ -1,4 +1,4 @@
-"""``gateway models prepare | train | evaluate | export``: how the shipped weights were made, for anyone to run again.
+"""``gateway models prepare | train | export | density | evaluate | card``: how the shipped weights are made.
 
 Training, evaluation and export need the training extra (``make train-setup``); the running service does not.
 """
@@ -6,18 +6,20 @@ Training, evaluation and export need the training extra (``make train-setup``); 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 app = typer.Typer(help="制作与评测模型 Make and judge weights.", no_args_is_help=True)
 console = Console(stderr=True)
 
 WEIGHTS = Path(__file__).parent / "weights" / "hazard_n.onnx"
+DENSITY = WEIGHTS.with_name("crowd_density.onnx")
 CARD = WEIGHTS.with_suffix(".json")
 PAGE = WEIGHTS.with_suffix(".md")
 Prepared = Annotated[Path, typer.Option(help="Prepared training set.")]
@@ -36,14 +38,7 @@ def prepare(
     from models.prepare import prepare as build
 
     with Progress(console=console) as bars:
-        tasks: dict[str, int] = {}
-
-        def told(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done + 1)  # type: ignore[arg-type]  # rich's TaskID is an int
-
-        made = build(sample_data, out, licensed_only=licensed_only, rendered=rendered, seed=seed, progress=told)
+        made = build(sample_data, out, licensed_only=licensed_only, rendered=rendered, seed=seed, progress=_told(bars))
     typer.echo(json.dumps(made.pictures, ensure_ascii=False))
 
 
@@ -89,42 +84,72 @@ def train(
 
 @app.command()
 def export(
+    sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="Real pictures.")],
     out: Out = Path("var/models/run"),
     to: Annotated[Path, typer.Option(help="Where the weights go.")] = WEIGHTS,
     prepared: Prepared = Path("var/models/set"),
     height: int = 384,
     width: int = 640,
 ) -> None:
-    """Export to ONNX, choose thresholds on val, judge on test, and write the card."""
-    from models.release import release
+    """Export to ONNX, choose precision and thresholds on val, judge on test, and write the card."""
+    from models.export import export_onnx
+    from models.release import described, release, with_figures
 
-    recipe = json.loads((out / "recipe.json").read_text())
+    sha256 = export_onnx(out / "run" / "weights" / "last.pt", to, image_size=(height, width))
+    before = json.loads(to.with_suffix(".json").read_text()) if to.with_suffix(".json").exists() else {}
     with Progress(console=console) as bars:
-        bar = bars.add_task("judging", total=None)
-        card = release(
-            out / "run" / "weights" / "last.pt",
-            to,
-            prepared,
-            input_size=(height, width),
-            recipe=recipe,
-            progress=lambda done: bars.update(bar, completed=done),
+        told = _told(bars)
+        made = release(to, sha256, sample_data, prepared, (height, width), told)
+        made |= described(prepared, json.loads((out / "recipe.json").read_text()), before)
+        written = with_figures(made, to.with_suffix(".json"), sample_data, told)
+    typer.echo(written.with_suffix(".md").read_text())
+
+
+@app.command()
+def density(
+    sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="Real pictures.")],
+    to: Annotated[Path, typer.Option(help="Where the weights go.")] = DENSITY,
+    card: Annotated[Path, typer.Option(help="Card that is to name them.")] = CARD,
+    from_people: Annotated[int, typer.Option(min=1, max=1000, help="Boxes from which density counts.")] = 24,
+    epochs: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    folds: Annotated[int, typer.Option(min=0, max=20, help="Parts of a cross-validation; 0: none.")] = 3,
+    seed: int = 7,
+) -> None:
+    """Train the counter of dense crowds, say how good it is by cross-validation, and name it in the card."""
+    from models.density import make_density
+
+    with Progress(console=console) as bars:
+        facts = make_density(
+            sample_data, to, card, from_people=from_people, epochs=epochs, folds=folds, seed=seed, say=_told(bars)
         )
-    typer.echo(card.read_text())
+    typer.echo(json.dumps(facts, ensure_ascii=False, indent=1))
 
 
 @app.command()
 def evaluate(
+    sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="Pictures in the sample's layout.")],
     card: Annotated[Path, typer.Option(help="Card of the weights.")] = CARD,
-    prepared: Prepared = Path("var/models/set"),
-    split: str = "test",
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
 ) -> None:
     """Judge weights on a split at the card's thresholds."""
-    from models.release import judge_card
+    from models.figures import figures, look, open_profile
 
+    profile = open_profile(card)
     with Progress(console=console) as bars:
-        bar = bars.add_task("judging", total=None)
-        judged = judge_card(card, prepared, split, lambda done: bars.update(bar, completed=done))
-    typer.echo(json.dumps({name: one.as_json() for name, one in judged.items()}, indent=1))
+        found = figures(profile, look(profile, sample_data, split, _told(bars)))  # type: ignore[arg-type]  # checked there
+    typer.echo(json.dumps(found, indent=1))
+
+
+def _told(bars: Progress) -> Callable[[str, int, int], None]:
+    """One bar for each kind of work."""
+    tasks: dict[str, TaskID] = {}
+
+    def told(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            tasks[what] = bars.add_task(what, total=total)
+        bars.update(tasks[what], completed=done + 1)
+
+    return told
 
 
 @app.command()

@@ -34,7 +34,7 @@ def folded_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def hazard_network(begin: Path | None) -> Any:
-    """A ``HazardModel`` for our classes, begun from a COCO export or from an export of our own; from scratch for None."""
+    """A ``HazardModel`` for our classes, begun from an export of COCO's or of ours; None: from scratch."""
     network: Any = HazardModel("yolov8n.yaml", ch=3, nc=80, verbose=False)
     tensors = folded_tensors(begin) if begin is not None else {}
     detect = network.model[-1]

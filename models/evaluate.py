@@ -1,25 +1,52 @@
-"""Judges exported weights on a prepared set: average precision, recall and precision of each class, and false fires.
+"""Judges a detector on labelled pictures: what it sees is kept once, every figure is computed from that.
 
-A class is judged only on pictures whose labels know it whole (see ``models.prepare``). Boxes match at IoU 0.5.
+A class is judged only on pictures whose labels know it whole (see ``models.sample_data``). Boxes match at IoU 0.5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.engine import Detector
 from detectors.observation import Box, Detection
-from models.classes import CLASSES
+from models.classes import CLASSES, FIRE, SMOKE
+from models.sample_data import Sample
 
 IOU = 0.5
-LOWEST, HIGHEST = 0.2, 0.7
+LOWEST, HIGHEST = 0.05, 0.7
 """Between these a shipped threshold is chosen."""
+HEAD = 0.5
+"""A head's point lies in the upper part of its person's box, this share of the height."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One picture: what is known of it and what the detector found, boxes normalised."""
+
+    sample: Sample
+    labels: tuple[Detection, ...]
+    found: tuple[Detection, ...]
+
+    @property
+    def name(self) -> str:
+        return self.sample.path.name
+
+    def known(self, name: str) -> bool:
+        return CLASSES.index(name) in self.sample.complete
+
+    def best(self, name: str) -> float:
+        """Best score of a class, 0 where nothing was found."""
+        return max((one.score for one in self.found if one.label == name), default=0.0)
+
+    def shows(self, name: str) -> bool:
+        return any(one.label == name for one in self.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,44 +70,110 @@ class _Found:
     right: bool
 
 
-def pictures(prepared: Path, split: str) -> Iterator[tuple[Path, tuple[Detection, ...], frozenset[str]]]:
-    """Each picture of a split with its labels (score 1) and the classes that the labels know whole."""
-    for file in sorted((prepared / "images" / split).iterdir()):
-        _, _, gaps = file.stem.partition("@")
-        known = frozenset(CLASSES) - frozenset(gaps.split("+") if gaps else ())
-        yield file, tuple(_labels(prepared / "labels" / split / f"{file.stem}.txt")), known
+def read_picture(sample: Sample) -> NDArray[np.uint8]:
+    """BGR H×W×3. Raises ValueError where the file is no picture."""
+    picture = cv2.imread(str(sample.path))
+    if picture is None:
+        raise ValueError(f"{sample.path.name} is no picture")
+    return np.asarray(picture, np.uint8)
 
 
-def _labels(file: Path) -> Iterator[Detection]:
-    for line in file.read_text().splitlines():
-        number, x, y, w, h = line.split()
-        cx, cy, half_w, half_h = float(x), float(y), float(w) / 2, float(h) / 2
-        yield Detection(CLASSES[int(number)], 1.0, Box(cx - half_w, cy - half_h, cx + half_w, cy + half_h))
+def labels_of(sample: Sample) -> tuple[Detection, ...]:
+    """The label file's boxes in our classes, score 1."""
+    if sample.label_path is None:
+        return ()
+    rows = []
+    for line in sample.label_path.read_text().splitlines():
+        if not line.strip():
+            continue
+        number, *values = line.split()
+        name = CLASSES[sample.class_of(int(number))]
+        x, y, w, h = (float(value) for value in values)
+        rows.append(Detection(name, 1.0, Box(x - w / 2, y - h / 2, x + w / 2, y + h / 2)))
+    return tuple(rows)
 
 
-def judge(
-    detector: Detector,
-    prepared: Path,
-    split: str,
-    thresholds: Mapping[str, float] | None,
-    progress: Callable[[int], None],
-) -> dict[str, Judged]:
-    """Judge every class. Without ``thresholds`` the one with the best F1 on this split is taken for each.
+def look_at(
+    detector: Detector, samples: Sequence[Sample], what: str, say: Callable[[str, int, int], None]
+) -> list[Seen]:
+    """Show the detector every picture. It must give boxes down to low scores, or average precision is cut short."""
+    seen = []
+    for done, sample in enumerate(samples):
+        say(what, done, len(samples))
+        seen.append(Seen(sample, labels_of(sample), detector.detect(read_picture(sample))))
+    return seen
 
-    The detector must give boxes down to low scores, or the average precision is cut short.
-    """
-    found: dict[str, list[_Found]] = {name: [] for name in CLASSES}
-    objects = dict.fromkeys(CLASSES, 0)
-    counted = dict.fromkeys(CLASSES, 0)
-    for done, (file, labels, known) in enumerate(pictures(prepared, split)):
-        progress(done)
-        seen = detector.detect(np.asarray(cv2.imread(str(file)), np.uint8))
-        for name in known:
-            truth = [label.box for label in labels if label.label == name]
-            counted[name] += 1
-            objects[name] += len(truth)
-            found[name] += _matched([one for one in seen if one.label == name], truth)
-    return {name: _judged(found[name], counted[name], objects[name], (thresholds or {}).get(name)) for name in CLASSES}
+
+def judge(seen: Iterable[Seen], name: str, threshold: float | None) -> Judged:
+    """One class. Without a ``threshold`` the one with the best F1 is taken."""
+    found: list[_Found] = []
+    pictures = objects = 0
+    for one in seen:
+        if not one.known(name):
+            continue
+        truth = [label.box for label in one.labels if label.label == name]
+        pictures += 1
+        objects += len(truth)
+        found += _matched([box for box in one.found if box.label == name], truth)
+    return _judged(found, pictures, objects, threshold)
+
+
+def recall(seen: Iterable[Seen], name: str, threshold: float) -> float | None:
+    """Share of the labelled objects that are found, for sources that do not label all there are."""
+    objects = right = 0
+    for one in seen:
+        truth = [label.box for label in one.labels if label.label == name]
+        objects += len(truth)
+        over = [box for box in one.found if box.label == name and box.score >= threshold]
+        right += sum(match.right for match in _matched(over, truth))
+    return right / objects if objects else None
+
+
+def picture_share(seen: Sequence[Seen], name: str, threshold: float) -> float | None:
+    """Share of the pictures in which the class is seen at all."""
+    return sum(one.best(name) >= threshold for one in seen) / len(seen) if seen else None
+
+
+def fires_and_others(seen: Iterable[Seen]) -> tuple[list[Seen], list[Seen]]:
+    """The pictures with fire, and those known to show neither fire nor smoke."""
+    fires, others = [], []
+    for one in seen:
+        if one.shows("fire"):
+            fires.append(one)
+        elif {FIRE, SMOKE} <= one.sample.complete and not one.labels:
+            others.append(one)
+    return fires, others
+
+
+def threshold_for_recall(fires: Sequence[Seen], name: str, share: float) -> float:
+    """The highest threshold at which the class is seen in at least this share of its pictures."""
+    best = sorted((one.best(name) for one in fires), reverse=True)
+    needed = int(np.ceil(share * len(best)))
+    return float(np.clip(best[needed - 1] if needed else HIGHEST, LOWEST, HIGHEST))
+
+
+def heads(sample: Sample) -> tuple[tuple[float, float], ...]:
+    """The head of each person in a crowd picture, x and y normalised."""
+    facts = json.loads((sample.path.parents[1] / "points" / f"{sample.path.stem}.json").read_text())
+    height, width = read_picture(sample).shape[:2]
+    return tuple((x / width, y / height) for x, y in facts["points"])
+
+
+def boxes_with_a_head(boxes: Sequence[Box], points: Sequence[tuple[float, float]]) -> int:
+    """How many of the boxes, best first, have a head of their own in their upper part."""
+    left = list(points)
+    right = 0
+    for box in boxes:
+        slack = 0.1 * box.height
+        inside = [
+            point
+            for point in left
+            if box.x1 <= point[0] <= box.x2 and box.y1 - slack <= point[1] <= box.y1 + HEAD * box.height
+        ]
+        if inside:
+            right += 1
+            left.remove(min(inside, key=lambda point: abs(point[0] - box.centre.x)))
+    return right
 
 
 def _matched(seen: list[Detection], truth: list[Box]) -> list[_Found]:
@@ -102,41 +195,43 @@ def _judged(found: list[_Found], pictures: int, objects: int, threshold: float |
     right = np.cumsum([one.right for one in ordered]) if ordered else np.zeros(0)
     scores = np.array([one.score for one in ordered])
     precision = right / np.arange(1, len(ordered) + 1)
-    recall = right / objects
+    recalled = right / objects
     if threshold is None:
-        f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
+        f1 = 2 * precision * recalled / np.maximum(precision + recalled, 1e-9)
         allowed = (scores >= LOWEST) & (scores <= HIGHEST)
         threshold = float(scores[allowed][np.argmax(f1[allowed])]) if allowed.any() else 0.5
     over = int((scores >= threshold).sum())
     return Judged(
         pictures=pictures,
         objects=objects,
-        ap50=average_precision(precision, recall),
+        ap50=average_precision(precision, recalled),
         threshold=round(threshold, 3),
         precision=float(precision[over - 1]) if over else None,
-        recall=float(recall[over - 1]) if over else 0.0,
+        recall=float(recalled[over - 1]) if over else 0.0,
     )
 
 
-def average_precision(precision: Any, recall: Any) -> float:
+def average_precision(precision: Any, recalled: Any) -> float:
     """Area under the precision envelope over recall, at 101 points, as COCO counts it."""
     if not len(precision):
         return 0.0
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     points = np.linspace(0, 1, 101)
-    places = np.searchsorted(recall, points, side="left")
+    places = np.searchsorted(recalled, points, side="left")
     return float(np.mean([envelope[place] if place < len(envelope) else 0.0 for place in places]))
 
 
-def false_fire_share(detector: Detector, prepared: Path, split: str, thresholds: Mapping[str, float]) -> float | None:
-    """Share of the pictures without fire or smoke (and known so) in which fire or smoke is seen at the thresholds."""
-    pictures_without, wrong = 0, 0
-    for file, labels, known in pictures(prepared, split):
-        if not {"fire", "smoke"} <= known or any(label.label in ("fire", "smoke") for label in labels):
-            continue
-        if not file.name.startswith("fire_neg_"):
-            continue
-        pictures_without += 1
-        seen = detector.detect(np.asarray(cv2.imread(str(file)), np.uint8))
-        wrong += any(one.label in ("fire", "smoke") and one.score >= thresholds[one.label] for one in seen)
-    return wrong / pictures_without if pictures_without else None
+def ap_interval(seen: Sequence[Seen], name: str, *, seed: int, rounds: int = 200) -> tuple[float, float] | None:
+    """95 % bootstrap interval of the average precision, pictures drawn with replacement."""
+    known = [one for one in seen if one.known(name)]
+    if not any(one.shows(name) for one in known):
+        return None
+    random = np.random.default_rng(seed)
+    values = []
+    for _ in range(rounds):
+        drawn = [known[int(number)] for number in random.integers(len(known), size=len(known))]
+        value = judge(drawn, name, 0.5).ap50
+        if value is not None:
+            values.append(value)
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)

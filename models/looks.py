@@ -35,7 +35,9 @@ def camera_look(picture: Picture, random: np.random.Generator) -> Picture:
 def coarse(picture: Picture, scale: float) -> Picture:
     """Taken with fewer pixels and blown up again."""
     height, width = picture.shape[:2]
-    small = cv2.resize(picture, (max(2, round(width * scale)), max(2, round(height * scale))), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        picture, (max(2, round(width * scale)), max(2, round(height * scale))), interpolation=cv2.INTER_AREA
+    )
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
@@ -49,7 +51,7 @@ def night(picture: Picture, light: float) -> Picture:
     """Dark, while what is nearly white or saturated (flames, lamps) still shines."""
     dim = picture.astype(np.float32) * light
     bright = np.clip((picture.max(axis=2, keepdims=True).astype(np.float32) - 190) / 60, 0, 1)
-    return np.clip(dim * (1 - bright) + picture * bright, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(dim * (1 - bright) + picture * bright, 0, 255), np.uint8)
 
 
 class CameraLook:

@@ -125,16 +125,14 @@ def _labels(sample: Sample) -> list[_Row]:
         if not line.strip():
             continue
         number, *box = line.split()
-        cls = {"fire": int(number) + 1, "stall": STALL}.get(sample.folder, PERSON)
+        cls = sample.class_of(int(number))
         if cls in sample.labelled:
             x, y, w, h = (float(value) for value in box)
             rows.append(_Row(cls, (x, y, w, h)))
     return rows
 
 
-def _composite_stalls(
-    samples: list[Sample], finder: CocoPersonFinder, out: Path, seed: int, progress: Progress
-) -> int:
+def _composite_stalls(samples: list[Sample], finder: CocoPersonFinder, out: Path, seed: int, progress: Progress) -> int:
     """Draw stalls onto real streets without any: the train split holds no real stall, all of them are test pictures."""
     random = np.random.default_rng(seed)
     streets = [

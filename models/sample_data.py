@@ -32,13 +32,28 @@ class Sample:
     labelled: frozenset[int]
     complete: frozenset[int]
 
+    def class_of(self, number: int) -> int:
+        """Our class for the number of a class in the label file."""
+        return number + FIRE if self.folder == "fire" else {"stall": STALL}.get(self.folder, PERSON)
+
     @property
     def clear_licence(self) -> bool:
-        return self.licence.startswith(_CLEAR)
+        return clear(self.licence)
+
+
+def clear(licence: str) -> bool:
+    """Whether a licence text allows use with attribution at least."""
+    return licence.startswith(_CLEAR)
 
 
 def read_samples(folder: Path) -> Iterator[Sample]:
-    """All pictures of the manifest that belong to a split. Raises FileNotFoundError without a manifest."""
+    """All pictures of the manifest that belong to a split. Raises FileNotFoundError without a manifest or pictures.
+
+    Without a manifest every picture of the same folders is a test picture whose labels are taken to be whole.
+    """
+    if not (folder / "MANIFEST.tsv").exists():
+        yield from _without_manifest(folder)
+        return
     with (folder / "MANIFEST.tsv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             place = Path(row["file"])
@@ -58,6 +73,28 @@ def read_samples(folder: Path) -> Iterator[Sample]:
                 labelled=labelled,
                 complete=complete,
             )
+
+
+def _without_manifest(folder: Path) -> Iterator[Sample]:
+    everything = frozenset({FIRE, SMOKE, STALL})
+    known = {"fire": everything, "stall": everything, "crowd": frozenset({FIRE, SMOKE}), "coco": everything}
+    found = False
+    for kind, complete in known.items():
+        for path in sorted((folder / kind / "images").glob("*")):
+            labels = folder / kind / "labels" / f"{path.stem}.txt"
+            found = True
+            yield Sample(
+                path=path,
+                label_path=labels if labels.exists() else None,
+                split="test",
+                scene=path.stem,
+                licence="unknown",
+                folder=kind,  # type: ignore[arg-type]  # the four above
+                labelled=complete,
+                complete=complete,
+            )
+    if not found:
+        raise FileNotFoundError(folder / "fire" / "images")
 
 
 def _knowledge(kind: str, name: str, note: str) -> tuple[frozenset[int], frozenset[int]]:

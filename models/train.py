@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from models.coco_init import hazard_network, unfold_batch_norm
-from models.mixture import HazardDataset, mixture
+from models.dataset import HazardDataset
+from models.mixture import mixture
 
 from ultralytics.models.yolo.detect import DetectionTrainer  # isort: skip  # after coco_init, which readies torchvision
 
@@ -48,9 +49,10 @@ def train(
     resume: bool,
     progress: Callable[[int, int], None],
 ) -> Path:
-    """Train and give back the last checkpoint, the average of the run's last steps (``out/run/weights/last.pt``).
+    """Train and give back the last checkpoint, an average of the run's last steps (``out/run/weights/last.pt``).
 
-    ``begin``: an ONNX export of YOLOv8n, of COCO or of our classes; None begins from nothing. ``resume`` goes on with the last checkpoint of ``out``. Raises FileNotFoundError without one, or without a set.
+    ``begin``: an ONNX export of YOLOv8n, of COCO's classes or of ours; None begins from nothing. ``resume`` goes on
+    with the last checkpoint of ``out``. Raises FileNotFoundError without one, or without a set.
     """
     os.environ.setdefault("YOLO_OFFLINE", "true")
     description = prepared / "data.yaml"
@@ -80,7 +82,9 @@ def _mixed(prepared: Path, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     files = sorted((prepared / "images" / "train").absolute().iterdir())
     (out / "train.txt").write_text("\n".join(str(file) for file in mixture(files)))
-    described = (prepared / "data.yaml").read_text().replace("train: images/train", f"train: {out.absolute()}/train.txt")
+    described = (
+        (prepared / "data.yaml").read_text().replace("train: images/train", f"train: {out.absolute()}/train.txt")
+    )
     (out / "data.yaml").write_text(described)
     return out / "data.yaml"
 

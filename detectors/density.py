@@ -1,0 +1,149 @@
+"""People counted by density where they are too many and too small for boxes: one box each, placed where they are dense.
+
+The network answers with people in each cell of the picture (fractions add up). Rules look at detections in zones, so
+the map is turned into as many small boxes as it holds people. It is asked only where boxes already show a crowd: it was
+taught crowds, and in an empty street it may see somebody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.boxes import AnswerUnusable
+from detectors.observation import Box, Detection
+from detectors.weights import Density, WeightsRefused, load_card
+
+PIECE = 32
+"""The input's sides are multiples of this."""
+SCORE = 0.5
+"""Of each box: the density has no score of its own."""
+MOST_PEOPLE = 5000
+
+
+def density_input(picture: NDArray[np.uint8], longest_side: int) -> NDArray[np.float32]:
+    """BGR H×W×3 as ``[1, 3, h, w]`` RGB 0..1 with the longer side brought to ``longest_side``, sides whole PIECEs."""
+    height, width = picture.shape[:2]
+    scale = longest_side / max(height, width)
+    size = (max(PIECE, round(width * scale / PIECE) * PIECE), max(PIECE, round(height * scale / PIECE) * PIECE))
+    if size != (width, height):
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    tensor = np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1))[None].astype(np.float32)
+    tensor *= np.float32(1 / 255)
+    return tensor
+
+
+def placed_people(density: NDArray[np.float32]) -> tuple[Detection, ...]:
+    """``density`` h×w, people in each cell: as many boxes of one cell as there are people, rounded, where they are.
+
+    The cells are walked along a Z-curve, whose neighbours are neighbours in the picture; each time another person is
+    full, a box is put down.
+    """
+    height, width = density.shape
+    order = _z_curve(height, width)
+    filled = np.cumsum(np.maximum(density.reshape(-1)[order], 0), dtype=np.float64)
+    number = min(MOST_PEOPLE, round(float(filled[-1]))) if filled.size else 0
+    if not number:
+        return ()
+    marks = (np.arange(number) + 0.5) * (filled[-1] / number)
+    cells = order[np.minimum(np.searchsorted(filled, marks), filled.size - 1)]
+    rows, columns = np.divmod(cells, width)
+    return tuple(
+        Detection("person", SCORE, Box(x / width, y / height, (x + 1) / width, (y + 1) / height))
+        for x, y in zip(columns.tolist(), rows.tolist(), strict=True)
+    )
+
+
+@lru_cache(maxsize=8)
+def _z_curve(height: int, width: int) -> NDArray[np.int64]:
+    """The numbers of the cells, row by row, in the order of a Z-curve (Morton 1966)."""
+    rows, columns = np.divmod(np.arange(height * width, dtype=np.int64), width)
+    key = np.zeros(height * width, np.int64)
+    for bit in range(12):
+        key |= ((columns >> bit) & 1) << (2 * bit) | ((rows >> bit) & 1) << (2 * bit + 1)
+    return np.argsort(key, kind="stable")
+
+
+def crowded(detections: Sequence[Detection], density: Density | None) -> bool:
+    """Whether boxes show so many people that the density's count is to stand in the place of theirs."""
+    return density is not None and sum(one.label == "person" for one in detections) >= density.from_people
+
+
+class DensityCounter:
+    """May be called from several threads; one at a time computes. Raises ``WeightsRefused``."""
+
+    def __init__(self, density: Density, weights: Path, threads: int) -> None:
+        data = _checked(weights, density)
+        self._density = density
+        self._lock = threading.Lock()
+        self._run = _openvino(data, threads) if find_spec("openvino") else _onnxruntime(data, threads)
+
+    def map(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """People in each cell of ``picture`` (BGR H×W×3 at its full size). Raises ``AnswerUnusable``."""
+        with self._lock:
+            answer = self._run(density_input(picture, self._density.longest_side))
+        if answer.ndim != 4 or not np.isfinite(answer).all():
+            raise AnswerUnusable("密度图无效", f"a density of shape {answer.shape} or with what is no number")
+        return np.asarray(answer[0, 0], np.float32)
+
+    def people(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
+        """Everybody in ``picture``, one small box each, normalised to it."""
+        return placed_people(self.map(picture))
+
+
+def open_density(card_path: Path, threads: int) -> DensityCounter | None:
+    """The counter that a card of weights names; None where it names none. Raises ``WeightsRefused``."""
+    card = load_card(card_path)
+    if card.density is None:
+        return None
+    return DensityCounter(card.density, card_path.parent / card.density.weights, threads)
+
+
+def _checked(weights: Path, density: Density) -> bytes:
+    try:
+        data = weights.read_bytes()
+    except OSError as error:
+        raise WeightsRefused(
+            "weights_missing", f"找不到密度模型 {weights}", f"the weights {weights} are not there: {error.strerror}"
+        ) from error
+    if hashlib.sha256(data).hexdigest() != density.sha256:
+        raise WeightsRefused(
+            "weights_damaged",
+            f"密度模型 {weights} 与模型卡的校验值不符，请重新安装",
+            f"the weights {weights} do not match their card's sha256: install them again",
+        )
+    return data
+
+
+def _openvino(data: bytes, threads: int) -> Any:
+    import openvino
+
+    options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
+    try:
+        core = openvino.Core()
+        network = core.compile_model(core.read_model(data), "CPU", options)
+    except RuntimeError as error:
+        raise WeightsRefused("weights_unusable", "密度模型无法加载", f"OpenVINO cannot load it: {error}") from error
+    return lambda tensor: np.asarray(network(tensor)[0])
+
+
+def _onnxruntime(data: bytes, threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime's own errors have no common class
+        raise WeightsRefused("weights_unusable", "密度模型无法加载", f"ONNX Runtime cannot load it: {error}") from error
+    name = session.get_inputs()[0].name
+    return lambda tensor: np.asarray(session.run(None, {name: tensor})[0])

@@ -1,0 +1,139 @@
+"""The figures of a shipped profile on labelled pictures: what the bench prints and the card says.
+
+Pictures come from a folder laid out as the sample data; without its manifest all of them are judged and their labels
+are taken to be whole. Fire and smoke are judged in ``fire/``, stalls in ``stall/``, people's recall in ``coco/`` (there
+not everybody is labelled) and their precision in ``crowd/``'s gatherings, where every head is marked: a box is right
+when a head of its own lies in its upper half.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from detectors.density import DensityCounter, crowded, open_density
+from detectors.engine import Detector, EngineName, open_detector
+from detectors.observation import Detection
+from detectors.weights import Card, load_card
+from models import evaluate
+from models.evaluate import Seen, fires_and_others, judge, threshold_for_recall
+from models.sample_data import Sample, Split, read_samples
+
+LOW = 0.02
+"""Boxes below this score do not move an average precision."""
+CCTV = "abo_"
+"""Beginning of the names of camera frames; other pictures are photos."""
+DENSE, DENSEST = "shtB_", "shtA_"
+"""Beginnings of the names of dense crowds; other pictures with heads marked are gatherings. Part A (hundreds to
+thousands of people, web photos) is no street camera's view and not judged."""
+FOUND_SHARE = 0.9
+
+Figures = dict[str, float | None]
+Say = Callable[[str, int, int], None]
+"""Told what is being looked at, how many are done, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What runs: a card, its network open down to low scores, and its way of counting crowds."""
+
+    card: Card
+    detector: Detector
+    density: DensityCounter | None
+
+    def at_thresholds(self, found: Sequence[Detection]) -> tuple[Detection, ...]:
+        """What the shipped profile sees of it."""
+        return tuple(one for one in found if one.score >= self.card.thresholds[one.label])
+
+    def count(self, sample: Sample, found: Sequence[Detection]) -> int:
+        """People in a picture, as the engine counts them."""
+        seen = self.at_thresholds(found)
+        if self.density is not None and crowded(seen, self.card.density):
+            return len(self.density.people(evaluate.read_picture(sample)))
+        return sum(one.label == "person" for one in seen)
+
+
+def open_profile(card_path: Path, engine: EngineName = "auto", threads: int = 0) -> Profile:
+    """The shipped network and counter. Raises ``WeightsRefused``."""
+    facts = json.loads(card_path.read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as folder:
+        low = Path(folder) / card_path.name
+        low.write_text(json.dumps(facts | {"thresholds": dict.fromkeys(facts["classes"], LOW)}), encoding="utf-8")
+        low.with_suffix(".onnx").symlink_to(card_path.with_suffix(".onnx").absolute())
+        detector = open_detector(engine, low, threads)
+    return Profile(load_card(card_path), detector, open_density(card_path, threads or 2))
+
+
+def look(profile: Profile, folder: Path, split: Split, say: Say) -> dict[str, list[Seen]]:
+    """Everything the profile sees in a split, by folder: ``fire``, ``stall``, ``coco``, ``crowd``."""
+    seen: dict[str, list[Seen]] = {}
+    samples = [one for one in read_samples(folder) if one.split == split and not one.path.name.startswith(DENSEST)]
+    for kind in ("fire", "stall", "coco", "crowd"):
+        chosen = [one for one in samples if one.folder == kind]
+        seen[kind] = evaluate.look_at(profile.detector, chosen, kind, say)
+    return seen
+
+
+def figures(profile: Profile, seen: Mapping[str, Sequence[Seen]]) -> Figures:
+    """All figures at the profile's thresholds; None where there is nothing to judge."""
+    limits = profile.card.thresholds
+    found: Figures = {
+        "fire_map50": judge(seen["fire"], "fire", limits["fire"]).ap50,
+        "smoke_map50": judge(seen["fire"], "smoke", limits["smoke"]).ap50,
+        "person_recall": evaluate.recall(seen["coco"], "person", limits["person"]),
+        **_fire_pictures(seen["fire"], limits["fire"]),
+        **_stalls(seen["stall"], limits["stall"]),
+        **_crowds(profile, seen["crowd"]),
+    }
+    return {name: None if value is None else round(value, 4) for name, value in found.items()}
+
+
+def _fire_pictures(seen: Sequence[Seen], threshold: float) -> Figures:
+    result: Figures = {}
+    for of, chosen in (
+        ("", list(seen)),
+        ("_photos", [one for one in seen if not one.name.startswith(CCTV)]),
+        ("_cctv", [one for one in seen if one.name.startswith(CCTV)]),
+    ):
+        fires, others = fires_and_others(chosen)
+        result[f"fire_picture_recall{of}"] = evaluate.picture_share(fires, "fire", threshold)
+        result[f"hard_negative_fire_share{of}"] = evaluate.picture_share(others, "fire", threshold)
+        if of and fires:
+            point = threshold_for_recall(fires, "fire", FOUND_SHARE)
+            result[f"hard_negative_fire_share{of}_where_90_found"] = evaluate.picture_share(others, "fire", point)
+    return result
+
+
+def _stalls(seen: Sequence[Seen], threshold: float) -> Figures:
+    judged = judge(seen, "stall", threshold)
+    interval = evaluate.ap_interval(seen, "stall", seed=7)
+    return {
+        "stall_ap50": judged.ap50,
+        "stall_ap50_low": interval[0] if interval else None,
+        "stall_ap50_high": interval[1] if interval else None,
+        "stall_precision": judged.precision,
+        "stall_recall": judged.recall,
+    }
+
+
+def _crowds(profile: Profile, seen: Sequence[Seen]) -> Figures:
+    errors: dict[str, list[float]] = {"gathering_mae": [], "shtechb_mae": []}
+    boxes = right = 0
+    for one in seen:
+        heads = evaluate.heads(one.sample)
+        dense = one.name.startswith(DENSE)
+        errors["shtechb_mae" if dense else "gathering_mae"].append(
+            abs(profile.count(one.sample, one.found) - len(heads))
+        )
+        if not dense:
+            people = [box.box for box in profile.at_thresholds(one.found) if box.label == "person"]
+            boxes += len(people)
+            right += evaluate.boxes_with_a_head(people, heads)
+    return {
+        **{name: fmean(values) if values else None for name, values in errors.items()},
+        "person_precision": right / boxes if boxes else None,
+    }

@@ -1,0 +1,52 @@
+"""The scores from which a class is shipped as seen: chosen on pictures of the val split, never on test pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+import numpy as np
+
+from models.evaluate import HIGHEST, LOWEST, Seen, fires_and_others, heads, judge, threshold_for_recall
+
+FIRES_FOUND = 0.9
+"""Share of the pictures with fire in which it must be seen: what is missed here, no rule finds."""
+FALSE_STALLS = 0.01
+"""Share of the pictures without a stall in which one may be seen: no real stall was there to choose by."""
+STEP = 0.01
+
+
+def chosen(val: dict[str, list[Seen]], gatherings: Sequence[Seen]) -> dict[str, float]:
+    """By class. ``val`` by folder; ``gatherings``: pictures of the train part with every head marked, whose marks
+    training does not use."""
+    fires, _ = fires_and_others(val["fire"])
+    return {
+        "person": round(person_threshold(gatherings), 3),
+        "fire": round(threshold_for_recall(fires, "fire", FIRES_FOUND), 3),
+        "smoke": judge(val["fire"], "smoke", None).threshold,
+        "stall": round(stall_threshold(val["fire"] + val["stall"]), 3),
+    }
+
+
+def person_threshold(gatherings: Sequence[Seen]) -> float:
+    """Where as many people are seen as there are: the least mean error of the count; of several the middle one."""
+    counts = [len(heads(one.sample)) for one in gatherings]
+    steps = np.arange(LOWEST, HIGHEST, STEP)
+    if not counts:
+        return 0.5
+    errors = np.array(
+        [fmean(abs(_people(one, t) - n) for one, n in zip(gatherings, counts, strict=True)) for t in steps]
+    )
+    best = steps[errors <= errors.min() + 1e-9]
+    return float(best[len(best) // 2])
+
+
+def stall_threshold(seen: Sequence[Seen]) -> float:
+    """The lowest at which hardly any picture without a stall shows one, but no lower than a half."""
+    without = sorted((one.best("stall") for one in seen if one.known("stall") and not one.shows("stall")), reverse=True)
+    allowed = int(FALSE_STALLS * len(without))
+    return float(np.clip(without[allowed] + STEP if without else 0.5, 0.5, 0.95))
+
+
+def _people(seen: Seen, threshold: float) -> int:
+    return sum(one.label == "person" and one.score >= threshold for one in seen.found)

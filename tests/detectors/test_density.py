@@ -1,0 +1,89 @@
+"""People counted by density: as many boxes as the map holds, where it holds them; unusable maps refused."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from detectors.boxes import AnswerUnusable
+from detectors.density import DensityCounter, crowded, placed_people
+from detectors.observation import Box, Detection
+from detectors.weights import Density, WeightsRefused
+
+
+def red_counter(divided_by: float = 64.0) -> bytes:
+    """A network that sees one person wherever a cell of 8×8 px is wholly red."""
+    nodes = [
+        helper.make_node("Slice", ["images", "zero", "one", "axis"], ["red"]),
+        helper.make_node("AveragePool", ["red"], ["mean"], kernel_shape=[8, 8], strides=[8, 8]),
+        helper.make_node("Mul", ["mean", "factor"], ["density"]),
+    ]
+    constants = [
+        helper.make_tensor("zero", TensorProto.INT64, [1], [0]),
+        helper.make_tensor("one", TensorProto.INT64, [1], [1]),
+        helper.make_tensor("axis", TensorProto.INT64, [1], [1]),
+        helper.make_tensor("factor", TensorProto.FLOAT, [1], [64.0 / divided_by]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "red",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, "h", "w"])],
+        [helper.make_tensor_value_info("density", TensorProto.FLOAT, [1, 1, "h8", "w8"])],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    return bytes(model.SerializeToString())
+
+
+def counter(folder: Path, data: bytes, longest_side: int = 256) -> DensityCounter:
+    file = folder / "density.onnx"
+    file.write_bytes(data)
+    return DensityCounter(Density(file.name, hashlib.sha256(data).hexdigest(), 10, longest_side), file, threads=1)
+
+
+def test_as_many_boxes_are_put_down_as_the_map_holds_people_each_where_it_is_dense() -> None:
+    density = np.zeros((96, 128), np.float32)
+    density[10:20, 5:25] = 0.1  # 20 people
+    density[80, 100] = 3.0
+    density[40:44, 60:64] = 0.02  # a third of one
+    people = placed_people(density)
+    assert len(people) == 23
+    upper_left = [one for one in people if one.box.x2 <= 26 / 128 and one.box.y2 <= 21 / 96]
+    at_the_peak = [one for one in people if one.box.x1 == 100 / 128 and one.box.y1 == 80 / 96]
+    assert len(upper_left) == 20
+    assert len(at_the_peak) == 3
+    assert placed_people(np.zeros((8, 8), np.float32)) == ()
+
+
+def test_a_picture_of_any_shape_is_counted_at_the_counters_own_size(tmp_path: Path) -> None:
+    red = np.zeros((512, 512, 3), np.uint8)
+    red[:256, :256, 2] = 255  # a quarter of the picture, in any size
+    seen = counter(tmp_path, red_counter()).people(red)
+    assert len(seen) == 16 * 16
+    assert all(one.box.x2 <= 0.5 and one.box.y2 <= 0.5 for one in seen)
+
+
+def test_a_map_that_is_no_number_is_not_taken_for_an_empty_square(tmp_path: Path) -> None:
+    with pytest.raises(AnswerUnusable):
+        counter(tmp_path, red_counter(divided_by=float("nan"))).people(np.full((64, 64, 3), 255, np.uint8))
+
+
+def test_weights_that_were_exchanged_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "density.onnx"
+    file.write_bytes(red_counter())
+    with pytest.raises(WeightsRefused, match="weights_damaged"):
+        DensityCounter(Density(file.name, "0" * 64, 10, 256), file, threads=1)
+
+
+def test_density_counts_only_where_boxes_already_show_a_crowd() -> None:
+    somebody = Detection("person", 0.6, Box(0.1, 0.1, 0.2, 0.3))
+    fire = Detection("fire", 0.6, Box(0.1, 0.1, 0.2, 0.3))
+    density = Density("density.onnx", "0" * 64, 3, 1024)
+    assert not crowded((somebody, somebody, fire), density)
+    assert crowded((somebody,) * 3, density)
+    assert not crowded((somebody,) * 30, None)

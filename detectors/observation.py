@@ -68,11 +68,19 @@ class Detection:
     label: str
     score: float
     box: Box
+    closer: float | None = None
+    """Best score of the same hazard in a crop round the box at the picture's full size; None: not looked at closer."""
+    stir: float | None = None
+    """How much the box's pixels changed since the look before (see ``detectors.stir``), 0..1; None: not known."""
+    appearance: tuple[int, ...] = ()
+    """What it looks like (see ``detectors.appearance``); empty: not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One picture of one camera, as the detector saw it at ``at`` (seconds since the epoch)."""
+    """One picture of one camera, as the detector saw it at ``at`` (seconds since the epoch), and the sha256 of the
+    weights by which it saw."""
 
     at: float
     detections: tuple[Detection, ...]
+    weights: str = ""

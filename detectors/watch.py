@@ -10,6 +10,12 @@ from detectors.observation import Look
 from detectors.rules.config import RuleConfig
 from detectors.rules.making import make_rule
 from detectors.rules.rule import AT_REST, Rule, Verdict
+from detectors.suppression import Suppression
+
+WEIGHTS = {"fire": 2.0, "crowd": 1.0, "stall": 0.5}
+"""What a look at a camera counts for by its hazard, where the engine cannot look at all: seconds matter for fire."""
+NEARER = 3.0
+"""A rule that is about to fire makes its camera so many times more urgent, beyond its hazard's weight."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -31,9 +37,9 @@ class _Running:
 class CameraWatch:
     """Holds each rule's state. Not for several threads at once."""
 
-    def __init__(self, rules: Sequence[RuleConfig]) -> None:
+    def __init__(self, rules: Sequence[RuleConfig], suppressions: Sequence[Suppression] = ()) -> None:
         self._running: dict[RuleKey, _Running] = {}
-        self.replace(rules)
+        self.replace(rules, suppressions)
 
     @property
     def keys(self) -> tuple[RuleKey, ...]:
@@ -46,6 +52,22 @@ class CameraWatch:
             return AT_REST
         return min(0.0 if one.verdict is None else one.verdict.next_look_within for one in self._running.values())
 
+    @property
+    def urgency(self) -> float:
+        """Of the most urgent rule: its hazard's weight, more the nearer it is to firing. 0 without rules."""
+        return max(
+            (
+                WEIGHTS[key.kind] * (1 + NEARER * (0.0 if one.verdict is None else one.verdict.progress))
+                for key, one in self._running.items()
+            ),
+            default=0.0,
+        )
+
+    @property
+    def counts_people(self) -> bool:
+        """Whether one of the rules counts people."""
+        return any(key.kind == "crowd" for key in self._running)
+
     def observe(self, look: Look) -> list[tuple[RuleKey, Verdict]]:
         """What every rule says of the look."""
         said: list[tuple[RuleKey, Verdict]] = []
@@ -55,7 +77,7 @@ class CameraWatch:
             said.append((key, verdict))
         return said
 
-    def replace(self, rules: Sequence[RuleConfig]) -> tuple[RuleKey, ...]:
+    def replace(self, rules: Sequence[RuleConfig], suppressions: Sequence[Suppression] = ()) -> tuple[RuleKey, ...]:
         """Run these rules from now on. What did not change keeps its state; answers the keys that are gone."""
         before, self._running = self._running, {}
         for config in rules:
@@ -63,9 +85,14 @@ class CameraWatch:
                 continue
             key = RuleKey(config.kind, config.zone)
             old = before.get(key)
+            rule = make_rule(config, suppressions)
             if old is not None and old.config == config:
+                old.rule = rule
                 self._running[key] = old
             else:
-                rule = make_rule(config)
                 self._running[key] = _Running(config, rule, rule.initial())
         return tuple(key for key in before if key not in self._running)
+
+    def config(self, key: RuleKey) -> RuleConfig:
+        """The configuration by which a rule runs."""
+        return self._running[key].config

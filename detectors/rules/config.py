@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic_core import PydanticCustomError
 
 from detectors.rules import zones
+from detectors.rules.ground import ground_plane
 from detectors.rules.schedule import Hours, fault_of_hours
 from detectors.rules.zones import WHOLE, Polygon
 
@@ -104,14 +105,42 @@ class FireRuleConfig(_Rule):
         return self
 
 
+class GroundPoint(_Values):
+    """A point of the picture and where it lies on the ground, in metres from any fixed point."""
+
+    x: Share
+    y: Share
+    east: Annotated[float, Field(ge=-1000, le=1000)]
+    north: Annotated[float, Field(ge=-1000, le=1000)]
+
+
 class CrowdRuleConfig(_Rule):
-    """人员聚集: at least ``people`` for ``dwell_seconds``; over when fewer than ``release_share`` of them are left."""
+    """人员聚集: at least ``people`` for ``dwell_seconds``; over when fewer than ``release_share`` of them are left.
+
+    With ``ground`` the camera is calibrated: people gather who stand within ``spacing_metres`` of one another, and many
+    who cross a square far apart are no gathering.
+    """
 
     kind: Literal["crowd"] = "crowd"
     people: int = Field(default=15, ge=2, le=300, description="The detector counts up to 300 in a picture.")
     dwell_seconds: Seconds = 60.0
     release_share: float = Field(default=0.7, gt=0, le=1)
     release_seconds: Annotated[float, Field(gt=0, le=600)] = 10.0
+    ground: tuple[GroundPoint, ...] = Field(
+        default=(), max_length=4, description="Four points, no three on a line, or none: not calibrated."
+    )
+    spacing_metres: Annotated[float, Field(gt=0.2, le=50)] = 3.0
+
+    @field_validator("ground")
+    @classmethod
+    def _is_calibration(cls, value: tuple[GroundPoint, ...]) -> tuple[GroundPoint, ...]:
+        if value and ground_plane(tuple(((one.x, one.y), (one.east, one.north)) for one in value)) is None:
+            raise refusal(
+                "calibration_invalid",
+                "标定需要四个点，且任意三点不在一条直线上",
+                "a calibration has four points of which no three lie on a line",
+            )
+        return value
 
 
 class StallRuleConfig(_Rule):

@@ -1,5 +1,6 @@
 """人员聚集: at least so many people whose feet are in a zone, for the whole dwell; over well below that number.
 
+On a calibrated ground plane the largest group that stands together is counted, else everybody in the zone.
 A detector loses somebody now and then, so the count is the median of the last seconds. Below the number the dwell clock
 stands still; below the release number for the release time (a bus that passes is shorter) it begins anew.
 """
@@ -13,15 +14,19 @@ from typing import Any
 
 from detectors.observation import Detection, Look
 from detectors.rules.config import CrowdRuleConfig
+from detectors.rules.ground import ground_plane, largest_group, on_ground
 from detectors.rules.rule import AT_REST, Verdict, passage, phase_of, share
 from detectors.rules.schedule import is_on
 from detectors.rules.zones import in_zone
+from detectors.suppression import Suppression
 
 IDLE, CANDIDATE, FIRING = 5.0, 2.0, 2.0
 """Seconds to the next look."""
 SMOOTHING = 5.0
 """Seconds over which the count's median is taken."""
 LEAST_COUNTS = 3
+MOST_TOLD = 40
+"""Counts that an alert's reasons list, the last ones."""
 _NOTHING = Verdict("idle", 0.0, IDLE)
 
 
@@ -30,6 +35,7 @@ class Count:
     at: float
     people: int
     score: float
+    boxes: tuple[tuple[float, float, float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,7 @@ class CrowdState:
 @dataclass(frozen=True, slots=True)
 class CrowdRule:
     config: CrowdRuleConfig
+    suppressions: tuple[Suppression, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -82,8 +89,10 @@ class CrowdRule:
         if passed == "gap":
             # Nobody looked: a gathering in the making may have gone. One that fired is over only when seen to be.
             state = replace(state, counts=()) if state.firing else CrowdState()
-        counted = [one for one in look.detections if self._counts(one)]
-        count = Count(look.at, len(counted), fmean(one.score for one in counted) if counted else 0.0)
+        counted = self._gathered([one for one in look.detections if self._counts(one)])
+        score = fmean(one.score for one in counted) if counted else 0.0
+        boxes = tuple((one.box.x1, one.box.y1, one.box.x2, one.box.y2) for one in counted)
+        count = Count(look.at, len(counted), score, boxes)
         state = replace(state, at=look.at, counts=_last([*state.counts, count], look.at))
         state = self._fired(state, elapsed) if state.firing else self._waiting(state, elapsed)
         return state, state.verdict
@@ -101,9 +110,14 @@ class CrowdRule:
         elif enough and state.enough:
             held += elapsed
         firing = enough and held >= config.dwell_seconds
+        held_back = tuple(
+            one.id for one in self.suppressions if firing and one.covers_people(people, state.counts[-1].at)
+        )
+        firing = firing and not held_back
         progress = 1.0 if firing else min(0.99, share(held, config.dwell_seconds))
         state = replace(state, since=since, held=held, enough=enough, firing=firing, below_for=below_for)
-        return replace(state, verdict=self._verdict(state, progress, FIRING if firing else CANDIDATE))
+        verdict = self._verdict(state, progress, FIRING if firing else CANDIDATE)
+        return replace(state, verdict=replace(verdict, held_back=held_back))
 
     def _fired(self, state: CrowdState, elapsed: float) -> CrowdState:
         if _median(state.counts) >= self.config.people * self.config.release_share:
@@ -120,9 +134,21 @@ class CrowdRule:
             "people_now": state.counts[-1].people,
             "threshold": self.config.people,
             "held_seconds": round(state.held, 1),
+            "calibrated": bool(self.config.ground),
+            "seen": [{"at": round(one.at, 2), "people": one.people} for one in state.counts[-MOST_TOLD:]],
+            "boxes": [[round(side, 4) for side in box] for box in state.counts[-1].boxes],
         }
         score = max(one.score for one in state.counts)
         return Verdict(phase_of(progress, state.firing), progress, next_look_within, state.since, score, why)
+
+    def _gathered(self, counted: Sequence[Detection]) -> Sequence[Detection]:
+        """Those who stand together, where the ground is known."""
+        plane = ground_plane(tuple(((one.x, one.y), (one.east, one.north)) for one in self.config.ground))
+        if plane is None:
+            return counted
+        placed = [(one, place) for one in counted if (place := on_ground(one.box.foot, plane)) is not None]
+        group = largest_group([place for _, place in placed], self.config.spacing_metres)
+        return [one for number, (one, _) in enumerate(placed) if number in group]
 
     def _counts(self, one: Detection) -> bool:
         config = self.config

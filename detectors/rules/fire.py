@@ -2,8 +2,15 @@
 
 Boxes of one look that touch are pooled into one (a flame and its smoke, a flame cut in pieces). A *spot* is a place
 where something was seen; later looks count for it while a pooled box still meets that place, so a red car driving
-through never adds up. A spot whose size neither flickers nor grows (a lamp, a sign) is asked for more proof, never
-silenced.
+through never adds up. How long a spot must be seen depends on what speaks against it:
+
+- it neither stirs nor grows (a lamp, a sign): ``steady_seconds``, and ``STILL_SECONDS`` where not a pixel changes (a
+  blank wall, a patch of standing fog);
+- the second look, in a crop at full size, mostly saw nothing: ``DOUBTED`` seconds;
+- an officer rejected the same thing at the same place: ``REJECTED`` times as long, never silence.
+
+What neither stirs nor is confirmed by the second look was seen by nobody but one faint look after another: it is told
+only where those are not faint.
 """
 
 from __future__ import annotations
@@ -11,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from statistics import fmean, pstdev
+from statistics import fmean, median, pstdev
 from typing import Any
 
 from detectors.observation import Box, Detection, Look
@@ -19,13 +26,33 @@ from detectors.rules import zones
 from detectors.rules.config import FireRuleConfig
 from detectors.rules.rule import AT_REST, Verdict, passage, phase_of, share
 from detectors.rules.schedule import is_on
+from detectors.suppression import Suppression
 
 IDLE, CANDIDATE, FIRING = 2.0, 0.5, 1.0
 """Seconds to the next look."""
 LEAST_SIGHTINGS = 3
 """Looks that must have seen it, however far apart they lie."""
+STIRS = 1 / 255
+"""Least change from look to look (median over the spot's looks; one grey level) of what is alive. Measured: lamps, fog
+and a blank wall below 0.003, flames and smoke 0.005 to 0.2."""
+GREW = 1.3
+"""How much larger than at first a spot has become that grows."""
 UNSTEADY = 0.03
-"""Least spread of a spot's area (standard deviation / mean) taken for flicker or growth. A first value, unjudged."""
+"""Least spread of a spot's area (standard deviation / mean) taken for flicker where the pixels were not compared."""
+DOUBTED = 10.0
+"""Seconds for which what the second look does not confirm must be seen."""
+STILL = 0.001
+"""Change from look to look below which a place is dead still: no flame, and hardly any smoke, is."""
+STILL_SECONDS = 60.0
+"""Seconds for which what is dead still must be seen: the slowest smoke has grown by then."""
+REJECTED = 3.0
+"""How many times as long what an officer rejected must be seen."""
+LONGEST_PROOF = REJECTED * STILL_SECONDS
+"""Seconds; nothing is asked for more."""
+PLAIN = 0.7
+"""A score that needs no second look to be believed in the end."""
+MOST_TOLD = 40
+"""Sightings that an alert's reasons list, the last ones."""
 NEAR = 0.25
 """By how much of its sides a spot reaches beyond the box in which it was first seen."""
 MOST_SPOTS, MOST_BOXES = 16, 50
@@ -34,11 +61,18 @@ _NOTHING = Verdict("idle", 0.0, IDLE)
 
 @dataclass(frozen=True, slots=True)
 class Glimpse:
-    """One look at a spot; ``score`` 0: nothing was there. ``area``: of all boxes; their outline may hide a flicker."""
+    """One look at a spot; ``score`` 0: nothing was there. ``area``: of all boxes; their outline may hide a flicker.
+
+    ``confirmed``: what the second look said, None without one. ``rejected``: the rejection that covers all of it."""
 
     at: float
     score: float
     area: float = 0.0
+    box: Box | None = None
+    confirmed: bool | None = None
+    stir: float | None = None
+    appearance: tuple[int, ...] = ()
+    rejected: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +111,7 @@ class FireState:
 @dataclass(frozen=True, slots=True)
 class FireRule:
     config: FireRuleConfig
+    suppressions: tuple[Suppression, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -122,7 +157,7 @@ class FireRule:
         for number, (box, found) in enumerate(pools):
             if number not in used:
                 labels = frozenset(one.label for one in found)
-                known.append(self._judged(Spot(box, box, labels, (_glimpse(at, found),))))
+                known.append(self._judged(Spot(box, box, labels, (self._glimpse(at, found),))))
         known.sort(key=lambda spot: (spot.fired_from is None, -len(spot.glimpses)))
         return tuple(known[:MOST_SPOTS])
 
@@ -130,12 +165,12 @@ class FireRule:
         if here:
             box = _around([one for one, _ in here])
             found = [one for _, members in here for one in members]
-            glimpse = _glimpse(at, found)
+            glimpse = self._glimpse(at, found)
             spot = replace(spot, box=box, labels=spot.labels | frozenset(one.label for one in found), unseen_for=0.0)
         else:
             glimpse = Glimpse(at, 0.0)
             spot = replace(spot, unseen_for=spot.unseen_for + elapsed)
-        kept = _last([*spot.glimpses, glimpse], at, max(self.config.window_seconds, self._steady_window))
+        kept = _last([*spot.glimpses, glimpse], at, self._window(LONGEST_PROOF))
         return self._judged(replace(spot, glimpses=kept))
 
     def _judged(self, spot: Spot) -> Spot:
@@ -143,15 +178,28 @@ class FireRule:
             return spot
         return replace(spot, fired_from=next(one.at for one in spot.glimpses if one.score))
 
-    @property
-    def _steady_window(self) -> float:
-        """A steady light must be seen for the same share of its longer window."""
-        return self.config.steady_seconds / max(0.3, share(self.config.seen_seconds, self.config.window_seconds))
-
-    def _progress(self, spot: Spot) -> float:
+    def _demand(self, spot: Spot) -> float:
+        """Seconds for which the spot must be seen, but for what an officer said of it."""
+        seconds = self.config.seen_seconds
         if _steady(spot):
-            return _proof(spot, self.config.steady_seconds, self._steady_window)
-        return _proof(spot, self.config.seen_seconds, self.config.window_seconds)
+            still = _stir(spot) is not None and (_stir(spot) or 0.0) < STILL
+            seconds = max(seconds, STILL_SECONDS if still else self.config.steady_seconds)
+        if _doubted(spot):
+            seconds = max(seconds, DOUBTED)
+        return seconds
+
+    def _window(self, seconds: float) -> float:
+        """The same share of a longer window."""
+        return seconds / max(0.3, share(self.config.seen_seconds, self.config.window_seconds))
+
+    def _progress(self, spot: Spot, *, heeding: bool = True) -> float:
+        """``heeding`` the officer's rejections, or as if there were none."""
+        seconds = self._demand(spot)
+        if heeding and _rejections(spot):
+            seconds *= REJECTED
+        progress = _proof(spot, seconds, max(self.config.window_seconds, self._window(seconds)))
+        unseen = _steady(spot) and _doubted(spot) and _score(spot) < PLAIN
+        return min(progress, 0.99) if unseen else progress
 
     def _verdict(self, spots: Sequence[Spot], burning: bool) -> Verdict:
         fired = [spot for spot in spots if spot.fired_from is not None]
@@ -164,22 +212,55 @@ class FireRule:
         if not spots:
             return _NOTHING
         progress, spot = max(((self._progress(spot), spot) for spot in spots), key=lambda pair: pair[0])
+        held_back = [name for one in spots if self._progress(one, heeding=False) >= 1 for name in _rejections(one)]
         # A spot that is all but proved, and hidden at this very look, fires at the next one that sees it.
         progress = min(progress, 0.99)
         began = next((one.at for one in spot.glimpses if one.score), None)
-        return Verdict(phase_of(progress, False), progress, CANDIDATE, began, _score(spot), self._why(spot, 0))
+        why = self._why(spot, 0)
+        return Verdict(
+            phase_of(progress, False), progress, CANDIDATE, began, _score(spot), why, tuple(sorted(set(held_back)))
+        )
 
     def _why(self, spot: Spot, burning: int) -> dict[str, Any]:
-        box = spot.box
+        seen = [one for one in spot.glimpses if one.score]
         return {
             "labels": sorted(spot.labels),
-            "box": [round(side, 4) for side in (box.x1, box.y1, box.x2, box.y2)],
+            "box": _rounded(spot.box),
             "looks": len(spot.glimpses),
-            "looks_seen": sum(one.score > 0 for one in spot.glimpses),
+            "looks_seen": len(seen),
+            "confirmed_closer": sum(one.confirmed is True for one in seen),
+            "looked_at_closer": sum(one.confirmed is not None for one in seen),
             "spread": round(_spread(spot), 3),
+            "stir": _stir(spot),
             "steady": _steady(spot),
+            "seconds_needed": self._demand(spot),
+            "rejections": sorted(_rejections(spot)),
             "spots": burning,
+            "appearance": list(next((one.appearance for one in reversed(seen) if one.appearance), ())),
+            "seen": [
+                {"at": round(one.at, 2), "score": round(one.score, 3), "box": _rounded(one.box or spot.box)}
+                for one in seen[-MOST_TOLD:]
+            ],
         }
+
+    def _glimpse(self, at: float, found: Sequence[Detection]) -> Glimpse:
+        best = max(found, key=lambda one: one.score)
+        closer = [one.closer for one in found if one.closer is not None]
+        stirs = [one.stir for one in found if one.stir is not None]
+        rejected = [self._rejection(one, at) for one in found]
+        return Glimpse(
+            at,
+            best.score,
+            sum(one.box.area for one in found),
+            _around([one.box for one in found]),
+            any(score > 0 for score in closer) if closer else None,
+            max(stirs, default=None),
+            best.appearance,
+            rejected[0] if all(rejected) else None,
+        )
+
+    def _rejection(self, one: Detection, at: float) -> str | None:
+        return next((s.id for s in self.suppressions if s.covers(one, at)), None)
 
     def _pooled(self, detections: Sequence[Detection]) -> list[tuple[Box, list[Detection]]]:
         """What counts of a look, boxes that touch put together."""
@@ -201,10 +282,6 @@ class FireRule:
             and zones.touches(one.box, config.polygon)
             and not zones.covered(one.box, config.exclusions)
         )
-
-
-def _glimpse(at: float, found: Sequence[Detection]) -> Glimpse:
-    return Glimpse(at, max(one.score for one in found), sum(one.box.area for one in found))
 
 
 def _last(glimpses: Sequence[Glimpse], at: float, window: float) -> tuple[Glimpse, ...]:
@@ -237,9 +314,39 @@ def _spread(spot: Spot) -> float:
     return pstdev(areas) / mean if mean > 0 else 0.0
 
 
+def _stir(spot: Spot) -> float | None:
+    """Median change from look to look; None where too few looks could be compared."""
+    stirs = [one.stir for one in spot.glimpses if one.score and one.stir is not None]
+    return round(median(stirs), 4) if len(stirs) >= LEAST_SIGHTINGS else None
+
+
 def _steady(spot: Spot) -> bool:
-    """Whether it was seen often enough to say that it neither flickers nor grows."""
-    return sum(one.score > 0 for one in spot.glimpses) >= LEAST_SIGHTINGS and _spread(spot) < UNSTEADY
+    """Whether it was seen often enough to say that it neither stirs nor grows."""
+    areas = [one.area for one in spot.glimpses if one.score]
+    if len(areas) < LEAST_SIGHTINGS:
+        return False
+    stirred = _stir(spot)
+    if stirred is None:
+        return _spread(spot) < UNSTEADY
+    third = max(1, len(areas) // 3)
+    return stirred < STIRS and fmean(areas[-third:]) < GREW * fmean(areas[:third])
+
+
+def _doubted(spot: Spot) -> bool:
+    """Whether the second look confirmed less than half of what it was taken at."""
+    said = [one.confirmed for one in spot.glimpses if one.score and one.confirmed is not None]
+    return bool(said) and 2 * sum(said) < len(said)
+
+
+def _rejections(spot: Spot) -> frozenset[str]:
+    """The officer's rejections that cover most of what was seen."""
+    seen = [one for one in spot.glimpses if one.score]
+    rejected = [one.rejected for one in seen if one.rejected is not None]
+    return frozenset(rejected) if 2 * len(rejected) > len(seen) else frozenset()
+
+
+def _rounded(box: Box) -> list[float]:
+    return [round(side, 4) for side in (box.x1, box.y1, box.x2, box.y2)]
 
 
 def _score(spot: Spot) -> float:

@@ -1,12 +1,13 @@
 """Replays a log of looks through a rule: for tests, for the bench, and for a duty officer who asks why.
 
-A log has one look a line, as JSON: ``{"at": seconds, "seen": [[label, score, x1, y1, x2, y2], …]}``.
+A log has one look a line, as JSON: ``{"at": seconds, "seen": [[label, score, x1, y1, x2, y2, closer, stir, appearance],
+…], "weights": sha256}``; the last three of a detection, and the weights, may be left out.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,18 +54,39 @@ def hazards(judgements: Iterable[Judgement]) -> tuple[Hazard, ...]:
 
 
 def to_line(look: Look) -> str:
-    seen = [[d.label, round(d.score, 4), d.box.x1, d.box.y1, d.box.x2, d.box.y2] for d in look.detections]
-    return json.dumps({"at": look.at, "seen": seen}, ensure_ascii=False)
+    seen = [
+        [d.label, round(d.score, 4), d.box.x1, d.box.y1, d.box.x2, d.box.y2, d.closer, d.stir, list(d.appearance)]
+        for d in look.detections
+    ]
+    return json.dumps({"at": look.at, "seen": seen, "weights": look.weights}, ensure_ascii=False)
 
 
 def from_line(line: str) -> Look:
     """Raises ``ValueError`` where the line is no look."""
     try:
         facts = json.loads(line)
-        seen = tuple(
-            Detection(str(label), float(score), Box(float(x1), float(y1), float(x2), float(y2)))
-            for label, score, x1, y1, x2, y2 in facts["seen"]
-        )
-        return Look(float(facts["at"]), seen)
+        seen = tuple(_detection(*one) for one in facts["seen"])
+        return Look(float(facts["at"]), seen, str(facts.get("weights", "")))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not a look: {line[:80]!r}") from error
+
+
+def _detection(
+    label: str,
+    score: float,
+    x1: float,
+    y1: float,
+    x2: float,
+    y2: float,
+    closer: float | None = None,
+    stir: float | None = None,
+    appearance: Sequence[int] = (),
+) -> Detection:
+    return Detection(
+        str(label),
+        float(score),
+        Box(float(x1), float(y1), float(x2), float(y2)),
+        None if closer is None else float(closer),
+        None if stir is None else float(stir),
+        tuple(int(number) for number in appearance),
+    )

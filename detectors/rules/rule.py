@@ -21,7 +21,9 @@ AT_REST = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``progress`` 0..1 towards firing; ``hazard_from`` when what it sees began; ``why`` is JSON-ready."""
+    """``progress`` 0..1 towards firing; ``hazard_from`` when what it sees began; ``why`` is JSON-ready.
+
+    ``held_back``: ids of the officer's rejections without which it would be firing now."""
 
     phase: Phase
     progress: float
@@ -29,6 +31,7 @@ class Verdict:
     hazard_from: float | None = None
     score: float = 0.0
     why: Mapping[str, Any] = field(default_factory=dict)
+    held_back: tuple[str, ...] = ()
 
 
 S = TypeVar("S")

@@ -2,6 +2,8 @@
 
 A *stand* is a place where a stall was seen; later looks count for it while a stall's box still overlaps the first one.
 What moves on leaves its stand behind. Permitted points and, where asked for, stalls nobody attends do not count.
+Weights that know the cues of a stall (an umbrella over a cart, goods on a table) or vehicles are believed in them: two
+different cues that touch are a stall; what a vehicle covers is a parked vehicle.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from detectors.rules.config import StallRuleConfig
 from detectors.rules.rule import AT_REST, LONGEST_GAP, Verdict, passage, phase_of, share
 from detectors.rules.schedule import is_on
 from detectors.rules.zones import in_zone
+from detectors.suppression import Suppression
 
 IDLE, CANDIDATE, FIRING = 5.0, 5.0, 5.0
 """Seconds to the next look; an alert is due 15 s after the dwell."""
@@ -25,6 +28,12 @@ SEEN_SHARE = 0.3
 ATTENDED_WITHIN = 60.0
 """Seconds for which somebody may turn away from a stall that counts only when attended."""
 MOST_STANDS = 16
+MOST_TOLD = 40
+"""Sightings that an alert's reasons list, the last ones."""
+CUES = frozenset({"umbrella", "cart", "tricycle", "table", "goods"})
+VEHICLES = frozenset({"car", "bus", "truck", "van"})
+COVERED = 0.6
+"""Overlap (IoU) with a vehicle from which a stall is that vehicle."""
 _NOTHING = Verdict("idle", 0.0, IDLE)
 
 
@@ -42,6 +51,10 @@ class Stand:
     looks_seen: int = 1
     unattended_for: float | None = None
     fired: bool = False
+    rejected: str | None = None
+    appearance: tuple[int, ...] = ()
+    seen: tuple[tuple[float, float], ...] = ()
+    """Times and scores of the last sightings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,7 @@ class StallState:
 @dataclass(frozen=True, slots=True)
 class StallRule:
     config: StallRuleConfig
+    suppressions: tuple[Suppression, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -89,7 +103,7 @@ class StallRule:
         return StallState(look.at, stands, verdict), verdict
 
     def _looked_at(self, stands: Sequence[Stand], look: Look, elapsed: float) -> tuple[Stand, ...]:
-        left = [one for one in look.detections if self._counts(one, look.at)]
+        left = self._stalls(look)
         people = [one.box for one in look.detections if one.label == "person"]
         known: list[Stand] = []
         for stand in sorted(stands, key=lambda one: (not one.fired, one.since)):
@@ -106,6 +120,9 @@ class StallRule:
                     unseen_for=0.0,
                     looks=stand.looks + 1,
                     looks_seen=stand.looks_seen + 1,
+                    rejected=self._rejection(best, look.at),
+                    appearance=best.appearance or stand.appearance,
+                    seen=(*stand.seen[1 - MOST_TOLD :], (look.at, best.score)),
                 )
             else:
                 stand = replace(stand, unseen_for=stand.unseen_for + elapsed, looks=stand.looks + 1)
@@ -113,12 +130,24 @@ class StallRule:
                 known.append(self._judged(_attended(stand, people, elapsed)))
         for one in left:
             if all(one.box.iou(stand.anchor) < SAME_PLACE for stand in known):
-                known.append(self._judged(_attended(Stand(one.box, one.box, look.at, one.score), people, 0.0)))
+                stand = Stand(
+                    one.box,
+                    one.box,
+                    look.at,
+                    one.score,
+                    rejected=self._rejection(one, look.at),
+                    appearance=one.appearance,
+                    seen=((look.at, one.score),),
+                )
+                known.append(self._judged(_attended(stand, people, 0.0)))
         known.sort(key=lambda one: (not one.fired, one.since))
         return tuple(known[:MOST_STANDS])
 
     def _judged(self, stand: Stand) -> Stand:
-        due = (
+        return replace(stand, fired=True) if self._due(stand) and stand.rejected is None else stand
+
+    def _due(self, stand: Stand) -> bool:
+        return (
             not stand.unseen_for
             and stand.stood >= self.config.dwell_seconds
             and stand.looks_seen >= SEEN_SHARE * stand.looks
@@ -127,7 +156,6 @@ class StallRule:
                 or (stand.unattended_for is not None and stand.unattended_for <= ATTENDED_WITHIN)
             )
         )
-        return replace(stand, fired=True) if due else stand
 
     def _verdict(self, stands: Sequence[Stand], standing: bool) -> Verdict:
         fired = [one for one in stands if one.fired]
@@ -140,8 +168,10 @@ class StallRule:
             return _NOTHING
         stand = max(stands, key=lambda one: one.stood)
         progress = min(0.99, share(stand.stood, self.config.dwell_seconds))
+        why = self._why(stand, len(stands))
+        held_back = {one.rejected for one in stands if one.rejected is not None and self._due(one)}
         return Verdict(
-            phase_of(progress, False), progress, CANDIDATE, stand.since, stand.score, self._why(stand, len(stands))
+            phase_of(progress, False), progress, CANDIDATE, stand.since, stand.score, why, tuple(sorted(held_back))
         )
 
     def _why(self, stand: Stand, stands: int) -> dict[str, Any]:
@@ -154,11 +184,32 @@ class StallRule:
             "looks_seen": stand.looks_seen,
             "attended": stand.unattended_for is not None and stand.unattended_for <= ATTENDED_WITHIN,
             "stalls": stands,
+            "seen": [{"at": round(at, 2), "score": round(score, 3)} for at, score in stand.seen],
+            "appearance": list(stand.appearance),
         }
+
+    def _stalls(self, look: Look) -> list[Detection]:
+        """What counts as a stall: seen as one, or by two different cues; and no vehicle."""
+        vehicles = [one for one in look.detections if one.label in VEHICLES]
+        cues = [one for one in look.detections if one.label in CUES]
+        found = [one for one in look.detections if one.label == "stall"]
+        for number, one in enumerate(cues):
+            for other in cues[number + 1 :]:
+                if one.label != other.label and one.box.intersection(other.box) > 0:
+                    found.append(Detection("stall", min(one.score, other.score), _around(one.box, other.box)))
+        return [
+            one
+            for one in found
+            if self._counts(one, look.at)
+            and not any(v.score >= one.score and v.box.iou(one.box) >= COVERED for v in vehicles)
+        ]
+
+    def _rejection(self, one: Detection, at: float) -> str | None:
+        return next((s.id for s in self.suppressions if s.covers(one, at)), None)
 
     def _counts(self, one: Detection, at: float) -> bool:
         config = self.config
-        if one.label != "stall" or one.score < config.min_score:
+        if one.score < config.min_score:
             return False
         if not in_zone(one.box.foot, config.polygon, config.exclusions):
             return False
@@ -177,3 +228,7 @@ def _attended(stand: Stand, people: Sequence[Box], elapsed: float) -> Stand:
     if stand.unattended_for is None:
         return stand
     return replace(stand, unattended_for=stand.unattended_for + elapsed)
+
+
+def _around(one: Box, other: Box) -> Box:
+    return Box(min(one.x1, other.x1), min(one.y1, other.y1), max(one.x2, other.x2), max(one.y2, other.y2))

@@ -46,12 +46,22 @@ class CameraHazards:
         """How soon the rules want to look again, and whether that is because one of them has something in sight."""
         return Wish(self._watch.next_look_within or FIRST_LOOK, urgent=self._in_sight)
 
+    @property
+    def urgency(self) -> float:
+        """How many times as bad as an idle camera's it would be to leave its next picture out."""
+        return self._watch.urgency
+
+    @property
+    def counts_people(self) -> bool:
+        """Whether a rule counts people, so that a gathering is worth counting with care."""
+        return self._watch.counts_people
+
     def observe(self, look: Look, jpeg: JPEG) -> None:
         """``jpeg`` makes the snapshot of the picture looked at; it blocks, and is called in a thread."""
         said = self._watch.observe(look)
         self._in_sight = any(verdict.phase in IN_SIGHT for _, verdict in said)
         for key, verdict in said:
-            self._advance(key, verdict, look.at, jpeg)
+            self._advance(key, verdict, look, jpeg)
 
     def replace(self, rules: Sequence[RuleConfig], at: float) -> None:
         """Run these rules from now on; the alerts of those that are gone end."""
@@ -60,7 +70,8 @@ class CameraHazards:
             if incident.alert_id is not None:
                 self._leave(incident.alert_id, incident.raised, at)
 
-    def _advance(self, key: RuleKey, verdict: Verdict, at: float, jpeg: JPEG) -> None:
+    def _advance(self, key: RuleKey, verdict: Verdict, look: Look, jpeg: JPEG) -> None:
+        at = look.at
         incident, steps = advance(
             self._incidents.get(key, Incident()),
             self._phase(verdict, at),
@@ -77,7 +88,7 @@ class CameraHazards:
                 case DropClip(alert_id):
                     self._evidence.drop_clip(alert_id)
                 case Raise(alert_id):
-                    self._evidence.raise_alert(self._alert(alert_id, key, verdict, hazard_from, at), jpeg)
+                    self._evidence.raise_alert(self._alert(alert_id, key, verdict, hazard_from, look), jpeg)
                 case Seen(alert_id):
                     self._evidence.seen(alert_id, at, verdict.score)
                 case End(alert_id):
@@ -95,16 +106,17 @@ class CameraHazards:
         else:
             self._evidence.drop_clip(alert_id)
 
-    def _alert(self, alert_id: str, key: RuleKey, verdict: Verdict, hazard_from: float, at: float) -> AlertRaised:
+    def _alert(self, alert_id: str, key: RuleKey, verdict: Verdict, hazard_from: float, look: Look) -> AlertRaised:
+        rule = self._watch.config(key).model_dump(mode="json")
         return AlertRaised(
             alert_id=alert_id,
             code=self._code,
             zone=key.zone,
             hazard=key.kind,
             hazard_from=hazard_from,
-            raised_at=at,
+            raised_at=look.at,
             score=verdict.score,
-            why=dict(verdict.why),
+            why={**verdict.why, "rule": rule, "weights_sha256": look.weights},
             snapshot_path="",
             snapshot_sha256="",
         )

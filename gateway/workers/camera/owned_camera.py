@@ -25,6 +25,7 @@ from gateway.workers.camera.eye import Eye
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.camera.hazards import CameraHazards
 from gateway.workers.camera.looks import Looks
+from gateway.workers.camera.sight import Sight
 from gateway.workers.camera.waking import WakeBudget
 
 log = structlog.get_logger(__name__)
@@ -63,6 +64,7 @@ class OwnedCamera:
             end_after={"fire": windows.fire_end, "crowd": windows.crowd_end, "stall": windows.stall_end},
             ring_seconds=around.settings.cameras.ring_seconds,
         )
+        self._sight = Sight(around.eye.card)
         self._health: Health = initial(around.clock())
         self._pull = self._new_pull(0)
         self.sub = self._sub_stream(order)
@@ -120,6 +122,8 @@ class OwnedCamera:
             "gateway_camera_frames_dropped_total": stats.drops + self._pull.drops,
             "gateway_camera_looks_total": self.looks.taken,
             "gateway_camera_awake_seconds_total": self.looks.seconds_awake,
+            "gateway_camera_second_looks_total": self._sight.second_looks,
+            "gateway_camera_counts_total": self._sight.counts,
         }
         measured = {
             "gateway_camera_subscribers": stats.subscribers,
@@ -135,7 +139,8 @@ class OwnedCamera:
         ]
 
     async def _look(self, glimpse: Glimpse) -> None:
-        seen = await self._around.eye.look(self.code, glimpse)
+        ask = self._around.eye.of(self.code, glimpse.arrival, self._hazards.urgency)
+        seen = await self._sight.look(glimpse, ask, count=self._hazards.counts_people)
         if seen is not None:
             self._hazards.observe(seen, lambda: jpeg(glimpse.full()))
 

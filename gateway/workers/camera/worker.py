@@ -205,7 +205,7 @@ async def open_camera_worker(name: str, settings: WorkerSettings, channel: Chann
         await delivery.start()
         around = Surroundings(
             settings,
-            Eye(link, time.time),
+            Eye(link, card, time.time),
             Decoding(threads, card.input_size, time.time),
             WakeBudget(settings.cameras.wake_cores),
             Store(journal, delivery, settings.cameras.clip_after_seconds, time.time),

@@ -289,3 +289,51 @@ def test_when_it_happens_does_not_matter(pattern: list[bool], start: int) -> Non
     here = verdicts(list(blinking(pattern, 0.5)))
     there = verdicts([Look(look.at + start, look.detections) for look in blinking(pattern, 0.5)])
     assert [verdict.phase for verdict in here] == [verdict.phase for verdict in there]
+
+
+def watched(*, closer: float | None, stir: float | None, score: float = 0.5) -> Seen:
+    """A steady glow with what the second look and the comparison of pictures say of it."""
+    return lambda _at: (Detection("fire", score, FLAME, closer, stir),)
+
+
+def fired_after(seen: Seen) -> float | None:
+    told = judged(looks(seen, 200))
+    return told[0].fired_at if told else None
+
+
+def test_a_flame_that_stirs_and_is_confirmed_by_the_second_look_is_told_at_once() -> None:
+    assert fired_after(watched(closer=0.6, stir=0.02)) == pytest.approx(3, abs=0.5)
+
+
+def test_what_the_second_look_does_not_confirm_is_asked_for_more_and_still_told_within_thirty_seconds() -> None:
+    after = fired_after(watched(closer=0.0, stir=0.02))
+    assert after is not None
+    assert 9 < after <= 30
+
+
+def test_a_lamp_that_the_second_look_takes_for_fire_too_is_asked_for_more_and_a_dead_still_place_for_most() -> None:
+    lamp_, wall = fired_after(watched(closer=0.5, stir=0.002)), fired_after(watched(closer=0.5, stir=0.0002))
+    assert lamp_ is not None
+    assert wall is not None
+    assert 11 < lamp_ < 20
+    assert wall > 55
+
+
+def test_what_neither_stirs_nor_is_confirmed_is_told_only_where_it_is_plain() -> None:
+    assert fired_after(watched(closer=0.0, stir=0.002)) is None
+    assert fired_after(watched(closer=0.0, stir=0.002, score=0.9)) is not None
+
+
+def test_slow_smoke_that_hardly_stirs_but_grows_is_not_taken_for_a_lamp() -> None:
+    def smoke(at: float) -> tuple[Detection, ...]:
+        return (Detection("smoke", 0.5, Box(0.4, 0.6 - 0.05 - 0.03 * at, 0.5, 0.6), 0.5, 0.0005),)
+
+    (hazard,) = judged(looks(smoke, 15))
+    assert hazard.fired_at <= 10
+
+
+def test_an_alert_says_what_it_was_made_of() -> None:
+    why = verdicts(looks(watched(closer=0.6, stir=0.02), 6))[-1].why
+    assert [one["at"] for one in why["seen"]][:3] == [0, 0.5, 1]
+    assert why["seen"][0] == {"at": 0.0, "score": 0.5, "box": [0.4, 0.4, 0.5, 0.6]}
+    assert (why["confirmed_closer"], why["looked_at_closer"], why["stir"]) == (13, 13, 0.02)

@@ -222,3 +222,19 @@ def test_it_fires_only_after_a_stall_stood_for_the_dwell_and_releases_once(
         else:
             assert (verdict.phase == "released") == (before == "firing")
         before = verdict.phase
+
+
+def test_two_cues_that_touch_are_a_stall_and_one_alone_is_none() -> None:
+    umbrella, cart = (
+        Detection("umbrella", 0.6, Box(0.4, 0.3, 0.6, 0.45)),
+        Detection("cart", 0.5, Box(0.42, 0.4, 0.58, 0.6)),
+    )
+    assert judged(looks(lambda _at: (umbrella, cart), 400))
+    assert not judged(looks(lambda _at: (cart,), 400))
+
+
+def test_a_parked_vehicle_that_looks_like_a_stall_is_a_vehicle() -> None:
+    van = Detection("car", 0.8, Box(0.4, 0.4, 0.6, 0.6))
+    assert not judged(looks(lambda _at: (stall(), van), 400))
+    beside = Detection("car", 0.8, Box(0.6, 0.4, 0.8, 0.6))
+    assert judged(looks(lambda _at: (stall(), beside), 400))

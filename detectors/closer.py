@@ -1,0 +1,74 @@
+"""A second look: the part of the picture round a candidate for fire or smoke, at the full size of the picture.
+
+What is 20 pixels wide in the engine's input is 60 in a 1080p picture. A flame is a flame at both sizes; a tail lamp or
+a red sign, seen with its surroundings, mostly is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from detectors.observation import Box, Detection
+
+HAZARDS = frozenset({"fire", "smoke"})
+ROOM = 1.0
+"""By how much of its sides a crop reaches beyond the candidate on each side: a fire is known by where it is, too."""
+LEAST_SIDE = 0.15
+"""Share of the picture's sides that a crop has at least."""
+MOST_CROPS = 2
+TOO_LARGE = 0.5
+"""A candidate that covers so much of the picture shows no more in a crop."""
+
+
+def crops(detections: Sequence[Detection]) -> tuple[Box, ...]:
+    """The parts of the picture to be looked at closer, round the best candidates."""
+    found: list[Box] = []
+    for one in sorted(detections, key=lambda one: -one.score):
+        if one.label not in HAZARDS or one.box.area > TOO_LARGE:
+            continue
+        if len(found) == MOST_CROPS or any(_inside(one.box, crop) for crop in found):
+            continue
+        found.append(_room_round(one.box))
+    return tuple(found)
+
+
+def with_second_look(
+    detections: Sequence[Detection], looked: Sequence[tuple[Box, Sequence[Detection]]]
+) -> tuple[Detection, ...]:
+    """The detections, each candidate that lies in a crop with the best score the crop gives the hazard at its place.
+
+    ``looked``: each crop (in the picture) with what was seen in it (in the crop). Fire and smoke speak for one another.
+    """
+    seen = [
+        (crop, [replace(one, box=placed(one.box, crop)) for one in found if one.label in HAZARDS])
+        for crop, found in looked
+    ]
+    judged = []
+    for one in detections:
+        around = [found for crop, found in seen if one.label in HAZARDS and _inside(one.box, crop)]
+        if around:
+            score = max((other.score for other in around[0] if other.box.intersection(one.box) > 0), default=0.0)
+            one = replace(one, closer=score)
+        judged.append(one)
+    return tuple(judged)
+
+
+def placed(box: Box, part: Box) -> Box:
+    """A box of a part of the picture as a box of the picture."""
+    return Box(
+        part.x1 + box.x1 * part.width,
+        part.y1 + box.y1 * part.height,
+        part.x1 + box.x2 * part.width,
+        part.y1 + box.y2 * part.height,
+    )
+
+
+def _room_round(box: Box) -> Box:
+    dx = max(ROOM * box.width, (LEAST_SIDE - box.width) / 2)
+    dy = max(ROOM * box.height, (LEAST_SIDE - box.height) / 2)
+    return Box(max(0.0, box.x1 - dx), max(0.0, box.y1 - dy), min(1.0, box.x2 + dx), min(1.0, box.y2 + dy))
+
+
+def _inside(box: Box, crop: Box) -> bool:
+    return box.area > 0 and box.intersection(crop) > 0.9 * box.area

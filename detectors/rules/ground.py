@@ -1,0 +1,67 @@
+"""The ground plane of a calibrated camera: picture coordinates to metres, and who stands together there. Pure.
+
+Four points of the picture whose places on the ground are known give the homography (Hartley & Zisserman, §4.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from detectors.observation import Point
+
+Place = tuple[float, float]
+Matrix = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+LEAST_TRIANGLE = 1e-4
+"""Twice the area (of the picture, of square metres) below which three points lie on a line."""
+
+
+def ground_plane(points: Sequence[tuple[Place, Place]]) -> Matrix | None:
+    """The homography of four (picture, ground) pairs; None where they are not four, or three lie on a line."""
+    if len(points) != 4:
+        return None
+    for side in range(2):
+        for a, b, c in combinations([pair[side] for pair in points], 3):
+            if abs((b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])) < LEAST_TRIANGLE:
+                return None
+    rows, values = [], []
+    for (x, y), (east, north) in points:
+        rows += [[x, y, 1, 0, 0, 0, -x * east, -y * east], [0, 0, 0, x, y, 1, -x * north, -y * north]]
+        values += [east, north]
+    try:
+        found = [float(one) for one in np.linalg.solve(np.array(rows), np.array(values))]
+    except np.linalg.LinAlgError:
+        return None
+    m11, m12, m13, m21, m22, m23, m31, m32 = found
+    return (m11, m12, m13), (m21, m22, m23), (m31, m32, 1.0)
+
+
+def on_ground(point: Point, plane: Matrix) -> Place | None:
+    """Metres east and north; None above the horizon, where there is no ground."""
+    (a, b, c), (d, e, f), (g, h, i) = plane
+    depth = g * point.x + h * point.y + i
+    if depth <= 1e-6:
+        return None
+    return (a * point.x + b * point.y + c) / depth, (d * point.x + e * point.y + f) / depth
+
+
+def largest_group(places: Sequence[Place], spacing: float) -> frozenset[int]:
+    """Indices of the largest group in which each stands within ``spacing`` metres of another of it."""
+    left, largest = set(range(len(places))), frozenset[int]()
+    while left:
+        group, edge = set(), {left.pop()}
+        while edge:
+            one = edge.pop()
+            group.add(one)
+            near = {
+                other
+                for other in left
+                if (places[one][0] - places[other][0]) ** 2 + (places[one][1] - places[other][1]) ** 2 <= spacing**2
+            }
+            left -= near
+            edge |= near
+        if len(group) > len(largest):
+            largest = frozenset(group)
+    return largest

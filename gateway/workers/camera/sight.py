@@ -1,0 +1,140 @@
+"""What the rules get to see of one camera: the whole picture, a second look at candidates, a crowd counted in tiles.
+
+The whole picture is looked at small. What may be fire or smoke is looked at again in a crop at full size; people are
+counted in tiles where a gathering is in the making. Both are parts of the same picture, so that a look is of one time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.appearance import appearance
+from detectors.closer import HAZARDS, crops, with_second_look
+from detectors.counting import people, tiles
+from detectors.input_size import input_for
+from detectors.observation import Box, Detection, Look
+from detectors.stir import Luma, change, luma, stir
+from detectors.weights import Card
+from gateway.streams.keyframes import smaller
+from gateway.workers.camera.glimpse import Glimpse
+
+Picture = NDArray[np.uint8]
+
+COUNT_EVERY = 2.0
+"""Seconds between two counts in tiles; in between (a fire is looked at more often) the last count stands."""
+REMEMBERED = 30.0
+"""Seconds over which two pictures are compared."""
+DESCRIBED = HAZARDS | {"stall"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the engine saw in a picture or in a part of one, and the sha256 of its weights."""
+
+    detections: tuple[Detection, ...]
+    weights: str
+
+
+class Asks(Protocol):
+    """Asks the engine about a picture (BGR H×W×3); None: no answer, now or in time. ``part`` names a part of the
+    picture; each waits for itself."""
+
+    async def __call__(self, picture: Picture, part: str) -> Answer | None: ...
+
+
+class Sight:
+    """Of one camera; remembers its last picture and its last count. One look at a time."""
+
+    def __init__(self, card: Card) -> None:
+        self._card = card
+        self._last: tuple[float, Luma] | None = None
+        self._counted: tuple[float, tuple[Detection, ...]] | None = None
+        self.second_looks = 0
+        self.counts = 0
+
+    async def look(self, glimpse: Glimpse, ask: Asks, *, count: bool) -> Look | None:
+        """``count``: people are wanted to be counted, though the whole picture shows few. None: no answer in time."""
+        seen = await ask(glimpse.small, "whole")
+        if seen is None:
+            return None
+        detections = self._described(seen.detections, glimpse)
+        candidates = crops(detections)
+        counting = self._counting(detections, glimpse.arrival, wanted=count)
+        if candidates or counting:
+            full = await asyncio.to_thread(glimpse.full)
+            detections = await self._closer(detections, full, candidates, ask)
+            if counting:
+                detections = await self._count(detections, full, glimpse.arrival, ask)
+        elif self._counted is not None and glimpse.arrival - self._counted[0] < COUNT_EVERY:
+            detections = _with_people(detections, self._counted[1])
+        return Look(glimpse.arrival, detections, seen.weights)
+
+    def _described(self, detections: Sequence[Detection], glimpse: Glimpse) -> tuple[Detection, ...]:
+        """Each with what it looks like and how much it stirs."""
+        now = luma(glimpse.small)
+        before = self._last[1] if self._last and 0 < glimpse.arrival - self._last[0] <= REMEMBERED else None
+        changed = change(before, now)
+        self._last = glimpse.arrival, now
+        return tuple(
+            replace(
+                one,
+                stir=None if changed is None else round(stir(changed, one.box), 4),
+                appearance=appearance(glimpse.small, one.box),
+            )
+            if one.label in DESCRIBED
+            else one
+            for one in detections
+        )
+
+    async def _closer(
+        self, detections: tuple[Detection, ...], full: Picture, candidates: Sequence[Box], ask: Asks
+    ) -> tuple[Detection, ...]:
+        looked = []
+        for number, crop in enumerate(candidates):
+            answer = await ask(_part(full, crop, self._card), f"crop-{number}")
+            if answer is not None:
+                self.second_looks += 1
+                looked.append((crop, answer.detections))
+        return with_second_look(detections, looked)
+
+    def _counting(self, detections: Sequence[Detection], at: float, *, wanted: bool) -> bool:
+        counting = self._card.counting
+        if counting is None or (self._counted is not None and 0 <= at - self._counted[0] < COUNT_EVERY):
+            return False
+        return wanted and sum(one.label == "person" for one in detections) >= counting.from_people
+
+    async def _count(
+        self, detections: tuple[Detection, ...], full: Picture, at: float, ask: Asks
+    ) -> tuple[Detection, ...]:
+        counting = self._card.counting
+        assert counting is not None  # noqa: S101 - asked before
+        parts = tiles(counting)
+        answers = await asyncio.gather(
+            *(ask(_part(full, tile, self._card), f"tile-{number}") for number, tile in enumerate(parts))
+        )
+        if any(answer is None for answer in answers):
+            return detections  # half a count is none
+        self.counts += 1
+        looked = [(tile, answer.detections) for tile, answer in zip(parts, answers, strict=True) if answer is not None]
+        found = people(detections, looked, counting)
+        self._counted = at, found
+        return _with_people(detections, found)
+
+
+def _with_people(detections: Sequence[Detection], found: Sequence[Detection]) -> tuple[Detection, ...]:
+    return (*(one for one in detections if one.label != "person"), *found)
+
+
+def _part(full: Picture, box: Box, card: Card) -> Picture:
+    """A part of the picture, no larger than the engine's input for its proportions."""
+    height, width = full.shape[:2]
+    x1, y1 = int(box.x1 * width), int(box.y1 * height)
+    part = full[y1 : max(y1 + 1, round(box.y2 * height)), x1 : max(x1 + 1, round(box.x2 * width))]
+    to_height, to_width = input_for(part.shape[0], part.shape[1], card.input_size, card.stride)
+    return np.ascontiguousarray(smaller(part, to_width, to_height))

@@ -1,0 +1,148 @@
+"""Tries rules on a film: the same looks, rules and alert life cycle as live, in the film's own time.
+
+What differs from live is said in the result: pictures come exactly when the rules want them (live they wait for a
+keyframe, or for the camera to be woken), and the engine is asked as often as needed, so that none is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from detectors.observation import Look
+from detectors.rules.config import RuleConfig
+from detectors.rules.rule import Phase, Verdict
+from detectors.watch import CameraWatch, RuleKey
+from detectors.weights import Card
+from gateway.workers.camera.glimpse import of_decoded
+from gateway.workers.camera.incident import Incident, Raise, advance
+from gateway.workers.camera.look_plan import is_due
+from gateway.workers.camera.sight import Asks, Sight
+from gateway.workers.trial.film import frames
+
+END_AFTER: Mapping[str, float] = {"fire": 60.0, "crowd": 60.0, "stall": 600.0}
+Progress = Callable[[float], None]
+"""Told the seconds of the film that have been gone through."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialAlert:
+    """An alert that would have been raised. Seconds since the film's beginning; ``why`` as a live alert carries it."""
+
+    hazard: str
+    zone: str
+    hazard_from: float
+    raised_at: float
+    score: float
+    why: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A run of looks in which a rule said the same; ``progress`` is the nearest it came to firing."""
+
+    hazard: str
+    zone: str
+    phase: Phase
+    start: float
+    end: float
+    progress: float
+    score: float
+
+
+@dataclass(slots=True)
+class Trial:
+    """``seconds`` of film gone through in ``looks`` looks by the weights of ``weights_sha256``."""
+
+    seconds: float = 0.0
+    looks: int = 0
+    weights_sha256: str = ""
+    alerts: list[TrialAlert] = field(default_factory=list)
+    timeline: list[Stretch] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+async def try_rules(
+    film: Path,
+    rules: Sequence[RuleConfig],
+    ask: Asks,
+    card: Card,
+    *,
+    starts_at: float = 0.0,
+    repeat_until: float = 0.0,
+    end_after: Mapping[str, float] = END_AFTER,
+    seen: Callable[[Look], None] = lambda _look: None,
+    progress: Progress = lambda _seconds: None,
+) -> Trial:
+    """``starts_at``: seconds since the epoch at which the film began, by which a rule's hours count. ``seen`` hears of
+    each look (a log of them can be replayed). Raises ``Refusal`` for a film that cannot be read."""
+    watch, sight, trial = CameraWatch(rules), Sight(card), Trial()
+    telling = _Telling(trial, starts_at, end_after)
+    last = -1e9
+    for at, frame in frames(film, repeat_until=repeat_until):
+        trial.seconds = at
+        if not is_due(at, last, watch.next_look_within):
+            continue
+        last = at
+        glimpse = of_decoded(frame, card.input_size, starts_at + at, "main")
+        look = await sight.look(glimpse, ask, count=watch.counts_people)
+        if look is None:
+            continue
+        trial.looks += 1
+        trial.weights_sha256 = look.weights
+        seen(look)
+        for key, verdict in watch.observe(look):
+            telling.said(key, verdict, look)
+        progress(at)
+    telling.end()
+    return trial
+
+
+class _Telling:
+    """Makes alerts and a timeline of what the rules say."""
+
+    def __init__(self, trial: Trial, starts_at: float, end_after: Mapping[str, float]) -> None:
+        self._trial = trial
+        self._starts_at = starts_at
+        self._end_after = end_after
+        self._incidents: dict[RuleKey, Incident] = {}
+        self._open: dict[RuleKey, Stretch] = {}
+        self._ids = count()
+
+    def said(self, key: RuleKey, verdict: Verdict, look: Look) -> None:
+        at = look.at - self._starts_at
+        self._stretch(key, verdict, at)
+        before = self._incidents.get(key, Incident())
+        after, steps = advance(
+            before, verdict.phase, look.at, end_after=self._end_after[key.kind], new_id=lambda: str(next(self._ids))
+        )
+        self._incidents[key] = after
+        if any(isinstance(step, Raise) for step in steps):
+            since = look.at if verdict.hazard_from is None else verdict.hazard_from
+            self._trial.alerts.append(
+                TrialAlert(key.kind, key.zone, since - self._starts_at, at, verdict.score, verdict.why)
+            )
+
+    def end(self) -> None:
+        for stretch in self._open.values():
+            self._close(stretch)
+        self._trial.timeline.sort(key=lambda one: (one.start, one.hazard, one.zone))
+
+    def _stretch(self, key: RuleKey, verdict: Verdict, at: float) -> None:
+        held = self._open.get(key)
+        if held is not None and held.phase == verdict.phase:
+            progress, score = max(held.progress, verdict.progress), max(held.score, verdict.score)
+            self._open[key] = Stretch(key.kind, key.zone, verdict.phase, held.start, at, progress, score)
+            return
+        if held is not None:
+            self._close(held)
+        self._open[key] = Stretch(key.kind, key.zone, verdict.phase, at, at, verdict.progress, verdict.score)
+
+    def _close(self, stretch: Stretch) -> None:
+        if stretch.phase != "idle":
+            self._trial.timeline.append(stretch)

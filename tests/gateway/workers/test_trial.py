@@ -1,0 +1,110 @@
+"""A film gone through as a camera's pictures: what the rules would have raised, when, and why."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.video.codeccontext import VideoCodecContext
+from numpy.typing import NDArray
+
+from detectors.observation import Box, Detection
+from detectors.rules.config import CrowdRuleConfig, FireRuleConfig
+from detectors.weights import Card, Counting
+from gateway.refusals import Refusal
+from gateway.workers.camera.sight import Answer
+from gateway.workers.trial.trial import Trial, try_rules
+
+Picture = NDArray[np.uint8]
+FPS, WIDTH, HEIGHT = 5, 320, 180
+CARD = Card("made", "ab" * 32, ("person", "fire"), (96, 160), 32, {"person": 0.5, "fire": 0.5}, "fp32", "")
+
+
+def film(path: Path, seconds: float, fire_from: float = 1e9) -> Path:
+    """A grey street, and from some time on a red square that flickers."""
+    with av.open(str(path), "w") as made:
+        stream = made.add_stream("libx264", rate=Fraction(FPS), options={"crf": "10", "preset": "ultrafast"})
+        assert isinstance(stream.codec_context, VideoCodecContext)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for number in range(int(seconds * FPS)):
+            picture = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+            picture[:40] = 180
+            if number / FPS >= fire_from:
+                picture[60:120, 80:160, 2] = 255 if number % 3 else 200
+            frame = av.VideoFrame.from_ndarray(picture, "bgr24")
+            frame.pts = number
+            made.mux(stream.encode(frame))
+        made.mux(stream.encode(None))
+    return path
+
+
+class RedIsFire:
+    """An engine that takes what is red for fire; remembers which parts it was asked about."""
+
+    def __init__(self, people: int = 0) -> None:
+        self.parts: list[str] = []
+        self._people = people
+
+    async def __call__(self, picture: Picture, part: str) -> Answer | None:
+        self.parts.append(part)
+        found = [Detection("person", 0.9, Box(0.1 * n, 0.5, 0.1 * n + 0.05, 0.8)) for n in range(self._people)]
+        red = (picture[:, :, 2].astype(int) - picture[:, :, 1]) > 60
+        if red.any():
+            rows, columns = np.nonzero(red.any(axis=1))[0], np.nonzero(red.any(axis=0))[0]
+            height, width = red.shape
+            box = Box(columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height)
+            found.append(Detection("fire", 0.8, box))
+        return Answer(tuple(found), CARD.sha256)
+
+
+async def tried(path: Path, ask: RedIsFire, **more: float) -> Trial:
+    return await try_rules(path, [FireRuleConfig()], ask, CARD, **more)  # type: ignore[arg-type]
+
+
+async def test_a_fire_in_a_film_is_told_with_its_time_and_reasons(tmp_path: Path) -> None:
+    ask = RedIsFire()
+    trial = await tried(film(tmp_path / "fire.mp4", 14, fire_from=4), ask)
+    (alert,) = trial.alerts
+    assert alert.hazard == "fire"
+    assert 4 <= alert.hazard_from <= 6
+    assert alert.raised_at == pytest.approx(alert.hazard_from + 3, abs=0.6)
+    assert alert.why["confirmed_closer"] == alert.why["looked_at_closer"] > 0
+    assert alert.why["box"] == pytest.approx([0.25, 1 / 3, 0.5, 2 / 3], abs=0.03)
+    assert [one.phase for one in trial.timeline] == ["candidate", "half_way", "firing"]
+    assert "crop-0" in ask.parts
+
+
+async def test_a_quiet_film_raises_nothing_and_is_looked_at_every_two_seconds(tmp_path: Path) -> None:
+    ask = RedIsFire()
+    trial = await tried(film(tmp_path / "quiet.mp4", 10), ask)
+    assert trial.alerts == trial.timeline == []
+    assert ask.parts == ["whole"] * trial.looks
+    assert 4 <= trial.looks <= 7
+
+
+async def test_a_short_film_is_repeated_as_long_as_asked(tmp_path: Path) -> None:
+    trial = await tried(film(tmp_path / "short.mp4", 4), RedIsFire(), repeat_until=11)
+    assert trial.seconds == pytest.approx(12, abs=0.3)
+
+
+async def test_a_gathering_in_the_making_is_counted_in_tiles_and_an_empty_street_is_not(tmp_path: Path) -> None:
+    counting = Counting(2, 1, 0.1, from_people=3, threshold=0.5)
+    card = Card("made", "ab" * 32, CARD.classes, CARD.input_size, 32, CARD.thresholds, "fp32", "", counting)
+    rules, street = [CrowdRuleConfig(people=6, dwell_seconds=2)], film(tmp_path / "street.mp4", 8)
+    few, many = RedIsFire(people=2), RedIsFire(people=4)
+    assert (await try_rules(street, rules, few, card)).alerts == []
+    assert {part for part in few.parts if part != "whole"} == set()
+    (alert,) = (await try_rules(street, rules, many, card)).alerts
+    assert alert.why["people"] > 4
+    assert {"tile-0", "tile-1"} <= set(many.parts)
+
+
+async def test_what_is_no_film_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "not.mp4").write_bytes(b"not a film")
+    for name in ("not.mp4", "missing.mp4"):
+        with pytest.raises(Refusal) as caught:
+            await tried(tmp_path / name, RedIsFire())
+        assert caught.value.reason == "footage_unreadable"

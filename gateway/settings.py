@@ -69,6 +69,19 @@ class CameraSettings(_Part):
     )
     per_worker: int = Field(default=50, ge=1, le=200, description="Cameras carried by one worker process.")
     stalled_after: Seconds = Field(default=5, gt=0, description="No packet for so long: the camera is stalled.")
+    udp_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=(),
+        description="Networks whose cameras send RTP over UDP; all others send it over the RTSP connection. Over UDP "
+        "what the network loses is missing from the picture.",
+    )
+    rtsps_authorities: Path | None = Field(
+        default=None, description="PEM file of authorities trusted for RTSPS, beside the system's own."
+    )
+    rtsps_pins: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = Field(
+        default=(),
+        description="SHA-256 (64 hexadecimal digits) of camera certificates trusted for RTSPS as they are. The log "
+        "names the fingerprint of one that was refused.",
+    )
     wake_cores: float = Field(
         default=0.5,
         ge=0,

@@ -16,6 +16,7 @@ from camera_registry import health, reasons
 from camera_registry.errors import Reason
 from gateway.api.camera_description import DescriptionShown
 from gateway.storage.tables.cameras import CameraRow
+from gateway.streams.pull_reasons import SENTENCES
 
 _NOTICES: Mapping[str, Reason] = {
     one.code: one
@@ -41,6 +42,7 @@ _PULL: Mapping[str, Reason] = {
     "no_video": reasons.NO_VIDEO,
     "no_keyframe": reasons.NO_PICTURE,
     "unsupported_codec": reasons.CODEC_UNSUPPORTED,
+    "certificate_refused": Reason("certificate_refused", *SENTENCES["certificate_refused"]),
 }
 """What the pull says, by its reason; of all others the state says enough."""
 

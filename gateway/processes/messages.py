@@ -158,6 +158,14 @@ class HealthChanged(Message, frozen=True):
     evidence: bytes | None = None
 
 
+class StreamUnreachable(Message, frozen=True):
+    """A camera's stream could not be reached several times in a row: it may have another address by now."""
+
+    code: str
+    fence: int
+    reason: str
+
+
 class AlertRaised(Message, frozen=True):
     """A journalled alert. Sent again after a reconnection until ``AlertStored`` comes; ``alert_id`` makes it once."""
 
@@ -321,7 +329,7 @@ AnyMessage = (
     WorkerReady | Configure | Done | Refused | MetricsReport
     | AssignCamera | ReleaseCamera | AlertStored | EvidenceStored | TakeSnapshot | Snapshot
     | OpenViewing | Answer | CloseViewing | LendStream | StreamLent
-    | HealthChanged | AlertRaised | AlertSeen | AlertEnded | EvidenceReady
+    | HealthChanged | StreamUnreachable | AlertRaised | AlertSeen | AlertEnded | EvidenceReady
     | OpenRoom | CloseRoom | AddCameraMember | AddPersonMember | RemoveMember
     | PublishToRoom | SubscribeInRoom | StopPublishing | StopSubscription | MemberAlive | MemberChanged
     | LookAt | Seen

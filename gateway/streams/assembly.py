@@ -22,6 +22,10 @@ MOST_BYTES = 16 * 1024 * 1024
 """A larger access unit is no picture but a broken or hostile stream."""
 
 
+class CodecChanged(Exception):
+    """The stream goes on in another codec than it was announced in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """What came from the demuxer, with its times (in the stream's time base) and its arrival."""
@@ -67,9 +71,18 @@ class Assembler:
         self._waiting = True
         self._gap = False
 
+    @property
+    def waiting(self) -> bool:
+        """Whether nothing comes out before the next keyframe."""
+        return self._waiting
+
     def take(self, piece: Piece, marked_keyframe: bool) -> list[AccessUnit]:
-        """The access units that are whole now. ``marked_keyframe``: FFmpeg's own mark, which knows recovery points."""
+        """The access units that are whole now. ``marked_keyframe``: FFmpeg's own mark, which knows recovery points.
+
+        Raises ``CodecChanged``."""
         units = nal.nal_units(piece.data)
+        if any(nal.tells_other_codec(self._codec, unit) for unit in units):
+            raise CodecChanged
         first = next((unit for unit in units if nal.is_slice(self._codec, unit)), None)
         if first is None:
             if sum(map(len, self._prefix)) + len(piece.data) <= MOST_BYTES:

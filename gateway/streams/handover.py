@@ -19,7 +19,7 @@ class Handover:
     def __init__(
         self, loop: asyncio.AbstractEventLoop, publish: Callable[[EncodedFrame], None], most: int = MOST_WAITING
     ) -> None:
-        self._loop = loop
+        self.loop = loop
         self._publish = publish
         self._most = most
         self._frames: deque[EncodedFrame] = deque()
@@ -50,7 +50,7 @@ class Handover:
     def call(self, what: Callable[[], None]) -> bool:
         """Call on the loop, after the frames that were put before. False: the loop is closed."""
         try:
-            self._loop.call_soon_threadsafe(what)
+            self.loop.call_soon_threadsafe(what)
         except RuntimeError:
             return False
         return True

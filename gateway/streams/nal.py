@@ -10,6 +10,7 @@ START_CODE = b"\x00\x00\x00\x01"
 _START = b"\x00\x00\x01"
 
 H264_IDR, H264_SPS, H264_PPS, H264_AUD = 5, 7, 8, 9
+H264_PROFILES = tuple(bytes([profile]) for profile in (66, 77, 88, 100, 110, 122, 244))
 HEVC_FIRST_IRAP, HEVC_LAST_IRAP = 16, 21
 HEVC_VPS, HEVC_SPS, HEVC_PPS, HEVC_AUD = 32, 33, 34, 35
 _PARAMETERS = {"h264": (H264_SPS, H264_PPS), "hevc": (HEVC_VPS, HEVC_SPS, HEVC_PPS)}
@@ -61,6 +62,16 @@ def begins_picture(codec: VideoCodec, unit: bytes) -> bool:
 
 def is_parameter_set(codec: VideoCodec, unit: bytes) -> bool:
     return nal_type(codec, unit) in _PARAMETERS[codec]
+
+
+def tells_other_codec(codec: VideoCodec, unit: bytes) -> bool:
+    """Whether the unit is a parameter set of the other codec: a VPS where H.264 should be, an SPS where H.265 should.
+
+    Neither is possible in the codec itself: type 0 of H.264 and types 48 to 63 of H.265 are left unspecified.
+    """
+    if codec == "h264":
+        return unit[:2] == b"\x40\x01"
+    return unit[0] in (0x27, 0x47, 0x67) and unit[1:2] in H264_PROFILES
 
 
 def is_delimiter(codec: VideoCodec, unit: bytes) -> bool:

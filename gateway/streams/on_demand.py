@@ -7,6 +7,7 @@ import asyncio
 from gateway.streams.address import StreamAddress
 from gateway.streams.bus import FrameBus
 from gateway.streams.pull import CameraPull, PullLimits, PullState
+from gateway.streams.way import Way
 
 LINGER = 10.0
 """Seconds for which the connection is kept after its last user: whoever comes back finds a picture."""
@@ -15,11 +16,20 @@ LINGER = 10.0
 class OnDemandSource:
     """``bus`` stays the same however often the profile is pulled and let go. All calls belong to the event loop."""
 
-    def __init__(self, address: StreamAddress, *, name: str, limits: PullLimits, linger: float = LINGER) -> None:
+    def __init__(
+        self,
+        address: StreamAddress,
+        *,
+        name: str,
+        limits: PullLimits,
+        way: Way | None = None,
+        linger: float = LINGER,
+    ) -> None:
         self.bus = FrameBus()
         self._address = address
         self._name = name
         self._limits = limits
+        self._way = way
         self._linger = linger
         self._users = 0
         self._wanted = False
@@ -75,7 +85,13 @@ class OnDemandSource:
         async with self._settling:
             if self._wanted and self._pull is None:
                 self._pull = CameraPull(
-                    self._address, self.bus, self._hear, name=self._name, limits=self._limits, first_epoch=self._epoch
+                    self._address,
+                    self.bus,
+                    self._hear,
+                    name=self._name,
+                    limits=self._limits,
+                    way=self._way,
+                    first_epoch=self._epoch,
                 )
                 await self._pull.start()
             elif not self._wanted and self._pull is not None:

@@ -1,4 +1,4 @@
-"""The one connection to a camera's stream: RTSP over TCP in a thread of its own, its packets onto the bus, undecoded.
+"""The one connection to a camera's stream: RTSP in a thread of its own, its packets onto the bus, undecoded.
 
 It comes back by itself, later each time, and says in words why there is no picture. Every wait on the network has a
 time limit. FFmpeg's errors carry the whole address with the password; they are turned into reasons and never logged.
@@ -22,7 +22,7 @@ from av.packet import Packet
 
 from gateway.streams import nal
 from gateway.streams.address import StreamAddress
-from gateway.streams.assembly import Assembler, Piece
+from gateway.streams.assembly import Assembler, CodecChanged, Piece
 from gateway.streams.backoff import Backoff
 from gateway.streams.bus import FrameBus
 from gateway.streams.frame import VideoCodec
@@ -32,6 +32,8 @@ from gateway.streams.nal import ParameterSets
 from gateway.streams.pull_reasons import SENTENCES, PullReason, why_it_ended, why_not_opened
 from gateway.streams.sound_framing import SoundFraming, format_of
 from gateway.streams.source_time import CLOCK_RATE
+from gateway.streams.tls_tunnel import CertificateRefused
+from gateway.streams.way import Way
 
 log = structlog.get_logger(__name__)
 
@@ -40,11 +42,10 @@ RETRY_AFTER_WRONG_PASSWORD = Backoff(first=15.0, longest=300.0)
 """Cameras lock an account after a few wrong attempts."""
 
 _OPTIONS = {
-    "rtsp_transport": "tcp",
     # 0.19 s to open instead of 1.1 s (measured); what it does not find out the keyframes tell.
     "analyzeduration": "100000",
     "allowed_media_types": "video+audio",
-    "protocol_whitelist": "rtsp,rtp,tcp,udp,tls",
+    "protocol_whitelist": "rtsp,rtp,tcp,udp",
     "user_agent": "gateway",
 }
 _SOCKET_SLACK = 2.0
@@ -112,11 +113,13 @@ class CameraPull:
         chance: Callable[[], float] = random.random,
         first_epoch: int = 0,
         sound: bool = False,
+        way: Way | None = None,
     ) -> None:
         self._address = address
         self._bus = bus
         self._on_state = on_state
         self._name = name
+        self._way = way or Way()
         self._limits = limits or PullLimits()
         self._retry = retry
         self._retry_after_wrong_password = retry_after_wrong_password
@@ -205,18 +208,25 @@ class CameraPull:
         """One connection, from opening to its end. Answers only when it is to stop."""
         begun = time.monotonic()
         socket_limit = self._limits.silence + _SOCKET_SLACK
+        out_of_time = min(self._limits.opening, socket_limit) * 0.95
+        address = self._address
         try:
-            container = av.open(
-                self._address.with_credentials(),
-                "r",
-                options=_OPTIONS | {"timeout": str(round(socket_limit * 1e6))},
-                timeout=(self._limits.opening, self._limits.silence),
-            )
+            with self._way.to(address, handover.loop, self._limits.opening) as reached:
+                container = av.open(
+                    reached.with_credentials(),
+                    "r",
+                    options=_OPTIONS
+                    | {"timeout": str(round(socket_limit * 1e6)), "rtsp_transport": self._way.transport(address)},
+                    timeout=(self._limits.opening, self._limits.silence),
+                )
+                with container:
+                    self._read(container, handover)
+        except CertificateRefused as refused:
+            log.warning("certificate_refused", camera=self._name, sha256=refused.fingerprint)
+            raise _Ended("certificate_refused") from None
         except (av.error.FFmpegError, OSError) as error:
-            out_of_time = time.monotonic() - begun >= min(self._limits.opening, socket_limit) * 0.95
-            raise _Ended(why_not_opened(error, out_of_time=out_of_time)) from None
-        with container:
-            self._read(container, handover)
+            late = time.monotonic() - begun >= out_of_time
+            raise _Ended(why_not_opened(error, out_of_time=late)) from None
 
     def _read(self, container: InputContainer, handover: Handover) -> None:
         if not container.streams.video:
@@ -231,10 +241,9 @@ class CameraPull:
         assembler = Assembler(codec, ParameterSets.found_in(codec, sdp))
         framing = Framing(codec, self._epoch + 1)
         rate = (video.time_base or 0) * CLOCK_RATE
-        begun = time.monotonic()
+        seen_at = whole_at = time.monotonic()
         told: StreamDescription | None = None
         packets: Iterator[Packet[Any]] = container.demux(video) if sound is None else container.demux(video, sound)
-        picture_at = begun
         while not self._stop.is_set():
             try:
                 packet = next(packets)
@@ -245,16 +254,21 @@ class CameraPull:
             if not packet.size:
                 continue
             if sound_framing is not None and packet.stream is not video:
-                if time.monotonic() - picture_at > self._limits.silence:
+                if time.monotonic() - seen_at > self._limits.silence:
                     raise _Ended("stalled")  # a camera that is heard and not seen is as good as silent
                 heard = sound_framing.frame(packet, self._clock(), self._epoch)
                 if heard is not None and told is not None and not handover.put(heard):
                     return
                 continue
-            picture_at = time.monotonic()
+            seen_at = time.monotonic()
             pts = None if packet.pts is None else round(packet.pts * rate)
             dts = None if packet.dts is None else round(packet.dts * rate)
-            for unit in assembler.take(Piece(bytes(packet), pts, dts, self._clock()), packet.is_keyframe):
+            try:
+                units = assembler.take(Piece(bytes(packet), pts, dts, self._clock()), packet.is_keyframe)
+            except CodecChanged:
+                raise _Ended("codec_changed") from None
+            for unit in units:
+                whole_at = time.monotonic()
                 frame = framing.frame(unit)
                 self._epoch = frame.epoch
                 if not handover.put(frame):
@@ -262,8 +276,12 @@ class CameraPull:
                 if framing.stream != told:
                     told, self._failures = framing.stream, 0
                     self._tell(handover, PullState("live", self._clock(), stream=told))
-            if told is None and time.monotonic() - begun > self._limits.keyframe:
-                raise _Ended("no_keyframe")
+            # Bytes may come for ever without a picture.
+            if not units and time.monotonic() - whole_at > self._patience(assembler):
+                raise _Ended("no_keyframe" if assembler.waiting else "stalled")
+
+    def _patience(self, assembler: Assembler) -> float:
+        return self._limits.keyframe if assembler.waiting else self._limits.silence
 
     def _sound_of(
         self, container: InputContainer, handover: Handover

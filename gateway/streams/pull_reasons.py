@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ssl
 from typing import Literal
 
 import av.error
@@ -10,6 +11,7 @@ import av.error
 PullReason = Literal[
     "unreachable", "refused", "auth_failed", "forbidden", "not_found", "rejected", "server_error", "timeout",
     "invalid_answer", "no_video", "unsupported_codec", "no_keyframe", "stalled", "stream_ended", "connection_lost",
+    "certificate_refused", "codec_changed",
 ]  # fmt: skip
 
 SENTENCES: dict[PullReason, tuple[str, str]] = {
@@ -31,6 +33,11 @@ SENTENCES: dict[PullReason, tuple[str, str]] = {
     "stalled": ("摄像机停止发送画面", "the camera stopped sending pictures"),
     "stream_ended": ("摄像机结束了视频流", "the camera ended the stream"),
     "connection_lost": ("与摄像机的连接中断", "the connection to the camera broke"),
+    "codec_changed": ("视频编码已改变，正在重新连接", "the camera changed its codec; connecting anew"),
+    "certificate_refused": (
+        "摄像机的 TLS 证书不受信任，请核对指纹后加入信任，或导入签发机构证书",
+        "the camera's certificate is not trusted; compare its fingerprint and pin it, or add its authority",
+    ),
 }
 
 _OPENING: tuple[tuple[type[Exception], PullReason], ...] = (
@@ -39,6 +46,7 @@ _OPENING: tuple[tuple[type[Exception], PullReason], ...] = (
     (av.error.HTTPNotFoundError, "not_found"),
     (av.error.HTTPClientError, "rejected"),
     (av.error.HTTPServerError, "server_error"),
+    (ssl.SSLError, "invalid_answer"),
     (ConnectionRefusedError, "refused"),
     (ConnectionError, "connection_lost"),
     (TimeoutError, "timeout"),

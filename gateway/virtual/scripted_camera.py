@@ -26,7 +26,8 @@ LONGEST_REQUEST = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Send an access unit (Annex-B). ``at``: its time in ticks of 1/90000 s; ``damaged``: lose these of its packets."""
+    """Send an access unit (Annex-B). ``at``: its time in ticks of 1/90000 s. ``lost``: whether its packet of that
+    number is lost on the way."""
 
     data: bytes
     at: int
@@ -71,13 +72,14 @@ class Served:
 @dataclass
 class ScriptedCamera:
     """``paths``: what is served, by path without its slash. ``connections`` counts those open now, ``played`` those
-    that began to play."""
+    that began to play, ``udp_readers`` those that asked for UDP."""
 
     paths: dict[str, Served]
     tls: ssl.SSLContext | None = None
     port: int = 0
     connections: int = 0
     played: int = 0
+    udp_readers: int = 0
     _server: asyncio.Server | None = None
     _serving: set[asyncio.Task[None]] = field(default_factory=set)
     _cut: dict[tuple[VideoCodec, int], list[bytes]] = field(default_factory=dict)
@@ -200,6 +202,7 @@ class _Reader:
         self._udp, _ = await loop.create_datagram_endpoint(
             asyncio.DatagramProtocol, remote_addr=(host, int(ports.partition("-")[0]))
         )
+        self._camera.udp_readers += 1
         own = self._udp.get_extra_info("sockname")[1]
         return f"Transport: RTP/AVP;unicast;client_port={ports};server_port={own}-{own + 1}"
 

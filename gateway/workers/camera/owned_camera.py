@@ -11,7 +11,7 @@ import structlog
 from camera_registry.health import Health, from_pull, initial, step
 from detectors.rules.config import RuleConfig
 from detectors.rules.parsing import RulesRefused, parse_rules
-from gateway.processes.messages import AssignCamera, HealthChanged, Message, Sample
+from gateway.processes.messages import AssignCamera, HealthChanged, Message, Sample, StreamUnreachable
 from gateway.settings import WorkerSettings
 from gateway.streams.address import StreamAddress
 from gateway.streams.bus import FrameBus
@@ -19,6 +19,7 @@ from gateway.streams.keyframes import jpeg
 from gateway.streams.on_demand import OnDemandSource
 from gateway.streams.pull import CameraPull, PullLimits, PullState
 from gateway.streams.ring import ClipRing
+from gateway.streams.way import Way
 from gateway.workers.camera.awake import Decoding
 from gateway.workers.camera.evidence import CameraEvidence, Store
 from gateway.workers.camera.eye import Eye
@@ -31,6 +32,12 @@ from gateway.workers.camera.waking import WakeBudget
 log = structlog.get_logger(__name__)
 
 
+PERHAPS_MOVED = frozenset({"unreachable", "refused", "not_found", "timeout", "invalid_answer", "connection_lost"})
+"""Reasons for which the stream may have another address by now; a wrong password is none."""
+TRIES = 3
+"""Failures in a row after which, and every so many more, control is asked for a fresh address."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the cameras of a worker share. ``tell`` sends to control, or drops when control is away."""
@@ -40,6 +47,7 @@ class Surroundings:
     decoding: Decoding
     waking: WakeBudget
     store: Store
+    way: Way
     clock: Callable[[], float]
     tell: Callable[[Message], None]
 
@@ -148,7 +156,7 @@ class OwnedCamera:
         if order.sub_stream_url is None or order.sub_stream_url == order.stream_url:
             return None
         address = StreamAddress(order.sub_stream_url, order.username, order.password)
-        return OnDemandSource(address, name=f"{order.code}-sub", limits=self._limits())
+        return OnDemandSource(address, name=f"{order.code}-sub", limits=self._limits(), way=self._around.way)
 
     async def _change_sub_stream(self, before: AssignCamera, order: AssignCamera) -> None:
         if _sub(before) == _sub(order):
@@ -169,11 +177,14 @@ class OwnedCamera:
             self._pull_says,
             name=order.code,
             limits=self._limits(),
+            way=self._around.way,
             first_epoch=first_epoch,
             sound=True,
         )
 
     def _pull_says(self, state: PullState) -> None:
+        if state.phase == "away" and state.reason in PERHAPS_MOVED and state.failures % TRIES == 0:
+            self._around.tell(StreamUnreachable(self.code, self._order.fence, state.reason))
         seen = from_pull(state.phase, state.reason)
         if seen is None:
             return

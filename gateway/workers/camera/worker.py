@@ -34,6 +34,8 @@ from gateway.streams.bus import FrameBus
 from gateway.streams.clip_recovery import recover_clip
 from gateway.streams.keyframes import PictureUnreadable, decode_keyframe, jpeg
 from gateway.streams.rtsp_out import RtspServer
+from gateway.streams.tls_tunnel import TlsTrust
+from gateway.streams.way import Way
 from gateway.streams.whep import WhepDoor
 from gateway.workers.camera.awake import Decoding
 from gateway.workers.camera.delivery import AlertDelivery
@@ -209,6 +211,10 @@ async def open_camera_worker(name: str, settings: WorkerSettings, channel: Chann
             Decoding(threads, card.input_size, time.time),
             WakeBudget(settings.cameras.wake_cores),
             Store(journal, delivery, settings.cameras.clip_after_seconds, time.time),
+            Way(
+                settings.cameras.udp_networks,
+                TlsTrust(settings.cameras.rtsps_authorities, frozenset(settings.cameras.rtsps_pins)),
+            ),
             time.time,
             tell,
         )

@@ -100,6 +100,10 @@ class Assignments:
         """Codes of the cameras that a worker owns."""
         return self._placement.owned_by(worker)
 
+    def owns(self, worker: str, code: str, fence: int) -> bool:
+        """Whether a worker speaks of a camera that is its own now."""
+        return self._placement.current(code, worker, fence)
+
     async def worker_ready(self, worker: str) -> None:
         """Tell a worker that has just come what it owns."""
         async with self._one_at_a_time:
@@ -130,7 +134,7 @@ class Assignments:
 
     async def health(self, worker: str, report: HealthChanged) -> None:
         """A worker's report, if it still owns the camera."""
-        if not self._placement.current(report.code, worker, report.fence):
+        if not self.owns(worker, report.code, report.fence):
             return
         self._note(report.code, report.state, report.reason)
 

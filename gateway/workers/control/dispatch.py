@@ -12,18 +12,23 @@ from gateway.processes.messages import (
     HealthChanged,
     MemberChanged,
     Message,
+    StreamUnreachable,
 )
 from gateway.refusals import Refusal
 from gateway.rooms.register import RoomRegister
 from gateway.workers.control.assignments import Assignments
+from gateway.workers.control.fresh_address import FreshAddresses
 from gateway.workers.control.media import ROOM_WORKER
 
 
 class Dispatch:
-    def __init__(self, intake: AlertIntake, assignments: Assignments, rooms: RoomRegister) -> None:
+    def __init__(
+        self, intake: AlertIntake, assignments: Assignments, rooms: RoomRegister, addresses: FreshAddresses
+    ) -> None:
         self._intake = intake
         self._assignments = assignments
         self._rooms = rooms
+        self._addresses = addresses
 
     async def message(self, worker: str, message: Message) -> Message | None:
         """The answer to a worker's message."""
@@ -32,6 +37,9 @@ class Dispatch:
                 return await self._intake.handle(message)
             case HealthChanged() if is_camera_worker(worker):
                 await self._assignments.health(worker, message)
+            case StreamUnreachable(code, fence) if is_camera_worker(worker):
+                if self._assignments.owns(worker, code, fence):
+                    self._addresses.failed(code)
             case MemberChanged() if worker == ROOM_WORKER:
                 await self._rooms.changed(message)
             case _:

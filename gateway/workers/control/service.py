@@ -39,6 +39,7 @@ from gateway.workers.camera.worker import journals_folder
 from gateway.workers.control.assignments import CAMERA_WORKER, Assignments
 from gateway.workers.control.camera_records import CameraRecords
 from gateway.workers.control.dispatch import Dispatch, is_camera_worker
+from gateway.workers.control.fresh_address import FreshAddresses
 from gateway.workers.control.http_server import address_of, http_server
 from gateway.workers.control.instance import bound_socket, sole_instance
 from gateway.workers.control.links import WorkerLinks
@@ -162,7 +163,10 @@ class ControlProcess:
         rooms = RoomRegister(db, WorkerRoomMedia(links, media), live, clock)
         assignments = Assignments(cameras, placement, links, supervisor, live, clock)
         stack.push_async_callback(assignments.close)
-        dispatch = Dispatch(intake, assignments, rooms)
+        network = CameraNetwork(settings.cameras, clock)
+        addresses = FreshAddresses(db, vault, network, assignments.changed, clock)
+        stack.push_async_callback(addresses.close)
+        dispatch = Dispatch(intake, assignments, rooms, addresses)
 
         network = CameraNetwork(settings.cameras, clock)
         stack.push_async_callback(network.jobs.close)

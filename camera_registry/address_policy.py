@@ -53,17 +53,27 @@ class AddressPolicy:
 
     async def onvif_address(self, text: str, *, field: str = "onvif_address") -> str:
         """``192.0.2.7``, ``192.0.2.7:8080`` or a URL → the URL of the device service with a literal, allowed host."""
-        text = text.strip()
-        parts = _split(text if "://" in text else f"http://{text}", ("http", "https"), field)
-        host = await self.resolved(parts.hostname or "", field=field)
-        path = parts.path if parts.path not in ("", "/") else DEVICE_SERVICE
-        return urlunsplit((parts.scheme, _authority(host, parts.port), path, parts.query, ""))
+        parts = _onvif_parts(text, field)
+        return _onvif_url(parts, await self.resolved(parts.hostname or "", field=field))
 
     async def stream_address(self, text: str, *, field: str = "rtsp_url") -> str:
         """An RTSP URL with a literal, allowed host."""
         parts = _split(text.strip(), ("rtsp", "rtsps"), field)
         host = await self.resolved(parts.hostname or "", field=field)
         return urlunsplit((parts.scheme.lower(), _authority(host, parts.port), parts.path, parts.query, ""))
+
+
+def literal_onvif(text: str, *, field: str = "onvif_address") -> str:
+    """As ``AddressPolicy.onvif_address``, for a host that is a literal address; not checked against the networks."""
+    parts = _onvif_parts(text, field)
+    return _onvif_url(parts, _literal(parts, field))
+
+
+def literal_stream(text: str, *, field: str = "rtsp_url") -> str:
+    """As ``AddressPolicy.stream_address``, likewise."""
+    parts = _split(text.strip(), ("rtsp", "rtsps"), field)
+    host = _literal(parts, field)
+    return urlunsplit((parts.scheme.lower(), _authority(host, parts.port), parts.path, parts.query, ""))
 
 
 def rehosted(url: str, host: str, schemes: Sequence[str]) -> str | None:
@@ -106,6 +116,23 @@ def _split(text: str, schemes: Sequence[str], field: str) -> SplitResult:
     if parts.username is not None or parts.password is not None:
         raise CameraRefused(reasons.LOGIN_IN_ADDRESS, field=field)
     return parts
+
+
+def _onvif_parts(text: str, field: str) -> SplitResult:
+    text = text.strip()
+    return _split(text if "://" in text else f"http://{text}", ("http", "https"), field)
+
+
+def _onvif_url(parts: SplitResult, host: str) -> str:
+    path = parts.path if parts.path not in ("", "/") else DEVICE_SERVICE
+    return urlunsplit((parts.scheme, _authority(host, parts.port), path, parts.query, ""))
+
+
+def _literal(parts: SplitResult, field: str) -> str:
+    host = parts.hostname or ""
+    if not _is_literal(host):
+        raise CameraRefused(reasons.HOST_UNKNOWN, field=field)
+    return host
 
 
 def _authority(host: str, port: int | None) -> str:

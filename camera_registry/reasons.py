@@ -181,6 +181,27 @@ INTERFACE_UNKNOWN = Reason(
     "interface_unknown", "本机没有这一网卡地址。", "This machine has no network interface with that address."
 )
 
+SHEET_UNREADABLE = Reason(
+    "sheet_unreadable",
+    "文件无法读取，应为 CSV（UTF-8 或 GB18030）或 XLSX。",
+    "The file cannot be read; it is CSV (UTF-8 or GB 18030) or XLSX.",
+)
+SHEET_TOO_LARGE = Reason(
+    "sheet_too_large",
+    "表格过大，一次最多导入 20000 行，请分批导入。",
+    "The sheet is too large: at most 20,000 rows at once; import it in portions.",
+)
+SHEET_WITHOUT_COLUMNS = Reason(
+    "sheet_without_columns",
+    "表头中没有“名称”或“编码”列，请使用导出的表格作为模板。",
+    "The heading has neither a name nor a code column; use an exported sheet as a template.",
+)
+SHEET_WITH_SECRETS = Reason(
+    "sheet_with_secrets",
+    "表格中不能含有用户名或口令列；请删除该列，并为地址段设置凭据集。",
+    "A sheet holds no usernames or passwords: take that column out, and set a credential set for the networks.",
+)
+
 # --- notes: registered all the same --------------------------------------------------------------------------------
 CLOCK_WRONG = Reason(
     "clock_wrong",

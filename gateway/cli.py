@@ -246,6 +246,37 @@ def discover_cameras(
     run(work())
 
 
+@cameras_app.command("import")
+def import_cameras(
+    sheet: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV 或 XLSX CSV or XLSX.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="只检查，不保存 Check only.")] = False,
+) -> None:
+    """导入摄像机档案 Put the cameras of a sheet on record; wrong rows are named and left out."""
+    from gateway.camera_sheets_cli import imported
+
+    settings = load_settings()
+
+    async def work(session: AsyncSession) -> None:
+        await imported(session, sheet, settings, console, dry_run=dry_run)
+
+    run(_with_session(work, settings))
+
+
+@cameras_app.command("export")
+def export_cameras(
+    sheet: Annotated[Path, typer.Argument(help=".csv 或 .xlsx Ends in .csv or .xlsx.")],
+) -> None:
+    """导出摄像机档案 Write the records as a sheet that can be imported."""
+    from gateway.camera_sheets_cli import exported
+
+    settings = load_settings()
+
+    async def work(session: AsyncSession) -> None:
+        await exported(session, sheet, settings.platform_code, console)
+
+    run(_with_session(work, settings))
+
+
 @cameras_app.command("list")
 def list_cameras() -> None:
     """列出摄像机 List the registered cameras and their health."""

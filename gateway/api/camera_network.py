@@ -52,6 +52,10 @@ class CameraNetwork:
         self.jobs = DiscoveryJobs(self._discovery, clock)
         self._asked = 0
 
+    @property
+    def policy(self) -> AddressPolicy:
+        return self._policy
+
     def code_range(self, industry: str, network: str) -> CodeRange:
         """Where the codes of new cameras are counted. Refuses an unknown industry or network."""
         try:

@@ -18,7 +18,7 @@ from camera_registry.health import HealthState
 from gateway.access import audit
 from gateway.access.caller import Caller
 from gateway.access.grants import Viewed, view
-from gateway.api import camera_changes, camera_discovery, camera_registration, camera_rules
+from gateway.api import camera_changes, camera_discovery, camera_registration, camera_rules, camera_sheets
 from gateway.api.camera_lookup import checked_revision, found_camera
 from gateway.api.camera_shown import CameraShown, HealthShown, shown_camera, shown_health
 from gateway.api.guard import GrantCited, permit
@@ -29,6 +29,7 @@ from gateway.storage.tables.cameras import CameraRow
 
 router = APIRouter(tags=["cameras"])
 router.include_router(camera_discovery.router)
+router.include_router(camera_sheets.router)
 router.include_router(camera_registration.router)
 router.include_router(camera_changes.router)
 router.include_router(camera_rules.router)

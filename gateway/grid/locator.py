@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from shapely import Point, STRtree
@@ -57,6 +58,10 @@ class GridLocator:
 
     async def locate(self, session: AsyncSession, lng: float, lat: float) -> GridHit | None:
         """The grid at ``lng``/``lat`` (WGS-84), or None where there is none."""
+        return (await self.at(session))(lng, lat)
+
+    async def at(self, session: AsyncSession) -> Callable[[float, float], GridHit | None]:
+        """``locate`` for many points by the grids of now: a function of ``lng`` and ``lat``."""
         count, revisions, newest = (
             await session.execute(select(func.count(), func.coalesce(func.sum(Grid.revision), 0), func.max(Grid.id)))
         ).one()
@@ -67,7 +72,7 @@ class GridLocator:
             grids = [(GridHit(row.code, row.name, row.platform, row.division), row.outline) for row in rows]
             index = await asyncio.to_thread(_build, version, grids)
             self._index = index
-        return index.at(lng, lat)
+        return index.at
 
 
 def _build(version: _Version, grids: list[tuple[GridHit, dict[str, object]]]) -> _Index:

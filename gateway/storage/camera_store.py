@@ -7,7 +7,7 @@ leave here only as a ``Login`` inside a ``StreamOrder``, neither of which shows 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import cast
@@ -46,18 +46,33 @@ class DatabaseCameraStore:
         self._vault = vault
 
     async def next_code(self, code_range: CodeRange) -> CameraCode:
-        """The next code of the range. Raises ``camera_codes_exhausted``."""
+        """The next code of the range that no camera has had. Raises ``camera_codes_exhausted``."""
+        while True:
+            code = (await self._next(code_range, 1))[0]
+            query = select(CameraRow.id).where(CameraRow.code == str(code))  # an import may have brought it
+            if await self._session.scalar(query) is None:
+                return code
+
+    async def next_codes(self, code_range: CodeRange, count: int, taken: Collection[str]) -> list[CameraCode]:
+        """``count`` codes of the range beside those that are ``taken``. Raises ``camera_codes_exhausted``."""
+        found: list[CameraCode] = []
+        while len(found) < count:
+            given = await self._next(code_range, count - len(found))
+            found += [code for code in given if str(code) not in taken]
+        return found
+
+    async def _next(self, code_range: CodeRange, count: int) -> list[CameraCode]:
         insert = postgresql.insert if self._session.get_bind().dialect.name == "postgresql" else sqlite.insert
         statement = (
             insert(CounterRow)
-            .values(name=f"camera:{code_range}", value=1)
-            .on_conflict_do_update(index_elements=["name"], set_={"value": CounterRow.value + 1})
+            .values(name=f"camera:{code_range}", value=count)
+            .on_conflict_do_update(index_elements=["name"], set_={"value": CounterRow.value + count})
             .returning(CounterRow.value)
         )
-        serial = (await self._session.execute(statement)).scalar_one()
-        if serial > MOST_SERIALS:
+        last = (await self._session.execute(statement)).scalar_one()
+        if last > MOST_SERIALS:
             raise CameraRefused(reasons.CODES_EXHAUSTED)
-        return code_range.code(serial)
+        return [code_range.code(serial) for serial in range(last - count + 1, last + 1)]
 
     async def add(
         self,

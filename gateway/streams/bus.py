@@ -8,7 +8,7 @@ All calls belong to the thread of the event loop.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -36,6 +36,15 @@ class BusStats:
     drops: int
 
 
+@dataclass(frozen=True, slots=True)
+class SubscriberStats:
+    """Of all subscribers of one kind: how many, the longest queue (frames), and drops, of those gone too."""
+
+    count: int
+    longest_queue: int
+    drops: int
+
+
 class Subscription:
     """One subscriber's bounded queue. Iterate over it in one task; the iteration ends when it or the bus is closed."""
 
@@ -60,6 +69,11 @@ class Subscription:
         self._on_close = on_close
         self._waiter: asyncio.Future[None] | None = None
         self.closed = False
+
+    @property
+    def kind(self) -> str:
+        """What its name begins with, up to a colon or hyphen: one of few, where the rest may be one of many."""
+        return self.name.partition(":")[0].partition("-")[0]
 
     def __len__(self) -> int:
         """Frames that wait to be taken."""
@@ -137,7 +151,10 @@ class FrameBus:
         self._gop_size = 0
         self._subscriptions: list[Subscription] = []
         self._taps: list[Callable[[EncodedFrame], None]] = []
-        self._frames = self._bytes = self._keyframes = self._drops_of_gone = 0
+        self._frames = self._bytes = self._keyframes = 0
+        self._drops_of_gone: Counter[str] = Counter()
+        self.keyframe_interval: float | None = None
+        """Seconds between the arrivals of the two newest keyframes."""
         self.last_frame_at: float | None = None
         self.last_keyframe: EncodedFrame | None = None
         self.audio: AudioFormat | None = None
@@ -207,8 +224,17 @@ class FrameBus:
         self.last_keyframe = None
 
     def stats(self) -> BusStats:
-        drops = self._drops_of_gone + sum(subscription.drops for subscription in self._subscriptions)
+        drops = self._drops_of_gone.total() + sum(subscription.drops for subscription in self._subscriptions)
         return BusStats(self._frames, self._bytes, self._keyframes, len(self._subscriptions), drops)
+
+    def subscribers(self) -> dict[str, SubscriberStats]:
+        """By kind, those that were there once included."""
+        found = {kind: SubscriberStats(0, 0, drops) for kind, drops in self._drops_of_gone.items()}
+        for one in self._subscriptions:
+            so_far = found.get(one.kind, SubscriberStats(0, 0, 0))
+            longest = max(so_far.longest_queue, len(one))
+            found[one.kind] = SubscriberStats(so_far.count + 1, longest, so_far.drops + one.drops)
+        return found
 
     def close(self) -> None:
         """The source has ended for good: subscribers get what waits for them, then their iteration ends."""
@@ -221,6 +247,8 @@ class FrameBus:
     def _remember(self, frame: EncodedFrame) -> None:
         if frame.kind == "video" and frame.keyframe:
             self._keyframes += 1
+            before = self.last_keyframe
+            self.keyframe_interval = None if before is None else max(0.0, frame.arrival - before.arrival)
             self.last_keyframe = frame
             self._gop, self._gop_size = [frame], len(frame.data)
             return
@@ -234,7 +262,7 @@ class FrameBus:
             self._gop.append(frame)
 
     def _forget(self, subscription: Subscription) -> None:
-        self._drops_of_gone += subscription.drops
+        self._drops_of_gone[subscription.kind] += subscription.drops
         self._subscriptions = [other for other in self._subscriptions if other is not subscription]
 
 

@@ -85,7 +85,8 @@ class Timeline:
 class OutgoingVideo:
     """One viewer's H.264. ``next_frame`` and ``keyframe_wanted`` are what ``aiortc_seams.send_encoded`` asks for.
 
-    ``on_ended`` hears once that there is nothing to show: ``source_ended``, ``codec_not_h264`` or ``b_frames``.
+    ``on_first`` hears of the first frame that leaves. ``on_ended`` hears once that there is nothing to show:
+    ``source_ended``, ``codec_not_h264`` or ``b_frames``.
     ``ask_source``: where the source makes a keyframe on request (a browser); a camera's comes from the cache.
     """
 
@@ -99,6 +100,7 @@ class OutgoingVideo:
         start: Start = "gop_cache",
         ask_source: Callable[[], None] | None = None,
         on_ended: Callable[[str], None] | None = None,
+        on_first: Callable[[], None] | None = None,
     ) -> None:
         self._bus = bus
         self._name = name
@@ -107,6 +109,7 @@ class OutgoingVideo:
         self._start: Start = start
         self._ask_source = ask_source
         self._on_ended = on_ended
+        self._on_first = on_first
         self.epoch = -1
         self._timeline = Timeline()
         self._subscription: Subscription | None = None
@@ -142,6 +145,8 @@ class OutgoingVideo:
                 self.skipped += 1
             elif packetised.payloads:
                 self.sent += 1
+                if self.sent == 1 and self._on_first is not None:
+                    self._on_first()
                 cached = frame.arrival <= self._since
                 timestamp = self._timeline.cached() if cached else self._timeline.live(frame)
                 return OutgoingFrame(packetised.payloads, timestamp)

@@ -126,6 +126,7 @@ class CameraPull:
         self._clock = clock
         self._chance = chance
         self._with_sound = sound
+        self.packets = 0
         self._epoch = first_epoch - 1
         self._failures = 0
         self._stop = threading.Event()
@@ -253,6 +254,7 @@ class CameraPull:
                 raise _Ended(why_it_ended(error)) from None
             if not packet.size:
                 continue
+            self.packets += 1
             if sound_framing is not None and packet.stream is not video:
                 if time.monotonic() - seen_at > self._limits.silence:
                     raise _Ended("stalled")  # a camera that is heard and not seen is as good as silent

@@ -58,13 +58,16 @@ class OpenedViewing:
 
 @dataclass(frozen=True, slots=True)
 class ViewingCounts:
-    """``frames_sent`` and ``frames_lost`` (viewers too slow) are totals since the door was made."""
+    """``frames_sent`` and ``frames_lost`` (viewers too slow) are totals since the door was made; so are
+    ``first_frames``, and the ``first_frame_seconds`` that passed from the offers until those left."""
 
     viewers: int
     frames_sent: int
     frames_lost: int
     transcodings: int
     transcoding_drops: int
+    first_frames: int
+    first_frame_seconds: float
 
 
 class ViewingSession:
@@ -116,6 +119,8 @@ class WhepDoor:
         self._transcodings = Transcodings(most_transcodings, clock)
         self._sessions: dict[str, ViewingSession] = {}
         self._opening: set[str] = set()
+        self._first_frames = 0
+        self._first_frame_seconds = 0.0
         self._sent_before = 0
         self._lost_before = 0
         self._unplayable: WeakKeyDictionary[FrameBus, tuple[int, str]] = WeakKeyDictionary()
@@ -133,6 +138,8 @@ class WhepDoor:
             self._lost_before + sum(session.frames_lost for session in sessions),
             len(self._transcodings),
             self._transcodings.drops,
+            self._first_frames,
+            self._first_frame_seconds,
         )
 
     def session(self, viewing_id: str) -> ViewingSession | None:
@@ -154,14 +161,15 @@ class WhepDoor:
             )
         if key in self._sessions or key in self._opening:
             raise Refusal("conflict", "viewing_exists", "该观看会话已存在", "this viewing exists already")
+        begun = asyncio.get_running_loop().time()
         self._opening.add(key)
         try:
             offer = read_offer(offer_sdp)
             h264_offered(offer)
             unplayable = await self._unplayable_because(bus)
             if unplayable is None:
-                return await self._answered(key, bus, offer, lambda: None)
-            return await self._transcoded(key, bus, offer, unplayable)
+                return await self._answered(key, bus, offer, begun, lambda: None)
+            return await self._transcoded(key, bus, offer, begun, unplayable)
         finally:
             self._opening.discard(key)
 
@@ -183,18 +191,21 @@ class WhepDoor:
             await asyncio.wait(self._closing)
         await self._transcodings.close()
 
-    async def _transcoded(self, key: str, source: FrameBus, offer: Offer, why: str) -> OpenedViewing:
+    async def _transcoded(self, key: str, source: FrameBus, offer: Offer, begun: float, why: str) -> OpenedViewing:
         bus = self._transcodings.take(source)
         try:
             await first_picture(bus)
-            opened = await self._answered(key, bus, offer, lambda: self._transcodings.leave(source, bus))
+            opened = await self._answered(key, bus, offer, begun, lambda: self._transcodings.leave(source, bus))
         except BaseException:
             self._transcodings.leave(source, bus)
             raise
         log.info("viewing_transcoded", viewing=key, why=why)
         return replace(opened, note=TRANSCODED)
 
-    async def _answered(self, key: str, bus: FrameBus, offer: Offer, left: Callable[[], None]) -> OpenedViewing:
+    async def _answered(
+        self, key: str, bus: FrameBus, offer: Offer, begun: float, left: Callable[[], None]
+    ) -> OpenedViewing:
+        loop = asyncio.get_running_loop()
         peer = Peer(self._network, lambda reason: self._end_later(key, reason), connect_within=self._connect_within)
 
         def ended(reason: str) -> None:
@@ -202,7 +213,11 @@ class WhepDoor:
                 self._unplayable[bus] = (video.epoch, reason)
             self._end_later(key, reason)
 
-        video = OutgoingVideo(bus, f"whep-{key}", self._packetised, clock=self._clock, on_ended=ended)
+        def first() -> None:
+            self._first_frames += 1
+            self._first_frame_seconds += loop.time() - begun
+
+        video = OutgoingVideo(bus, f"whep-{key}", self._packetised, clock=self._clock, on_ended=ended, on_first=first)
         sender = peer.prepare_sending(offer, video=True, audio=False)["video"]
         seams.send_encoded(sender, video.next_frame, video.keyframe_wanted)
         self._sessions[key] = ViewingSession(key, peer, video, left)

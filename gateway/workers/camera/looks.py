@@ -8,6 +8,7 @@ said: ``rate_unmet``.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -70,6 +71,7 @@ class Looks:
         self._sub_away_until = 0.0
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._seconds_before = 0.0
+        self._seconds_keyframes = 0.0
         self.rate_unmet = False
         self.unreadable = 0
         self.taken = 0
@@ -102,6 +104,11 @@ class Looks:
     def seconds_awake(self) -> float:
         """Processor time that decoding more than keyframes has taken."""
         return self._seconds_before + (self._awake.seconds_used if self._awake is not None else 0.0)
+
+    @property
+    def seconds_decoding(self) -> float:
+        """Processor time that all decoding has taken."""
+        return self._seconds_keyframes + self.seconds_awake
 
     @property
     def wish(self) -> Wish:
@@ -139,7 +146,7 @@ class Looks:
 
     async def _take_keyframe(self, frame: EncodedFrame) -> None:
         self._last_look = frame.arrival
-        work = partial(of_keyframe, frame, self._decoding.bounds, "main", self._decoding.keyframes)
+        work = partial(self._of_keyframe, frame)
         try:
             glimpse = await asyncio.get_running_loop().run_in_executor(self._decoding.threads, work)
         except PictureUnreadable as refused:
@@ -147,6 +154,13 @@ class Looks:
             log.info("keyframe_unreadable", camera=self._code, reason=refused.reason)
             return
         await self.take(glimpse)
+
+    def _of_keyframe(self, frame: EncodedFrame) -> Glimpse:
+        begun = time.thread_time()
+        try:
+            return of_keyframe(frame, self._decoding.bounds, "main", self._decoding.keyframes)
+        finally:
+            self._seconds_keyframes += time.thread_time() - begun
 
     def _is_due(self, arrival: float, late: float = 0.0) -> bool:
         return not self._looking and is_due(arrival, self._last_look, self.wish.gap + late)

@@ -27,6 +27,7 @@ from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.camera.hazards import CameraHazards
 from gateway.workers.camera.looks import Looks
 from gateway.workers.camera.sight import Sight
+from gateway.workers.camera.stream_samples import Lives, bus_samples
 from gateway.workers.camera.waking import WakeBudget
 
 log = structlog.get_logger(__name__)
@@ -74,6 +75,8 @@ class OwnedCamera:
         )
         self._sight = Sight(around.eye.card)
         self._health: Health = initial(around.clock())
+        self._lives = Lives()
+        self._packets_before = 0
         self._pull = self._new_pull(0)
         self.sub = self._sub_stream(order)
         self._changing = asyncio.Lock()
@@ -108,6 +111,7 @@ class OwnedCamera:
             if _main(before) == _main(order):
                 return
             await self._pull.stop()
+            self._packets_before += self._pull.packets
             self._pull = self._new_pull(self._pull.epoch + 1)
             await self._pull.start()
 
@@ -122,28 +126,29 @@ class OwnedCamera:
 
     def samples(self) -> list[Sample]:
         labels = {"camera": self.code}
-        stats = self.bus.stats()
         counted = {
-            "gateway_camera_frames_total": stats.frames,
-            "gateway_camera_bytes_total": stats.bytes,
-            "gateway_camera_keyframes_total": stats.keyframes,
-            "gateway_camera_frames_dropped_total": stats.drops + self._pull.drops,
+            "gateway_camera_packets_total": self._packets_before + self._pull.packets,
+            "gateway_camera_reconnects_total": self._lives.reconnects,
+            "gateway_camera_frames_unhandled_total": self._pull.drops,
             "gateway_camera_looks_total": self.looks.taken,
             "gateway_camera_awake_seconds_total": self.looks.seconds_awake,
             "gateway_camera_second_looks_total": self._sight.second_looks,
             "gateway_camera_counts_total": self._sight.counts,
+            "gateway_camera_decode_seconds_total": self.looks.seconds_decoding,
         }
         measured = {
-            "gateway_camera_subscribers": stats.subscribers,
             "gateway_camera_ring_bytes": self._ring.size_bytes,
             "gateway_camera_alerts_waiting_for_disk": self.evidence.waiting_for_disk,
             "gateway_camera_live": float(self._health.state == "live"),
             "gateway_camera_rate_unmet": float(self.looks.rate_unmet),
             "gateway_camera_awake": float(self.looks.decoded != "keyframes"),
             "gateway_camera_sub_stream_connected": float(self.sub is not None and self.sub.connected),
+            "gateway_camera_first_frame_seconds": self._lives.first_frame_seconds,
         }
-        return [Sample(name, labels, value, "counter") for name, value in counted.items()] + [
-            Sample(name, labels, value) for name, value in measured.items()
+        return [
+            *(Sample(name, labels, value, "counter") for name, value in counted.items()),
+            *(Sample(name, labels, value) for name, value in measured.items()),
+            *bus_samples(self.code, self.bus),
         ]
 
     async def _look(self, glimpse: Glimpse) -> None:
@@ -185,6 +190,7 @@ class OwnedCamera:
     def _pull_says(self, state: PullState) -> None:
         if state.phase == "away" and state.reason in PERHAPS_MOVED and state.failures % TRIES == 0:
             self._around.tell(StreamUnreachable(self.code, self._order.fence, state.reason))
+        self._lives.told(state)
         seen = from_pull(state.phase, state.reason)
         if seen is None:
             return

@@ -119,6 +119,8 @@ class CameraWorker:
             Sample("gateway_viewers", {}, viewings.viewers),
             Sample("gateway_viewer_frames_sent_total", {}, viewings.frames_sent, "counter"),
             Sample("gateway_viewer_frames_dropped_total", {}, viewings.frames_lost, "counter"),
+            Sample("gateway_viewer_first_frames_total", {}, viewings.first_frames, "counter"),
+            Sample("gateway_viewer_first_frame_seconds_total", {}, viewings.first_frame_seconds, "counter"),
             Sample("gateway_transcodings", {}, viewings.transcodings),
             Sample("gateway_transcoding_frames_dropped_total", {}, viewings.transcoding_drops, "counter"),
             Sample("gateway_rtsp_readers", {}, self._rtsp.readers),

@@ -15,12 +15,17 @@ MOST_CANDIDATES = 64
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An offer fit to be answered. ``kinds`` of its media, in its order; ``h264``, ``opus``: that codec is offered."""
+    """An offer fit to be answered. ``kinds`` of its media, in its order; ``h264``: that codec is offered; ``sound``:
+    MIME types of the sound that is, in lower case."""
 
     text: str
     kinds: tuple[str, ...]
     h264: bool
-    opus: bool
+    sound: frozenset[str]
+
+    @property
+    def opus(self) -> bool:
+        return "audio/opus" in self.sound
 
 
 def malformed(reason: str = "sdp_malformed") -> Refusal:
@@ -57,7 +62,8 @@ def read_offer(text: str) -> Offer:
         if len(media.ice_candidates) > MOST_CANDIDATES:
             raise malformed()
     codecs = {codec.mimeType.lower() for media in session.media for codec in media.rtp.codecs}
-    return Offer(text, tuple(kinds), "video/h264" in codecs, "audio/opus" in codecs)
+    sound = frozenset(codec for codec in codecs if codec.startswith("audio/"))
+    return Offer(text, tuple(kinds), "video/h264" in codecs, sound)
 
 
 def _without_names(text: str) -> str:

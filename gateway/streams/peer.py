@@ -39,13 +39,16 @@ class Peer:
     def state(self) -> str:
         return self._connection.connectionState
 
-    def prepare_sending(self, offer: Offer, *, video: bool, audio: bool) -> dict[str, RTCRtpSender]:
-        """Senders by kind (``video``: H.264, ``audio``: Opus), of the kinds asked for that are offered."""
+    def prepare_sending(
+        self, offer: Offer, *, video: bool, audio: bool, sound: str = "audio/opus"
+    ) -> dict[str, RTCRtpSender]:
+        """Senders by kind (``video``: H.264, ``audio``: that of the MIME type ``sound``), of the kinds asked for that
+        are offered."""
         prepared = {}
         for kind, wanted in self._in_order(offer, video, audio):
             if wanted:
                 transceiver = self._connection.addTransceiver(seams.PassThroughTrack(kind), direction="sendonly")
-                transceiver.setCodecPreferences(_preferred(kind))
+                transceiver.setCodecPreferences(_preferred(kind, sound))
                 prepared[kind] = transceiver.sender
         return prepared
 
@@ -112,10 +115,10 @@ class Peer:
             self._on_ended(reason)
 
 
-def _preferred(kind: str) -> list[RTCRtpCodecCapability]:
+def _preferred(kind: str, sound: str = "audio/opus") -> list[RTCRtpCodecCapability]:
     codecs = RTCRtpSender.getCapabilities(kind).codecs
     if kind == "audio":
-        return [codec for codec in codecs if codec.mimeType == "audio/opus"]
+        return [codec for codec in codecs if codec.mimeType.lower() == sound]
     h264 = [codec for codec in codecs if codec.mimeType == "video/H264"]
     h264.sort(key=lambda codec: codec.parameters.get("profile-level-id") != "42e01f")
     return h264 + [codec for codec in codecs if codec.mimeType == "video/rtx"]

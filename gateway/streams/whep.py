@@ -22,6 +22,7 @@ from gateway.streams.bus import FrameBus
 from gateway.streams.frame import EncodedFrame
 from gateway.streams.offers import Offer, read_offer
 from gateway.streams.outgoing import QUEUE, OutgoingVideo, PacketisedFrames
+from gateway.streams.outgoing_sound import OpusSounds, OutgoingSound, sent_as
 from gateway.streams.peer import CONNECT_WITHIN, Peer
 from gateway.streams.transcodings import MOST_AT_ONCE, Transcodings
 
@@ -73,10 +74,13 @@ class ViewingCounts:
 class ViewingSession:
     """One viewer of one bus. ``left`` is told once, at its end."""
 
-    def __init__(self, viewing_id: str, peer: Peer, video: OutgoingVideo, left: Callable[[], None]) -> None:
+    def __init__(
+        self, viewing_id: str, peer: Peer, video: OutgoingVideo, sound: OutgoingSound | None, left: Callable[[], None]
+    ) -> None:
         self.viewing_id = viewing_id
         self._peer = peer
         self._video = video
+        self._sound = sound
         self._left = left
 
     @property
@@ -93,6 +97,8 @@ class ViewingSession:
 
     async def close(self) -> None:
         self._video.close()
+        if self._sound is not None:
+            self._sound.close()
         self._left()
         await self._peer.close()
 
@@ -117,6 +123,7 @@ class WhepDoor:
         self._on_closed = on_closed
         self._packetised = PacketisedFrames()
         self._transcodings = Transcodings(most_transcodings, clock)
+        self._sounds = OpusSounds()
         self._sessions: dict[str, ViewingSession] = {}
         self._opening: set[str] = set()
         self._first_frames = 0
@@ -168,7 +175,7 @@ class WhepDoor:
             h264_offered(offer)
             unplayable = await self._unplayable_because(bus)
             if unplayable is None:
-                return await self._answered(key, bus, offer, begun, lambda: None)
+                return await self._answered(key, bus, bus, offer, begun, lambda: None)
             return await self._transcoded(key, bus, offer, begun, unplayable)
         finally:
             self._opening.discard(key)
@@ -190,12 +197,13 @@ class WhepDoor:
         if self._closing:
             await asyncio.wait(self._closing)
         await self._transcodings.close()
+        await self._sounds.close()
 
     async def _transcoded(self, key: str, source: FrameBus, offer: Offer, begun: float, why: str) -> OpenedViewing:
         bus = self._transcodings.take(source)
         try:
             await first_picture(bus)
-            opened = await self._answered(key, bus, offer, begun, lambda: self._transcodings.leave(source, bus))
+            opened = await self._answered(key, bus, source, offer, begun, lambda: self._transcodings.leave(source, bus))
         except BaseException:
             self._transcodings.leave(source, bus)
             raise
@@ -203,8 +211,9 @@ class WhepDoor:
         return replace(opened, note=TRANSCODED)
 
     async def _answered(
-        self, key: str, bus: FrameBus, offer: Offer, begun: float, left: Callable[[], None]
+        self, key: str, bus: FrameBus, source: FrameBus, offer: Offer, begun: float, left: Callable[[], None]
     ) -> OpenedViewing:
+        """``bus`` is what is seen, ``source`` what is heard."""
         loop = asyncio.get_running_loop()
         peer = Peer(self._network, lambda reason: self._end_later(key, reason), connect_within=self._connect_within)
 
@@ -218,15 +227,22 @@ class WhepDoor:
             self._first_frame_seconds += loop.time() - begun
 
         video = OutgoingVideo(bus, f"whep-{key}", self._packetised, clock=self._clock, on_ended=ended, on_first=first)
-        sender = peer.prepare_sending(offer, video=True, audio=False)["video"]
-        seams.send_encoded(sender, video.next_frame, video.keyframe_wanted)
-        self._sessions[key] = ViewingSession(key, peer, video, left)
+        heard_as = sent_as(source.audio, offer)
+        sound = self._sounds.listen(source) if heard_as is not None else None
+        senders = peer.prepare_sending(offer, video=True, audio=sound is not None, sound=heard_as or "")
+        seams.send_encoded(senders["video"], video.next_frame, video.keyframe_wanted)
+        if sound is not None:
+            seams.send_encoded(senders["audio"], sound.next_frame)
+        self._sessions[key] = ViewingSession(key, peer, video, sound, left)
         try:
             answer = await peer.answer(offer)
         except BaseException:
             self._sessions.pop(key, None)
+            video.close()
+            if sound is not None:
+                sound.close()
             raise
-        log.info("viewing_opened", viewing=key)
+        log.info("viewing_opened", viewing=key, sound=heard_as)
         return OpenedViewing(key, answer)
 
     def _end_later(self, key: str, reason: str) -> None:

@@ -4,7 +4,7 @@
 
 Plays the films of FOLDER in real time, over and over: ``film.mkv`` as ``/film``; ``film.0.mkv``, ``film.1.mkv`` … one
 after another as ``/film``. Prints its port when it listens (0 takes a free one). ``/raw`` is not encoded, ``/sound``
-has no video.
+has no video, ``/heard-pcm_alaw`` and ``/heard-aac`` are the film with sound.
 """
 
 import sys
@@ -23,6 +23,8 @@ PAY = {"h264": "h264parse ! clocksync ! rtph264pay config-interval=-1 aggregate-
 LIVE = {
     "/raw": "videotestsrc is-live=true ! video/x-raw,width=64,height=64 ! rtpvrawpay name=pay0 pt=96",
     "/sound": "audiotestsrc is-live=true ! alawenc ! rtppcmapay name=pay0 pt=8",
+    "/heard-pcm_alaw": "audiotestsrc is-live=true ! alawenc ! rtppcmapay name=pay1 pt=8",
+    "/heard-aac": "audiotestsrc is-live=true ! audio/x-raw,rate=16000 ! voaacenc ! rtpmp4gpay name=pay1 pt=97",
 }
 
 
@@ -53,7 +55,9 @@ def main(folder: str, port: str, *login: str) -> None:
     server.set_service(port)
     if login:
         guard(server, *login)
-    for path, pipeline in (films(Path(folder)) | LIVE).items():
+    played = films(Path(folder))
+    heard = {path: f"{played['/film']} {sound}" for path, sound in LIVE.items() if path.startswith("/heard")}
+    for path, pipeline in (played | LIVE | heard).items():
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(f"( {pipeline} )")
         factory.set_shared(True)

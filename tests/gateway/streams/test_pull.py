@@ -112,6 +112,26 @@ async def test_nothing_is_published_and_no_thread_is_left_after_a_stop(peer: Pee
     assert threading.active_count() <= before + 1
 
 
+@pytest.mark.parametrize(("codec", "rate", "size"), [("pcm_alaw", 8000, None), ("aac", 16_000, 2)])
+async def test_the_cameras_sound_rides_the_bus_beside_its_pictures(
+    peer: Peer, codec: str, rate: int, size: int | None
+) -> None:
+    bus, pictures = FrameBus(), list[EncodedFrame]()
+    bus.tap(pictures.append)
+    pull = CameraPull(StreamAddress(peer.url(f"heard-{codec}")), bus, lambda _state: None, limits=LIMITS, sound=True)
+    listening = bus.sound.listen()
+    await pull.start()
+    async with asyncio.timeout(15):
+        heard = [frame for _ in range(20) if (frame := await listening.take()) is not None]
+    await pull.stop()
+    assert bus.audio is not None
+    assert (bus.audio.codec, bus.audio.sample_rate, len(bus.audio.config) or None) == (codec, rate, size)
+    assert {(frame.kind, frame.codec) for frame in heard} == {("audio", codec)}
+    assert in_order(heard)
+    assert {frame.kind for frame in pictures} == {"video"}
+    assert listening.drops == 0
+
+
 async def test_h265_is_pulled_as_it_is(peer: Peer) -> None:
     async with pulling(StreamAddress(peer.url("h265"))) as pulled:
         await pulled.until(lambda: sum(frame.keyframe for frame in pulled.frames) >= 2)

@@ -6,6 +6,7 @@ committed.
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -110,7 +111,12 @@ async def get_health(code: str, caller: Reader, doors: Doors) -> HealthShown:
 @router.get(
     "/cameras/{code}/snapshot.jpg",
     response_class=Response,
-    responses={200: {"content": {"image/jpeg": {}}, "description": f"The latest picture, taken at {TAKEN_AT_HEADER}."}},
+    responses={
+        200: {
+            "content": {"image/jpeg": {}},
+            "description": f"The latest picture, taken at {TAKEN_AT_HEADER}, Age seconds ago.",
+        }
+    },
 )
 async def get_snapshot(
     code: str, caller: Annotated[Caller, Depends(permit("video.view"))], doors: Doors, grant: GrantCited
@@ -120,7 +126,8 @@ async def get_snapshot(
         row = await found_camera(session, caller, code)
         await view(session, caller, grant, Viewed("snapshot", f"camera:{code}", code, row.platform), doors.clock())
     snapshot = await doors.media.snapshot(code)
-    if doors.clock().timestamp() - snapshot.taken_at > STALE_SECONDS:
+    age = doors.clock().timestamp() - snapshot.taken_at
+    if age > STALE_SECONDS:
         raise Refusal(
             "unavailable",
             "picture_stale",
@@ -128,5 +135,9 @@ async def get_snapshot(
             "The camera gives no fresh picture at the moment.",
         )
     taken_at = datetime.fromtimestamp(snapshot.taken_at, UTC).isoformat(timespec="milliseconds")
-    headers = {"Cache-Control": "no-store", TAKEN_AT_HEADER: taken_at.replace("+00:00", "Z")}
+    headers = {
+        "Cache-Control": "no-store",
+        "Age": str(max(0, math.ceil(age))),
+        TAKEN_AT_HEADER: taken_at.replace("+00:00", "Z"),
+    }
     return Response(snapshot.jpeg, 200, headers, "image/jpeg")

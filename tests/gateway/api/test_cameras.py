@@ -331,6 +331,7 @@ async def test_a_picture_is_shown_under_a_grant_with_its_time_and_an_audit_row(
     assert answer.headers["content-type"] == "image/jpeg"
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-taken-at"] == "2030-01-07T08:59:58.750Z"
+    assert answer.headers["age"] == "2"
     assert ("view.snapshot", f"camera:{code}", "值班巡查") in await audited(services)
     other = await register(2)
     elsewhere = await client.get(f"{CAMERAS}/{other}/snapshot.jpg", params={"grant": grant})

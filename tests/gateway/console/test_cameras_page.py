@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,6 +28,7 @@ from gateway.settings import CameraSettings, Settings
 from gateway.storage.database import Database
 from gateway.storage.vault import Vault
 from gateway.streams.bus import FrameBus
+from gateway.streams.frame import AudioFormat, EncodedFrame
 from gateway.streams.whep import WhepDoor
 from gateway.virtual import RenderedFootage, VirtualCamera, VirtualDevice, VirtualFleet
 from gateway.workers.control.camera_records import CameraRecords
@@ -49,6 +52,9 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
     pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
 ]
+
+# Five seconds are little where other tests take the processor.
+expect.set_options(timeout=20_000)
 
 UserWith = Callable[..., Awaitable[str]]
 
@@ -246,7 +252,35 @@ async def test_a_transcoded_picture_is_called_so(
         await page.get_by_test_id("grant-submit").click()
         assert await page.get_by_test_id("live-video").evaluate(ADVANCES) == [True, parts.WIDTH]
         await expect(page.get_by_test_id("live-note")).to_have_text("已转码")
+        await expect(page.get_by_test_id("live-sound")).to_have_count(0)
         assert media.door.counts().transcodings == 1
+
+
+async def test_a_camera_is_heard_by_whoever_asks_for_its_sound(
+    page: Page, device: VirtualDevice, user_with: UserWith, media: FilmMedia
+) -> None:
+    media.bus.audio = AudioFormat("pcm_alaw", 8000, 1)
+
+    async def hum() -> None:
+        for number in range(10_000):
+            packet = EncodedFrame("audio", "pcm_alaw", b"\x2a" * 160, number * 1800, 90_000, time.time(), False)
+            media.bus.publish(packet)
+            await asyncio.sleep(0.02)
+
+    await sign_in(page, await user_with("duty_leader"))
+    await register(page, device)
+    humming = asyncio.create_task(hum())
+    async with film_on(media):
+        await page.get_by_test_id("camera-play").click()
+        await page.get_by_test_id("grant-preset-patrol").click()
+        await page.get_by_test_id("grant-submit").click()
+        sound, video = page.get_by_test_id("live-sound"), page.get_by_test_id("live-video")
+        await expect(sound).to_have_text("打开声音")
+        await expect(video).to_have_js_property("muted", True)
+        await sound.click()
+        await expect(sound).to_have_text("静音")
+        await expect(video).to_have_js_property("muted", False)
+    humming.cancel()
 
 
 async def test_a_camera_is_changed_stopped_and_removed_after_asking(

@@ -14,6 +14,8 @@ export interface PlayerUse {
   path: () => string
   /** Ask for sound too, and play it aloud. */
   sound: boolean
+  /** Begin in silence: only who wants to hear it does. */
+  quiet: boolean
   /** A stream without pictures is in order as long as anything comes: a person may send sound only. */
   picturesOptional: boolean
 }
@@ -30,6 +32,9 @@ export function usePlayer(use: PlayerUse) {
   const blocked = ref(false)
   /** What the gateway says of the picture: `transcoded`. */
   const note = ref<string | null>(null)
+  /** There is sound to be heard. */
+  const audible = ref(false)
+  const silent = ref(!use.sound || use.quiet)
   let line: Line | null = null
   let fresh = new Freshness(performance.now())
   let looking: ReturnType<typeof setInterval> | undefined
@@ -62,6 +67,7 @@ export function usePlayer(use: PlayerUse) {
     started.value = false
     staleSeconds.value = null
     note.value = null
+    audible.value = false
     line = watch(use.path(), use.sound, {
       streamed(stream) {
         bytes = -1
@@ -75,6 +81,7 @@ export function usePlayer(use: PlayerUse) {
         if (now === 'open' || why !== null) problem.value = why
       },
       noted: (said) => (note.value = said),
+      heard: () => (audible.value = true),
     })
   }
 
@@ -82,17 +89,23 @@ export function usePlayer(use: PlayerUse) {
   async function play(): Promise<void> {
     const video = use.video.value
     if (!video || video.srcObject === null) return
-    video.muted = !use.sound
+    video.muted = silent.value
     try {
       await video.play()
       aloud()
     } catch (error) {
-      if (!use.sound || !(error instanceof DOMException) || error.name !== 'NotAllowedError') return
+      if (silent.value || !(error instanceof DOMException) || error.name !== 'NotAllowedError') return
       video.muted = true
       blocked.value = true
       for (const gesture of GESTURES) document.addEventListener(gesture, play)
       await video.play().catch(() => undefined)
     }
+  }
+
+  /** Sound on or off; a click, so the browser lets it be aloud. */
+  function hear(on: boolean): void {
+    silent.value = !on
+    if (use.video.value) use.video.value.muted = !on
   }
 
   function aloud(): void {
@@ -146,6 +159,7 @@ export function usePlayer(use: PlayerUse) {
 
   return {
     phase: readonly(phase), problem, started: readonly(started), staleSeconds: readonly(staleSeconds),
-    soundOnly: readonly(soundOnly), blocked: readonly(blocked), note: readonly(note), play, again: () => line?.renew(),
+    soundOnly: readonly(soundOnly), blocked: readonly(blocked), note: readonly(note),
+    audible: readonly(audible), silent: readonly(silent), hear, play, again: () => line?.renew(),
   }
 }

@@ -8,6 +8,8 @@ export interface WatchUse {
   streamed: (stream: MediaStream) => void
   changed: (phase: Phase, problem: Problem | null) => void
   noted: (note: string | null) => void
+  /** Sound comes. */
+  heard: () => void
 }
 
 /** Begin watching `path` (under /api/v1); `renew` and `close` as with every line. */
@@ -15,7 +17,10 @@ export function watch(path: string, sound: boolean, use: WatchUse): Line {
   const line = new Line(path, {
     prepare(peer) {
       const stream = new MediaStream()
-      peer.addEventListener('track', (event) => stream.addTrack(event.track))
+      peer.addEventListener('track', ({ track }) => {
+        stream.addTrack(track)
+        if (track.kind === 'audio') track.addEventListener('unmute', use.heard)
+      })
       h264Only(peer.addTransceiver('video', { direction: 'recvonly' }), RTCRtpReceiver.getCapabilities('video'))
       if (sound) peer.addTransceiver('audio', { direction: 'recvonly' })
       use.streamed(stream)

@@ -34,6 +34,7 @@ TARGETS = {
     "viewers_without_late_frame": (">=", 60.0),
     "first_frame_p95_ms": ("<=", 400.0),
     "latency_p95_ms": ("<=", 300.0),
+    "seconds_back_after_crash": ("<=", 5.0),
 }
 PARTS = ("cost", "crowd", "browser")
 
@@ -120,6 +121,7 @@ async def browser(folder: Path) -> dict[str, float | None]:
         "latency_p95_ms": round(float(np.percentile(ages[:, 1], 95))),
         "latency_p95_first_third_ms": round(beginning),
         "latency_p95_last_third_ms": round(end),
+        "seconds_back_after_crash": round(seen.back, 2),
     }
 
 

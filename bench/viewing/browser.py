@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import signal
+import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from playwright.async_api import Error as PageError
+from playwright.async_api import Page
 
 from bench.console_room import chromium
 from bench.viewing.film import BITS, BLOCK, FRAMES
@@ -57,10 +63,12 @@ JOINED = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Milliseconds: of each join, and the age of each picture of the long viewing, with when it was shown (s)."""
+    """Milliseconds: of each join, and the age of each picture of the long viewing, with when it was shown (s).
+    ``back``: seconds from a crash of the camera's worker to a picture."""
 
     first: list[float]
     ages: list[tuple[float, float]]
+    back: float
 
 
 async def look(service: Service, joins: int, seconds: float, sent: NDArray[np.float64]) -> Seen:
@@ -81,7 +89,23 @@ async def look(service: Service, joins: int, seconds: float, sent: NDArray[np.fl
             await asyncio.sleep(seconds)
             shown = await page.evaluate(_LEAVE, service.headers)
             ages = ages_of(shown, sent)
-    return Seen(first, ages)
+        back = await _back_after_crash(page, service, asked)
+    return Seen(first, ages, back)
+
+
+async def _back_after_crash(page: Page, service: Service, asked: dict[str, Any]) -> float:
+    """``kill -9`` of the worker; the viewer asks again until it sees the camera, as the console does."""
+    worker = next(pid for pid, line in service.processes().items() if "gateway.workers.camera" in line)
+    os.kill(worker, signal.SIGKILL)
+    killed = time.monotonic()
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await page.evaluate(_PAGE, asked)
+            except PageError:
+                await asyncio.sleep(0.1)
+            else:
+                return time.monotonic() - killed
 
 
 def ages_of(shown: list[tuple[float, int]], sent: NDArray[np.float64]) -> list[tuple[float, float]]:

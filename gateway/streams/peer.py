@@ -10,6 +10,7 @@ from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCSessionDe
 from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 
+from gateway.refusals import Refusal
 from gateway.settings import WebRtcSettings
 from gateway.streams import aiortc_seams as seams
 from gateway.streams.offers import Offer, malformed
@@ -72,13 +73,19 @@ class Peer:
             yield kind, wanted
 
     async def answer(self, offer: Offer) -> str:
-        """The SDP answer, with all our candidates. Refuses what cannot be answered; then the peer is closed."""
+        """The SDP answer, with all our candidates. Refuses what cannot be answered (``sdp_unanswerable``), or not in
+        time (``answer_late``); then the peer is closed."""
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
                 await self._connection.setRemoteDescription(RTCSessionDescription(offer.text, "offer"))
                 seams.bind_addresses(self._connection, self._network)
                 await self._connection.setLocalDescription(await self._connection.createAnswer())
-        except (ValueError, OperationError, InvalidAccessError, InvalidStateError, TimeoutError) as error:
+        except TimeoutError:
+            await self.close()
+            raise Refusal(
+                "unavailable", "answer_late", "网关繁忙，未能及时应答，请重试", "the gateway is busy; try again shortly"
+            ) from None
+        except (ValueError, OperationError, InvalidAccessError, InvalidStateError) as error:
             await self.close()
             raise malformed("sdp_unanswerable") from error
         except BaseException:

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from bench.camera_cost import camera_cost
 from bench.demo import demo
 from bench.detector import detector
+from bench.false_alarms import false_alarms
+from bench.load import load
 from bench.pictures import pictures
 from bench.result import Result
 from bench.viewers import viewers
@@ -17,6 +19,8 @@ BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {
     "camera_cost": camera_cost,
     "demo": demo,
     "detector": detector,
+    "false_alarms": false_alarms,
+    "load": load,
     "pictures": pictures,
     "viewers": viewers,
 }

@@ -13,23 +13,21 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 
+from bench.lone_inference import lone_inference
 from bench.result import Result
 from detectors.engine import open_detector
 from detectors.plan import pictures_per_second
 from detectors.weights import Card, checked_weights
-from gateway.processes.channel import Channel, connect, listen
-from gateway.processes.messages import Configure, LookAt, Message, Seen, WorkerReady
-from gateway.settings import Settings
+from gateway.processes.channel import connect
+from gateway.processes.messages import LookAt, Message, Seen
 from gateway.streams.keyframes import smaller
 from gateway.workers.inference.__main__ import BEHIND
-from gateway.workers.inference.server import SHIPPED_CARD, SOCKET_NAME
+from gateway.workers.inference.server import SHIPPED_CARD
 from models.scenes import Scene
 
 ROUNDS, SECONDS = 3, 8.0
@@ -51,9 +49,9 @@ async def detector() -> Result:
     pictures = [Scene("fire", seed, size=(1920, 1080), pieces="demo").frame(14.0) for seed in range(PICTURES)]
     through, bare = [], []
     with tempfile.TemporaryDirectory(prefix="gateway-detector-") as folder:
-        async with inference_process(Path(folder)) as socket:
+        async with lone_inference(Path(folder)) as engine:
             for number in range(ROUNDS):
-                through.append(await through_the_seam(socket, card, pictures, SECONDS))
+                through.append(await through_the_seam(engine.socket, card, pictures, SECONDS))
                 bare.append(await bare_runtime(weights, card, SECONDS))
                 say(f"round {number + 1}: {through[-1]:.1f} through the seam, {bare[-1]:.1f} bare")
     alone = await asyncio.to_thread(engine_alone)
@@ -65,37 +63,6 @@ async def detector() -> Result:
         "engine_alone_pictures_per_second": round(alone, 1),
     }
     return Result("detector", figures, TARGETS)
-
-
-@asynccontextmanager
-async def inference_process(folder: Path) -> AsyncIterator[Path]:
-    """The real inference process with the settings as they come; answers its socket once the engine is ready."""
-    settings = Settings(data_folder=folder).for_workers()
-    ready = asyncio.Event()
-
-    async def control(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async def handle(message: Message) -> Message | None:
-            if isinstance(message, WorkerReady):
-                return Configure(settings.model_dump(mode="json"))
-            ready.set()  # its first report
-            return None
-
-        await Channel(reader, writer, handle, name="control").run()
-
-    control_socket = settings.run_folder / "control.sock"
-    server = await listen(control_socket, control)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway.workers.inference", "--name", "inference", "--socket", control_socket,
-        stdout=DEVNULL, stderr=DEVNULL,
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(60):
-            await ready.wait()
-        yield settings.run_folder / SOCKET_NAME
-    finally:
-        process.terminate()
-        await process.wait()
-        server.close()
 
 
 async def through_the_seam(socket: Path, card: Card, pictures: list[np.ndarray], seconds: float) -> float:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
-from detectors.rules.config import FireRuleConfig
+from detectors.rules.config import FireRuleConfig, RuleConfig
 from detectors.rules.parsing import as_json
 from gateway.processes.channel import Channel, listen
 from gateway.processes.messages import (
+    AlertRaised,
+    AlertStored,
     AssignCamera,
     Configure,
     Done,
+    EvidenceReady,
+    EvidenceStored,
     HealthChanged,
     Message,
     MetricsReport,
@@ -36,11 +40,13 @@ class LoneWorker:
     samples: list[Sample] = field(default_factory=list)
     states: dict[str, str] = field(default_factory=dict)
     told: list[HealthChanged] = field(default_factory=list)
+    alerts: list[AlertRaised] = field(default_factory=list)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def assign(self, code: str, url: str, sub_url: str | None = None) -> None:
-        rules = as_json((FireRuleConfig(),))
-        self.channel.send(AssignCamera(code, code, "hub", 1, url, None, None, rules, sub_url))
+    def assign(
+        self, code: str, url: str, sub_url: str | None = None, rules: Sequence[RuleConfig] = (FireRuleConfig(),)
+    ) -> None:
+        self.channel.send(AssignCamera(code, code, "hub", 1, url, None, None, as_json(rules), sub_url))
 
     def sum_of(self, name: str) -> float:
         """Of all cameras."""
@@ -77,6 +83,11 @@ async def lone_worker(folder: Path, settings: Settings | None = None) -> AsyncIt
                 worker.samples = samples
                 if not ready.done():
                     ready.set_result(None)
+            case AlertRaised() if worker is not None:
+                worker.alerts.append(message)
+                return AlertStored(message.alert_id)
+            case EvidenceReady():
+                return EvidenceStored(message.evidence_id)
             case HealthChanged() if worker is not None:
                 worker.states[message.code] = message.state
                 worker.told.append(message)

@@ -289,6 +289,10 @@ class MemberChanged(Message, frozen=True):
 # --- camera worker → inference ----------------------------------------------------------------------------------
 
 
+DENSITY = "density"
+"""The part of ``LookAt`` that asks for people by density instead of boxes."""
+
+
 class LookAt(Message, frozen=True):
     """A picture to look at: raw BGR, ``height`` × ``width`` × 3. ``deadline``: drop it when later than this.
 

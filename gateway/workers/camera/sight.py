@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from detectors.appearance import appearance
 from detectors.closer import HAZARDS, crops, with_second_look
 from detectors.counting import people, tiles
+from detectors.density import crowded
 from detectors.input_size import input_for
 from detectors.observation import Box, Detection, Look
 from detectors.stir import Luma, change, luma, stir
 from detectors.weights import Card
+from gateway.processes.messages import DENSITY
 from gateway.streams.keyframes import smaller
 from gateway.workers.camera.glimpse import Glimpse
 
@@ -104,13 +106,32 @@ class Sight:
         return with_second_look(detections, looked)
 
     def _counting(self, detections: Sequence[Detection], at: float, *, wanted: bool) -> bool:
-        counting = self._card.counting
-        if counting is None or (self._counted is not None and 0 <= at - self._counted[0] < COUNT_EVERY):
+        """Whether people are to be counted with care now: in tiles, by density, or by both in turn."""
+        if not wanted or (self._counted is not None and 0 <= at - self._counted[0] < COUNT_EVERY):
             return False
-        return wanted and sum(one.label == "person" for one in detections) >= counting.from_people
+        return self._in_tiles(detections) or crowded(detections, self._card.density)
+
+    def _in_tiles(self, detections: Sequence[Detection]) -> bool:
+        counting = self._card.counting
+        return counting is not None and sum(one.label == "person" for one in detections) >= counting.from_people
 
     async def _count(
         self, detections: tuple[Detection, ...], full: Picture, at: float, ask: Asks
+    ) -> tuple[Detection, ...]:
+        if self._in_tiles(detections):
+            detections = await self._count_in_tiles(detections, full, ask)
+        density = self._card.density
+        if density is not None and crowded(detections, density):
+            side = density.longest_side
+            answer = await ask(np.ascontiguousarray(smaller(full, side, side)), DENSITY)
+            if answer is not None:
+                detections = _with_people(detections, answer.detections)
+        self.counts += 1
+        self._counted = at, tuple(one for one in detections if one.label == "person")
+        return detections
+
+    async def _count_in_tiles(
+        self, detections: tuple[Detection, ...], full: Picture, ask: Asks
     ) -> tuple[Detection, ...]:
         counting = self._card.counting
         assert counting is not None  # noqa: S101 - asked before
@@ -120,11 +141,8 @@ class Sight:
         )
         if any(answer is None for answer in answers):
             return detections  # half a count is none
-        self.counts += 1
         looked = [(tile, answer.detections) for tile, answer in zip(parts, answers, strict=True) if answer is not None]
-        found = people(detections, looked, counting)
-        self._counted = at, found
-        return _with_people(detections, found)
+        return _with_people(detections, people(detections, looked, counting))
 
 
 def _with_people(detections: Sequence[Detection], found: Sequence[Detection]) -> tuple[Detection, ...]:

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import structlog
 
+from detectors.density import DensityCounter, open_density
 from detectors.engine import Detector, open_detector
 from gateway.processes.channel import Channel, listen
-from gateway.processes.messages import Done, LookAt, Message, Sample, Seen, SeenObject
+from gateway.processes.messages import DENSITY, Done, LookAt, Message, Sample, Seen, SeenObject
 from gateway.refusals import Refusal
 from gateway.settings import WorkerSettings
 from gateway.workers.inference.look_queue import LookQueue
@@ -29,8 +30,9 @@ PARTING_SECONDS = 2.0
 class InferenceServer:
     """One engine, as many threads that feed it as it takes pictures at once, any number of camera workers."""
 
-    def __init__(self, detector: Detector) -> None:
+    def __init__(self, detector: Detector, density: DensityCounter | None = None) -> None:
         self._detector = detector
+        self._density = density
         self._queue = LookQueue(time.time)
         self._channels: dict[Channel, asyncio.Task[None]] = {}
         self._looks = 0
@@ -113,9 +115,11 @@ class InferenceServer:
 
     def _detect(self, look: LookAt) -> Seen:
         picture = np.frombuffer(look.picture, np.uint8).reshape(look.height, look.width, 3)
-        objects = [
-            SeenObject(d.label, d.score, d.box.x1, d.box.y1, d.box.x2, d.box.y2) for d in self._detector.detect(picture)
-        ]
+        if look.part == DENSITY and self._density is not None:
+            found = self._density.people(picture)
+        else:
+            found = self._detector.detect(picture)
+        objects = [SeenObject(d.label, d.score, d.box.x1, d.box.y1, d.box.x2, d.box.y2) for d in found]
         return Seen(look.taken_at, objects, self._detector.card.sha256)
 
 
@@ -131,7 +135,8 @@ async def open_inference(name: str, settings: WorkerSettings, channel: Channel) 
         engine=settings.inference.engine,
         at_once=detector.at_once,
     )
-    server = InferenceServer(detector)
+    density = await asyncio.to_thread(open_density, card, 1)
+    server = InferenceServer(detector, density)
     engine = asyncio.create_task(server.run_engine())
     listening = await listen(settings.run_folder / SOCKET_NAME, server.accept)
     try:

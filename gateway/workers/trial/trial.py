@@ -75,18 +75,20 @@ async def try_rules(
     *,
     starts_at: float = 0.0,
     repeat_until: float = 0.0,
+    first_look: float = 0.0,
     end_after: Mapping[str, float] = END_AFTER,
     seen: Callable[[Look], None] = lambda _look: None,
     progress: Progress = lambda _seconds: None,
 ) -> Trial:
-    """``starts_at``: seconds since the epoch at which the film began, by which a rule's hours count. ``seen`` hears of
-    each look (a log of them can be replayed). Raises ``Refusal`` for a film that cannot be read."""
+    """``first_look``: seconds of the film that pass before it is looked at. ``starts_at``: seconds since the epoch at
+    which the film began, by which a rule's hours count. ``seen`` hears of each look (a log of them can be replayed).
+    Raises ``Refusal`` for a film that cannot be read."""
     watch, sight, trial = CameraWatch(rules), Sight(card), Trial()
     telling = _Telling(trial, starts_at, end_after)
     last = -1e9
     for at, frame in frames(film, repeat_until=repeat_until):
         trial.seconds = at
-        if not is_due(at, last, watch.next_look_within):
+        if at < first_look or not is_due(at, last, watch.next_look_within):
             continue
         last = at
         glimpse = of_decoded(frame, card.input_size, starts_at + at, "main")

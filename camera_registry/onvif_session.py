@@ -8,7 +8,7 @@ twice at most, once in each form: cameras lock accounts.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ from camera_registry import digest, media2, reasons, soap_call
 from camera_registry.address_policy import host_of, host_or, rehosted
 from camera_registry.errors import CameraRefused, Reason
 from camera_registry.login import Login
-from camera_registry.onvif_transport import BoundedTransport, LoginForm, harden_parser, open_http, post
+from camera_registry.onvif_transport import REQUEST_SECONDS, BoundedTransport, LoginForm, harden_parser, open_http, post
 from camera_registry.profiles import MediaProfile, told
 from camera_registry.ws_discovery import printable
 
@@ -66,6 +66,14 @@ class DeviceInformation:
     serial: str
 
 
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """What one session learnt and another may begin with: addresses of services by namespace, and the clock."""
+
+    services: Mapping[str, str]
+    clock_offset: timedelta | None
+
+
 class OnvifSession:
     """``async with OnvifSession(address, login, clock) as session:`` — ``address`` was allowed by the policy before.
 
@@ -81,6 +89,8 @@ class OnvifSession:
         wrong_logins_left: int = 2,
         form: LoginForm = "either",
         clear_login: bool = False,
+        known: SessionFacts | None = None,
+        request_seconds: float | None = None,
     ) -> None:
         harden_parser()
         self._left = wrong_logins_left
@@ -92,14 +102,15 @@ class OnvifSession:
         self._clock = clock
         self._http: aiohttp.ClientSession | None = None
         self._transport: BoundedTransport | None = None
-        self._services: dict[str, str] = {}
-        self.clock_offset: timedelta | None = None
+        self._request_seconds = request_seconds or REQUEST_SECONDS
+        self._services: dict[str, str] = {} if known is None else dict(known.services)
+        self.clock_offset: timedelta | None = None if known is None else known.clock_offset
         """The camera's clock less ours; None where it would not tell."""
         self.host_repaired = False
         """Whether a stream address came back with a host that is not the one we reached."""
 
     async def __aenter__(self) -> OnvifSession:
-        self._http = open_http()
+        self._http = open_http(self._request_seconds)
         self._transport = BoundedTransport(self._http, self._login, self._left, self._form, self._clear_login)
         return self
 
@@ -118,6 +129,18 @@ class OnvifSession:
     def wrong_logins(self) -> int:
         """Logins the device has refused so far; never more than ``wrong_logins_left``."""
         return self._refused_logins + (0 if self._transport is None else self._transport.wrong_logins)
+
+    @property
+    def facts(self) -> SessionFacts:
+        return SessionFacts(dict(self._services), self.clock_offset)
+
+    def now(self) -> datetime:
+        """Our time, aware UTC."""
+        return self._clock()
+
+    def device_now(self) -> datetime:
+        """The camera's time, as far as it told it."""
+        return self._clock() + (self.clock_offset or timedelta())
 
     async def read_clock(self) -> timedelta | None:
         """The offset of the camera's clock, asked without a login; None for a camera that tells it only after one."""
@@ -308,7 +331,7 @@ class OnvifSession:
         return service
 
     def _token(self) -> StampedToken:
-        return StampedToken(self._login, lambda: self._clock() + (self.clock_offset or timedelta()))
+        return StampedToken(self._login, self.device_now)
 
     async def _logged_in(self, call: Callable[..., Awaitable[Any]], params: dict[str, Any] | None = None) -> Any:
         try:

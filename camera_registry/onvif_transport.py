@@ -46,11 +46,14 @@ def harden_parser() -> None:
     DEFAULT_SETTINGS.forbid_dtd = True
 
 
-def open_http() -> aiohttp.ClientSession:
-    """A session for one device. Its certificate is its own and proves nothing, so it is not checked."""
+def open_http(seconds: float = REQUEST_SECONDS) -> aiohttp.ClientSession:
+    """A session for one device, with so many seconds for each request.
+
+    Its certificate is its own and proves nothing, so it is not checked.
+    """
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=False, limit=2),
-        timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS),
+        timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
     )

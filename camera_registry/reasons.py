@@ -157,6 +157,33 @@ NO_PICTURE = Reason(
     "Connected, but no picture data arrives; check that the camera is encoding.",
 )
 
+# --- control and events --------------------------------------------------------------------------------------------
+PTZ_REFUSED = Reason(
+    "ptz_refused",
+    "摄像机拒绝了云台操作，可能该码流未配置云台或正被他人控制。",
+    "The camera refused to be steered; perhaps this profile has no PTZ, or somebody else is steering.",
+)
+PRESET_UNKNOWN = Reason("preset_unknown", "摄像机没有该预置位。", "The camera has no such preset.")
+IMAGING_REFUSED = Reason("imaging_refused", "摄像机拒绝了图像设置。", "The camera refused the picture settings.")
+IMAGING_OUT_OF_RANGE = Reason(
+    "imaging_out_of_range", "超出摄像机支持的取值范围。", "The camera does not offer this value."
+)
+EVENTS_REFUSED = Reason(
+    "events_refused",
+    "摄像机拒绝事件订阅，可能订阅数已满或不支持拉取方式。",
+    "The camera takes no subscription; perhaps it has too many, or knows no pull points.",
+)
+CLOCK_BY_NTP = Reason(
+    "clock_by_ntp",
+    "摄像机由 NTP 校时，不能手动设置；请检查其 NTP 服务器地址。",
+    "The camera takes its time by NTP, so it is not set by hand; check the server it asks.",
+)
+CLOCK_NOT_SETTABLE = Reason(
+    "clock_not_settable",
+    "摄像机拒绝设置时间，该用户可能没有管理权限。",
+    "The camera did not let its clock be set; perhaps this user may not.",
+)
+
 # --- registration ------------------------------------------------------------------------------------------------
 ALREADY_REGISTERED = Reason("camera_already_registered", "该摄像机已登记。", "This camera is registered already.")
 CODES_EXHAUSTED = Reason(

@@ -13,12 +13,14 @@ import structlog
 from camera_registry import reasons
 from camera_registry.address_policy import AddressPolicy, host_of
 from camera_registry.codes import CodeRange
+from camera_registry.control import CameraControl
 from camera_registry.discovery import Discovery, Progress, Target, Wanted
 from camera_registry.errors import CameraRefused
 from camera_registry.found_devices import DiscoveredDevice
 from camera_registry.login import Login, LoginBackoff
 from camera_registry.registration import CameraFound, Registrar, is_stream
 from camera_registry.sweep import SweepRange
+from gateway.api.camera_heads import CameraHeads
 from gateway.api.discovery_jobs import DiscoveryJobs, discovery_running
 from gateway.clock import Clock
 from gateway.refusals import Refusal, RefusalKind
@@ -36,6 +38,10 @@ _KINDS: dict[str, RefusalKind] = {
     reasons.CODES_EXHAUSTED.code: "conflict",
     reasons.ALREADY_ASKING.code: "conflict",
     reasons.LOGIN_BACK_OFF.code: "too_many",
+    reasons.PTZ_REFUSED.code: "conflict",
+    reasons.IMAGING_REFUSED.code: "conflict",
+    reasons.CLOCK_BY_NTP.code: "conflict",
+    reasons.CLOCK_NOT_SETTABLE.code: "conflict",
 }
 _LOGIN = {reasons.AUTH_FAILED.code, reasons.STREAM_AUTH_FAILED.code}
 
@@ -47,7 +53,10 @@ class CameraNetwork:
         self._centre = settings.centre_code
         self._policy = AddressPolicy(settings.networks)
         self._discovery = Discovery(self._policy)
-        self._registrar = Registrar(self._policy, LoginBackoff(), clock)
+        backoff = LoginBackoff()
+        self._registrar = Registrar(self._policy, backoff, clock)
+        self.control = CameraControl(self._policy, backoff, clock)
+        self.heads = CameraHeads()
         self._searching = asyncio.Lock()
         self.jobs = DiscoveryJobs(self._discovery, clock)
         self._asked = 0
@@ -55,6 +64,11 @@ class CameraNetwork:
     @property
     def policy(self) -> AddressPolicy:
         return self._policy
+
+    async def close(self) -> None:
+        """End searches, and what was to follow turns of cameras."""
+        await self.jobs.close()
+        await self.heads.close()
 
     def code_range(self, industry: str, network: str) -> CodeRange:
         """Where the codes of new cameras are counted. Refuses an unknown industry or network."""

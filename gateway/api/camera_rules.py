@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detectors.rules.config import RuleConfig, default_rules
@@ -20,6 +20,8 @@ from gateway.storage.tables.cameras import CameraRow
 
 router = APIRouter(tags=["cameras"])
 
+MOST_PRESETS = 64
+
 
 class Rules(BaseModel):
     """``own``: False where the camera was given none and the installation's first values hold."""
@@ -27,6 +29,7 @@ class Rules(BaseModel):
     rules: list[RuleConfig]
     own: bool
     revision: int
+    preset: str | None = Field(default=None, description="The view they are for; null: of a camera never steered.")
 
 
 class RulesAsked(BaseModel):
@@ -34,6 +37,9 @@ class RulesAsked(BaseModel):
 
     rules: list[Any] | None = Field(
         max_length=MOST_RULES, description="Replaces all; empty: watch for nothing; null: back to the first values."
+    )
+    preset: str | None = Field(
+        default=None, min_length=1, max_length=64, description="The view they were drawn for; left out: that of now."
     )
     revision: int | None = Field(
         default=None, ge=1, description="Given: refused when the camera was changed meanwhile."
@@ -60,23 +66,30 @@ def first_rules(rules: RuleSettings) -> tuple[RuleConfig, ...]:
         ) from error
 
 
-def _rules(row: CameraRow, settings: RuleSettings) -> Rules:
-    rules = first_rules(settings) if row.rules is None else parse_rules(row.rules)
-    return Rules(rules=list(rules), own=row.rules is not None, revision=row.revision)
+def _rules(row: CameraRow, settings: RuleSettings, preset: str | None) -> Rules:
+    kept = row.rules if preset is None else row.preset_rules.get(preset)
+    rules = first_rules(settings) if kept is None else parse_rules(kept)
+    return Rules(rules=list(rules), own=kept is not None, revision=row.revision, preset=preset)
 
 
 @router.get("/cameras/{code}/rules")
-async def get_rules(code: str, caller: Annotated[Caller, Depends(permit("rules.read"))], doors: Doors) -> Rules:
-    """The rules that hold for the camera."""
+async def get_rules(
+    code: str,
+    caller: Annotated[Caller, Depends(permit("rules.read"))],
+    doors: Doors,
+    preset: Annotated[str | None, Query(max_length=64, description="Left out: the view it has now.")] = None,
+) -> Rules:
+    """The rules that hold for the camera, in the view it has now or in that of a preset."""
     async with doors.db.reading() as session:
-        return _rules(await found_camera(session, caller, code), doors.settings.rules)
+        row = await found_camera(session, caller, code)
+        return _rules(row, doors.settings.rules, row.preset if preset is None else preset)
 
 
 @router.put("/cameras/{code}/rules")
 async def put_rules(
     code: str, asked: RulesAsked, caller: Annotated[Caller, Depends(permit("rules.write"))], doors: Doors
 ) -> Rules:
-    """Replace the camera's rules, all or none; its worker takes them up at once."""
+    """Replace the rules of a view, all or none; the camera's worker takes them up at once."""
     try:
         wanted = None if asked.rules is None else as_json(parse_rules(asked.rules))
     except RulesRefused as refused:
@@ -84,12 +97,29 @@ async def put_rules(
     async with doors.db.transaction() as session:
         row = await found_camera(session, caller, code, held=True)
         checked_revision(row, asked.revision)
-        row.rules = wanted
+        preset = row.preset if asked.preset is None else asked.preset
+        _keep(row, preset, wanted)
         row.changed_at = doors.clock()
         await session.flush()
         why = "first values" if wanted is None else ", ".join(f"{rule['kind']}:{rule['zone']}" for rule in wanted)
         act = audit.Act(caller.username, "camera.rules", f"camera:{code}", row.platform, why=why)
         await audit.append(session, act, doors.clock())
-        rules = _rules(row, doors.settings.rules)
+        rules = _rules(row, doors.settings.rules, preset)
     await doors.cameras_changed(code)
     return rules
+
+
+def _keep(row: CameraRow, preset: str | None, wanted: list[dict[str, Any]] | None) -> None:
+    if preset is None:
+        row.rules = wanted
+        return
+    kept = {name: rules for name, rules in row.preset_rules.items() if name != preset}
+    if wanted is not None and len(kept) >= MOST_PRESETS:
+        raise Refusal(
+            "conflict",
+            "too_many_presets",
+            f"最多为 {MOST_PRESETS} 个预置位设置规则。",
+            f"At most {MOST_PRESETS} presets have rules of their own.",
+            field="preset",
+        )
+    row.preset_rules = kept if wanted is None else {**kept, preset: wanted}

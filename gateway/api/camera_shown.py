@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from camera_registry import health, reasons
 from camera_registry.errors import Reason
 from gateway.api.camera_description import DescriptionShown
+from gateway.storage.camera_store import rules_in_force
 from gateway.storage.tables.cameras import CameraRow
 from gateway.streams.pull_reasons import SENTENCES
 
@@ -115,6 +116,9 @@ class CameraShown(BaseModel):
     note: str
     notices: list[NoticeShown]
     own_rules: bool = Field(description="False: the installation's first values hold.")
+    preset: str | None = Field(
+        description="The view it has: a preset's token, empty: none stored, null: never steered."
+    )
     registered_at: datetime
     changed_at: datetime
     revision: int
@@ -173,7 +177,8 @@ def shown_camera(row: CameraRow) -> CameraShown:
             for said in (_NOTICES.get(str(code)) for code in row.notices)
             if said is not None
         ],
-        own_rules=row.rules is not None,
+        own_rules=rules_in_force(row) is not None,
+        preset=row.preset,
         registered_at=row.registered_at,
         changed_at=row.changed_at,
         revision=row.revision,

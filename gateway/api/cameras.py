@@ -19,7 +19,15 @@ from camera_registry.health import HealthState
 from gateway.access import audit
 from gateway.access.caller import Caller
 from gateway.access.grants import Viewed, view
-from gateway.api import camera_changes, camera_discovery, camera_registration, camera_rules, camera_sheets
+from gateway.api import (
+    camera_changes,
+    camera_control,
+    camera_device_events,
+    camera_discovery,
+    camera_registration,
+    camera_rules,
+    camera_sheets,
+)
 from gateway.api.camera_lookup import checked_revision, found_camera
 from gateway.api.camera_shown import CameraShown, HealthShown, shown_camera, shown_health
 from gateway.api.guard import GrantCited, permit
@@ -34,6 +42,8 @@ router.include_router(camera_sheets.router)
 router.include_router(camera_registration.router)
 router.include_router(camera_changes.router)
 router.include_router(camera_rules.router)
+router.include_router(camera_control.router)
+router.include_router(camera_device_events.router)
 
 Reader = Annotated[Caller, Depends(permit("cameras.read"))]
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.access.attempts import Attempts
 from gateway.access.passwords import Passwords
 from gateway.api.camera_network import CameraNetwork
+from gateway.api.device_events_heard import DeviceEventsHeard
 from gateway.api.media import CameraMedia, NoCameraMedia
 from gateway.clock import Clock, system_clock
 from gateway.events.announcing import Announcer
@@ -80,6 +81,7 @@ class Services:
     cameras_changed: Callable[[str], Awaitable[None]] = _no_assignments
     """Told the code of a camera after its record has been committed, so that its worker hears of it."""
     media: CameraMedia = field(default_factory=NoCameraMedia)
+    device_events: DeviceEventsHeard | None = None
     rooms: RoomRegister | None = None
     wake_outbox: Callable[[], None] = _no_sender
     recent_views: RecentViews = field(default_factory=RecentViews)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 import structlog
 from sqlalchemy import select, update
@@ -154,7 +154,7 @@ class DatabaseCameraStore:
                 platform=row.platform,
                 stream_url=row.stream_url,
                 login=shared.get(row.credential_set) if row.credential_set else self._login_or_none(row),
-                rules=None if row.rules is None else tuple(dict(rule) for rule in row.rules),
+                rules=rules_in_force(row),
                 sub_stream_url=row.sub_stream_url,
                 clear_login=row.clear_login,
             )
@@ -251,6 +251,15 @@ class DatabaseCameraStore:
 
     def _sealed(self, login: Login, record_id: str) -> str:
         return self._vault.seal(json.dumps({"username": login.username, "password": login.password}), record_id)
+
+
+def rules_in_force(row: CameraRow) -> tuple[dict[str, Any], ...] | None:
+    """The rules for the view the camera has now; None: none of its own, so the first values hold, which have no zones.
+
+    Rules belong to a preset: those drawn for another view, or before the head was turned, mean nothing in this one.
+    """
+    rules = row.rules if row.preset is None else row.preset_rules.get(row.preset)
+    return None if rules is None else tuple(dict(rule) for rule in rules)
 
 
 def record_of(row: CameraRow) -> CameraRecord:

@@ -30,6 +30,8 @@ class CameraRow(RecordMixin, Base):
 
     From ``owner_unit`` to ``confidentiality``: see ``camera_registry.record``. ``credential_set``: whose login is used
     in place of ``sealed_login``. ``device_events``: the camera is asked for its own events (ONVIF pull point).
+    ``preset``: the device's token of the view it looks at; empty: one that nobody stored, None: it was never steered.
+    ``preset_rules``: rules by the preset they were drawn for, in force in place of ``rules`` while it looks there.
     ``clear_login``: its password may be sent readably (HTTP and RTSP Basic).
     """
 
@@ -77,6 +79,8 @@ class CameraRow(RecordMixin, Base):
     note: Mapped[str] = mapped_column(Text, default="")
     notices: Mapped[list[Any]]
     rules: Mapped[list[Any] | None]
+    preset: Mapped[str | None] = mapped_column(String(64))
+    preset_rules: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     health_state: Mapped[str] = mapped_column(String(16), index=True)
     health_reason: Mapped[str] = mapped_column(String(64))
     health_since: Mapped[datetime]

@@ -38,6 +38,7 @@ from gateway.storage.vault import Vault
 from gateway.workers.camera.worker import journals_folder
 from gateway.workers.control.assignments import CAMERA_WORKER, Assignments
 from gateway.workers.control.camera_records import CameraRecords
+from gateway.workers.control.device_events import DeviceEvents
 from gateway.workers.control.dispatch import Dispatch, is_camera_worker
 from gateway.workers.control.fresh_address import FreshAddresses
 from gateway.workers.control.http_server import address_of, http_server
@@ -169,10 +170,17 @@ class ControlProcess:
         dispatch = Dispatch(intake, assignments, rooms, addresses)
 
         network = CameraNetwork(settings.cameras, clock)
-        stack.push_async_callback(network.jobs.close)
+        stack.push_async_callback(network.close)
+        device_events = DeviceEvents(db, vault, network.control, live, clock)
+        stack.push_async_callback(device_events.close)
+
+        async def camera_changed(code: str) -> None:
+            await assignments.changed(code)
+            await device_events.changed(code)
 
         def metrics() -> Iterable[Sample]:
             yield from sender.samples()
+            yield from device_events.samples()
             for name, state in supervisor.workers.items():
                 yield Sample("gateway_worker_starts_total", {"worker": name}, state.starts, "counter")
                 yield Sample("gateway_worker_ready", {"worker": name}, float(name in links.connected))
@@ -195,7 +203,8 @@ class ControlProcess:
                 media=media,
                 rooms=rooms,
                 wake_outbox=sender.wake,
-                cameras_changed=assignments.changed,
+                cameras_changed=camera_changed,
+                device_events=device_events,
                 workers_ready=ready,
                 extra_metrics=metrics,
             ),
@@ -204,6 +213,7 @@ class ControlProcess:
         )
         await assignments.place_all()
         await links.open(socket_path)
+        await device_events.start()
         stack.push_async_callback(links.close)
         # Promotion and outbox live until the workers have ended: their last words may open an event.
         stack.push_async_callback(control._stop_tasks)

@@ -6,20 +6,24 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
+from bench.alerts import alerts
 from bench.camera_cost import camera_cost
 from bench.demo import demo
 from bench.detector import detector
 from bench.false_alarms import false_alarms
+from bench.history import history
 from bench.load import load
 from bench.pictures import pictures
 from bench.result import Result
 from bench.viewers import viewers
 
 BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {
+    "alerts": alerts,
     "camera_cost": camera_cost,
     "demo": demo,
     "detector": detector,
     "false_alarms": false_alarms,
+    "history": history,
     "load": load,
     "pictures": pictures,
     "viewers": viewers,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -62,18 +63,28 @@ def link(seq: int, row_id: str, at: datetime, act: Act, previous_hash: str) -> s
 
 async def append(session: AsyncSession, act: Act, at: datetime) -> int:
     """Add a link inside the caller's transaction; returns its number."""
+    return await append_all(session, [act], at)
+
+
+async def append_all(session: AsyncSession, acts: Sequence[Act], at: datetime) -> int:
+    """Add links in order; returns the number of the last."""
     head = await _locked_head(session)
-    seq, row_id = head.seq + 1, new_id()
-    digest = link(seq, row_id, at, act, head.hash)
-    await session.execute(
-        insert(AuditRow).values(
-            seq=seq, id=row_id, platform=act.platform, at=at, who=act.who, what=act.what, target=act.target,
-            why=act.why, grant_id=act.grant, previous_hash=head.hash, hash=digest,
-        )
-    )  # fmt: skip
-    await session.execute(update(AuditHead).where(AuditHead.id == _HEAD).values(seq=seq, hash=digest))
-    # The log leaves this machine by other ways than the database: it is the chain's witness outside of it.
-    log.info("audit", seq=seq, who=act.who, what=act.what, target=act.target, hash=digest)
+    seq, digest = head.seq, head.hash
+    rows = []
+    for act in acts:
+        seq, row_id, previous = seq + 1, new_id(), digest
+        digest = link(seq, row_id, at, act, previous)
+        rows.append(
+            {
+                "seq": seq, "id": row_id, "platform": act.platform, "at": at, "who": act.who, "what": act.what,
+                "target": act.target, "why": act.why, "grant_id": act.grant, "previous_hash": previous, "hash": digest,
+            }
+        )  # fmt: skip
+        # The log leaves this machine by other ways than the database: it is the chain's witness outside of it.
+        log.info("audit", seq=seq, who=act.who, what=act.what, target=act.target, hash=digest)
+    if rows:
+        await session.execute(insert(AuditRow), rows)
+        await session.execute(update(AuditHead).where(AuditHead.id == _HEAD).values(seq=seq, hash=digest))
     return seq
 
 

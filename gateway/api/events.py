@@ -24,9 +24,16 @@ from gateway.storage.tables.events import EventRow
 router = APIRouter(tags=["events"])
 
 
+MOST_COUNTED = 10_000
+"""Events that a list counts: nobody pages further, and to count a year of them costs more than to show a page."""
+
+
 class EventList(BaseModel):
+    """``total`` counts up to 10,000; there are more where ``more`` says so."""
+
     items: list[EventShown]
     total: int
+    more: bool = False
 
 
 class ActionAsked(BaseModel):
@@ -107,10 +114,11 @@ async def list_events(
         conditions.append(EventRow.reported_at < until)
     limit = min(limit, doors.settings.retention.alerts_page)
     async with doors.db.reading() as session:
-        total = (await session.execute(select(func.count()).select_from(EventRow).where(*conditions))).scalar_one()
+        counted = select(EventRow.id).where(*conditions).limit(MOST_COUNTED + 1).subquery()
+        total = (await session.execute(select(func.count()).select_from(counted))).scalar_one()
         query = select(EventRow).where(*conditions).order_by(EventRow.reported_at.desc(), EventRow.id.desc())
         items = await shown_events(session, list(await session.scalars(query.limit(limit).offset(offset))))
-    return EventList(items=items, total=total)
+    return EventList(items=items, total=min(total, MOST_COUNTED), more=total > MOST_COUNTED)
 
 
 @router.get("/events/{no}")

@@ -30,7 +30,7 @@ from gateway.storage.database import Database
 from gateway.storage.vault import Vault
 
 
-class NoCameras:
+class NoCameras(CameraFacts):
     """Where no camera is registered."""
 
     async def fact(self, session: AsyncSession, code: str) -> CameraFact | None:

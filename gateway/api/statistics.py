@@ -12,7 +12,7 @@ from gateway.access.caller import Caller
 from gateway.api.fields import Moment
 from gateway.api.guard import permit
 from gateway.api.services import Doors
-from gateway.events.statistics import summary
+from gateway.events.statistics import Grouping, Period, groups, summary
 from gateway.refusals import Refusal
 
 router = APIRouter(tags=["statistics"])
@@ -43,6 +43,23 @@ class SummaryShown(BaseModel):
     rates: list[RateShown]
 
 
+class GroupShown(BaseModel):
+    """``key`` is the code of the platform, department, grid or class; empty where an event has none."""
+
+    key: str
+    reported: int
+    closed: int
+    rates: list[RateShown]
+
+
+class GroupsShown(BaseModel):
+    since: datetime
+    until: datetime
+    by: str
+    items: list[GroupShown]
+    total: int
+
+
 @router.get("/statistics/summary")
 async def read_summary(
     caller: Annotated[Caller, Depends(permit("statistics.read"))],
@@ -52,20 +69,50 @@ async def read_summary(
     platform: Annotated[str | None, Query(max_length=32)] = None,
 ) -> SummaryShown:
     """Counts and rates of a period in the caller's scope."""
-    end = until or doors.clock()
-    begin = since or end - timedelta(days=30)
-    if begin >= end:
-        raise Refusal(
-            "invalid", "period_empty", "起始时间须早于结束时间。", "A period begins before it ends.", field="since"
-        )
+    period = _period(since, until, doors.clock(), platform)
     async with doors.db.reading() as session:
-        made = await summary(session, caller, begin, end, platform)
+        made = await summary(session, caller, period)
     return SummaryShown(
-        since=begin,
-        until=end,
+        since=period.since,
+        until=period.until,
         alerts_by_state=made.alerts_by_state,
         alerts_by_hazard=made.alerts_by_hazard,
         events_by_state=made.events_by_state,
         events_by_class=made.events_by_class,
         rates=[RateShown.model_validate(rate) for rate in made.rates],
     )
+
+
+@router.get("/statistics/rates")
+async def read_rates(
+    caller: Annotated[Caller, Depends(permit("statistics.read"))],
+    doors: Doors,
+    by: Grouping,
+    since: Annotated[Moment | None, Query(description="Left out: 30 days before the end.")] = None,
+    until: Annotated[Moment | None, Query(description="Left out: now.")] = None,
+    platform: Annotated[str | None, Query(max_length=32)] = None,
+) -> GroupsShown:
+    """The rates of a period by platform, department, grid or class, each with what it was made from."""
+    period = _period(since, until, doors.clock(), platform)
+    async with doors.db.reading() as session:
+        made = await groups(session, caller, period, by)
+    items = [
+        GroupShown(
+            key=group.key,
+            reported=group.tally.reported,
+            closed=group.tally.closed,
+            rates=[RateShown.model_validate(rate) for rate in group.tally.rates()],
+        )
+        for group in made
+    ]
+    return GroupsShown(since=period.since, until=period.until, by=by, items=items, total=len(items))
+
+
+def _period(since: datetime | None, until: datetime | None, now: datetime, platform: str | None) -> Period:
+    end = until or now
+    begin = since or end - timedelta(days=30)
+    if begin >= end:
+        raise Refusal(
+            "invalid", "period_empty", "起始时间须早于结束时间。", "A period begins before it ends.", field="since"
+        )
+    return Period(begin, end, now, platform)

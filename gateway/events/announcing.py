@@ -7,18 +7,20 @@ since the outbox is in the database.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.access import audit
 from gateway.clock import Clock
 from gateway.events import outbox
-from gateway.events.shown import shown_alert, shown_event
+from gateway.events.shown import AlertShown, EventShown, shown_alerts, shown_events
 from gateway.live import LiveHub, Notice, Topic
 from gateway.storage.database import Database
 from gateway.storage.tables.events import AlertRow, EventRow
@@ -35,32 +37,58 @@ def _nobody() -> None:
 
 @dataclass(slots=True)
 class Changes:
-    """Notices of one transaction, in order. Call its methods after the rows have been flushed."""
+    """What one transaction changes, in order: told as it stands at the transaction's end, and written then into the
+    outbox and the audit chain, whose end all others wait for."""
 
     at: datetime
     notices: list[Notice] = field(default_factory=list)
     sent_out: bool = False
+    _told: list[tuple[Topic, AlertRow | EventRow]] = field(default_factory=list)
+    _acts: list[audit.Act] = field(default_factory=list)
 
-    async def alert(self, session: AsyncSession, row: AlertRow, topic: Topic) -> None:
-        await session.refresh(row)
-        shown = await shown_alert(session, row)
-        self.notices.append(Notice(topic, row.platform, shown.model_dump(mode="json")))
+    def alert(self, row: AlertRow, topic: Topic) -> None:
+        self._told.append((topic, row))
 
-    async def event(self, session: AsyncSession, row: EventRow, topic: Topic) -> None:
-        """Also writes the event to the outbox."""
-        await session.refresh(row)
-        data = (await shown_event(session, row)).model_dump(mode="json")
-        self.notices.append(Notice(topic, row.platform, data, row.department))
-        await outbox.put(
-            session,
-            type_=f"gateway.{topic}",
-            subject=f"events/{row.no}",
-            platform=row.platform,
-            department=row.department,
-            data=data,
-            at=self.at,
-        )
-        self.sent_out = True
+    def event(self, row: EventRow, topic: Topic) -> None:
+        """Also written to the outbox."""
+        self._told.append((topic, row))
+
+    def audit(self, act: audit.Act) -> None:
+        self._acts.append(act)
+
+    async def settle(self, session: AsyncSession) -> None:
+        """Last in the transaction: fetch what changed as it is now, all at once."""
+        await session.flush()
+        shown = await _as_they_are(session, [row for _, row in self._told])
+        messages: list[outbox.OutMessage] = []
+        for topic, row in self._told:
+            data = shown[row.id]
+            if isinstance(row, AlertRow):
+                self.notices.append(Notice(topic, row.platform, data))
+                continue
+            self.notices.append(Notice(topic, row.platform, data, row.department))
+            type_, subject = f"gateway.{topic}", f"events/{row.no}"
+            messages.append(outbox.OutMessage(type_, subject, row.platform, row.department, data))
+        if messages:
+            await outbox.put(session, messages, self.at)
+            self.sent_out = True
+        if self._acts:
+            await audit.append_all(session, self._acts, self.at)
+
+
+async def _as_they_are(session: AsyncSession, rows: Sequence[AlertRow | EventRow]) -> dict[str, dict[str, Any]]:
+    """The rows as JSON-ready data by id, read anew: some were changed behind the session's back."""
+    alert_ids = {row.id for row in rows if isinstance(row, AlertRow)}
+    event_ids = {row.id for row in rows if isinstance(row, EventRow)}
+    fresh = {"populate_existing": True}
+    shown: list[AlertShown | EventShown] = []
+    if alert_ids:
+        alerts = select(AlertRow).where(AlertRow.id.in_(alert_ids)).execution_options(**fresh)
+        shown += await shown_alerts(session, list(await session.scalars(alerts)))
+    if event_ids:
+        events = select(EventRow).where(EventRow.id.in_(event_ids)).execution_options(**fresh)
+        shown += await shown_events(session, list(await session.scalars(events)))
+    return {one.id: one.model_dump(mode="json") for one in shown}
 
 
 Work = Callable[[AsyncSession, Changes], Awaitable[T]]
@@ -83,6 +111,7 @@ class Announcer:
             try:
                 async with self._db.transaction() as session:
                     done = await work(session, changes)
+                    await changes.settle(session)
             except IntegrityError:
                 if not rest:
                     raise

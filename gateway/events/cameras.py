@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,3 +26,8 @@ class CameraFacts(Protocol):
     """The lookup, in the transaction of the caller. None for a camera that is not (or no longer) registered."""
 
     async def fact(self, session: AsyncSession, code: str) -> CameraFact | None: ...
+
+    async def facts(self, session: AsyncSession, codes: Collection[str]) -> dict[str, CameraFact]:
+        """Many at once; a camera that is not registered is left out."""
+        found = {code: await self.fact(session, code) for code in codes}
+        return {code: fact for code, fact in found.items() if fact is not None}

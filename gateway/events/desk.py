@@ -62,8 +62,8 @@ class DutyDesk:
             alert.assess_until = changes.at + windows_of(self._windows, alert.hazard).assess
             alert.due_at = deadline(alert.state, alert.acknowledge_until, alert.assess_until)
             await session.flush()
-            await changes.alert(session, alert, "alert.changed")
-            await _audit(session, caller, "alert.acknowledge", alert, changes)
+            changes.alert(alert, "alert.changed")
+            _audit(caller, "alert.acknowledge", alert, changes)
             return await shown_alert(session, alert)
 
         return await self._announcer.commit(work)
@@ -88,7 +88,7 @@ class DutyDesk:
                 await self._reject(session, caller, alert, changes)
             else:
                 await self._merge(session, caller, alert, assessment, changes)
-            await _audit(session, caller, f"alert.{ACTION_OF[assessment.verdict]}", alert, changes, alert.reason)
+            _audit(caller, f"alert.{ACTION_OF[assessment.verdict]}", alert, changes, alert.reason)
             await session.refresh(alert)
             return await shown_alert(session, alert)
 
@@ -102,12 +102,12 @@ class DutyDesk:
         alert.state = next_state(alert.state, "reject")
         alert.due_at = None
         await session.flush()
-        await changes.alert(session, alert, "alert.changed")
+        changes.alert(alert, "alert.changed")
         event = await held_event(session, alert.event_no) if alert.event_no is not None else None
         if event is not None and event.state in OPEN:
             opinion = f"预警判为误报，建议不予受理：{alert.reason}"
             await add_flow(session, event, event.state, "propose_not_accept", caller.username, opinion, changes.at)
-            await changes.event(session, event, "event.changed")
+            changes.event(event, "event.changed")
 
     async def _merge(
         self, session: AsyncSession, caller: Caller, alert: AlertRow, assessment: Assessment, changes: Changes
@@ -140,7 +140,7 @@ class DutyDesk:
             .where(AlertRow.merged_into == alert.id)
             .values(merged_into=target.id, event_no=target.event_no)
         )
-        await changes.alert(session, alert, "alert.changed")
+        changes.alert(alert, "alert.changed")
 
 
 def _same_revision(row: AlertRow, revision: int | None) -> None:
@@ -156,10 +156,8 @@ async def _alert(session: AsyncSession, caller: Caller, alert_id: str) -> AlertR
     return found
 
 
-async def _audit(
-    session: AsyncSession, caller: Caller, what: str, alert: AlertRow, changes: Changes, why: str = ""
-) -> None:
-    await audit.append(session, audit.Act(caller.username, what, f"alert:{alert.id}", alert.platform, why), changes.at)
+def _audit(caller: Caller, what: str, alert: AlertRow, changes: Changes, why: str = "") -> None:
+    changes.audit(audit.Act(caller.username, what, f"alert:{alert.id}", alert.platform, why))
 
 
 def _not_to_be_merged_into() -> Refusal:

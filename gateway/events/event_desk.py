@@ -121,8 +121,8 @@ class EventDesk:
             session.add(event)
             await session.flush()
             await add_flow(session, event, None, "report", caller.username, report.description, changes.at)
-            await changes.event(session, event, "event.opened")
-            await _audit(session, caller, "event.report", event, changes)
+            changes.event(event, "event.opened")
+            _audit(caller, "event.report", event, changes)
             return await shown_event(session, event)
 
         return await self._announcer.commit(work)
@@ -156,8 +156,8 @@ class EventDesk:
             set_case(event, after)
             await session.flush()
             await add_flow(session, event, case.state, action, caller.username, _told(act), changes.at)
-            await changes.event(session, event, "event.changed")
-            await _audit(session, caller, f"event.{action}", event, changes, act.opinion)
+            changes.event(event, "event.changed")
+            _audit(caller, f"event.{action}", event, changes, act.opinion)
             return await shown_event(session, event)
 
         return await self._announcer.commit(work)
@@ -194,8 +194,8 @@ class EventDesk:
                     )
                 )
                 await session.flush()
-                await changes.event(session, event, "event.changed")
-                await _audit(session, caller, "event.photo", event, changes, f"{photo.kind} sha256:{photo.sha256}")
+                changes.event(event, "event.changed")
+                _audit(caller, "event.photo", event, changes, f"{photo.kind} sha256:{photo.sha256}")
             return await shown_event(session, event)
 
         return await self._announcer.commit(work)
@@ -294,8 +294,5 @@ def _report_id_taken() -> Refusal:
     return Refusal("conflict", "report_id_taken", "上报编号已被使用。", "The report id is taken.", field="report_id")
 
 
-async def _audit(
-    session: AsyncSession, caller: Caller, what: str, event: EventRow, changes: Changes, why: str = ""
-) -> None:
-    act = audit.Act(caller.username, what, f"event:{event.no}", event.platform, why)
-    await audit.append(session, act, changes.at)
+def _audit(caller: Caller, what: str, event: EventRow, changes: Changes, why: str = "") -> None:
+    changes.audit(audit.Act(caller.username, what, f"event:{event.no}", event.platform, why))

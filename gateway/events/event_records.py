@@ -39,6 +39,21 @@ async def held_event(session: AsyncSession, no: str) -> EventRow | None:
     return await session.scalar(query.execution_options(populate_existing=True))
 
 
+def first_flow(event: EventRow, operator: str, opinion: str, at: datetime) -> EventFlowRow:
+    """The report with which an event's flow begins. It is added after the event has been flushed."""
+    return EventFlowRow(
+        platform=event.platform,
+        event_no=event.no,
+        seq=1,
+        at=at,
+        from_state=None,
+        to_state=event.state,
+        action="report",
+        operator=operator,
+        opinion=opinion,
+    )
+
+
 async def add_flow(
     session: AsyncSession,
     event: EventRow,

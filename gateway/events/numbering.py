@@ -33,8 +33,12 @@ class EventNumbering:
 
     async def next(self, session: AsyncSession, platform: str, at: datetime) -> str:
         """The next number, in the caller's transaction: rolled back with it. Waits for others who count the same."""
-        serial = await count(session, f"event:{self._filled(self._pattern, platform, at, 0)}")
-        return self._filled(self._pattern, platform, at, serial)
+        return (await self.next_many(session, platform, at, 1))[0]
+
+    async def next_many(self, session: AsyncSession, platform: str, at: datetime, many: int) -> list[str]:
+        """As many numbers in a row."""
+        last = await count(session, f"event:{self._filled(self._pattern, platform, at, 0)}", many)
+        return [self._filled(self._pattern, platform, at, serial) for serial in range(last - many + 1, last + 1)]
 
     @staticmethod
     def _filled(pattern: str, platform: str, at: datetime, serial: int) -> str:
@@ -42,13 +46,13 @@ class EventNumbering:
         return pattern.format(platform=platform, date=f"{local:%Y%m%d}", year=f"{local:%Y}", serial=serial)
 
 
-async def count(session: AsyncSession, name: str) -> int:
-    """Count the named counter up by one, from 1."""
+async def count(session: AsyncSession, name: str, by: int = 1) -> int:
+    """Count the named counter up, from 0; its new value."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     statement = (
         insert(CounterRow)
-        .values(name=name, value=1)
-        .on_conflict_do_update(index_elements=["name"], set_={"value": CounterRow.value + 1})
+        .values(name=name, value=by)
+        .on_conflict_do_update(index_elements=["name"], set_={"value": CounterRow.value + by})
         .returning(CounterRow.value)
     )
     return (await session.execute(statement)).scalar_one()

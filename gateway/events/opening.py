@@ -6,6 +6,8 @@ are there together or not at all. Rows are locked in this order: alert, event, c
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -18,12 +20,14 @@ from gateway.events.announcing import Changes
 from gateway.events.books import CityBooks
 from gateway.events.classes import EventClass
 from gateway.events.event_case import EventCase, reported
-from gateway.events.event_records import add_flow, case_values, held_event
+from gateway.events.event_records import add_flow, case_values, first_flow, held_event
 from gateway.events.local_time import LOCAL_TIME
 from gateway.events.numbering import EventNumbering
 from gateway.events.timers import TimerRules
 from gateway.settings import LimitSettings
 from gateway.storage.tables.events import AlertRow, EventRow
+
+UNATTENDED = "预警无人处理，系统自动上报。"
 
 
 def open_key(camera_code: str, zone: str, hazard: str) -> str:
@@ -50,8 +54,7 @@ class Opening:
         if event is not None:
             await self.link(session, alert, event, changes, "link", operator=audit.SYSTEM)
             return event
-        opinion = "预警无人处理，系统自动上报。"
-        return await self._open(session, alert, changes, "promote", operator=audit.SYSTEM, opinion=opinion)
+        return await self._open(session, alert, changes, "promote", operator=audit.SYSTEM, opinion=UNATTENDED)
 
     async def confirm(
         self, session: AsyncSession, alert: AlertRow, changes: Changes, *, operator: str, opinion: str
@@ -80,8 +83,8 @@ class Opening:
         alert.event_no = event.no
         await session.flush()
         await add_flow(session, event, event.state, f"alert_{action}", operator, opinion, changes.at)
-        await changes.alert(session, alert, "alert.changed")
-        await changes.event(session, event, "event.changed")
+        changes.alert(alert, "alert.changed")
+        changes.event(event, "event.changed")
 
     async def first_case(self, session: AsyncSession, kind: EventClass, seen_at: datetime, now: datetime) -> EventCase:
         """An event of this class as it stands when it is reported. It keeps its class's limit, whatever comes after."""
@@ -104,13 +107,52 @@ class Opening:
         operator: str,
         opinion: str,
     ) -> EventRow:
+        no = await self.numbering.next(session, alert.platform, changes.at)
+        event = await self._event_of(session, alert, no, changes)
         alert.state = next_state(alert.state, action)
+        session.add(event)
+        await session.flush()
+        alert.due_at = None
+        alert.event_no = event.no
+        await session.flush()
+        # What was merged into the alert goes where the alert goes.
+        await session.execute(update(AlertRow).where(AlertRow.merged_into == alert.id).values(event_no=event.no))
+        await add_flow(session, event, None, "report", operator, opinion, changes.at)
+        self._tell(alert, event, changes, action, operator)
+        return event
+
+    async def promote_new(self, session: AsyncSession, alerts: Sequence[AlertRow], changes: Changes) -> None:
+        """The same as ``promote`` for many at once, none of which is stored yet, nor has an open event: their places
+        all differ. The alerts are left to be added by the caller, after the events they name."""
+        by_platform: defaultdict[str, list[AlertRow]] = defaultdict(list)
+        for alert in alerts:
+            by_platform[alert.platform].append(alert)
+        events: list[tuple[AlertRow, EventRow]] = []
+        for platform in sorted(by_platform):
+            group = by_platform[platform]
+            numbers = await self.numbering.next_many(session, platform, changes.at, len(group))
+            for alert, no in zip(group, numbers, strict=True):
+                events.append((alert, await self._event_of(session, alert, no, changes)))
+        session.add_all([event for _, event in events])
+        await session.flush()
+        for alert, event in events:
+            alert.state = next_state(alert.state, "promote")
+            alert.due_at, alert.event_no = None, event.no
+            session.add(first_flow(event, audit.SYSTEM, UNATTENDED, changes.at))
+            self._tell(alert, event, changes, "promote", audit.SYSTEM)
+
+    def _tell(self, alert: AlertRow, event: EventRow, changes: Changes, action: str, operator: str) -> None:
+        changes.alert(alert, "alert.changed")
+        changes.event(event, "event.opened")
+        why = f"alert:{alert.id} {action}"
+        changes.audit(audit.Act(operator, "event.open", f"event:{event.no}", event.platform, why=why))
+
+    async def _event_of(self, session: AsyncSession, alert: AlertRow, no: str, changes: Changes) -> EventRow:
         kind = (await self.books.current(session)).classes.of_hazard(alert.hazard)
-        now = changes.at
-        case = await self.first_case(session, kind, alert.hazard_from, now)
-        event = EventRow(
+        case = await self.first_case(session, kind, alert.hazard_from, changes.at)
+        return EventRow(
             platform=alert.platform,
-            no=await self.numbering.next(session, alert.platform, now),
+            no=no,
             open_key=open_key(alert.camera_code, alert.zone, alert.hazard),
             hazard=alert.hazard,
             class_code=kind.code,
@@ -125,24 +167,11 @@ class Opening:
             lng=alert.lng,
             lat=alert.lat,
             address=alert.address,
-            reported_at=now,
+            reported_at=changes.at,
             description=_description(alert, kind.name, kind.advice),
             drill=self.drill,
             **case_values(case),
         )
-        session.add(event)
-        await session.flush()
-        alert.due_at = None
-        alert.event_no = event.no
-        await session.flush()
-        # What was merged into the alert goes where the alert goes.
-        await session.execute(update(AlertRow).where(AlertRow.merged_into == alert.id).values(event_no=event.no))
-        await add_flow(session, event, None, "report", operator, opinion, now)
-        await changes.alert(session, alert, "alert.changed")
-        await changes.event(session, event, "event.opened")
-        act = audit.Act(operator, "event.open", f"event:{event.no}", event.platform, why=f"alert:{alert.id} {action}")
-        await audit.append(session, act, now)
-        return event
 
 
 async def open_event(session: AsyncSession, alert: AlertRow) -> EventRow | None:

@@ -5,6 +5,8 @@ A receiver that is added later gets what happens from then on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,27 +20,33 @@ from gateway.storage.tables.events import OutboxRow, WebhookDeliveryRow, Webhook
 EVENT_TYPES = ("gateway.event.opened", "gateway.event.changed")
 
 
-async def put(
-    session: AsyncSession,
-    *,
-    type_: str,
-    subject: str,
-    platform: str,
-    department: str | None,
-    data: dict[str, Any],
-    at: datetime,
-) -> str:
-    """Write a message, to each enabled receiver of its type whose platform sees ``platform`` or ``department``;
-    returns its id."""
-    message = OutboxRow(id=new_id(), platform=platform, at=at, type=type_, subject=subject, data=data)
-    session.add(message)
+@dataclass(frozen=True, slots=True)
+class OutMessage:
+    """What is to be told: ``department`` is the one an event was dispatched to."""
+
+    type: str
+    subject: str
+    platform: str
+    department: str | None
+    data: dict[str, Any]
+
+
+async def put(session: AsyncSession, messages: Sequence[OutMessage], at: datetime) -> list[str]:
+    """Write messages in order, each to the enabled receivers of its type whose platform sees ``platform`` or
+    ``department``; returns their ids."""
+    rows = [
+        OutboxRow(id=new_id(), platform=one.platform, at=at, type=one.type, subject=one.subject, data=one.data)
+        for one in messages
+    ]
+    session.add_all(rows)
     await session.flush()
     receivers = select(WebhookRow.id, WebhookRow.platform, WebhookRow.types).where(WebhookRow.enabled)
-    for receiver in await session.execute(receivers):
-        if receiver.types and type_ not in receiver.types:
-            continue
+    for receiver in (await session.execute(receivers)).all():
         scope = await visible_platforms(session, receiver.platform)
-        if scope is None or platform in scope or department in scope:
-            session.add(WebhookDeliveryRow(webhook_id=receiver.id, outbox_id=message.id, created_at=at, next_at=at))
+        for one, row in zip(messages, rows, strict=True):
+            if receiver.types and one.type not in receiver.types:
+                continue
+            if scope is None or one.platform in scope or one.department in scope:
+                session.add(WebhookDeliveryRow(webhook_id=receiver.id, outbox_id=row.id, created_at=at, next_at=at))
     await session.flush()
-    return message.id
+    return [row.id for row in rows]

@@ -118,7 +118,7 @@ class Promotion:
             .where(AlertRow.id == alert_id)
             .values(ended_at=alert.last_seen_at, ended_by="silence", open_key=None)
         )
-        await changes.alert(session, alert, "alert.changed")
+        changes.alert(alert, "alert.changed")
         return True
 
     def _silent(self, now: datetime) -> Select[str]:

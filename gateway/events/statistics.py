@@ -1,19 +1,27 @@
 """Counts and rates of a period, each rate with its numerator, its denominator and its formula.
 
 Cities define their rates differently; the formula is shown so that nobody has to guess. A period counts what was
-reported (events) or raised (alerts) within it, as it stands now.
+reported (events) or raised (alerts) within it, as it stands now. All of an event that a rate needs stands in its row,
+so a month is read once, whatever is asked of it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Literal, get_args
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.caller import Caller
-from gateway.storage.tables.events import AlertRow, EventFlowRow, EventRow
+from gateway.events.event_scope import visible_events
+from gateway.storage.tables.events import AlertRow, EventRow
+
+Grouping = Literal["platform", "department", "grid", "class"]
+GROUPINGS: tuple[str, ...] = get_args(Grouping)
+MOST_GROUPS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,45 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """What is counted of events. ``due``: to be handled by now, or handled; ``in_time``: handled before the deadline;
+    ``exempt``: late, with an appeal approved; ``fed_back``: due to be closed."""
+
+    reported: int = 0
+    not_accepted: int = 0
+    cancelled: int = 0
+    closed: int = 0
+    due: int = 0
+    in_time: int = 0
+    exempt: int = 0
+    fed_back: int = 0
+    reworked: int = 0
+    extended: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(*(getattr(self, name) + getattr(other, name) for name in _COUNTS))
+
+    def rates(self) -> tuple[Rate, ...]:
+        taken_up = self.reported - self.not_accepted - self.cancelled
+        return (
+            Rate("closure_rate", "办结率", "closed / (reported - not_accepted - cancelled)", self.closed, taken_up),
+            Rate("ontime_rate", "按期处置率", "handled in time / due to be handled", self.in_time, self.due),
+            Rate(
+                "ontime_score_rate",
+                "按期处置率（申诉豁免后）",
+                "(handled in time + late with an approved appeal) / due to be handled",
+                self.in_time + self.exempt,
+                self.due,
+            ),
+            Rate("rework_rate", "返工率", "reworked / due to be closed (fed back)", self.reworked, self.fed_back),
+            Rate("extension_rate", "延期率", "extended / due to be handled", self.extended, self.due),
+        )
+
+
+_COUNTS = tuple(Tally.__dataclass_fields__)
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """Counts by state and by class, and the rates that can be told from them."""
 
@@ -42,64 +89,107 @@ class Summary:
     rates: tuple[Rate, ...]
 
 
-async def summary(
-    session: AsyncSession, caller: Caller, since: datetime, until: datetime, platform: str | None = None
-) -> Summary:
-    """What was raised and reported from ``since`` to before ``until``, in the caller's scope."""
-    alerts = [AlertRow.raised_at >= since, AlertRow.raised_at < until, caller.visible(AlertRow.platform)]
-    events = [EventRow.reported_at >= since, EventRow.reported_at < until, caller.visible(EventRow.platform)]
-    if platform is not None:
-        alerts.append(AlertRow.platform == platform)
-        events.append(EventRow.platform == platform)
-    states = select(AlertRow.state, func.count()).where(*alerts).group_by(AlertRow.state)
-    hazards = select(AlertRow.hazard, func.count()).where(*alerts).group_by(AlertRow.hazard)
-    event_states = select(EventRow.state, func.count()).where(*events).group_by(EventRow.state)
-    classes = select(EventRow.class_code, func.count()).where(*events).group_by(EventRow.class_code)
-    reworked = (
-        select(func.count(func.distinct(EventRow.no)))
-        .join(EventFlowRow, EventFlowRow.event_no == EventRow.no)
-        .where(*events, EventFlowRow.action == "rework")
-    )
-    judged = select(func.count()).select_from(AlertRow).where(*alerts, AlertRow.assessed_at.is_not(None))
-    by_state = await _counts(session, states)
-    by_event_state = await _counts(session, event_states)
-    checked = (
-        select(func.count(func.distinct(EventRow.no)))
-        .join(EventFlowRow, EventFlowRow.event_no == EventRow.no)
-        .where(*events, EventFlowRow.action.in_(("close", "rework")))
-    )
-    reported = sum(by_event_state.values())
-    left_out = by_event_state.get("not_accepted", 0) + by_event_state.get("cancelled", 0)
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One platform, department, grid or class; ``key`` is its code, empty where an event has none."""
+
+    key: str
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From ``since`` to before ``until``; deadlines count as of ``now``."""
+
+    since: datetime
+    until: datetime
+    now: datetime
+    platform: str | None = None
+
+
+async def summary(session: AsyncSession, caller: Caller, period: Period) -> Summary:
+    """What was raised and reported in the period, in the caller's scope."""
+    conditions = _events(caller, period)
+    grouped = select(EventRow.state, EventRow.class_code, func.count(), *_counts(period.now)).where(*conditions)
+    by_state: dict[str, int] = {}
+    by_class: dict[str, int] = {}
+    tally = Tally()
+    for row in await session.execute(grouped.group_by(EventRow.state, EventRow.class_code)):
+        by_state[row[0]] = by_state.get(row[0], 0) + row[2]
+        by_class[row[1]] = by_class.get(row[1], 0) + row[2]
+        tally += Tally(*(int(count) for count in row[3:]))
+    alerts = await _alerts(session, caller, period)
     return Summary(
-        alerts_by_state=by_state,
-        alerts_by_hazard=await _counts(session, hazards),
-        events_by_state=by_event_state,
-        events_by_class=await _counts(session, classes),
-        rates=(
-            Rate(
-                "closure_rate",
-                "办结率",
-                "closed / (reported - not_accepted - cancelled)",
-                by_event_state.get("closed", 0),
-                reported - left_out,
-            ),
-            Rate(
-                "rework_rate",
-                "返工率",
-                "reworked / checked (closed or sent back)",
-                (await session.execute(reworked)).scalar_one(),
-                (await session.execute(checked)).scalar_one(),
-            ),
-            Rate(
-                "false_positive_rate",
-                "误报率",
-                "false_positive / assessed",
-                by_state.get("false_positive", 0),
-                (await session.execute(judged)).scalar_one(),
-            ),
-        ),
+        alerts_by_state=alerts.by_state,
+        alerts_by_hazard=alerts.by_hazard,
+        events_by_state=by_state,
+        events_by_class=by_class,
+        rates=(*tally.rates(), alerts.false_positive_rate),
     )
 
 
-async def _counts(session: AsyncSession, query: Select[str, int]) -> dict[str, int]:
-    return {name: number for name, number in (await session.execute(query)).all()}  # noqa: C416 - a Result has keys
+async def groups(session: AsyncSession, caller: Caller, period: Period, by: Grouping) -> list[Group]:
+    """The period's events by one of the groupings, by code."""
+    columns: dict[str, ColumnElement[str]] = {
+        "platform": EventRow.platform.expression,
+        "department": func.coalesce(EventRow.department, ""),
+        "grid": func.coalesce(EventRow.grid, ""),
+        "class": EventRow.class_code.expression,
+    }
+    column = columns[by]
+    query = select(column, *_counts(period.now)).where(*_events(caller, period))
+    found = await session.execute(query.group_by(column).order_by(column).limit(MOST_GROUPS))
+    return [Group(row[0], Tally(*(int(count) for count in row[1:]))) for row in found]
+
+
+def _events(caller: Caller, period: Period) -> list[ColumnElement[Any]]:
+    found = [EventRow.reported_at >= period.since, EventRow.reported_at < period.until, visible_events(caller)]
+    return found if period.platform is None else [*found, EventRow.platform == period.platform]
+
+
+def _counts(now: datetime) -> list[ColumnElement[int]]:
+    """A column for each field of ``Tally``, in its order."""
+    handled, row = EventRow.handled_at.is_not(None), EventRow
+    due = and_(row.handle_due_at.is_not(None), or_(handled, row.handle_due_at <= now))
+    late = and_(due, or_(row.handled_late, ~handled))
+    of: Mapping[str, ColumnElement[bool]] = {
+        "not_accepted": row.state == "not_accepted",
+        "cancelled": row.state == "cancelled",
+        "closed": row.state == "closed",
+        "due": due,
+        "in_time": and_(handled, ~row.handled_late, row.handle_due_at.is_not(None)),
+        "exempt": and_(late, row.appeal == "approved"),
+        "fed_back": handled,
+        "reworked": row.reworks > 0,
+        "extended": row.extensions > 0,
+    }
+    counted = [func.coalesce(func.sum(case((of[name], 1), else_=0)), 0) for name in _COUNTS if name in of]
+    return [func.count(), *counted]
+
+
+@dataclass(frozen=True, slots=True)
+class _Alerts:
+    by_state: dict[str, int]
+    by_hazard: dict[str, int]
+    assessed: int
+
+    @property
+    def false_positive_rate(self) -> Rate:
+        false = self.by_state.get("false_positive", 0)
+        return Rate("false_positive_rate", "误报率", "false_positive / assessed", false, self.assessed)
+
+
+async def _alerts(session: AsyncSession, caller: Caller, period: Period) -> _Alerts:
+    conditions = [AlertRow.raised_at >= period.since, AlertRow.raised_at < period.until]
+    conditions.append(caller.visible(AlertRow.platform))
+    if period.platform is not None:
+        conditions.append(AlertRow.platform == period.platform)
+    query = select(AlertRow.state, AlertRow.hazard, func.count(), func.count(AlertRow.assessed_at)).where(*conditions)
+    by_state: dict[str, int] = {}
+    by_hazard: dict[str, int] = {}
+    assessed = 0
+    for state, hazard, number, judged in await session.execute(query.group_by(AlertRow.state, AlertRow.hazard)):
+        by_state[state] = by_state.get(state, 0) + number
+        by_hazard[hazard] = by_hazard.get(hazard, 0) + number
+        assessed += judged
+    return _Alerts(by_state, by_hazard, assessed)

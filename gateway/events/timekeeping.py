@@ -88,7 +88,7 @@ class Timekeeping:
                 event = await session.scalar(query)
                 if event is None or not await let_lapse(session, event, now, await self._opening.rules(session)):
                     return False
-                await changes.event(session, event, "event.changed")
+                changes.event(event, "event.changed")
                 return True
 
             try:

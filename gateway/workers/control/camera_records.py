@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from camera_registry.health import STATES
@@ -64,10 +64,13 @@ class CameraRecords:
             )
 
     async def fact(self, session: AsyncSession, code: str) -> CameraFact | None:
-        row = await DatabaseCameraStore(session, self._vault).row(code)
-        if row is None:
-            return None
-        return CameraFact(row.code, row.name, row.platform, row.grid, row.lng, row.lat, row.address)
+        return (await self.facts(session, [code])).get(code)
+
+    async def facts(self, session: AsyncSession, codes: Collection[str]) -> dict[str, CameraFact]:
+        row = CameraRow
+        query = select(row.code, row.name, row.platform, row.grid, row.lng, row.lat, row.address)
+        found = await session.execute(query.where(row.code.in_(codes), row.status != "removed"))
+        return {one.code: CameraFact(*one) for one in found}
 
     async def _orders(self, codes: Sequence[str] | None) -> list[PulledCamera]:
         async with self._db.reading() as session:

@@ -23,7 +23,7 @@ from gateway.access.passwords import Passwords
 from gateway.api.app import create_app
 from gateway.api.services import Services
 from gateway.clock import Clock
-from gateway.events.cameras import CameraFact
+from gateway.events.cameras import CameraFact, CameraFacts
 from gateway.events.intake import AlertIntake, evidence_folder
 from gateway.processes.messages import AlertRaised
 from gateway.settings import Settings
@@ -117,7 +117,7 @@ def console_as(clients: ClientAs, user_with: Callable[..., Awaitable[str]]) -> C
     return make
 
 
-class OneStreet:
+class OneStreet(CameraFacts):
     """Every camera stands at one crossing, in the hub."""
 
     async def fact(self, session: AsyncSession, code: str) -> CameraFact | None:

@@ -98,6 +98,7 @@ async def test_another_platform_sees_neither_the_alert_nor_the_event(
     for path in (f"/api/v1/events/{event['no']}", f"/api/v1/alerts/{alert_id}"):
         assert (await stranger.get(path)).status_code == 404
     for path in ("/api/v1/events", "/api/v1/alerts"):
-        assert (await stranger.get(path)).json() == {"items": [], "total": 0}
+        page = (await stranger.get(path)).json()
+        assert (page["items"], page["total"]) == ([], 0)
     body = {"revision": event["revision"]}
     assert (await stranger.post(f"/api/v1/events/{event['no']}/actions/accept", json=body)).status_code == 404

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from sqlalchemy import select, update
+
+from gateway.api.services import Services
+from gateway.storage.tables.events import EventRow
 
 if TYPE_CHECKING:
     from tests.gateway.conftest import ManualClock
@@ -52,6 +56,43 @@ async def test_a_period_counts_what_lies_in_it(
     assert (made["alerts_by_hazard"], made["events_by_class"]) == ({}, {})
     made = (await client.get("/api/v1/statistics/summary", params={"until": later})).json()
     assert made["alerts_by_hazard"] == {"fire": 1}
+
+
+async def test_rates_are_told_by_each_grouping_from_the_same_events(
+    client_as: ClientAs, raise_alert: RaiseAlert, services: Services, clock: ManualClock
+) -> None:
+    client = await client_as("duty_officer")
+    for zone in "abcde":
+        await raise_alert("fire", zone=zone)
+    facts: list[dict[str, object]] = [
+        {"state": "closed", "handled_at": clock(), "handle_due_at": clock()},
+        {"state": "closed", "handled_at": clock(), "handle_due_at": clock(), "handled_late": True, "reworks": 2},
+        {
+            "state": "closed",
+            "handled_at": clock(),
+            "handle_due_at": clock(),
+            "handled_late": True,
+            "appeal": "approved",
+        },
+        {"state": "handling", "handle_due_at": clock(), "extensions": 1},
+        {"state": "not_accepted"},
+    ]
+    async with services.db.transaction() as session:
+        rows = await session.scalars(select(EventRow).order_by(EventRow.no))
+        for row, values in zip(rows, facts, strict=True):
+            await session.execute(update(EventRow).where(EventRow.id == row.id).values(**values))
+    clock.advance(seconds=1)
+    wanted = {
+        "closure_rate": (3, 4), "ontime_rate": (1, 4), "ontime_score_rate": (2, 4), "rework_rate": (1, 3),
+        "extension_rate": (1, 4),
+    }  # fmt: skip
+    made = (await client.get("/api/v1/statistics/summary")).json()["rates"]
+    for by, key in (("platform", "hub"), ("department", ""), ("grid", "990000000001001"), ("class", "90-01")):
+        [group] = (await client.get("/api/v1/statistics/rates", params={"by": by})).json()["items"]
+        assert (group["key"], group["reported"], group["closed"]) == (key, 5, 3)
+        for rates in (made, group["rates"]):
+            found = {rate["name"]: (rate["numerator"], rate["denominator"]) for rate in rates}
+            assert {name: found[name] for name in wanted} == wanted
 
 
 @pytest.mark.parametrize("name", ["since", "until"])

@@ -22,7 +22,7 @@ from gateway.access.passwords import Passwords
 from gateway.api.app import create_app
 from gateway.api.services import Services
 from gateway.clock import system_clock
-from gateway.events.cameras import CameraFact
+from gateway.events.cameras import CameraFact, CameraFacts
 from gateway.events.intake import AlertIntake, evidence_folder
 from gateway.processes.messages import AlertRaised, EvidenceReady
 from gateway.settings import Settings
@@ -88,7 +88,7 @@ async def page(address: str) -> AsyncIterator[Page]:
             await browser.close()
 
 
-class OneStreet:
+class OneStreet(CameraFacts):
     """Every camera stands at one crossing, in the hub."""
 
     async def fact(self, session: AsyncSession, code: str) -> CameraFact | None:

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.caller import Caller
 from gateway.events.announcing import Announcer
-from gateway.events.cameras import CameraFact
+from gateway.events.cameras import CameraFact, CameraFacts
 from gateway.events.desk import DutyDesk
 from gateway.events.event_desk import EventDesk, Photo
 from gateway.events.intake import AlertIntake, evidence_folder
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 CAMERA = "99000000001320000001"
 
 
-class OneStreet:
+class OneStreet(CameraFacts):
     """Cameras as the registry would tell of them: one is known."""
 
     async def fact(self, session: AsyncSession, code: str) -> CameraFact | None:

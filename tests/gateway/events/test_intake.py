@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from sqlalchemy import event
 
 from gateway.access import audit
 from gateway.processes.messages import AlertEnded, AlertSeen, AlertStored, Done, EvidenceStored
@@ -250,7 +251,7 @@ async def test_an_intake_that_fails_before_its_commit_tells_nobody_and_stores_it
         raise Refusal("unavailable", "database_busy", "数据库繁忙。", "The database is busy.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(audit, "append", fail)
+        patch.setattr(audit, "append_all", fail)
         with pytest.raises(Refusal, match="database_busy"):
             await room.intake.handle(message)
     for table in (AlertRow, AlertSightingRow, EventRow, EvidenceRow, OutboxRow, CounterRow):
@@ -259,3 +260,22 @@ async def test_an_intake_that_fails_before_its_commit_tells_nobody_and_stores_it
     assert room.wakes == []
     assert await room.intake.handle(message) == AlertStored(message.alert_id)
     assert (await room.shown(message.alert_id)).event_no == "hub-20300107-00001"
+
+
+async def test_a_rush_is_stored_in_few_transactions_each_alert_once(room: EventsRoom) -> None:
+    messages = [room.alert(hazard, zone=f"zone-{n}") for n in range(20) for hazard in ("fire", "crowd", "stall")]
+    again = [messages[0], messages[1], room.alert("fire", zone="zone-0")]
+    commits: list[None] = []
+    event.listen(room.db.engine.sync_engine, "commit", lambda _: commits.append(None))
+    answers = await asyncio.gather(*(room.intake.handle(message) for message in (*messages, *again)))
+    assert answers[: len(messages)] == [AlertStored(message.alert_id) for message in messages]
+    assert answers[-1] == AlertStored(again[-1].alert_id, merged_into=messages[0].alert_id)
+    assert len(commits) <= 6
+    assert await room.how_many(AlertRow) == len(messages)
+    assert await room.how_many(EvidenceRow) == len(messages) + 1
+    assert await room.how_many(EventRow) == 20
+    assert (await room.event(f"hub-{room.clock():%Y%m%d}-00020")).state == "reported"
+    topics = room.topics()
+    assert (topics.count("alert.raised"), topics.count("event.opened")) == (60, 20)
+    async with room.db.reading() as session:
+        assert (await audit.verify(session)).holds

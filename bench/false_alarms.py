@@ -29,7 +29,7 @@ from gateway.workers.camera.sight import Asks
 from gateway.workers.inference.server import SHIPPED_CARD
 from gateway.workers.trial.engine import opened
 from gateway.workers.trial.film import frames
-from gateway.workers.trial.trial import Trial, try_rules
+from gateway.workers.trial.trial import try_rules
 
 FILMS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".ts", ".webm", ".gif"})
 HAZARDS = ("fire", "crowd", "stall")
@@ -68,7 +68,7 @@ async def false_alarms() -> Result:
     wrong, missed, hazards, fire_seconds = 0, 0, 0, list[float]()
     negative_seconds, negatives = 0.0, 0
     for clip in clips:
-        once = await tried(clip, ask, detector.card, repeat=False)
+        once = await try_rules(clip.path, DEFAULT_RULES, ask, detector.card)
         false = sorted({alert.hazard for alert in once.alerts if alert.hazard != clip.hazard})
         wrong += bool(false)
         if clip.hazard is None:
@@ -110,17 +110,21 @@ def clips_of(folder: Path) -> list[Clip]:
     return found
 
 
-async def tried(clip: Clip, ask: Asks, card: Card, *, repeat: bool, first_look: float = 0.0) -> Trial:
-    until = SHOWN_FOR[clip.hazard] if repeat and clip.hazard else 0.0
-    return await try_rules(clip.path, DEFAULT_RULES, ask, card, repeat_until=until, first_look=first_look)
-
-
 async def delays_of(clip: Clip, ask: Asks, card: Card) -> list[float | None]:
     """Seconds from the hazard's beginning to its alert; None: never. A fire from several moments between two looks."""
     delays: list[float | None] = []
-    for phase in PHASES if clip.hazard == "fire" else PHASES[:1]:
-        trial = await tried(clip, ask, card, repeat=True, first_look=phase)
-        raised = [alert.raised_at for alert in trial.alerts if alert.hazard == clip.hazard]
+    hazard = clip.hazard or ""
+    for phase in PHASES if hazard == "fire" else PHASES[:1]:
+        trial = await try_rules(
+            clip.path,
+            DEFAULT_RULES,
+            ask,
+            card,
+            repeat_until=SHOWN_FOR[hazard],
+            first_look=clip.begins + phase,
+            until_raised=hazard,
+        )
+        raised = [alert.raised_at for alert in trial.alerts if alert.hazard == hazard]
         delays.append(round(min(raised) - clip.begins, 1) if raised else None)
     return delays
 

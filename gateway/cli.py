@@ -86,6 +86,38 @@ def demo(
     run(run_demo(port=port, folder=folder, fresh=fresh, footage=footage))
 
 
+@app.command("try")
+def try_rules_on(
+    film: Annotated[Path, typer.Argument(help="录像 A film.", exists=True, dir_okay=False)],
+    rules: Annotated[
+        Path | None, typer.Option(help="规则文件（JSON 列表）Rules, a JSON list; else the first values.")
+    ] = None,
+    card: Annotated[Path | None, typer.Option(help="模型卡 Card of the weights.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="输出 JSON Print all of it as JSON.")] = False,
+) -> None:
+    """规则试运行 Try rules on recorded footage: what would have been raised, when and why."""
+    from gateway.workers.trial.command import print_trial
+
+    settings = load_settings()
+    run(print_trial(film, rules, card or settings.inference.weights, settings.rules, as_json=as_json, out=console))
+
+
+@app.command("feedback")
+def export_feedback_to(to: Annotated[Path, typer.Argument(help="目录 Folder.")]) -> None:
+    """导出误报样本 Write the snapshots of rejected alerts, for `gateway models train --with-feedback`."""
+    from gateway.events.feedback import export_feedback
+    from gateway.events.intake import evidence_folder
+    from gateway.storage.evidence_files import EvidenceFiles
+
+    settings = load_settings()
+
+    async def work(session: AsyncSession) -> None:
+        files = EvidenceFiles(evidence_folder(settings), ())
+        console.print(f"{await export_feedback(session, files, to)} 张 pictures → {to}", markup=False)
+
+    run(_with_session(work, settings))
+
+
 @app.command("settings")
 def print_settings() -> None:
     """列出全部设置 Every setting with its first value and meaning."""

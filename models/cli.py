@@ -57,6 +57,9 @@ def train(
     device: str = "cpu",
     seed: int = 7,
     resume: bool = False,
+    with_feedback: Annotated[
+        Path | None, typer.Option(help="Folder of `gateway feedback`: rejected alerts as hard negatives.")
+    ] = None,
 ) -> None:
     """Train; about three minutes an epoch on two cores."""
     from models.train import Recipe
@@ -77,6 +80,10 @@ def train(
     def told(epoch: int, epochs: int) -> None:
         console.print(f"epoch {epoch}/{epochs}")
 
+    if with_feedback is not None:
+        from models.feedback import take_in
+
+        console.print(f"{take_in(with_feedback, prepared)} rejected alerts as hard negatives")
     out.mkdir(parents=True, exist_ok=True)
     (out / "recipe.json").write_text(json.dumps(asdict(recipe) | {"begun_from": begin.name if begin else None}))
     typer.echo(str(run(prepared, begin, out, recipe, resume=resume, progress=told)))

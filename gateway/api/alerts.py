@@ -142,4 +142,7 @@ async def assess_alert(
 ) -> AlertShown:
     """Judge an alert: `confirmed` opens the event at once, `false_positive` needs a reason, `merged` a target."""
     assessment = Assessment(asked.verdict, asked.reason, asked.into_alert, asked.into_event)
-    return await desk_of(doors).assess(caller, alert_id, assessment, asked.revision)
+    shown = await desk_of(doors).assess(caller, alert_id, assessment, asked.revision)
+    if asked.verdict == "false_positive":
+        await doors.cameras_changed(shown.camera_code)  # what was rejected is heeded from now on
+    return shown

@@ -25,6 +25,8 @@ from gateway.api import (
     session,
     statistics,
     stream,
+    suppressions,
+    trials,
     webhooks,
     whep,
 )
@@ -44,6 +46,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     rooms.router,
     alerts.router,
     event_map.router,
+    suppressions.router,
+    trials.router,
     events.router,
     event_photos.router,
     code_tables.router,

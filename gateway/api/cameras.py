@@ -27,6 +27,7 @@ from gateway.api import (
     camera_registration,
     camera_rules,
     camera_sheets,
+    camera_watching,
 )
 from gateway.api.camera_lookup import checked_revision, found_camera
 from gateway.api.camera_shown import CameraShown, HealthShown, shown_camera, shown_health
@@ -44,6 +45,7 @@ router.include_router(camera_changes.router)
 router.include_router(camera_rules.router)
 router.include_router(camera_control.router)
 router.include_router(camera_device_events.router)
+router.include_router(camera_watching.router)
 
 Reader = Annotated[Caller, Depends(permit("cameras.read"))]
 

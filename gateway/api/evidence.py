@@ -71,7 +71,7 @@ async def get_evidence(
 ) -> Response:
     """The bytes. A view is in the audit chain before they flow; the parts of a clip played within a minute are one."""
     async with doors.db.reading() as session:
-        found = await _whose(session, caller, evidence_id)
+        found = await whose(session, caller, evidence_id)
     if found is None:
         raise Refusal("not_found", "evidence_unknown", "没有这份证据。", "There is no such evidence.")
     row, camera_code, platform, event_no = found
@@ -93,7 +93,7 @@ async def get_evidence(
     return EvidenceResponse(path, row.size, headers, row.media_type)
 
 
-async def _whose(
+async def whose(
     session: AsyncSession, caller: Caller, evidence_id: str
 ) -> tuple[EvidenceRow, str, str, str | None] | None:
     """The evidence with its camera, event and the platform by which the caller sees it: the alert's or event's own,

@@ -17,9 +17,12 @@ log = structlog.get_logger(__name__)
 
 BODY_BYTES = 1_000_000
 IMPORT_BYTES = 32_000_000
+FOOTAGE_BYTES = 512_000_000
+"""A film to try rules on; it goes to disk as it comes."""
 LARGER_BODIES: Mapping[str, int] = {
     "/api/v1/grids/import": IMPORT_BYTES,
     "/api/v1/cameras/import": IMPORT_BYTES,
+    "/api/v1/trials/footage": FOOTAGE_BYTES,
 }
 PHOTO_BYTES = 20_000_000
 _PHOTOS = re.compile(r"/api/v1/events/[^/]+/photos")

@@ -14,6 +14,7 @@ from gateway.access.passwords import Passwords
 from gateway.api.camera_network import CameraNetwork
 from gateway.api.device_events_heard import DeviceEventsHeard
 from gateway.api.media import CameraMedia, NoCameraMedia
+from gateway.api.trial_jobs import TrialJobs
 from gateway.clock import Clock, system_clock
 from gateway.events.announcing import Announcer
 from gateway.events.books import CityBooks
@@ -83,6 +84,7 @@ class Services:
     media: CameraMedia = field(default_factory=NoCameraMedia)
     device_events: DeviceEventsHeard | None = None
     rooms: RoomRegister | None = None
+    trials: TrialJobs | None = None
     wake_outbox: Callable[[], None] = _no_sender
     recent_views: RecentViews = field(default_factory=RecentViews)
     workers_ready: Callable[[], Mapping[str, bool]] = _no_workers

@@ -19,6 +19,7 @@ from gateway.events.event_records import add_flow, held_event
 from gateway.events.event_states import ENDS, OPEN
 from gateway.events.opening import Opening
 from gateway.events.shown import AlertShown, shown_alert
+from gateway.events.suppressions import suppress
 from gateway.events.windows import windows_of
 from gateway.refusals import Refusal
 from gateway.settings import WindowSettings
@@ -102,6 +103,7 @@ class DutyDesk:
         alert.state = next_state(alert.state, "reject")
         alert.due_at = None
         await session.flush()
+        await suppress(session, alert, caller.username, changes.at)
         changes.alert(alert, "alert.changed")
         event = await held_event(session, alert.event_no) if alert.event_no is not None else None
         if event is not None and event.state in OPEN:

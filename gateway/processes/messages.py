@@ -83,6 +83,7 @@ class AssignCamera(Message, frozen=True):
     """The smaller stream, for detection; None: the camera has none, and the main one serves for all."""
     clear_login: bool = False
     """Whether this camera may be sent its password readably (RTSP Basic)."""
+    suppressions: list[dict[str, Any]] = []
 
 
 class ReleaseCamera(Message, frozen=True):
@@ -193,6 +194,14 @@ class AlertEnded(Message, frozen=True):
     """The rule was released for its time; sent again until ``AlertStored``-like ``Done`` answers."""
 
     alert_id: str
+    at: float
+
+
+class HeldBack(Message, frozen=True):
+    """A rule would be firing but for an officer's rejection (at most once a minute for each)."""
+
+    code: str
+    suppression_id: str
     at: float
 
 
@@ -333,7 +342,7 @@ AnyMessage = (
     WorkerReady | Configure | Done | Refused | MetricsReport
     | AssignCamera | ReleaseCamera | AlertStored | EvidenceStored | TakeSnapshot | Snapshot
     | OpenViewing | Answer | CloseViewing | LendStream | StreamLent
-    | HealthChanged | StreamUnreachable | AlertRaised | AlertSeen | AlertEnded | EvidenceReady
+    | HealthChanged | StreamUnreachable | AlertRaised | AlertSeen | AlertEnded | HeldBack | EvidenceReady
     | OpenRoom | CloseRoom | AddCameraMember | AddPersonMember | RemoveMember
     | PublishToRoom | SubscribeInRoom | StopPublishing | StopSubscription | MemberAlive | MemberChanged
     | LookAt | Seen

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from detectors.observation import Look
 from detectors.rules.config import RuleConfig
 from detectors.rules.rule import Phase, Verdict
+from detectors.suppression import Suppression
 from detectors.watch import CameraWatch, RuleKey
-from gateway.processes.messages import AlertRaised
+from gateway.processes.messages import AlertRaised, HeldBack, Message
 from gateway.storage.ids import new_id
 from gateway.workers.camera.evidence import LEAD, CameraEvidence
 from gateway.workers.camera.incident import BeginClip, DropClip, End, Incident, Raise, Seen, advance
@@ -17,6 +18,8 @@ from gateway.workers.camera.look_plan import Wish
 JPEG = Callable[[], bytes]
 FIRST_LOOK = 2.0
 """Seconds between two looks while no rule has been answered: without an engine no camera is woken for nothing."""
+HELD_BACK_EVERY = 60.0
+"""Seconds between two reports of what a rejection holds back."""
 IN_SIGHT = frozenset({"candidate", "half_way", "firing"})
 
 
@@ -32,9 +35,14 @@ class CameraHazards:
         *,
         end_after: Mapping[str, float],
         ring_seconds: float,
+        suppressions: Sequence[Suppression] = (),
+        tell: Callable[[Message], None] = lambda _message: None,
     ) -> None:
+        self._tell = tell
+        self.raised = 0
+        self._told_held_back: dict[str, float] = {}
         self._code = code
-        self._watch = CameraWatch(rules)
+        self._watch = CameraWatch(rules, suppressions)
         self._evidence = evidence
         self._end_after = end_after
         self._ring_seconds = ring_seconds
@@ -62,10 +70,12 @@ class CameraHazards:
         self._in_sight = any(verdict.phase in IN_SIGHT for _, verdict in said)
         for key, verdict in said:
             self._advance(key, verdict, look, jpeg)
+            for name in verdict.held_back:
+                self._say_held_back(name, look.at)
 
-    def replace(self, rules: Sequence[RuleConfig], at: float) -> None:
-        """Run these rules from now on; the alerts of those that are gone end."""
-        for key in self._watch.replace(rules):
+    def replace(self, rules: Sequence[RuleConfig], at: float, suppressions: Sequence[Suppression] = ()) -> None:
+        """Run these rules from now on, heeding these rejections; the alerts of rules that are gone end."""
+        for key in self._watch.replace(rules, suppressions):
             incident = self._incidents.pop(key, Incident())
             if incident.alert_id is not None:
                 self._leave(incident.alert_id, incident.raised, at)
@@ -88,11 +98,17 @@ class CameraHazards:
                 case DropClip(alert_id):
                     self._evidence.drop_clip(alert_id)
                 case Raise(alert_id):
+                    self.raised += 1
                     self._evidence.raise_alert(self._alert(alert_id, key, verdict, hazard_from, look), jpeg)
                 case Seen(alert_id):
                     self._evidence.seen(alert_id, at, verdict.score)
                 case End(alert_id):
                     self._evidence.ended(alert_id, at)
+
+    def _say_held_back(self, name: str, at: float) -> None:
+        if not 0 <= at - self._told_held_back.get(name, -HELD_BACK_EVERY) < HELD_BACK_EVERY:
+            self._told_held_back[name] = at
+            self._tell(HeldBack(self._code, name, at))
 
     def _phase(self, verdict: Verdict, at: float) -> Phase:
         """A long dwell outlasts the ring: what would soon be lost is written though the rule is not half way yet."""

@@ -11,6 +11,7 @@ import structlog
 from camera_registry.health import Health, from_pull, initial, step
 from detectors.rules.config import RuleConfig
 from detectors.rules.parsing import RulesRefused, parse_rules
+from detectors.suppression import Suppression, parse
 from gateway.processes.messages import AssignCamera, HealthChanged, Message, Sample, StreamUnreachable
 from gateway.settings import WorkerSettings
 from gateway.streams.address import StreamAddress
@@ -26,6 +27,7 @@ from gateway.workers.camera.eye import Eye
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.camera.hazards import CameraHazards
 from gateway.workers.camera.looks import Looks
+from gateway.workers.camera.pace import Pace
 from gateway.workers.camera.sight import Sight
 from gateway.workers.camera.stream_samples import Lives, bus_samples
 from gateway.workers.camera.waking import WakeBudget
@@ -72,8 +74,11 @@ class OwnedCamera:
             self.evidence,
             end_after={"fire": windows.fire_end, "crowd": windows.crowd_end, "stall": windows.stall_end},
             ring_seconds=around.settings.cameras.ring_seconds,
+            suppressions=_suppressions(order),
+            tell=around.tell,
         )
         self._sight = Sight(around.eye.card)
+        self._pace = Pace(around.clock())
         self._health: Health = initial(around.clock())
         self._lives = Lives()
         self._packets_before = 0
@@ -102,7 +107,7 @@ class OwnedCamera:
         if order.fence < self._order.fence:
             return
         before, self._order = self._order, order
-        self._hazards.replace(_rules(order), self._around.clock())
+        self._hazards.replace(_rules(order), self._around.clock(), _suppressions(order))
         self._report()
         if _source(before) == _source(order):
             return
@@ -135,11 +140,15 @@ class OwnedCamera:
             "gateway_camera_second_looks_total": self._sight.second_looks,
             "gateway_camera_counts_total": self._sight.counts,
             "gateway_camera_decode_seconds_total": self.looks.seconds_decoding,
+            "gateway_camera_alerts_total": self._hazards.raised,
         }
         measured = {
             "gateway_camera_ring_bytes": self._ring.size_bytes,
             "gateway_camera_alerts_waiting_for_disk": self.evidence.waiting_for_disk,
             "gateway_camera_live": float(self._health.state == "live"),
+            "gateway_camera_looks_per_second": self._pace.rate(self._around.clock()),
+            "gateway_camera_looks_per_second_asked": 1 / max(0.1, self.looks.wish.gap),
+            "gateway_camera_look_delay_seconds": self._pace.delay,
             "gateway_camera_rate_unmet": float(self.looks.rate_unmet),
             "gateway_camera_awake": float(self.looks.decoded != "keyframes"),
             "gateway_camera_sub_stream_connected": float(self.sub is not None and self.sub.connected),
@@ -155,6 +164,7 @@ class OwnedCamera:
         ask = self._around.eye.of(self.code, glimpse.arrival, self._hazards.urgency)
         seen = await self._sight.look(glimpse, ask, count=self._hazards.counts_people)
         if seen is not None:
+            self._pace.answered(glimpse.arrival, self._around.clock())
             self._hazards.observe(seen, lambda: jpeg(glimpse.full()))
 
     def _sub_stream(self, order: AssignCamera) -> OnDemandSource | None:
@@ -215,6 +225,17 @@ def _main(order: AssignCamera) -> tuple[str | None, ...]:
 
 def _sub(order: AssignCamera) -> tuple[str | None, ...]:
     return order.sub_stream_url, order.username, order.password
+
+
+def _suppressions(order: AssignCamera) -> tuple[Suppression, ...]:
+    """What officers rejected at this camera; one that cannot be read is left out, so that the camera alerts as ever."""
+    found = []
+    for one in order.suppressions:
+        try:
+            found.append(parse(one))
+        except (KeyError, TypeError, ValueError) as error:
+            log.error("suppression_unusable", camera=order.code, detail=repr(error))
+    return tuple(found)
 
 
 def _rules(order: AssignCamera) -> tuple[RuleConfig, ...]:

@@ -37,6 +37,7 @@ class PulledCamera:
     rules: tuple[dict[str, Any], ...] = ()
     sub_stream_url: str | None = None
     clear_login: bool = False
+    suppressions: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,7 @@ class Assignments:
             username=camera.username,
             password=camera.password,
             rules=list(camera.rules),
+            suppressions=list(camera.suppressions),
             sub_stream_url=camera.sub_stream_url,
             clear_login=camera.clear_login,
         )

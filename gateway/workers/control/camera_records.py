@@ -14,7 +14,10 @@ from camera_registry.ports import HealthNote, StreamOrder
 from detectors.rules.parsing import as_json
 from gateway.api.camera_rules import first_rules
 from gateway.api.camera_shown import shown_camera
+from gateway.clock import Clock, system_clock
 from gateway.events.cameras import CameraFact
+from gateway.events.suppressions import in_force, note_held_back
+from gateway.processes.messages import HeldBack
 from gateway.refusals import Refusal
 from gateway.settings import RuleSettings
 from gateway.storage.camera_store import DatabaseCameraStore
@@ -27,8 +30,9 @@ from gateway.workers.control.assignments import PulledCamera
 class CameraRecords:
     """Implements ``PulledCameras`` for the assignments and ``CameraFacts`` for intake and doors."""
 
-    def __init__(self, db: Database, vault: Vault, rules: RuleSettings) -> None:
+    def __init__(self, db: Database, vault: Vault, rules: RuleSettings, clock: Clock = system_clock) -> None:
         self._db = db
+        self._clock = clock
         self._vault = vault
         self._first_rules = tuple(as_json(first_rules(rules)))
 
@@ -63,6 +67,11 @@ class CameraRecords:
                 .values(health_state="connecting", health_reason="restarted", health_since=at)
             )
 
+    async def held_back(self, told: HeldBack) -> None:
+        """A rejection kept an alert from being raised: that is counted and shown."""
+        async with self._db.transaction() as session:
+            await note_held_back(session, told.suppression_id, told.code, told.at)
+
     async def fact(self, session: AsyncSession, code: str) -> CameraFact | None:
         return (await self.facts(session, [code])).get(code)
 
@@ -75,9 +84,10 @@ class CameraRecords:
     async def _orders(self, codes: Sequence[str] | None) -> list[PulledCamera]:
         async with self._db.reading() as session:
             orders = await DatabaseCameraStore(session, self._vault).orders(codes)
-        return [self._pulled(order) for order in orders]
+            rejected = await in_force(session, codes, self._clock())
+        return [self._pulled(order, rejected.get(order.code, [])) for order in orders]
 
-    def _pulled(self, order: StreamOrder) -> PulledCamera:
+    def _pulled(self, order: StreamOrder, rejected: list[dict[str, Any]]) -> PulledCamera:
         return PulledCamera(
             code=order.code,
             camera_id=order.camera_id,
@@ -88,4 +98,5 @@ class CameraRecords:
             rules=self._first_rules if order.rules is None else order.rules,
             sub_stream_url=order.sub_stream_url,
             clear_login=order.clear_login,
+            suppressions=tuple(rejected),
         )

@@ -10,6 +10,7 @@ from gateway.processes.messages import (
     Done,
     EvidenceReady,
     HealthChanged,
+    HeldBack,
     MemberChanged,
     Message,
     StreamUnreachable,
@@ -17,14 +18,21 @@ from gateway.processes.messages import (
 from gateway.refusals import Refusal
 from gateway.rooms.register import RoomRegister
 from gateway.workers.control.assignments import Assignments
+from gateway.workers.control.camera_records import CameraRecords
 from gateway.workers.control.fresh_address import FreshAddresses
 from gateway.workers.control.media import ROOM_WORKER
 
 
 class Dispatch:
     def __init__(
-        self, intake: AlertIntake, assignments: Assignments, rooms: RoomRegister, addresses: FreshAddresses
+        self,
+        intake: AlertIntake,
+        assignments: Assignments,
+        rooms: RoomRegister,
+        addresses: FreshAddresses,
+        cameras: CameraRecords,
     ) -> None:
+        self._cameras = cameras
         self._intake = intake
         self._assignments = assignments
         self._rooms = rooms
@@ -35,6 +43,8 @@ class Dispatch:
         match message:
             case AlertRaised() | AlertSeen() | AlertEnded() | EvidenceReady() if is_camera_worker(worker):
                 return await self._intake.handle(message)
+            case HeldBack() if is_camera_worker(worker):
+                await self._cameras.held_back(message)
             case HealthChanged() if is_camera_worker(worker):
                 await self._assignments.health(worker, message)
             case StreamUnreachable(code, fence) if is_camera_worker(worker):

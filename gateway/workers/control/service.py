@@ -14,6 +14,7 @@ from detectors.weights import WeightsRefused, checked_weights
 from gateway.api.app import create_app
 from gateway.api.camera_network import CameraNetwork
 from gateway.api.services import Services
+from gateway.api.trial_jobs import TrialJobs
 from gateway.clock import Clock, system_clock
 from gateway.events import webhooks
 from gateway.events.announcing import Announcer
@@ -132,7 +133,7 @@ class ControlProcess:
         announcer = Announcer(db, live, clock, sender.wake)
         books = CityBooks()
         opening = Opening(drill=settings.drill, books=books, timers=TimerRules.of(settings.limits))
-        cameras = CameraRecords(db, vault, settings.rules)
+        cameras = CameraRecords(db, vault, settings.rules, clock)
         await cameras.begin_again(clock())
         journals = journals_folder(settings.data_folder)
         files = EvidenceFiles(evidence_folder(settings), (journals,))
@@ -167,7 +168,7 @@ class ControlProcess:
         network = CameraNetwork(settings.cameras, clock)
         addresses = FreshAddresses(db, vault, network, assignments.changed, clock)
         stack.push_async_callback(addresses.close)
-        dispatch = Dispatch(intake, assignments, rooms, addresses)
+        dispatch = Dispatch(intake, assignments, rooms, addresses, cameras)
 
         network = CameraNetwork(settings.cameras, clock)
         stack.push_async_callback(network.close)
@@ -177,6 +178,9 @@ class ControlProcess:
         async def camera_changed(code: str) -> None:
             await assignments.changed(code)
             await device_events.changed(code)
+
+        trials = TrialJobs(settings.inference.weights or SHIPPED_CARD)
+        stack.push_async_callback(trials.close)
 
         def metrics() -> Iterable[Sample]:
             yield from sender.samples()
@@ -202,6 +206,7 @@ class ControlProcess:
                 camera_network=network,
                 media=media,
                 rooms=rooms,
+                trials=trials,
                 wake_outbox=sender.wake,
                 cameras_changed=camera_changed,
                 device_events=device_events,

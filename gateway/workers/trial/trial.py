@@ -76,13 +76,14 @@ async def try_rules(
     starts_at: float = 0.0,
     repeat_until: float = 0.0,
     first_look: float = 0.0,
+    until_raised: str | None = None,
     end_after: Mapping[str, float] = END_AFTER,
     seen: Callable[[Look], None] = lambda _look: None,
     progress: Progress = lambda _seconds: None,
 ) -> Trial:
-    """``first_look``: seconds of the film that pass before it is looked at. ``starts_at``: seconds since the epoch at
-    which the film began, by which a rule's hours count. ``seen`` hears of each look (a log of them can be replayed).
-    Raises ``Refusal`` for a film that cannot be read."""
+    """``first_look``: seconds of the film that pass before it is looked at. ``until_raised``: end with the first alert
+    of this hazard. ``starts_at``: seconds since the epoch at which the film began, by which a rule's hours count.
+    ``seen`` hears of each look (a log of them can be replayed). Raises ``Refusal`` for a film that cannot be read."""
     watch, sight, trial = CameraWatch(rules), Sight(card), Trial()
     telling = _Telling(trial, starts_at, end_after)
     last = -1e9
@@ -101,6 +102,8 @@ async def try_rules(
         for key, verdict in watch.observe(look):
             telling.said(key, verdict, look)
         progress(at)
+        if until_raised is not None and any(alert.hazard == until_raised for alert in trial.alerts):
+            break
     telling.end()
     return trial
 

@@ -1,0 +1,119 @@
+"""Trials that were asked for over the doors: one at a time, a few kept, each in a process that may be ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import structlog
+
+from gateway.refusals import Refusal
+from gateway.storage.ids import new_id
+
+log = structlog.get_logger(__name__)
+
+MOST_KEPT = 16
+LONGEST = 1800.0
+"""Seconds of this machine's time that a trial may take."""
+MOST_ANSWER = 16_000_000
+
+State = Literal["running", "done", "failed"]
+
+
+@dataclass(slots=True)
+class TrialJob:
+    """``progress``: seconds of the film gone through. ``result`` once it is done; ``reason``, ``zh`` and ``en`` once
+    it has failed. ``platform``: whose footage it is, ``asked_by`` who wanted to know."""
+
+    film: str
+    platform: str
+    asked_by: str
+    id: str = field(default_factory=new_id)
+    state: State = "running"
+    progress: float = 0.0
+    result: dict[str, Any] | None = None
+    reason: str = ""
+    zh: str = ""
+    en: str = ""
+
+
+class TrialJobs:
+    """``card``: that of the weights by which rules are tried."""
+
+    def __init__(self, card: Path) -> None:
+        self._card = card
+        self._jobs: dict[str, TrialJob] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(
+        self, film: Path, rules: Sequence[dict[str, Any]], *, starts_at: float, platform: str, asked_by: str
+    ) -> TrialJob:
+        """Raises ``Refusal`` ``trial_running`` while another one is."""
+        if any(job.state == "running" for job in self._jobs.values()):
+            raise Refusal(
+                "conflict",
+                "trial_running",
+                "已有一次规则试运行在进行，请稍后再试。",
+                "A trial is running already; try again when it has ended.",
+            )
+        job = TrialJob(film.name, platform, asked_by)
+        self._jobs[job.id] = job
+        while len(self._jobs) > MOST_KEPT:
+            del self._jobs[next(iter(self._jobs))]
+        asked = {"rules": list(rules), "starts_at": starts_at, "card": str(self._card)}
+        task = asyncio.create_task(self._run(job, film, asked), name="trial")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return job
+
+    def get(self, job_id: str) -> TrialJob | None:
+        return self._jobs.get(job_id)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _run(self, job: TrialJob, film: Path, asked: dict[str, Any]) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gateway.workers.trial", str(film)), stdin=PIPE, stdout=PIPE, limit=MOST_ANSWER
+        )
+        try:
+            async with asyncio.timeout(LONGEST):
+                await self._listen(job, process, asked)
+        except TimeoutError:
+            _failed(job, "trial_too_long", "试运行超时，请选较短的录像", "the trial took too long: use shorter footage")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            if job.state == "running":
+                _failed(job, "trial_crashed", "试运行进程异常退出", "the trial's process ended without an answer")
+            log.info("trial_ended", film=job.film, state=job.state, reason=job.reason)
+
+    async def _listen(self, job: TrialJob, process: asyncio.subprocess.Process, asked: dict[str, Any]) -> None:
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - asked for
+        process.stdin.write(json.dumps(asked).encode())
+        process.stdin.close()
+        while line := await process.stdout.readline():
+            try:
+                said = json.loads(line)
+            except ValueError:
+                continue  # a log line
+            if "progress" in said:
+                job.progress = float(said["progress"])
+            elif "trial" in said:
+                job.state, job.result, job.progress = "done", said["trial"], said["trial"]["seconds"]
+            elif "refused" in said:
+                _failed(job, **said["refused"])
+
+
+def _failed(job: TrialJob, reason: str, zh: str, en: str) -> None:
+    job.state, job.reason, job.zh, job.en = "failed", reason, zh, en

@@ -1,0 +1,162 @@
+"""``/api/v1/trials``: rules tried on recorded footage before they are armed, with a timeline of what would have fired.
+
+The footage is an evidence clip, or a film that is brought (``PUT /trials/footage``, the last few are kept). A trial
+runs in a process of its own behind everything live; ask for it again until it is done.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from detectors.rules.parsing import MOST_RULES, RulesRefused, as_json, parse_rules
+from gateway.access import audit
+from gateway.access.caller import Caller
+from gateway.api.camera_lookup import found_camera
+from gateway.api.camera_rules import first_rules
+from gateway.api.evidence import whose
+from gateway.api.guard import permit
+from gateway.api.services import Doors, Services
+from gateway.api.trial_jobs import TrialJob, TrialJobs
+from gateway.events.intake import evidence_folder
+from gateway.refusals import Refusal
+from gateway.storage.evidence_files import EvidenceFiles
+from gateway.storage.ids import new_id
+
+router = APIRouter(tags=["cameras"])
+
+MOST_FILMS = 4
+"""Films brought for trials that are kept; the oldest goes."""
+
+
+class TrialAsked(BaseModel):
+    """``rules`` null: those of ``camera_code``, or the first values where none is named."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    evidence_id: str | None = Field(default=None, max_length=36, description="A clip that an alert left …")
+    footage_id: str | None = Field(default=None, max_length=36, description="… or a film that was brought.")
+    camera_code: str | None = Field(default=None, max_length=20)
+    rules: list[Any] | None = Field(default=None, max_length=MOST_RULES)
+
+
+class TrialShown(BaseModel):
+    """``result``: ``alerts`` that would have been raised, each with its reasons, and ``timeline``, the stretches in
+    which a rule had something in sight. Seconds since the film's beginning."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    state: Literal["running", "done", "failed"]
+    progress: float
+    result: dict[str, Any] | None
+    reason: str
+    zh: str
+    en: str
+
+
+class FootageKept(BaseModel):
+    footage_id: str
+    size: int
+
+
+def _jobs(doors: Services) -> TrialJobs:
+    if doors.trials is None:
+        raise Refusal("unavailable", "trials_unavailable", "本机不能试运行规则。", "Rules cannot be tried here.")
+    return doors.trials
+
+
+@router.put("/trials/footage")
+async def bring_footage(
+    request: Request, caller: Annotated[Caller, Depends(permit("rules.write"))], doors: Doors
+) -> FootageKept:
+    """Bring a film (any that FFmpeg reads) as the request's body; answers the id by which a trial names it."""
+    _jobs(doors)
+    folder = _footage_folder(doors)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    footage_id, size = new_id(), 0
+    path = folder / footage_id
+    try:
+        with path.open("xb") as file:
+            async for part in request.stream():
+                size += len(part)
+                file.write(part)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    for old in sorted(folder.iterdir())[:-MOST_FILMS]:
+        old.unlink(missing_ok=True)
+    return FootageKept(footage_id=footage_id, size=size)
+
+
+@router.post("/trials", status_code=202)
+async def begin_trial(
+    asked: TrialAsked, caller: Annotated[Caller, Depends(permit("rules.write"))], doors: Doors
+) -> TrialShown:
+    """Begin a trial; one runs at a time."""
+    jobs = _jobs(doors)
+    rules = await _rules(asked, caller, doors)
+    film, starts_at, platform = await _film(asked, caller, doors)
+    job = jobs.begin(film, rules, starts_at=starts_at, platform=platform, asked_by=caller.username)
+    async with doors.db.transaction() as session:
+        target = f"evidence:{asked.evidence_id}" if asked.evidence_id else f"footage:{asked.footage_id}"
+        await audit.append(session, audit.Act(caller.username, "rules.try", target, platform), doors.clock())
+    return TrialShown.model_validate(job)
+
+
+@router.get("/trials/{trial_id}")
+async def get_trial(
+    trial_id: str, caller: Annotated[Caller, Depends(permit("rules.read"))], doors: Doors
+) -> TrialShown:
+    """How far it is, and in the end what it found."""
+    job: TrialJob | None = _jobs(doors).get(trial_id)
+    if job is None or not caller.sees(job.platform):
+        raise Refusal("not_found", "trial_unknown", "没有这次试运行。", "There is no such trial.", field="trial_id")
+    return TrialShown.model_validate(job)
+
+
+async def _rules(asked: TrialAsked, caller: Caller, doors: Services) -> list[dict[str, Any]]:
+    try:
+        if asked.rules is not None:
+            return as_json(parse_rules(asked.rules))
+    except RulesRefused as refused:
+        raise Refusal("invalid", refused.reason, refused.zh, refused.en, field=refused.field) from refused
+    if asked.camera_code is not None:
+        async with doors.db.reading() as session:
+            row = await found_camera(session, caller, asked.camera_code)
+        if row.rules is not None:
+            return list(row.rules)
+    return as_json(first_rules(doors.settings.rules))
+
+
+async def _film(asked: TrialAsked, caller: Caller, doors: Services) -> tuple[Path, float, str]:
+    """The film, when it began, and whose it is."""
+    if (asked.evidence_id is None) == (asked.footage_id is None):
+        raise Refusal(
+            "invalid",
+            "footage_missing",
+            "请指明证据录像或上传的录像（二者之一）。",
+            "Name an evidence clip or a film that was brought (one of them).",
+            field="evidence_id",
+        )
+    if asked.evidence_id is not None:
+        async with doors.db.reading() as session:
+            found = await whose(session, caller, asked.evidence_id)
+        if found is None or found[0].kind != "clip":
+            raise Refusal("not_found", "evidence_unknown", "没有这段证据录像。", "There is no such clip.")
+        row = found[0]
+        path = EvidenceFiles(evidence_folder(doors.settings), ()).open(row.path)
+        return path, row.starts_at.timestamp(), found[2]
+    path = _footage_folder(doors) / (asked.footage_id or "")
+    if path.parent != _footage_folder(doors) or not path.is_file():
+        raise Refusal(
+            "not_found", "footage_unknown", "没有这段录像，请重新上传。", "There is no such film: bring it again."
+        )
+    return path, doors.clock().timestamp(), caller.platform
+
+
+def _footage_folder(doors: Services) -> Path:
+    return doors.settings.data_folder / "footage-to-try"

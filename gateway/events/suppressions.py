@@ -1,0 +1,103 @@
+"""An officer's rejection becomes a local suppression at once: that place and appearance at that camera, for a while.
+
+What it may do is the rules' business (``detectors.suppression``): for fire it only asks for more proof. Here it is
+made, listed, undone, and what it holds back is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.access import audit
+from gateway.access.caller import Caller
+from gateway.refusals import Refusal
+from gateway.storage.tables.events import AlertRow
+from gateway.storage.tables.suppressions import SuppressionRow
+
+LASTS: Mapping[str, timedelta] = {
+    "fire": timedelta(hours=24),
+    "crowd": timedelta(hours=24),
+    "stall": timedelta(days=7),
+}
+"""How long a rejection holds; for fire no longer than a day."""
+
+
+async def suppress(session: AsyncSession, alert: AlertRow, by: str, now: datetime) -> SuppressionRow | None:
+    """Made of what the alert says it was made of; None where that names neither a place nor a number of people (an
+    alert of an older version). A second rejection of one alert adds nothing."""
+    lasts = LASTS.get(alert.hazard)
+    box, people = alert.why.get("box"), alert.why.get("people")
+    has_place = isinstance(box, list) and len(box) == 4 and bool(alert.why.get("appearance"))
+    if lasts is None or not (has_place or (alert.hazard == "crowd" and isinstance(people, int))):
+        return None
+    if await session.scalar(select(SuppressionRow.id).where(SuppressionRow.alert_id == alert.id)) is not None:
+        return None
+    row = SuppressionRow(
+        platform=alert.platform,
+        alert_id=alert.id,
+        camera_code=alert.camera_code,
+        hazard=alert.hazard,
+        zone=alert.zone,
+        box=list(box) if has_place and isinstance(box, list) else None,
+        appearance=list(alert.why.get("appearance") or ()),
+        people=people if isinstance(people, int) else 0,
+        created_at=now,
+        created_by=by,
+        until=now + lasts,
+    )
+    session.add(row)
+    await session.flush()
+    return row
+
+
+async def in_force(
+    session: AsyncSession, codes: Sequence[str] | None, now: datetime
+) -> dict[str, list[dict[str, Any]]]:
+    """By camera, as its worker is told; ``codes`` None: of all cameras."""
+    query = select(SuppressionRow).where(SuppressionRow.until > now, SuppressionRow.undone_at.is_(None))
+    if codes is not None:
+        query = query.where(SuppressionRow.camera_code.in_(codes))
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in await session.scalars(query.order_by(SuppressionRow.created_at.desc()).limit(10_000)):
+        found.setdefault(row.camera_code, []).append(
+            {
+                "id": row.id,
+                "hazard": row.hazard,
+                "zone": row.zone,
+                "until": row.until.timestamp(),
+                "box": row.box,
+                "appearance": row.appearance,
+                "people": row.people,
+            }
+        )
+    return found
+
+
+async def undo(session: AsyncSession, caller: Caller, suppression_id: str, now: datetime) -> SuppressionRow:
+    """Take a rejection back. One that has lapsed or was undone already stays as it is."""
+    query = select(SuppressionRow).where(SuppressionRow.id == suppression_id, caller.visible(SuppressionRow.platform))
+    row = await session.scalar(query.with_for_update())
+    if row is None:
+        raise Refusal(
+            "not_found", "suppression_unknown", "没有这条误报抑制。", "There is no such suppression.", field="id"
+        )
+    if row.undone_at is None and row.until > now:
+        row.undone_at, row.undone_by = now, caller.username
+        await session.flush()
+        act = audit.Act(caller.username, "suppression.undo", f"suppression:{row.id}", row.platform)
+        await audit.append(session, act, now)
+    return row
+
+
+async def note_held_back(session: AsyncSession, suppression_id: str, camera_code: str, at: float) -> None:
+    """A rule would have fired but for this rejection. Said at most once a minute by a camera's worker."""
+    await session.execute(
+        update(SuppressionRow)
+        .where(SuppressionRow.id == suppression_id, SuppressionRow.camera_code == camera_code)
+        .values(held_back=SuppressionRow.held_back + 1, last_held_back_at=datetime.fromtimestamp(at, UTC))
+    )

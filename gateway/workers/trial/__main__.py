@@ -1,0 +1,56 @@
+"""A trial in a process of its own, behind everything else: ``python -m gateway.workers.trial FILM``.
+
+Reads one JSON object from standard input (``rules``, ``starts_at``, ``card``), writes ``{"progress": seconds}`` lines
+and in the end ``{"trial": …}`` or ``{"refused": …}``. FFmpeg and the engine may take their time, or crash: nothing live
+notices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from detectors.rules.parsing import RulesRefused, parse_rules
+from detectors.weights import WeightsRefused
+from gateway.refusals import Refusal
+from gateway.workers.logs import configure_logs
+from gateway.workers.trial.engine import opened
+from gateway.workers.trial.trial import try_rules
+
+LAST = 15
+"""Niceness: a trial takes what is left over."""
+TOLD_EVERY = 5.0
+"""Seconds of the film between two lines of progress."""
+
+
+def say(facts: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(facts, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+async def work(film: Path, asked: dict[str, Any]) -> None:
+    told = 0.0
+
+    def progress(seconds: float) -> None:
+        nonlocal told
+        if seconds - told >= TOLD_EVERY:
+            told = seconds
+            say({"progress": seconds})
+
+    try:
+        rules = parse_rules(asked["rules"])
+        detector, ask = await asyncio.to_thread(opened, Path(asked["card"]), 1)
+        trial = await try_rules(film, rules, ask, detector.card, starts_at=float(asked["starts_at"]), progress=progress)
+        say({"trial": trial.as_json()})
+    except (Refusal, RulesRefused, WeightsRefused) as refused:
+        say({"refused": {"reason": refused.reason, "zh": refused.zh, "en": refused.en}})
+
+
+if __name__ == "__main__":
+    os.nice(LAST)
+    configure_logs("json", process="trial")
+    asyncio.run(work(Path(sys.argv[1]), json.loads(sys.stdin.read())))

@@ -1,0 +1,62 @@
+"""``gateway try``: a trial on this machine without a running service, printed for a person or as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from detectors.rules.parsing import RulesRefused, parse_rules
+from detectors.weights import WeightsRefused
+from gateway.api.camera_rules import first_rules
+from gateway.refusals import Refusal
+from gateway.settings import RuleSettings
+from gateway.workers.inference.server import SHIPPED_CARD
+from gateway.workers.trial.engine import opened
+from gateway.workers.trial.trial import Trial, try_rules
+
+
+async def print_trial(
+    film: Path, rules: Path | None, card: Path | None, first: RuleSettings, *, as_json: bool, out: Console
+) -> None:
+    """Raises ``Refusal`` for rules, weights or footage that cannot be used."""
+    try:
+        wanted = first_rules(first) if rules is None else parse_rules(await asyncio.to_thread(_read, rules))
+        detector, ask = await asyncio.to_thread(opened, card or SHIPPED_CARD)
+    except RulesRefused as refused:
+        raise Refusal("invalid", refused.reason, refused.zh, refused.en, field=refused.field) from refused
+    except WeightsRefused as refused:
+        raise Refusal("unavailable", refused.reason, refused.zh, refused.en) from refused
+    trial = await try_rules(film, wanted, ask, detector.card)
+    if as_json:
+        out.print_json(json.dumps(trial.as_json()))
+    else:
+        _show(trial, out)
+
+
+def _read(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RulesRefused(
+            "rules_unreadable", f"规则文件无法读取：{error}", f"cannot be read: {error}", "rules"
+        ) from error
+
+
+def _show(trial: Trial, out: Console) -> None:
+    out.print(f"{trial.seconds:.0f} s, {trial.looks} 次分析 looks, 模型 weights {trial.weights_sha256[:12]}")
+    table = Table("规则 rule", "阶段 phase", "从 from (s)", "到 to (s)", "进度 progress", "得分 score")
+    for one in trial.timeline:
+        where = f"{one.hazard} · {one.zone}"
+        table.add_row(where, one.phase, f"{one.start:.1f}", f"{one.end:.1f}", f"{one.progress:.0%}", f"{one.score:.2f}")
+    out.print(table)
+    for alert in trial.alerts:
+        out.print(f"预警 alert {alert.hazard} @ {alert.raised_at:.1f} s", style="bold red")
+        out.print_json(
+            json.dumps({key: value for key, value in alert.why.items() if key not in ("seen", "appearance")})
+        )
+    if not trial.alerts:
+        out.print("不会产生预警 nothing would have been raised", style="green")

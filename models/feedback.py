@@ -1,0 +1,31 @@
+"""Hard negatives of one's own cameras, as ``gateway feedback`` writes them, taken into a prepared training set."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from models.classes import CLASSES
+
+
+class FeedbackUnusable(ValueError):
+    """The folder holds no feedback, or a picture's name says what nobody understands."""
+
+
+def take_in(feedback: Path, prepared: Path) -> int:
+    """Copy the pictures and their (empty) labels into the training split; answers how many. Never into val or test:
+    figures stay those of pictures that were never trained on. Raises ``FeedbackUnusable`` before anything is copied."""
+    pictures = sorted((feedback / "images").glob("feedback_*.jpg"))
+    if not pictures:
+        raise FeedbackUnusable(f"{feedback} holds no feedback")
+    for picture in pictures:
+        gaps = picture.stem.partition("@")[2].split("+")
+        if not set(gaps) <= set(CLASSES):
+            raise FeedbackUnusable(f"{picture.name} leaves open what is no class")
+        if not (feedback / "labels" / f"{picture.stem}.txt").is_file():
+            raise FeedbackUnusable(f"{picture.name} has no label file")
+    for picture in pictures:
+        shutil.copyfile(picture, prepared / "images" / "train" / picture.name)
+        label = f"{picture.stem}.txt"
+        shutil.copyfile(feedback / "labels" / label, prepared / "labels" / "train" / label)
+    return len(pictures)

@@ -1,0 +1,96 @@
+"""Rules tried over the doors on footage that was brought or recorded: a job that ends with what would have fired."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+
+from gateway.api.services import Services
+from gateway.api.trial_jobs import TrialJobs
+from gateway.workers.inference.server import SHIPPED_CARD
+
+ClientAs = Callable[..., Awaitable[httpx.AsyncClient]]
+
+
+@pytest.fixture
+async def services(services: Services) -> AsyncIterator[Services]:
+    jobs = TrialJobs(SHIPPED_CARD)
+    yield replace(services, trials=jobs)
+    await jobs.close()
+
+
+def film(path: Path) -> bytes:
+    """Two seconds of a street that is grey."""
+    made = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 5, (320, 180))
+    picture = np.full((180, 320, 3), 90, np.uint8)
+    picture[:60] = 180
+    for _ in range(10):
+        made.write(picture)
+    made.release()
+    return path.read_bytes()
+
+
+async def ended(client: httpx.AsyncClient, trial: dict[str, Any]) -> dict[str, Any]:
+    async with asyncio.timeout(120):
+        while trial["state"] == "running":
+            await asyncio.sleep(0.1)
+            trial = (await client.get(f"/api/v1/trials/{trial['id']}")).json()
+    return trial
+
+
+@pytest.mark.integration
+async def test_a_film_that_is_brought_is_gone_through_in_a_process_of_its_own(
+    client_as: ClientAs, services: Services, tmp_path: Path
+) -> None:
+    client = await client_as("duty_leader")
+    kept = (await client.put("/api/v1/trials/footage", content=film(tmp_path / "street.mp4"))).json()
+    asked = {"footage_id": kept["footage_id"], "rules": [{"kind": "fire"}]}
+    begun = await client.post("/api/v1/trials", json=asked)
+    assert begun.status_code == 202, begun.text
+    second = await client.post("/api/v1/trials", json=asked)
+    assert (second.status_code, second.json()["reason"]) == (409, "trial_running")
+    trial = await ended(client, begun.json())
+    assert (trial["state"], trial["reason"]) == ("done", "")
+    assert trial["result"]["alerts"] == []
+    assert trial["result"]["looks"] >= 1
+    assert len(trial["result"]["weights_sha256"]) == 64
+
+
+@pytest.mark.integration
+async def test_what_is_no_film_ends_with_the_reason(client_as: ClientAs, services: Services) -> None:
+    client = await client_as("duty_leader")
+    kept = (await client.put("/api/v1/trials/footage", content=b"no film")).json()
+    begun = await client.post("/api/v1/trials", json={"footage_id": kept["footage_id"]})
+    trial = await ended(client, begun.json())
+    assert (trial["state"], trial["reason"]) == ("failed", "footage_unreadable")
+    assert trial["zh"]
+
+
+async def test_what_cannot_be_tried_is_refused_before_anything_begins(client_as: ClientAs, services: Services) -> None:
+    client = await client_as("duty_leader")
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({}, "footage_missing"),
+        ({"evidence_id": "a", "footage_id": "b"}, "footage_missing"),
+        ({"footage_id": "../gateway.db"}, "footage_unknown"),
+        ({"evidence_id": "none"}, "evidence_unknown"),
+        ({"footage_id": "a", "rules": [{"kind": "fire", "seen_seconds": 20}]}, "never_fires"),
+        ({"footage_id": "a", "camera_code": "99000000001320009999"}, "camera_unknown"),
+    ]
+    for asked, reason in cases:
+        answer = await client.post("/api/v1/trials", json=asked)
+        assert answer.json()["reason"] == reason, answer.text
+    assert (await client.get("/api/v1/trials/none")).status_code == 404
+
+
+async def test_who_may_not_change_rules_tries_none(client_as: ClientAs, services: Services) -> None:
+    client = await client_as("duty_officer")
+    assert (await client.post("/api/v1/trials", json={})).status_code == 403
+    assert (await client.put("/api/v1/trials/footage", content=b"")).status_code == 403

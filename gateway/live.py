@@ -17,18 +17,22 @@ Topic = Literal[
     "camera.discovery",
     "camera.event",
     "room.changed",
+    "room.said",
+    "room.speaker",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One change, as JSON-ready data. ``platform`` is the owning platform's code, ``department`` that of the one which
-    an event was dispatched to: listeners are filtered by scope."""
+    an event was dispatched to: listeners are filtered by scope. ``room``: the room it is about, for those who know one
+    room alone."""
 
     topic: Topic
     platform: str
     data: Mapping[str, Any]
     department: str | None = None
+    room: str | None = None
 
 
 @dataclass(slots=True, eq=False)

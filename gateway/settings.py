@@ -161,6 +161,25 @@ class WebRtcSettings(_Part):
         return self
 
 
+class SipSettings(_Part):
+    """Conference terminals over SIP. Signalling and media are plain: keep them on the conference network."""
+
+    enabled: bool = Field(default=True, description="Whether terminals may call rooms.")
+    host: str = Field(
+        default="127.0.0.1",
+        description="IPv4 address for SIP and its media; 0.0.0.0 for all. Empty of terminals: loopback.",
+    )
+    port: int = Field(default=5060, ge=0, le=65535, description="Port of SIP, UDP and TCP; 0: any.")
+    port_from: int = Field(default=30000, ge=1024, le=65534, description="First UDP port of calls' media.")
+    port_to: int = Field(default=30511, ge=1025, le=65535, description="Last UDP port of calls' media.")
+
+    @model_validator(mode="after")
+    def _range(self) -> SipSettings:
+        if self.port_to - self.port_from < 3:
+            raise ValueError("port_from to port_to must hold at least four ports")
+        return self
+
+
 class RtspSettings(_Part):
     """Re-publishing over RTSP."""
 
@@ -199,6 +218,7 @@ class Settings(BaseSettings):
     inference: InferenceSettings = Field(default_factory=InferenceSettings)
     webrtc: WebRtcSettings = Field(default_factory=WebRtcSettings)
     rtsp: RtspSettings = Field(default_factory=RtspSettings)
+    sip: SipSettings = Field(default_factory=SipSettings)
     webhooks: tuple[WebhookSettings, ...] = Field(
         default=(), description="Receivers of events: a list of tables with `url` and `secret` (`whsec_…`)."
     )
@@ -233,6 +253,7 @@ class WorkerSettings(_Part):
     inference: InferenceSettings
     webrtc: WebRtcSettings
     rtsp: RtspSettings
+    sip: SipSettings
 
     @property
     def run_folder(self) -> Path:

@@ -31,6 +31,8 @@ class Caller:
     kind: SessionKind
     expires_at: datetime
     csrf_token: str | None = None
+    room: str | None = None
+    """A guest's session knows this room alone."""
 
     def may(self, permission: str) -> bool:
         return not self.roles.isdisjoint(PERMISSIONS[permission])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gateway.access.roles import ALL_ROLES, BUSINESS
+from gateway.access.roles import ALL_ROLES, BUSINESS, GUEST
 
 _WATCH = frozenset({"duty_officer", "duty_leader", "dispatcher", "commander", "checker", "machine"})
 _DUTY = frozenset({"duty_officer", "duty_leader", "machine"})
@@ -45,13 +45,17 @@ PERMISSIONS: Mapping[str, frozenset[str]] = MappingProxyType(
         "events.photo": _DUTY | {"department", "grid_member", "checker"},
         "tables.read": ALL_ROLES,
         "tables.write": frozenset({"system_admin"}),
-        "stream.read": BUSINESS | {"system_admin"},
+        "stream.read": BUSINESS | {"system_admin", GUEST},
         "statistics.read": _WATCH | {"department", "system_admin"},
         "webhooks.read": frozenset({"system_admin"}),
         "webhooks.write": frozenset({"system_admin"}),
-        "rooms.read": _ROOMS | {"department", "grid_member"},
+        "rooms.read": _ROOMS | {"department", "grid_member", GUEST},
         "rooms.open": _ROOMS,
-        "rooms.join": _ROOMS | {"department", "grid_member"},
+        "rooms.join": _ROOMS | {"department", "grid_member", GUEST},
+        "rooms.invite": _ROOMS,
         "rooms.control": frozenset({"duty_leader", "duty_officer", "commander", "machine"}),
+        "rooms.plan": _SET_UP | {"commander"},
+        "terminals.write": _SET_UP,
+        "orders.own": _ROOMS | {"department", "grid_member", "checker", GUEST},
     }
 )

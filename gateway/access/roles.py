@@ -15,6 +15,8 @@ BUSINESS = frozenset(
     {"duty_officer", "duty_leader", "dispatcher", "commander", "department", "grid_member", "checker", "machine"}
 )
 ALL_ROLES = ADMINISTRATORS | BUSINESS
+GUEST = "room_guest"
+"""Held by whoever came into one room by a link; given to no user by hand, and mixed with no other role."""
 
 
 def checked_roles(roles: Iterable[str]) -> tuple[str, ...]:

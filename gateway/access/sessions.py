@@ -105,6 +105,29 @@ async def sign_in(
     return SignedIn(token, caller)
 
 
+async def open_guest(
+    session: AsyncSession, user: User, room_id: str, *, kind: SessionKind, address: str, now: datetime, until: datetime
+) -> SignedIn:
+    """A session that knows one room alone, for whoever came by a link; inside the caller's transaction."""
+    token = secrets.token_urlsafe(32)
+    row = UserSession(
+        id=new_id(), platform=user.platform, user_id=user.id, token_sha256=token_sha256(token), kind=kind,
+        address=address, created_at=now, expires_at=until, revoked_at=None, room_id=room_id,
+    )  # fmt: skip
+    session.add(row)
+    await session.flush()
+    return SignedIn(token, await _caller(session, user, row, token))
+
+
+async def end_guests(session: AsyncSession, room_id: str, now: datetime) -> None:
+    """End the sessions that knew this room alone."""
+    await session.execute(
+        update(UserSession)
+        .where(UserSession.room_id == room_id, UserSession.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+
+
 async def caller_of(session: AsyncSession, token: str, kind: SessionKind, now: datetime) -> Caller:
     """Who holds this token; refuses unknown, expired, ended and disabled ones in the same words."""
     found = (
@@ -161,4 +184,5 @@ async def _caller(session: AsyncSession, user: User, row: UserSession, token: st
         kind=kind,
         expires_at=row.expires_at,
         csrf_token=csrf_token(token) if kind == "cookie" else None,
+        room=row.room_id,
     )

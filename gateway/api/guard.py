@@ -17,7 +17,7 @@ from fastapi.security.http import HTTPAuthorizationCredentials
 from gateway.access import sessions
 from gateway.access.caller import Caller
 from gateway.access.permissions import PERMISSIONS
-from gateway.access.roles import ALL_ROLES
+from gateway.access.roles import ALL_ROLES, GUEST
 from gateway.api.services import Doors
 from gateway.refusals import Refusal
 
@@ -66,8 +66,8 @@ Guard = Callable[[Caller], Awaitable[Caller]]
 def signed_in(*roles: str) -> Guard:
     """A dependency: a signed-in caller who holds one of ``roles``; without roles, any signed-in caller."""
     wanted = frozenset(roles)
-    if not wanted <= ALL_ROLES:
-        raise ValueError(f"unknown roles: {sorted(wanted - ALL_ROLES)}")
+    if not wanted <= ALL_ROLES | {GUEST}:
+        raise ValueError(f"unknown roles: {sorted(wanted - ALL_ROLES - {GUEST})}")
 
     async def guard(caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
         if wanted and caller.roles.isdisjoint(wanted):

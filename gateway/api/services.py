@@ -25,7 +25,7 @@ from gateway.events.timers import TimerRules
 from gateway.grid.locator import GridLocator
 from gateway.live import LiveHub
 from gateway.processes.messages import Sample
-from gateway.rooms.register import RoomRegister
+from gateway.rooms.desk import RoomDesk
 from gateway.settings import Settings
 from gateway.storage.database import Database
 from gateway.storage.vault import Vault
@@ -83,7 +83,7 @@ class Services:
     """Told the code of a camera after its record has been committed, so that its worker hears of it."""
     media: CameraMedia = field(default_factory=NoCameraMedia)
     device_events: DeviceEventsHeard | None = None
-    rooms: RoomRegister | None = None
+    rooms: RoomDesk | None = None
     trials: TrialJobs | None = None
     wake_outbox: Callable[[], None] = _no_sender
     recent_views: RecentViews = field(default_factory=RecentViews)

@@ -45,6 +45,8 @@ NEEDED: Mapping[Topic, str] = MappingProxyType(
         "camera.discovery": "cameras.discover",
         "camera.event": "cameras.read",
         "room.changed": "rooms.read",
+        "room.said": "rooms.read",
+        "room.speaker": "rooms.read",
     }
 )
 
@@ -95,8 +97,8 @@ async def _left(receive: Receive) -> None:
 )
 async def stream(caller: Annotated[Caller, Depends(permit("stream.read"))], doors: Doors) -> Response:
     """Topics: alert.raised, alert.changed, event.opened, event.changed, camera.health, camera.discovery, camera.event,
-    room.changed; each to whoever may read its resource, within scope. A comment every 10 s; `overrun` as the last event
-    to one who was too slow."""
+    room.changed, room.said, room.speaker; each to whoever may read its resource, within scope. A comment every 10 s;
+    `overrun` as the last event to one who was too slow."""
     if doors.live.listeners >= MOST_STREAMS:
         raise Refusal(
             "too_many", "streams_too_many", "实时连接过多，请稍后重试。", "Too many streams are open; try again later."
@@ -125,7 +127,9 @@ async def _texts(caller: Caller, doors: Services) -> AsyncGenerator[str]:
 
 
 def shows(caller: Caller, notice: Notice) -> bool:
-    """Whether a notice is for this caller: by scope and by what its roles may read."""
+    """Whether a notice is for this caller: by scope, by what its roles may read, and for a guest by its room."""
+    if caller.room is not None and notice.room != caller.room:
+        return False
     return sees_event(caller, notice.platform, notice.department) and caller.may(NEEDED[notice.topic])
 
 

@@ -223,7 +223,10 @@ class EvidenceReady(Message, frozen=True):
 
 
 class OpenRoom(Message, frozen=True):
+    """``title`` stands in composed pictures."""
+
     room_id: str
+    title: str = ""
 
 
 class CloseRoom(Message, frozen=True):
@@ -285,6 +288,70 @@ class MemberAlive(Message, frozen=True):
     member_id: str
 
 
+class ArrangeRoom(Message, frozen=True):
+    """Who is heard and seen by whom from now on: the JSON form of ``gateway.rooms.arrangement.Arrangement``."""
+
+    room_id: str
+    revision: int
+    arrangement: dict[str, Any]
+
+
+class TerminalArrives(Message, frozen=True):
+    """Room worker → control: a terminal dialled ``number``. ``known``: it proved who it is."""
+
+    number: str
+    name: str
+    address: str
+    known: bool
+
+
+class TerminalTakenIn(Message, frozen=True):
+    """It is a member now; it may still wait in the lobby."""
+
+    room_id: str
+    member_id: str
+
+
+class LookUpTerminal(Message, frozen=True):
+    """Room worker → control: is there a known terminal of this name?"""
+
+    username: str
+
+
+class TerminalKnown(Message, frozen=True):
+    """``secret``: digest HA1; empty for a stranger."""
+
+    secret: str
+    name: str
+
+
+class RoomRecorded(Message, frozen=True):
+    """Room worker → control: a finished recording, to be taken over. ``member_id`` None: the composed picture."""
+
+    room_id: str
+    member_id: str | None
+    path: str
+    sha256: str
+    size: int
+    starts_at: float
+    ends_at: float
+    partial: bool
+
+
+class RecordingBroke(Message, frozen=True):
+    """Room worker → control: the recording has ended by itself."""
+
+    room_id: str
+    reason: str
+
+
+class SpeakerChanged(Message, frozen=True):
+    """Room worker → control: who speaks now."""
+
+    room_id: str
+    member_id: str | None
+
+
 class MemberChanged(Message, frozen=True):
     """Room worker → control: a member's media came, went, or the member is gone (no heartbeat)."""
 
@@ -344,6 +411,8 @@ AnyMessage = (
     | OpenViewing | Answer | CloseViewing | LendStream | StreamLent
     | HealthChanged | StreamUnreachable | AlertRaised | AlertSeen | AlertEnded | HeldBack | EvidenceReady
     | OpenRoom | CloseRoom | AddCameraMember | AddPersonMember | RemoveMember
+    | ArrangeRoom | SpeakerChanged | TerminalArrives | TerminalTakenIn | LookUpTerminal | TerminalKnown
+    | RoomRecorded | RecordingBroke
     | PublishToRoom | SubscribeInRoom | StopPublishing | StopSubscription | MemberAlive | MemberChanged
     | LookAt | Seen
 )  # fmt: skip

@@ -13,6 +13,10 @@ from gateway.streams.aiortc_seams import IncomingPacket
 
 GAP_WAIT = 0.2
 """Seconds a missing packet may take to be retransmitted."""
+ASK_AGAIN = 0.045
+"""Seconds after which it is asked for again: four times within the wait."""
+MOST_ASKED = 64
+"""Packets asked for at once; of a longer gap the rest is not waited for, a keyframe is cheaper."""
 MOST_PENDING = 512
 MOST_FRAME_BYTES = 4_000_000
 _START_CODES = (b"\x00\x00\x00\x01\x67", b"\x00\x00\x00\x01\x27", b"\x00\x00\x00\x01\x09", b"\x00\x00\x00\x01\x47")
@@ -52,6 +56,14 @@ class _Picture:
     parts: list[bytes] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A packet that came before its turn, and when."""
+
+    packet: IncomingPacket
+    at: float
+
+
 class VideoAssembly:
     """``wants_keyframe`` stands until a keyframe came; ``lost`` counts packets given up, ``skipped`` frames."""
 
@@ -59,8 +71,9 @@ class VideoAssembly:
         self._sequence = Unwrapped(16)
         self._timestamp = Unwrapped(32)
         self._expected: int | None = None
-        self._pending: dict[int, IncomingPacket] = {}
+        self._pending: dict[int, _Pending] = {}
         self._gap_since: float | None = None
+        self._asked_at = float("-inf")
         self._picture: _Picture | None = None
         self._after_loss = False
         self.wants_keyframe = True
@@ -74,22 +87,49 @@ class VideoAssembly:
             self._expected = number
         if number < self._expected:
             return []
-        self._pending[number] = packet
-        frames = self._drain(self._expected)
-        if not self._pending:
-            self._gap_since = None
-        elif self._gap_since is None:
-            self._gap_since = now
-        elif now - self._gap_since > GAP_WAIT or len(self._pending) > MOST_PENDING:
-            frames += self._give_up(self._expected)
-            self._gap_since = now if self._pending else None
+        self._pending[number] = _Pending(packet, now)
+        before = self._expected
+        frames = self._drain(before)
+        if self._gap_since is None or self._expected != before:
+            since = self._pending[min(self._pending)].at if self._pending else None
+            if since != self._gap_since:
+                self._gap_since, self._asked_at = since, float("-inf")
+        if self._gap_since is not None:
+            frames += self.overdue(now)
         return frames
+
+    @property
+    def waits(self) -> bool:
+        """Whether a packet is missing: ``overdue`` and ``missing`` want to be asked from time to time."""
+        return self._gap_since is not None
+
+    def overdue(self, now: float) -> list[AssembledFrame]:
+        """Give up what has been missing for too long; frames that can be used without it."""
+        if self._gap_since is None or self._expected is None:
+            return []
+        if now - self._gap_since <= GAP_WAIT and len(self._pending) <= MOST_PENDING:
+            return []
+        frames: list[AssembledFrame] = []
+        while self._gap_since is not None and (now - self._gap_since > GAP_WAIT or len(self._pending) > MOST_PENDING):
+            frames += self._give_up(self._expected)
+            self._gap_since = self._pending[min(self._pending)].at if self._pending else None
+        self._asked_at = float("-inf")
+        return frames
+
+    def missing(self, now: float) -> list[int]:
+        """Sequence numbers (16 bits) to be asked for again now; none if that has just been done."""
+        if self._gap_since is None or self._expected is None or now - self._asked_at < ASK_AGAIN:
+            return []
+        self._asked_at = now
+        newest = max(self._pending)
+        gaps = [number & 0xFFFF for number in range(self._expected, newest) if number not in self._pending]
+        return gaps[:MOST_ASKED]
 
     def _drain(self, expected: int) -> list[AssembledFrame]:
         frames: list[AssembledFrame] = []
-        while (packet := self._pending.pop(expected, None)) is not None:
+        while (pending := self._pending.pop(expected, None)) is not None:
             expected += 1
-            self._take(packet, frames)
+            self._take(pending.packet, frames)
         self._expected = expected
         return frames
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gateway.rooms.conference_network import TerminalLine
 from gateway.rooms.presence import MemberKind, MemberState, Presence
 from gateway.rooms.publishing import Publication
 from gateway.streams.bus import FrameBus
@@ -30,6 +31,10 @@ class Member:
         self.publications = 0
         self.watchings: dict[str, Watching] = {}
 
+    @property
+    def makes_keyframes(self) -> bool:
+        return self.kind != "camera"
+
     def ask_keyframe(self) -> None:
         if self.publication is not None:
             self.publication.ask_keyframe()
@@ -46,6 +51,22 @@ class Member:
         watchings = list(self.watchings.values())
         self.watchings.clear()
         await asyncio.gather(self.stop_publishing(), *(watching.close() for watching in watchings))
+
+
+class TerminalMember(Member):
+    """A conference terminal: what it sends comes over its line; it takes one picture and one mix."""
+
+    def __init__(self, member_id: str, line: TerminalLine, now: float) -> None:
+        super().__init__(member_id, "terminal", line.bus, line.sound, now)
+        self.line = line
+        self.presence.publishing = True
+
+    def ask_keyframe(self) -> None:
+        self.line.ask_keyframe()
+
+    async def close(self) -> None:
+        await super().close()
+        await self.line.close()
 
 
 class CameraMember(Member):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 MemberState = Literal["joined", "publishing", "silent", "gone"]
-MemberKind = Literal["person", "camera"]
+MemberKind = Literal["person", "camera", "terminal"]
 
 GONE_AFTER = 5.0
 """A person's browser says every two seconds that it is there; media from it says so too."""
@@ -36,7 +36,7 @@ class Presence:
     def judge(self, now: float) -> tuple[MemberState, str]:
         """State and reason at ``now``."""
         sign = self.alive_at if self.media_at is None else max(self.alive_at, self.media_at)
-        if self.kind == "person" and now - sign >= GONE_AFTER:
+        if self.kind != "camera" and now - sign >= GONE_AFTER:
             return "gone", "no_heartbeat"
         if not self.publishing:
             return "joined", ""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from aiortc import RTCRtpReceiver
 
 from gateway.refusals import Refusal
-from gateway.rooms.assembly import SoundAssembly, VideoAssembly
+from gateway.rooms.assembly import AssembledFrame, SoundAssembly, VideoAssembly
 from gateway.rooms.keyframe_requests import KeyframeRequests
 from gateway.settings import WebRtcSettings
 from gateway.streams import aiortc_seams as seams
@@ -20,6 +21,8 @@ from gateway.streams.sound import Sound
 
 VIDEO_CLOCK = 90_000
 SOUND_CLOCK = 48_000
+LOOK_EVERY = 0.025
+"""Seconds between two looks at a gap, so that a loss is known within 250 ms though no packet comes after it."""
 
 
 class Publication:
@@ -35,6 +38,7 @@ class Publication:
         clock: Callable[[], float],
         on_media: Callable[[], None],
         on_ended: Callable[[str], None],
+        on_level: Callable[[int], None] = lambda _level: None,
     ) -> None:
         self._peer = Peer(network, on_ended)
         self._bus = bus
@@ -42,10 +46,14 @@ class Publication:
         self._epoch = epoch
         self._clock = clock
         self._on_media = on_media
+        self._on_level = on_level
+        self._looking: asyncio.TimerHandle | None = None
         self._video = VideoAssembly()
+        self._lost_seen = 0
         self._audio = SoundAssembly()
         self._receiver: RTCRtpReceiver | None = None
         self._ssrc: int | None = None
+        self._closed = False
         self._asking: set[asyncio.Task[None]] = set()
         self.keyframe_requests = KeyframeRequests(self._send_request)
 
@@ -82,12 +90,20 @@ class Publication:
 
     async def close(self) -> None:
         self.keyframe_requests.close()
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+        self._closed = True
         await self._peer.close()
 
     def _take_video(self, packet: seams.IncomingPacket) -> bool:
         self._ssrc = packet.ssrc
-        lost = self._video.lost
-        for frame in self._video.add(packet, asyncio.get_running_loop().time()):
+        self._forward(self._video.add(packet, asyncio.get_running_loop().time()))
+        return False
+
+    def _forward(self, frames: list[AssembledFrame]) -> None:
+        """Put whole frames on the bus, and see to what is missing: ask for it, and again, and then for a keyframe."""
+        for frame in frames:
             self._on_media()
             self._bus.publish(
                 EncodedFrame(
@@ -95,11 +111,25 @@ class Publication:
                     arrival=self._clock(), keyframe=frame.keyframe, epoch=self._epoch,
                 )
             )  # fmt: skip
-        if self._video.lost != lost or (self._video.wants_keyframe and self._video.skipped):
+        if self._video.lost != self._lost_seen or (self._video.wants_keyframe and self._video.skipped):
+            self._lost_seen = self._video.lost
             self.keyframe_requests.ask()
-        return False
+        if self._video.waits and self._looking is None and not self._closed:
+            self._ask_missing()
+            self._looking = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look)
+
+    def _look(self) -> None:
+        self._looking = None
+        self._forward(self._video.overdue(asyncio.get_running_loop().time()))
+
+    def _ask_missing(self) -> None:
+        numbers = self._video.missing(asyncio.get_running_loop().time())
+        if numbers and self._receiver is not None and self._ssrc is not None:
+            self._spawn(seams.request_packets(self._receiver, self._ssrc, numbers))
 
     def _take_sound(self, packet: seams.IncomingPacket) -> bool:
+        if packet.level is not None:
+            self._on_level(packet.level)
         frame = self._audio.add(packet)
         if frame is not None:
             self._on_media()
@@ -113,6 +143,9 @@ class Publication:
 
     def _send_request(self) -> None:
         if self._receiver is not None and self._ssrc is not None:
-            task = asyncio.get_running_loop().create_task(seams.request_keyframe(self._receiver, self._ssrc))
-            self._asking.add(task)
-            task.add_done_callback(self._asking.discard)
+            self._spawn(seams.request_keyframe(self._receiver, self._ssrc))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)

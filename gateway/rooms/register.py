@@ -7,23 +7,29 @@ The media side (the room worker) holds nothing that the register does not know: 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
 
 import structlog
+from msgspec.structs import replace
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.access import audit
+from gateway.access import audit, sessions
 from gateway.access.caller import Caller
 from gateway.access.grants import Viewed, view
 from gateway.clock import Clock
 from gateway.live import LiveHub, Notice
 from gateway.processes.messages import MemberChanged
 from gateway.refusals import Refusal
+from gateway.rooms.arrangement import arranged
+from gateway.rooms.consultation import BROWSER, CAMERA, ONE_STREAM, Consultation, Invitee, Seat, SeatKind, joined, left
+from gateway.rooms.engine import MediaEngine
+from gateway.rooms.records import Change, Records, RoomState, found, open_room, present
 from gateway.storage.database import Database
 from gateway.storage.ids import new_id
 from gateway.storage.tables.events import EventRow
@@ -35,70 +41,22 @@ MOST_MEMBERS = 64
 MOST_OPEN_ROOMS = 50
 LOAN = timedelta(hours=24)
 """How long a room may read a camera's stream."""
+FIRST_NUMBER, LAST_NUMBER = 100_000, 999_999
+SYSTEM = audit.SYSTEM
 
-
-class RoomMedia(Protocol):
-    """The media side of rooms; refuses with ``Refusal`` when it is away."""
-
-    async def open(self, room_id: str) -> None: ...
-    async def close(self, room_id: str) -> None: ...
-    async def add_camera(self, room_id: str, member_id: str, code: str, until: float) -> None:
-        """A member that is there already is read anew, where the camera's stream is now."""
-
-    async def add_person(self, room_id: str, member_id: str) -> None: ...
-    async def remove(self, room_id: str, member_id: str) -> None: ...
-    async def publish(self, room_id: str, member_id: str, offer: str) -> str: ...
-    async def subscribe(self, room_id: str, viewer_id: str, member_id: str, offer: str) -> str: ...
-    async def stop_publishing(self, room_id: str, member_id: str) -> None: ...
-    async def stop_subscription(self, room_id: str, viewer_id: str, member_id: str) -> None: ...
-    def alive(self, room_id: str, member_id: str) -> None: ...
+Origin = Literal["hand", "event", "schedule"]
+_MEDIA = {"person": BROWSER, "camera": CAMERA, "terminal": ONE_STREAM}
 
 
 @dataclass(frozen=True, slots=True)
-class RoomState:
-    """A room and the members who are in it now, in the order of their coming."""
+class NewRoom:
+    """A room to be made. ``starts_at`` in the future: it is scheduled. ``minutes`` None: until it is ended."""
 
-    room: RoomRow
-    members: tuple[RoomMemberRow, ...]
-
-    def member(self, member_id: str) -> RoomMemberRow:
-        for member in self.members:
-            if member.id == member_id:
-                return member
-        raise Refusal(
-            "not_found",
-            "member_unknown",
-            "会议室中没有该成员。",
-            "There is no such member in the room.",
-            field="member",
-        )
-
-    def shown(self) -> dict[str, Any]:
-        """JSON-ready, as the doors and the event stream give it."""
-        return {
-            "id": self.room.id,
-            "title": self.room.title,
-            "state": self.room.state,
-            "event_no": self.room.event_no,
-            "platform": self.room.platform,
-            "created_by": self.room.created_by,
-            "created_at": _text(self.room.created_at),
-            "ended_at": _text(self.room.ended_at) if self.room.ended_at else None,
-            "revision": self.room.revision,
-            "members": [
-                {
-                    "id": member.id,
-                    "kind": member.kind,
-                    "name": member.name,
-                    "username": member.username,
-                    "camera_code": member.camera_code,
-                    "state": member.state,
-                    "reason": member.reason,
-                    "joined_at": _text(member.joined_at),
-                }
-                for member in self.members
-            ],
-        }
+    title: str
+    event_no: str | None = None
+    starts_at: datetime | None = None
+    minutes: float | None = None
+    invited: Sequence[Invitee] = field(default=())
 
 
 @asynccontextmanager
@@ -112,74 +70,112 @@ async def undone(undo: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
 
 
 class RoomRegister:
-    """Every change of a room goes through here: rules first, then media, then the database, then the live stream."""
+    """Every coming and going goes through here: rules first, then media, then the database, then the live stream."""
 
-    def __init__(self, db: Database, media: RoomMedia, live: LiveHub, clock: Clock) -> None:
+    def __init__(self, db: Database, media: MediaEngine, live: LiveHub, clock: Clock) -> None:
         self._db = db
         self._media = media
-        self._live = live
         self._clock = clock
+        self.records = Records(db, media, live, clock)
 
-    async def create(self, caller: Caller, title: str, event_no: str | None) -> RoomState:
-        """Open a room. Refuses an event that the caller does not see (``event_unknown``), when too many rooms are open
-        (``rooms_too_many``) or the media side is away."""
+    async def create(self, caller: Caller, asked: NewRoom) -> RoomState:
+        """Open a room, or schedule it. Refuses an event that the caller does not see (``event_unknown``), when too many
+        rooms are open (``rooms_too_many``) or the media side is away."""
+        now = self._clock()
         async with self._db.reading() as session:
-            if event_no is not None:
-                await _seen_event(session, caller, event_no)
-            query = select(func.count()).select_from(RoomRow).where(RoomRow.state == "open")
-            if (await session.execute(query)).scalar_one() >= MOST_OPEN_ROOMS:
-                raise Refusal(
-                    "too_many",
-                    "rooms_too_many",
-                    f"同时开启的会议室不能超过 {MOST_OPEN_ROOMS} 个。",
-                    f"No more than {MOST_OPEN_ROOMS} rooms can be open at once.",
-                )
-        room_id, now = new_id(), self._clock()
-        await self._media.open(room_id)
+            if asked.event_no is not None:
+                await _seen_event(session, caller, asked.event_no)
+            await _room_for_one_more(session)
+            number = await _free_number(session)
+        later = asked.starts_at is not None and asked.starts_at > now
+        begins = asked.starts_at if later and asked.starts_at is not None else now
+        ends_at = begins.timestamp() + asked.minutes * 60 if asked.minutes is not None else None
+        origin: Origin = "schedule" if later else "event" if asked.event_no is not None else "hand"
         room = RoomRow(
-            id=room_id, platform=caller.platform, title=title, event_no=event_no, state="open",
-            created_by=caller.username, created_at=now, ended_at=None,
+            id=new_id(), platform=caller.platform, title=asked.title, number=number, event_no=asked.event_no,
+            state="scheduled" if later else "open", origin=origin, created_by=caller.username, created_at=now,
+            starts_at=asked.starts_at, ended_at=None,
+            consultation=Consultation(invited=tuple(asked.invited), ends_at=ends_at).shown(),
         )  # fmt: skip
-        async with undone(lambda: self._quietly_close(room_id)), self._db.transaction() as session:
+        if not later:
+            await self._media.open(room.id, room.title)
+        async with undone(lambda: self._quietly_close(room.id)), self._db.transaction() as session:
             session.add(room)
             await session.flush()
-            await audit.append(
-                session, audit.Act(caller.username, "room.create", f"room:{room_id}", room.platform, why=title), now
-            )
-        return self._told(RoomState(room, ()))
+            change = Change(session, room, (), Consultation(), now)
+            change.note("opened" if not later else "scheduled", caller.username, {"title": room.title})
+            session.add_all(change.entries)
+            await session.flush()
+            act = audit.Act(caller.username, "room.create", f"room:{room.id}", room.platform, why=asked.title)
+            await audit.append(session, act, now)
+        return self.records.tell(RoomState(room, ()))
 
-    async def listed(self, caller: Caller, *, state: str | None) -> list[RoomState]:
+    async def begin(self, room_id: str) -> None:
+        """The time of a scheduled room has come."""
+        async with self._db.reading() as session:
+            title = await session.scalar(select(RoomRow.title).where(RoomRow.id == room_id))
+        await self._media.open(room_id, title or "")
+        async with undone(lambda: self._quietly_close(room_id)), self._db.transaction() as session:
+            room = await session.get(RoomRow, room_id, with_for_update=True)
+            if room is None or room.state != "scheduled":
+                return
+            room.state = "open"
+            change = Change(session, room, (), Consultation(), self._clock())
+            change.note("opened", SYSTEM, {"title": room.title})
+            session.add_all(change.entries)
+        self.records.tell(RoomState(room, ()))
+
+    async def listed(self, caller: Caller, *, state: str | None, event_no: str | None = None) -> list[RoomState]:
         """The rooms in the caller's scope, newest first, at most 200."""
         conditions = [caller.visible(RoomRow.platform)]
+        if caller.room is not None:
+            conditions.append(RoomRow.id == caller.room)
         if state is not None:
             conditions.append(RoomRow.state == state)
+        if event_no is not None:
+            conditions.append(RoomRow.event_no == event_no)
         async with self._db.reading() as session:
             rooms = list(
                 await session.scalars(select(RoomRow).where(*conditions).order_by(RoomRow.created_at.desc()).limit(200))
             )
-            return [RoomState(room, await _present(session, room.id)) for room in rooms]
+            return [RoomState(room, await present(session, room.id)) for room in rooms]
 
     async def get(self, caller: Caller, room_id: str) -> RoomState:
         async with self._db.reading() as session:
-            return await _found(session, caller, room_id)
+            return await found(session, caller, room_id)
 
     async def join(self, caller: Caller, room_id: str) -> tuple[RoomState, RoomMemberRow]:
-        """A new member for the caller's browser; each browser that joins is one."""
-        member = RoomMemberRow(
-            id=new_id(), room_id=room_id, kind="person", name=caller.display_name, username=caller.username,
-            camera_code=None, state="joined", reason=None, joined_at=self._clock(), left_at=None, platform="",
-            grant_id=None,
-        )  # fmt: skip
+        """A new member for the caller's browser; each browser that joins is one. With a lobby, whoever is neither
+        invited nor of the chair waits there; a locked room lets in the chair alone."""
+        member = self._row(room_id, "person", caller.display_name, username=caller.username)
+        chair = caller.may("rooms.control")
         async with self._db.reading() as session:
-            _with_place(await _open_room(session, caller, room_id))
+            state = _with_place(await open_room(session, caller, room_id))
+            joined(state.consultation, _seat_of(member, chair), may_enter=_may_enter(state, caller))
         await self._media.add_person(room_id, member.id)
-        async with undone(lambda: self._quietly_remove(room_id, member.id)), self._db.transaction() as session:
-            state = _with_place(await _open_room(session, caller, room_id))
-            member.platform = state.room.platform
-            session.add(member)
-            await session.flush()
-            await audit.append(session, self._act(caller, "room.join", state, member), self._clock())
-        return self._told(RoomState(state.room, (*state.members, member))), member
+        async with (
+            undone(lambda: self._quietly_remove(room_id, member.id)),
+            self.records.changing(caller, room_id) as change,
+        ):
+            self._seated(change, member, chair=chair, may_enter=_may_enter(change.state, caller))
+            change.act = self._act(caller, "room.join", change.state, member)
+        return change.state, member
+
+    async def join_terminal(
+        self, number: str, name: str, address: str, *, known: bool
+    ) -> tuple[RoomState, RoomMemberRow, bool]:
+        """A terminal dialled ``number``. Who is not known waits in the lobby; the answer says whether it may enter."""
+        async with self._db.reading() as session:
+            room_id = await session.scalar(select(RoomRow.id).where(RoomRow.number == number, RoomRow.state == "open"))
+        if room_id is None:
+            raise Refusal("not_found", "room_unknown", "没有这个会议室。", "There is no such room.")
+        member = self._row(room_id, "terminal", name, address=address)
+        async with self.records.changing(None, room_id) as change:
+            self._seated(change, member, chair=False, may_enter=known and not change.consultation.locked)
+            change.act = audit.Act(
+                SYSTEM, "room.join", f"room:{room_id}", change.room.platform, f"terminal {address}"[:200]
+            )
+        return change.state, member, change.consultation.seats[member.id].place == "room"
 
     async def add_camera(
         self, caller: Caller, room_id: str, code: str, name: str, platform: str, grant: str | None
@@ -187,66 +183,72 @@ class RoomRegister:
         """Bring a camera into the room, under the caller's viewing grant."""
         now = self._clock()
         async with self._db.transaction() as session:
-            state = _without(code, _with_place(await _open_room(session, caller, room_id)))
+            state = _without(code, _with_place(await open_room(session, caller, room_id)))
             grant_id = await view(
                 session, caller, grant, Viewed("live", f"camera:{code}", code, platform, state.room.event_no), now
             )
-        member = RoomMemberRow(
-            id=new_id(), room_id=room_id, kind="camera", name=name, username=None, camera_code=code, state="joined",
-            reason=None, joined_at=now, left_at=None, platform=state.room.platform, grant_id=grant_id,
-        )  # fmt: skip
+        member = self._row(room_id, "camera", name, camera_code=code, grant_id=grant_id)
         await self._media.add_camera(room_id, member.id, code, (now + LOAN).timestamp())
-        async with undone(lambda: self._quietly_remove(room_id, member.id)), self._db.transaction() as session:
-            state = _without(code, _with_place(await _open_room(session, caller, room_id)))
-            session.add(member)
-            await session.flush()
-            await audit.append(session, self._act(caller, "room.add_camera", state, member), self._clock())
-        return self._told(RoomState(state.room, (*state.members, member))), member
+        async with (
+            undone(lambda: self._quietly_remove(room_id, member.id)),
+            self.records.changing(caller, room_id) as change,
+        ):
+            _without(code, change.state)
+            self._seated(change, member, chair=False, may_enter=True)
+            change.act = self._act(caller, "room.add_camera", change.state, member)
+        return change.state, member
 
     async def remove(self, caller: Caller, room_id: str, member_id: str) -> RoomState:
         """Leave the room, or (with the permission to control it) take another member out."""
-        async with self._db.transaction() as session:
-            state = await _found(session, caller, room_id)
-            member = state.member(member_id)
+        async with self.records.changing(caller, room_id) as change:
+            member = change.state.member(member_id)
             if member.username != caller.username and not caller.may("rooms.control"):
                 raise Refusal(
                     "forbidden", "member_not_yours", "您无权移出其他成员。", "You may not remove other members."
                 )
-            member.state, member.left_at, member.reason = "gone", self._clock(), "left"
-            await session.flush()
-            await audit.append(session, self._act(caller, "room.remove", state, member), self._clock())
+            own = member.username == caller.username
+            _unseated(change, member, "left", caller.username if not own else None)
+            change.act = self._act(caller, "room.remove", change.state, member)
         await self._quietly_remove(room_id, member_id)
-        return self._told(RoomState(state.room, tuple(m for m in state.members if m.id != member_id)))
+        return change.state
 
-    async def end(self, caller: Caller, room_id: str) -> RoomState:
-        """End the room for all."""
-        now = self._clock()
-        async with self._db.transaction() as session:
-            state = await _open_room(session, caller, room_id)
-            state.room.state, state.room.ended_at = "ended", now
-            for member in state.members:
-                member.state, member.left_at, member.reason = "gone", now, "room_ended"
-            await session.flush()
-            act = audit.Act(caller.username, "room.end", f"room:{room_id}", state.room.platform, why=state.room.title)
-            await audit.append(session, act, now)
+    async def end(self, caller: Caller | None, room_id: str, *, reason: str = "room_ended") -> RoomState:
+        """End the room for all; guests' sessions end with it. ``caller`` None: its time is over."""
+        who = caller.username if caller is not None else SYSTEM
+        async with self.records.changing(caller, room_id) as change:
+            change.room.state, change.room.ended_at = "ended", change.now
+            for member in change.members:
+                member.state, member.left_at, member.reason = "gone", change.now, reason
+            change.members = ()
+            change.consultation = replace(
+                change.consultation, seats={}, recording=None, roll_call=None, patrol=None, broadcast=None, pushed=()
+            )
+            change.note("ended", who, {"reason": reason})
+            await sessions.end_guests(change.session, room_id, change.now)
+            change.act = audit.Act(who, "room.end", f"room:{room_id}", change.room.platform, why=change.room.title)
         await self._quietly_close(room_id)
-        return self._told(RoomState(state.room, ()))
+        return change.state
 
     async def publish(self, caller: Caller, room_id: str, member_id: str, offer: str) -> str:
         """The answer to a member's WHIP offer."""
-        await self._own(caller, room_id, member_id)
+        _not_waiting(await self._own(caller, room_id, member_id), member_id)
         return await self._media.publish(room_id, member_id, offer)
 
     async def subscribe(self, caller: Caller, room_id: str, viewer_id: str, member_id: str, offer: str) -> str:
-        """The answer to a WHEP offer of the caller's member ``viewer_id`` for another member; leaves an audit row."""
+        """The answer to a WHEP offer of the caller's member ``viewer_id`` for another member, or for ``stage``, the
+        picture that all have in common; leaves an audit row."""
         now = self._clock()
         async with self._db.transaction() as session:
-            state = await _open_room(session, caller, room_id)
+            state = await open_room(session, caller, room_id)
             _owned(state, caller, viewer_id)
-            member = state.member(member_id)
-            target = f"camera:{member.camera_code}" if member.camera_code else f"member:{member.id}"
+            _not_waiting(state, viewer_id)
+            target, grant = "room:stage", None
+            if member_id != STAGE:
+                member = state.member(member_id)
+                target = f"camera:{member.camera_code}" if member.camera_code else f"member:{member.id}"
+                grant = member.grant_id
             why = f"会商 {state.room.title}"
-            act = audit.Act(caller.username, "view.room", target, state.room.platform, why=why, grant=member.grant_id)
+            act = audit.Act(caller.username, "view.room", target, state.room.platform, why=why, grant=grant)
             await audit.append(session, act, now)
         return await self._media.subscribe(room_id, viewer_id, member_id, offer)
 
@@ -267,32 +269,39 @@ class RoomRegister:
         """The media side reports a member's state. That one has ``left`` was ordered here, and is known here."""
         if told.reason == "left":
             return
-        async with self._db.transaction() as session:
-            room = await session.get(RoomRow, told.room_id)
-            if room is None:
-                return
-            state = RoomState(room, await _present(session, room.id))
-            member = next((member for member in state.members if member.id == told.member_id), None)
-            if member is None:
-                return
-            member.state, member.reason = told.state, told.reason or None
-            if told.state == "gone":
-                member.left_at = self._clock()
-        self._told(RoomState(room, tuple(m for m in state.members if m.left_at is None)))
+        try:
+            async with self.records.changing(None, told.room_id) as change:
+                member = change.state.member(told.member_id)
+                if told.state == "gone":
+                    _unseated(change, member, told.reason or "gone", None)
+                else:
+                    member.state, member.reason = told.state, told.reason or None
+        except Refusal as refusal:
+            if refusal.kind not in ("not_found", "conflict"):
+                raise  # the room or the member has gone meanwhile: there is nothing to note
+
+    async def speaker_changed(self, room_id: str, member_id: str | None) -> None:
+        """Told to those who look on; it is kept nowhere."""
+        async with self._db.reading() as session:
+            platform = await session.scalar(select(RoomRow.platform).where(RoomRow.id == room_id))
+        if platform is not None:
+            data = {"room_id": room_id, "member_id": member_id}
+            self.records.live.publish(Notice("room.speaker", platform, data, room=room_id))
 
     async def restore(self) -> None:
         """Open every open room again on a media side that knows none of them."""
         async with self._db.reading() as session:
             rooms = list(await session.scalars(select(RoomRow).where(RoomRow.state == "open")))
-            states = [RoomState(room, await _present(session, room.id)) for room in rooms]
+            states = [RoomState(room, await present(session, room.id)) for room in rooms]
         for state in states:
             try:
-                await self._media.open(state.room.id)
+                await self._media.open(state.room.id, state.room.title)
             except Refusal as refusal:
                 log.error("room_not_restored", room=state.room.id, reason=refusal.reason)
                 continue
             for member in state.members:
                 await self._bring_back(member)
+            self._media.arrange(state.room.id, state.room.revision, arranged(state.consultation))
 
     async def read_anew(self, codes: Collection[str]) -> None:
         """The streams of these cameras have begun anew: the rooms they are in read them where they are now."""
@@ -303,11 +312,15 @@ class RoomRegister:
             await self._bring_back(member)
 
     async def _bring_back(self, member: RoomMemberRow) -> None:
-        """A camera whose worker is away comes back with it (``read_anew``)."""
+        """A camera whose worker is away comes back with it (``read_anew``); a terminal's call went with the engine."""
         try:
             if member.camera_code is not None:
                 until = (self._clock() + LOAN).timestamp()
                 await self._media.add_camera(member.room_id, member.id, member.camera_code, until)
+            elif member.kind == "terminal":
+                await self.changed(
+                    MemberChanged(member.room_id, member.id, "gone", "call_lost", self._clock().timestamp())
+                )
             else:
                 await self._media.add_person(member.room_id, member.id)
         except Refusal as refusal:
@@ -325,42 +338,89 @@ class RoomRegister:
         except Refusal as refusal:
             log.warning("member_not_removed", room=room_id, member=member_id, reason=refusal.reason)
 
-    async def _own(self, caller: Caller, room_id: str, member_id: str) -> None:
+    async def _own(self, caller: Caller, room_id: str, member_id: str) -> RoomState:
         async with self._db.reading() as session:
-            _owned(await _open_room(session, caller, room_id), caller, member_id)
-
-    def _told(self, state: RoomState) -> RoomState:
-        self._live.publish(Notice("room.changed", state.room.platform, state.shown()))
+            state = await open_room(session, caller, room_id)
+        _owned(state, caller, member_id)
         return state
+
+    def _row(
+        self, room_id: str, kind: SeatKind, name: str, *, username: str | None = None, camera_code: str | None = None,
+        address: str | None = None, grant_id: str | None = None,
+    ) -> RoomMemberRow:  # fmt: skip
+        return RoomMemberRow(
+            id=new_id(), room_id=room_id, kind=kind, name=name, username=username, camera_code=camera_code,
+            address=address, state="joined", reason=None, joined_at=self._clock(), left_at=None, platform="",
+            grant_id=grant_id,
+        )  # fmt: skip
+
+    def _seated(self, change: Change, member: RoomMemberRow, *, chair: bool, may_enter: bool) -> None:
+        _with_place(change.state)
+        member.platform = change.room.platform
+        change.consultation = joined(change.consultation, _seat_of(member, chair), may_enter=may_enter)
+        change.session.add(member)
+        change.members = (*change.members, member)
+        waits = change.consultation.seats[member.id].place == "lobby"
+        said = {"name": member.name, "kind": member.kind, "lobby": waits}
+        change.note("joined", member.username or member.camera_code or member.name[:64], said)
 
     def _act(self, caller: Caller, what: str, state: RoomState, member: RoomMemberRow) -> audit.Act:
         named = f"{member.kind} {member.camera_code or member.username}"
         return audit.Act(caller.username, what, f"room:{state.room.id}", state.room.platform, named, member.grant_id)
 
 
-async def _present(session: AsyncSession, room_id: str) -> tuple[RoomMemberRow, ...]:
-    query = select(RoomMemberRow).where(RoomMemberRow.room_id == room_id, RoomMemberRow.left_at.is_(None))
-    return tuple(await session.scalars(query.order_by(RoomMemberRow.joined_at, RoomMemberRow.id)))
+STAGE = "stage"
+"""Watched like a member: the picture that all have in common."""
+
+
+def _seat_of(member: RoomMemberRow, chair: bool) -> Seat:
+    kind: SeatKind = "camera" if member.kind == "camera" else "terminal" if member.kind == "terminal" else "person"
+    return Seat(
+        id=member.id, kind=kind, name=member.name, username=member.username or member.address,
+        camera_code=member.camera_code, media=_MEDIA[kind], chair=chair,
+    )  # fmt: skip
+
+
+def _may_enter(state: RoomState, caller: Caller) -> bool:
+    return (
+        caller.may("rooms.control")
+        or caller.room == state.room.id
+        or caller.username == state.room.created_by
+        or any(invitee.username == caller.username for invitee in state.consultation.invited)
+    )
+
+
+def _unseated(change: Change, member: RoomMemberRow, reason: str, by: str | None) -> None:
+    member.state, member.left_at, member.reason = "gone", change.now, reason
+    change.members = tuple(one for one in change.members if one.id != member.id)
+    change.consultation = left(change.consultation, member.id)
+    who = by or member.username or member.camera_code or member.name[:64]
+    change.note("left" if by is None else "removed", who, {"name": member.name, "kind": member.kind, "reason": reason})
+
+
+async def _room_for_one_more(session: AsyncSession) -> None:
+    query = select(func.count()).select_from(RoomRow).where(RoomRow.state == "open")
+    if (await session.execute(query)).scalar_one() >= MOST_OPEN_ROOMS:
+        raise Refusal(
+            "too_many",
+            "rooms_too_many",
+            f"同时开启的会议室不能超过 {MOST_OPEN_ROOMS} 个。",
+            f"No more than {MOST_OPEN_ROOMS} rooms can be open at once.",
+        )
+
+
+async def _free_number(session: AsyncSession) -> str:
+    """What a terminal dials: random, so that rooms are not found by counting. The table keeps it unique."""
+    while True:
+        number = str(FIRST_NUMBER + secrets.randbelow(LAST_NUMBER - FIRST_NUMBER + 1))
+        if await session.scalar(select(RoomRow.id).where(RoomRow.number == number)) is None:
+            return number
 
 
 async def _seen_event(session: AsyncSession, caller: Caller, event_no: str) -> None:
     query = select(EventRow.id).where(EventRow.no == event_no, caller.visible(EventRow.platform))
     if await session.scalar(query) is None:
         raise Refusal("not_found", "event_unknown", "没有这一事件。", "There is no such event.", field="event_no")
-
-
-async def _found(session: AsyncSession, caller: Caller, room_id: str) -> RoomState:
-    room = await session.get(RoomRow, room_id)
-    if room is None or not caller.sees(room.platform):
-        raise Refusal("not_found", "room_unknown", "没有这个会议室。", "There is no such room.")
-    return RoomState(room, await _present(session, room.id))
-
-
-async def _open_room(session: AsyncSession, caller: Caller, room_id: str) -> RoomState:
-    state = await _found(session, caller, room_id)
-    if state.room.state != "open":
-        raise Refusal("conflict", "room_ended", "会议室已结束。", "The room has ended.")
-    return state
 
 
 def _with_place(state: RoomState) -> RoomState:
@@ -376,7 +436,7 @@ def _with_place(state: RoomState) -> RoomState:
 
 def _without(code: str, state: RoomState) -> RoomState:
     """The state, if the camera is not in the room yet."""
-    if any(present.camera_code == code for present in state.members):
+    if any(one.camera_code == code for one in state.members):
         raise Refusal(
             "conflict", "camera_in_room", "该摄像机已在会议室中。", "The camera is in the room already.",
             field="camera_code",
@@ -390,5 +450,12 @@ def _owned(state: RoomState, caller: Caller, member_id: str) -> None:
         raise Refusal("forbidden", "member_not_yours", "该成员不属于您。", "That member is not yours.", field="member")
 
 
-def _text(at: Any) -> str:
-    return str(at.isoformat().replace("+00:00", "Z"))
+def _not_waiting(state: RoomState, member_id: str) -> None:
+    seat = state.consultation.seats.get(member_id)
+    if seat is not None and seat.place == "lobby":
+        raise Refusal(
+            "forbidden",
+            "waiting_in_lobby",
+            "请在等候室等待主持人准入。",
+            "Wait in the lobby to be let in.",
+        )

@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from gateway.refusals import Refusal
-from gateway.rooms.member import CameraMember, Member
+from gateway.rooms.arrangement import Arrangement
+from gateway.rooms.composing import Composing
+from gateway.rooms.conference_network import TerminalLine
+from gateway.rooms.member import CameraMember, Member, TerminalMember
 from gateway.rooms.presence import MemberChange, MemberState
 from gateway.rooms.publishing import Publication
-from gateway.rooms.watching import Watching
-from gateway.settings import WebRtcSettings
+from gateway.rooms.speaker import ActiveSpeaker
+from gateway.rooms.stage import Stage
+from gateway.rooms.surroundings import Surroundings
+from gateway.rooms.watching import Gates, Watched, Watching
 from gateway.streams.bus import FrameBus
-from gateway.streams.outgoing import PacketisedFrames
 from gateway.streams.sound import Sound
 from gateway.streams.source import FrameSource
 
 log = structlog.get_logger(__name__)
 
 MOST_MEMBERS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a room needs from outside. ``clock``: wall time, ``monotonic``: steady time, both in seconds."""
-
-    network: WebRtcSettings
-    packetised: PacketisedFrames
-    clock: Callable[[], float]
-    monotonic: Callable[[], float]
-    on_change: Callable[[MemberChange], None]
+STAGE = "stage"
+"""Watched like a member: the picture that all have in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +40,35 @@ class Losses:
     packets: int
 
 
+@dataclass(frozen=True, slots=True)
+class _OnStage:
+    """The stage as it is watched: its sound is that of the members, which are listened to one by one."""
+
+    stage: Stage
+    sound: Sound | None = None
+    makes_keyframes: bool = True
+
+    @property
+    def bus(self) -> FrameBus:
+        return self.stage.bus
+
+    def ask_keyframe(self) -> None:
+        self.stage.ask_keyframe()
+
+
 class Room:
     """Changes of one member are made one after another; those of different members do not wait for each other."""
 
-    def __init__(self, room_id: str, around: Surroundings) -> None:
+    def __init__(self, room_id: str, around: Surroundings, title: str = "") -> None:
         self.id = room_id
         self._around = around
         self._members: dict[str, Member] = {}
+        self._revision = -1
+        self.arrangement = Arrangement()
+        self._stage = Stage(around.clock)
+        self._speaker = ActiveSpeaker()
+        self._speaker_told: str | None = None
+        self.composing = Composing(room_id, title, around)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -71,6 +88,52 @@ class Room:
             sum(member.publication.packets_lost for member in members if member.publication is not None),
         )
 
+    @property
+    def on_stage(self) -> str | None:
+        """Whose picture all have in common now."""
+        if self.arrangement.stage in self._members:
+            return self.arrangement.stage
+        speaks = self._speaker.current
+        if speaks in self._members and self.arrangement.sends_sound(speaks or ""):
+            return speaks
+        return self.arrangement.main_site if self.arrangement.main_site in self._members else None
+
+    def arrange(self, revision: int, arrangement: Arrangement) -> None:
+        """From now on this holds; an older one that comes late is let go."""
+        if revision < self._revision:
+            return
+        self._revision, self.arrangement = revision, arrangement
+        self._set_stage()
+        self._compose()
+
+    def hear(self, member_id: str, level: int) -> None:
+        """How loud a packet of a member's sound is, in -dBov."""
+        if self.arrangement.sends_sound(member_id):
+            self._speaker.hear(member_id, level, self._around.monotonic())
+
+    def _set_stage(self) -> None:
+        self._stage.show(self._members.get(self.on_stage or ""))
+
+    def _compose(self) -> None:
+        self.composing.arrange(self._members, self.arrangement, self.on_stage)
+
+    def _judge_speaker(self) -> None:
+        speaks = self._speaker.judge(self._around.monotonic())
+        if speaks != self._speaker_told:
+            self._speaker_told = speaks
+            self._around.on_speaker(self.id, speaks)
+            self._set_stage()
+            self._compose()
+
+    def _gates(self, viewer_id: str, member_id: str) -> Gates:
+        def picture() -> bool:
+            return self.arrangement.gets_picture(viewer_id, (self.on_stage or "") if member_id == STAGE else member_id)
+
+        def sound() -> bool:
+            return self.arrangement.sends_sound(member_id) and self.arrangement.gets_sound(viewer_id)
+
+        return Gates(picture, sound)
+
     async def add_camera(self, member_id: str, source: FrameSource) -> None:
         self._place_for(member_id)
         monotonic = self._around.monotonic
@@ -89,11 +152,22 @@ class Room:
         self._members[member_id] = member
         self._tell(member, "joined", "")
 
+    def add_terminal(self, member_id: str, line: TerminalLine) -> None:
+        self._place_for(member_id)
+        member = TerminalMember(member_id, line, self._around.monotonic())
+        self._members[member_id] = member
+        self._tell(member, "publishing", "")
+        self._set_stage()
+        self._compose()
+
     async def remove(self, member_id: str, reason: str = "left") -> None:
         """Take a member out and tell; one that is gone already does no harm."""
         member = self._members.pop(member_id, None)
         if member is None:
             return
+        self._speaker.forget(member_id)
+        self._set_stage()
+        self._compose()
         watched = [other.watchings.pop(member_id, None) for other in self._members.values()]
         self._tell(member, "gone", reason)
         await asyncio.gather(member.close(), *(watching.close() for watching in watched if watching is not None))
@@ -101,7 +175,7 @@ class Room:
     async def publish(self, member_id: str, offer: str) -> str:
         """Answer a WHIP offer; a publication that stands is replaced (a browser that reloaded)."""
         member = self._member(member_id)
-        if member.kind == "camera" or member.sound is None:
+        if member.kind != "person" or member.sound is None:
             raise Refusal("conflict", "camera_publishes_itself", "摄像机成员不能发布", "a camera member cannot publish")
         await member.stop_publishing()
         member.publications += 1
@@ -118,7 +192,7 @@ class Room:
 
         publication = Publication(
             self._around.network, member.bus, member.sound, epoch=epoch, clock=self._around.clock, on_media=media,
-            on_ended=ended,
+            on_ended=ended, on_level=lambda level: self.hear(member_id, level),
         )  # fmt: skip
         member.publication = publication
         try:
@@ -141,7 +215,8 @@ class Room:
 
     async def watch(self, viewer_id: str, member_id: str, offer: str) -> str:
         """Answer a WHEP offer of ``viewer_id`` for ``member_id``; an older watching of the same pair ends."""
-        viewer, watched = self._member(viewer_id), self._member(member_id)
+        viewer = self._member(viewer_id)
+        watched: Watched = _OnStage(self._stage) if member_id == STAGE else self._member(member_id)
         await self.stop_watching(viewer_id, member_id)
 
         def ended(reason: str) -> None:
@@ -151,7 +226,7 @@ class Room:
 
         watching = Watching(
             self._around.network, watched, f"room-{viewer_id}", self._around.packetised, clock=self._around.clock,
-            on_ended=ended,
+            on_ended=ended, gates=self._gates(viewer_id, member_id),
         )  # fmt: skip
         viewer.watchings[member_id] = watching
         try:
@@ -179,7 +254,10 @@ class Room:
     async def sweep(self) -> None:
         """Judge every member by the signs it gave, tell what changed, take out who is gone."""
         now = self._around.monotonic()
+        self._judge_speaker()
         for member in list(self._members.values()):
+            if isinstance(member, TerminalMember) and member.line.heard_at is not None:
+                member.presence.alive_at = member.presence.media_at = member.line.heard_at
             state, reason = member.presence.judge(now)
             if state == "gone":
                 await self.remove(member.id, reason)
@@ -189,6 +267,8 @@ class Room:
     async def close(self) -> None:
         members = list(self._members.values())
         self._members.clear()
+        self._stage.close()
+        await self.composing.close()
         await asyncio.gather(*(member.close() for member in members))
         if self._tasks:
             await asyncio.wait(self._tasks)

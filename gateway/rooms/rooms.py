@@ -6,12 +6,17 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
 from gateway.refusals import Refusal
+from gateway.rooms.arrangement import Arrangement
+from gateway.rooms.composer_messages import Recorded
+from gateway.rooms.conference_network import TerminalLine
 from gateway.rooms.presence import MemberChange
-from gateway.rooms.room import Room, Surroundings
+from gateway.rooms.room import Room
+from gateway.rooms.surroundings import Surroundings
 from gateway.settings import WebRtcSettings
 from gateway.streams.outgoing import PacketisedFrames
 from gateway.streams.source import FrameSource
@@ -33,6 +38,7 @@ class RoomCounts:
     frames_lost: int
     sound_lost: int
     packets_lost: int
+    composer_seconds: float = 0.0
 
 
 class Rooms:
@@ -43,10 +49,18 @@ class Rooms:
         network: WebRtcSettings,
         on_change: Callable[[MemberChange], None],
         *,
+        on_speaker: Callable[[str, str | None], None] = lambda _room, _member: None,
+        on_recorded: Callable[[str, Recorded], None] = lambda _room, _recorded: None,
+        on_recording_failed: Callable[[str, str], None] = lambda _room, _reason: None,
+        folder: Path | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._around = Surroundings(network, PacketisedFrames(256), clock, monotonic, on_change)
+        self.packetised = PacketisedFrames(256)
+        self._around = Surroundings(
+            network, self.packetised, clock, monotonic, on_change, on_speaker, on_recorded, on_recording_failed,
+            folder or Path("recordings"),
+        )  # fmt: skip
         self._rooms: dict[str, Room] = {}
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -71,6 +85,7 @@ class Rooms:
             sum(loss.frames for loss in losses),
             sum(loss.sound for loss in losses),
             sum(loss.packets for loss in losses),
+            sum(room.composing.cpu_seconds for room in self._rooms.values()),
         )
 
     def start(self) -> None:
@@ -85,18 +100,23 @@ class Rooms:
             self._sweeping = None
         await asyncio.gather(*(self.close_room(room_id) for room_id in list(self._rooms)))
 
-    async def open_room(self, room_id: str) -> None:
+    async def open_room(self, room_id: str, title: str = "") -> None:
         """A room that is open stays as it is. Refuses ``rooms_too_many``."""
         if room_id in self._rooms:
             return
         if len(self._rooms) >= MOST_ROOMS:
             raise Refusal("too_many", "rooms_too_many", "会议室数量已达上限", "too many rooms are open")
-        self._rooms[room_id] = Room(room_id, self._around)
+        self._rooms[room_id] = Room(room_id, self._around, title)
 
     async def close_room(self, room_id: str) -> None:
         room = self._rooms.pop(room_id, None)
         if room is not None:
             await room.close()
+
+    def arrange(self, room_id: str, revision: int, arrangement: Arrangement) -> None:
+        room = self._rooms.get(room_id)
+        if room is not None:
+            room.arrange(revision, arrangement)
 
     async def add_camera(self, room_id: str, member_id: str, source: FrameSource) -> None:
         """The room starts ``source`` and stops it when the camera leaves."""
@@ -105,10 +125,14 @@ class Rooms:
     async def add_person(self, room_id: str, member_id: str) -> None:
         self._room(room_id).add_person(member_id)
 
-    async def remove(self, room_id: str, member_id: str) -> None:
+    async def add_terminal(self, room_id: str, member_id: str, line: TerminalLine) -> None:
+        """The room closes ``line`` when the terminal leaves."""
+        self._room(room_id).add_terminal(member_id, line)
+
+    async def remove(self, room_id: str, member_id: str, reason: str = "left") -> None:
         room = self._rooms.get(room_id)
         if room is not None:
-            await room.remove(member_id)
+            await room.remove(member_id, reason)
 
     async def publish(self, room_id: str, member_id: str, offer: str) -> str:
         return await self._room(room_id).publish(member_id, offer)

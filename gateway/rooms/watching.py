@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
-from gateway.rooms.member import Member
 from gateway.settings import WebRtcSettings
 from gateway.streams import aiortc_seams as seams
+from gateway.streams.bus import FrameBus
 from gateway.streams.offers import read_offer
 from gateway.streams.outgoing import OutgoingVideo, PacketisedFrames
 from gateway.streams.peer import Peer
-from gateway.streams.sound import Listening
+from gateway.streams.sound import Listening, Sound
 from gateway.streams.whep import h264_offered
+
+
+class Watched(Protocol):
+    """What can be watched: a member, or the stage."""
+
+    @property
+    def bus(self) -> FrameBus: ...
+    @property
+    def sound(self) -> Sound | None: ...
+    @property
+    def makes_keyframes(self) -> bool:
+        """On request, as a browser does; a camera's come from the cache."""
+
+    def ask_keyframe(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """Whether picture and sound may go to this viewer now."""
+
+    picture: Callable[[], bool]
+    sound: Callable[[], bool]
 
 
 class Watching:
@@ -20,25 +44,28 @@ class Watching:
     def __init__(
         self,
         network: WebRtcSettings,
-        watched: Member,
+        watched: Watched,
         name: str,
         packetised: PacketisedFrames,
         *,
         clock: Callable[[], float],
         on_ended: Callable[[str], None],
+        gates: Gates,
     ) -> None:
         self._peer = Peer(network, on_ended)
         self._watched = watched
         self._listening: Listening | None = None
-        person = watched.kind == "person"
+        self._gates = gates
+        live = watched.makes_keyframes
         self.video = OutgoingVideo(
             watched.bus,
             name,
             packetised,
             clock=clock,
-            start="next_keyframe" if person else "gop_cache",
-            ask_source=watched.ask_keyframe if person else None,
+            start="next_keyframe" if live else "gop_cache",
+            ask_source=watched.ask_keyframe if live else None,
             on_ended=on_ended,
+            passes=gates.picture,
         )
 
     @property
@@ -57,7 +84,7 @@ class Watching:
         senders = self._peer.prepare_sending(offer, video=True, audio=hears)
         seams.send_encoded(senders["video"], self.video.next_frame, self.video.keyframe_wanted)
         if hears and self._watched.sound is not None:
-            self._listening = self._watched.sound.listen()
+            self._listening = self._watched.sound.listen(self._gates.sound)
             seams.send_encoded(senders["audio"], self._listening.next_frame)
         try:
             return await self._peer.answer(offer)

@@ -43,12 +43,13 @@ AIORTC = "1.16"
 """The release against which the seams were read."""
 
 _JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
+_NACK_GENERATOR = "_RTCRtpReceiver__nack_generator"
 
 _SENDER = "_RTCRtpSender__"
 
 SEAMS: dict[object, tuple[str, ...]] = {
     RTCRtpSender: ("_run_rtp", "_retransmit", "_send_keyframe"),
-    RTCRtpReceiver: ("_handle_rtp_packet", "_send_rtcp_pli"),
+    RTCRtpReceiver: ("_handle_rtp_packet", "_send_rtcp_pli", "_send_rtcp_nack"),
     aioice.ice.Connection: ("get_component_candidates", "gather_candidates"),
     lib: ("srtp_protect", "srtp_err_status_ok"),
 }
@@ -76,6 +77,8 @@ class IncomingPacket:
     ssrc: int
     marker: bool
     data: bytes
+    level: int | None = None
+    """Loudness in -dBov, where the sender says it (RFC 6464)."""
 
 
 class PassThroughTrack(MediaStreamTrack):
@@ -98,7 +101,11 @@ class _PacketTap:
     def add(self, packet: RtpPacket) -> tuple[bool, None]:
         data: bytes = packet._data  # type: ignore[attr-defined]  # set by the receiver just before
         marker = bool(packet.marker)
-        return self._take(IncomingPacket(packet.sequence_number, packet.timestamp, packet.ssrc, marker, data)), None
+        said = packet.extensions.audio_level
+        level = said[1] if said is not None else None
+        return self._take(
+            IncomingPacket(packet.sequence_number, packet.timestamp, packet.ssrc, marker, data, level)
+        ), None
 
 
 def new_connection() -> RTCPeerConnection:
@@ -257,16 +264,24 @@ def _report(sender: RTCRtpSender, sending: RtpSending) -> None:
 def receive_encoded(receiver: RTCRtpReceiver, take: Callable[[IncomingPacket], bool]) -> None:
     """Give every packet to ``take``, which answers whether a keyframe is to be asked for now.
 
-    NACK, retransmission, receiver reports and REMB stay aiortc's. Call between remote and local description.
+    Receiver reports, REMB and unwrapping retransmissions stay aiortc's; what is missing is asked for by whoever takes
+    the packets (``request_packets``), since aiortc asks once only. Call between remote and local description.
     """
-    if not hasattr(receiver, _JITTER_BUFFER):
-        raise RuntimeError(f"aiortc has moved {_JITTER_BUFFER}")
+    for name in (_JITTER_BUFFER, _NACK_GENERATOR):
+        if not hasattr(receiver, name):
+            raise RuntimeError(f"aiortc has moved {name}")
     setattr(receiver, _JITTER_BUFFER, _PacketTap(take))
+    setattr(receiver, _NACK_GENERATOR, None)
 
 
 async def request_keyframe(receiver: RTCRtpReceiver, ssrc: int) -> None:
     """Send a Picture Loss Indication (RFC 4585 section 6.3.1) for the media stream ``ssrc``."""
     await receiver._send_rtcp_pli(ssrc)
+
+
+async def request_packets(receiver: RTCRtpReceiver, ssrc: int, numbers: list[int]) -> None:
+    """Send a generic NACK (RFC 4585 section 6.2.1) for the packets missing of the media stream ``ssrc``."""
+    await receiver._send_rtcp_nack(ssrc, numbers)
 
 
 def sends(transceiver: RTCRtpTransceiver) -> bool:

@@ -88,6 +88,7 @@ class OutgoingVideo:
     ``on_first`` hears of the first frame that leaves. ``on_ended`` hears once that there is nothing to show:
     ``source_ended``, ``codec_not_h264`` or ``b_frames``.
     ``ask_source``: where the source makes a keyframe on request (a browser); a camera's comes from the cache.
+    ``passes``: whether this viewer may have the picture now; after a pause it begins at a keyframe again.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class OutgoingVideo:
         ask_source: Callable[[], None] | None = None,
         on_ended: Callable[[str], None] | None = None,
         on_first: Callable[[], None] | None = None,
+        passes: Callable[[], bool] | None = None,
     ) -> None:
         self._bus = bus
         self._name = name
@@ -110,6 +112,7 @@ class OutgoingVideo:
         self._ask_source = ask_source
         self._on_ended = on_ended
         self._on_first = on_first
+        self._passes = passes
         self.epoch = -1
         self._timeline = Timeline()
         self._subscription: Subscription | None = None
@@ -119,6 +122,7 @@ class OutgoingVideo:
         self._lost_seen = 0
         self._wanted_at = float("-inf")
         self._restart = False
+        self._paused = False
         self.sent = 0
         self.skipped = 0
         self._lost = 0
@@ -196,6 +200,12 @@ class OutgoingVideo:
             if lost != self._lost_seen and self._ask_source is not None:
                 self._ask_source()
             self.epoch, self._lost_seen = frame.epoch, lost
+        if self._passes is not None and not self._passes():
+            self._needs_keyframe = self._paused = True
+            return None
+        if self._paused:
+            self._paused = False
+            self.keyframe_wanted()
         if self._needs_keyframe and not frame.keyframe:
             return None
         self._needs_keyframe = False

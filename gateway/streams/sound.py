@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from gateway.streams.frame import EncodedFrame
 from gateway.streams.rtp_sending import OutgoingFrame
@@ -18,14 +19,17 @@ QUEUE = 25
 class Listening:
     """One listener. ``next_frame`` is what ``aiortc_seams.send_encoded`` asks for, where the packets are Opus."""
 
-    def __init__(self, sound: Sound) -> None:
+    def __init__(self, sound: Sound, passes: Callable[[], bool]) -> None:
         self._sound = sound
+        self._passes = passes
         self._queue: deque[EncodedFrame] = deque(maxlen=QUEUE)
         self._ready = asyncio.Event()
         self._closed = False
         self.drops = 0
 
     def push(self, frame: EncodedFrame) -> None:
+        if not self._passes():
+            return
         if len(self._queue) == QUEUE:
             self.drops += 1
         self._queue.append(frame)
@@ -51,22 +55,39 @@ class Listening:
         self._sound.leave(self)
 
 
+def _always() -> bool:
+    return True
+
+
 class Sound:
-    """The sound of one source."""
+    """The sound of one source. ``taps`` are called with every packet, at once: they must be quick and never raise."""
 
     def __init__(self) -> None:
         self._listeners: set[Listening] = set()
+        self._taps: list[Callable[[EncodedFrame], None]] = []
 
     @property
     def listeners(self) -> int:
         return len(self._listeners)
 
     def publish(self, frame: EncodedFrame) -> None:
+        for tap in self._taps:
+            tap(frame)
         for listener in self._listeners:
             listener.push(frame)
 
-    def listen(self) -> Listening:
-        listener = Listening(self)
+    def tap(self, take: Callable[[EncodedFrame], None]) -> Callable[[], None]:
+        """Answers how to remove it."""
+        self._taps = [*self._taps, take]
+
+        def remove() -> None:
+            self._taps = [other for other in self._taps if other is not take]
+
+        return remove
+
+    def listen(self, passes: Callable[[], bool] = _always) -> Listening:
+        """A new listener, which hears what ``passes`` when it comes."""
+        listener = Listening(self, passes)
         self._listeners.add(listener)
         return listener
 

@@ -32,7 +32,7 @@ CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 
-def film(frames: int = 2 * GOP, *, bframes: int = 0) -> list[EncodedFrame]:
+def film(frames: int = 2 * GOP, *, bframes: int = 0, grey: int = 60) -> list[EncodedFrame]:
     """A moving bar as H.264, a keyframe every two seconds; baseline unless B-frames are asked for."""
     codec = av.CodecContext.create("libx264", "w")
     codec.width, codec.height, codec.pix_fmt = WIDTH, HEIGHT, "yuv420p"
@@ -48,7 +48,7 @@ def film(frames: int = 2 * GOP, *, bframes: int = 0) -> list[EncodedFrame]:
     codec.open()
     packets = []
     for number in range(frames):
-        picture = np.full((HEIGHT, WIDTH, 3), 60, np.uint8)
+        picture = np.full((HEIGHT, WIDTH, 3), grey, np.uint8)
         picture[:, number * 6 % WIDTH : number * 6 % WIDTH + 40] = 230
         frame = av.VideoFrame.from_ndarray(picture, "bgr24")
         frame.pts, frame.time_base = number, codec.time_base
@@ -162,6 +162,16 @@ async function numbers(name) {
     else { decoded = report.framesDecoded; keyframes = report.keyFramesDecoded; lost = report.packetsLost; }
   }
   return {time: video.currentTime, width: video.videoWidth, decoded, keyframes, lost, sound};
+}
+function brightness(name) {
+  const video = document.getElementById(name);
+  const canvas = document.createElement('canvas');
+  canvas.width = 64; canvas.height = 36;
+  const context = canvas.getContext('2d');
+  context.drawImage(video, 0, 0, 64, 36);
+  const pixels = context.getImageData(0, 0, 64, 36).data;
+  const greens = Array.from({length: 64 * 36}, (_, at) => pixels[at * 4 + 1]).sort((a, b) => a - b);
+  return greens[greens.length / 2];
 }
 </script>"""
 

@@ -29,7 +29,9 @@ class User(RecordMixin, Base):
 
 
 class UserSession(RecordMixin, Base):
-    """A signed-in session. Only the SHA-256 of its token is kept: the table alone lets nobody in."""
+    """A signed-in session. Only the SHA-256 of its token is kept: the table alone lets nobody in.
+
+    ``room_id``: a guest's session, which knows that room alone."""
 
     __tablename__ = "user_sessions"
 
@@ -40,6 +42,7 @@ class UserSession(RecordMixin, Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     revoked_at: Mapped[datetime | None]
+    room_id: Mapped[str | None] = mapped_column(String(36), index=True)
 
 
 class ViewingGrant(RecordMixin, Base):

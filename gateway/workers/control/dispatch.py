@@ -11,12 +11,19 @@ from gateway.processes.messages import (
     EvidenceReady,
     HealthChanged,
     HeldBack,
+    LookUpTerminal,
     MemberChanged,
     Message,
+    RecordingBroke,
+    RoomRecorded,
+    SpeakerChanged,
     StreamUnreachable,
+    TerminalArrives,
+    TerminalKnown,
+    TerminalTakenIn,
 )
 from gateway.refusals import Refusal
-from gateway.rooms.register import RoomRegister
+from gateway.rooms.desk import RoomDesk
 from gateway.workers.control.assignments import Assignments
 from gateway.workers.control.camera_records import CameraRecords
 from gateway.workers.control.fresh_address import FreshAddresses
@@ -28,7 +35,7 @@ class Dispatch:
         self,
         intake: AlertIntake,
         assignments: Assignments,
-        rooms: RoomRegister,
+        rooms: RoomDesk,
         addresses: FreshAddresses,
         cameras: CameraRecords,
     ) -> None:
@@ -51,7 +58,19 @@ class Dispatch:
                 if self._assignments.owns(worker, code, fence):
                     self._addresses.failed(code)
             case MemberChanged() if worker == ROOM_WORKER:
-                await self._rooms.changed(message)
+                await self._rooms.register.changed(message)
+            case SpeakerChanged() if worker == ROOM_WORKER:
+                await self._rooms.register.speaker_changed(message.room_id, message.member_id)
+            case RoomRecorded() if worker == ROOM_WORKER:
+                await self._rooms.recordings.keep(message)
+            case RecordingBroke(room_id, reason) if worker == ROOM_WORKER:
+                await self._rooms.recordings.broke(room_id, reason)
+            case LookUpTerminal(username) if worker == ROOM_WORKER:
+                secret, name = await self._rooms.terminals.secret_of(username) or ("", "")
+                return TerminalKnown(secret, name)
+            case TerminalArrives(number, name, address, known) if worker == ROOM_WORKER:
+                state, member, _ = await self._rooms.register.join_terminal(number, name, address, known=known)
+                return TerminalTakenIn(state.room.id, member.id)
             case _:
                 raise Refusal("invalid", "unexpected_message", "意外的消息", "unexpected message")
         return Done()
@@ -61,9 +80,10 @@ class Dispatch:
         if is_camera_worker(worker):
             await self._assignments.worker_ready(worker)
             # What was lent of its streams ended with its predecessor.
-            await self._rooms.read_anew(self._assignments.owned_by(worker))
+            await self._rooms.register.read_anew(self._assignments.owned_by(worker))
         elif worker == ROOM_WORKER:
-            await self._rooms.restore()
+            await self._rooms.recordings.take_over_left()
+            await self._rooms.register.restore()
 
     async def lost(self, worker: str) -> None:
         """A worker has gone; the supervisor starts it again."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import msgspec
+
 from gateway.processes.messages import (
     AddCameraMember,
     AddPersonMember,
     Answer,
+    ArrangeRoom,
     CloseRoom,
     CloseViewing,
     LendStream,
@@ -25,6 +28,7 @@ from gateway.processes.messages import (
     TakeSnapshot,
 )
 from gateway.refusals import Refusal
+from gateway.rooms.arrangement import Arrangement
 from gateway.workers.control.links import WorkerLinks
 from gateway.workers.control.placement import Placement
 
@@ -84,8 +88,8 @@ class WorkerRoomMedia:
         self._links = links
         self._cameras = cameras
 
-    async def open(self, room_id: str) -> None:
-        await self._links.request(ROOM_WORKER, OpenRoom(room_id))
+    async def open(self, room_id: str, title: str) -> None:
+        await self._links.request(ROOM_WORKER, OpenRoom(room_id, title))
 
     async def close(self, room_id: str) -> None:
         await self._links.request(ROOM_WORKER, CloseRoom(room_id))
@@ -118,3 +122,6 @@ class WorkerRoomMedia:
 
     def alive(self, room_id: str, member_id: str) -> None:
         self._links.tell(ROOM_WORKER, MemberAlive(room_id, member_id))
+
+    def arrange(self, room_id: str, revision: int, arrangement: Arrangement) -> None:
+        self._links.tell(ROOM_WORKER, ArrangeRoom(room_id, revision, msgspec.to_builtins(arrangement)))

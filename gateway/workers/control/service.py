@@ -30,7 +30,7 @@ from gateway.live import LiveHub
 from gateway.processes.messages import Message, Sample
 from gateway.processes.supervisor import Supervisor, WorkerSpec
 from gateway.refusals import Refusal
-from gateway.rooms.register import RoomRegister
+from gateway.rooms.desk import RoomDesk
 from gateway.settings import Settings
 from gateway.storage.database import Database
 from gateway.storage.evidence_files import EvidenceFiles
@@ -48,6 +48,7 @@ from gateway.workers.control.links import WorkerLinks
 from gateway.workers.control.media import ROOM_WORKER, CameraMedia, WorkerRoomMedia
 from gateway.workers.control.placement import Placement
 from gateway.workers.inference.server import SHIPPED_CARD
+from gateway.workers.room.worker import recordings_folder
 
 log = structlog.get_logger(__name__)
 
@@ -136,7 +137,8 @@ class ControlProcess:
         cameras = CameraRecords(db, vault, settings.rules, clock)
         await cameras.begin_again(clock())
         journals = journals_folder(settings.data_folder)
-        files = EvidenceFiles(evidence_folder(settings), (journals,))
+        recorded = recordings_folder(settings.data_folder)
+        files = EvidenceFiles(evidence_folder(settings), (journals, recorded))
         intake = AlertIntake(files, cameras, settings, announcer, opening)
         promotion = Promotion(db, announcer, opening, settings.windows, clock)
         timekeeping = Timekeeping(db, announcer, opening, clock)
@@ -162,7 +164,7 @@ class ControlProcess:
 
         links = WorkerLinks(supervisor, worker_settings, on_message, on_worker, on_lost)
         media = CameraMedia(links, placement)
-        rooms = RoomRegister(db, WorkerRoomMedia(links, media), live, clock)
+        rooms = RoomDesk.over(db, WorkerRoomMedia(links, media), live, clock, files, vault, recorded)
         assignments = Assignments(cameras, placement, links, supervisor, live, clock)
         stack.push_async_callback(assignments.close)
         network = CameraNetwork(settings.cameras, clock)
@@ -225,6 +227,7 @@ class ControlProcess:
         control._start(promotion.run(), "promotion")
         control._start(timekeeping.run(), "timekeeping")
         control._start(sender.run(), "outbox")
+        control._start(rooms.steering.run(), "rooms")
         supervisor.start()
         stack.push_async_callback(supervisor.stop)
         return control

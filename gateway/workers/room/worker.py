@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
+import msgspec
 import structlog
 
 from gateway.processes.channel import Channel, ChannelClosed
@@ -12,6 +14,7 @@ from gateway.processes.messages import (
     AddCameraMember,
     AddPersonMember,
     Answer,
+    ArrangeRoom,
     CloseRoom,
     Done,
     MemberAlive,
@@ -19,35 +22,48 @@ from gateway.processes.messages import (
     Message,
     OpenRoom,
     PublishToRoom,
+    RecordingBroke,
     RemoveMember,
+    RoomRecorded,
     Sample,
+    SpeakerChanged,
     StopPublishing,
     StopSubscription,
     SubscribeInRoom,
 )
 from gateway.refusals import Refusal
+from gateway.rooms.arrangement import Arrangement
+from gateway.rooms.composer_messages import Recorded
 from gateway.rooms.presence import MemberChange
 from gateway.rooms.rooms import Rooms
+from gateway.rooms.sip.agent import SipAgent
 from gateway.settings import WorkerSettings
 from gateway.streams.address import StreamAddress
 from gateway.streams.source import RemoteSource
+from gateway.workers.room.reception import ControlReception
 
 log = structlog.get_logger(__name__)
+
+
+def recordings_folder(data_folder: Path) -> Path:
+    """Where rooms are recorded until control has taken the files over."""
+    return data_folder / "room-recordings"
 
 
 class RoomWorker:
     """``_sources``: the cameras by room and member. A camera that is told of again is read at its new address from then
     on; whoever watches it stays."""
 
-    def __init__(self, rooms: Rooms) -> None:
+    def __init__(self, rooms: Rooms, network: SipAgent | None = None) -> None:
         self._rooms = rooms
+        self._network = network
         self._sources: dict[tuple[str, str], RemoteSource] = {}
 
     async def handle(self, message: Message) -> Message | None:
         rooms = self._rooms
         match message:
-            case OpenRoom(room_id):
-                await rooms.open_room(room_id)
+            case OpenRoom(room_id, title):
+                await rooms.open_room(room_id, title)
             case CloseRoom(room_id):
                 await rooms.close_room(room_id)
                 for key in [key for key in self._sources if key[0] == room_id]:
@@ -69,6 +85,8 @@ class RoomWorker:
                 await rooms.stop_subscription(room_id, viewer_id, member_id)
             case MemberAlive(room_id, member_id):
                 rooms.alive(room_id, member_id)
+            case ArrangeRoom(room_id, revision, arrangement):
+                rooms.arrange(room_id, revision, msgspec.convert(arrangement, Arrangement))
             case _:
                 raise Refusal("invalid", "unexpected_message", "意外的消息", "unexpected message")
         return Done()
@@ -91,6 +109,10 @@ class RoomWorker:
             Sample("gateway_room_lost", {"what": "frames"}, counts.frames_lost),
             Sample("gateway_room_lost", {"what": "sound"}, counts.sound_lost),
             Sample("gateway_room_lost", {"what": "packets"}, counts.packets_lost),
+            Sample("gateway_room_composer_seconds", {}, counts.composer_seconds, "counter"),
+            Sample("gateway_sip_listening", {}, float(self._network is not None)),
+            Sample("gateway_sip_calls", {}, self._network.calls if self._network is not None else 0),
+            Sample("gateway_sip_refused", {}, self._network.refused if self._network is not None else 0, "counter"),
         ]
 
 
@@ -104,9 +126,43 @@ async def open_room_worker(name: str, settings: WorkerSettings, channel: Channel
         except ChannelClosed:
             log.info("control_away", member=change.member_id, state=change.state)
 
-    rooms = Rooms(settings.webrtc, tell)
+    def recorded(room_id: str, file: Recorded) -> None:
+        """Told again by control's own look at the folder, should it be away."""
+        with suppress(ChannelClosed):
+            channel.send(
+                RoomRecorded(
+                    room_id, file.member, file.path, file.sha256, file.size, file.starts_at, file.ends_at, file.partial
+                )
+            )
+
+    def recording_failed(room_id: str, reason: str) -> None:
+        with suppress(ChannelClosed):
+            channel.send(RecordingBroke(room_id, reason))
+
+    def speaks(room_id: str, member_id: str | None) -> None:
+        with suppress(ChannelClosed):
+            channel.send(SpeakerChanged(room_id, member_id))
+
+    rooms = Rooms(
+        settings.webrtc,
+        tell,
+        on_speaker=speaks,
+        on_recorded=recorded,
+        on_recording_failed=recording_failed,
+        folder=recordings_folder(settings.data_folder),
+    )
     rooms.start()
+    network: SipAgent | None = None
+    if settings.sip.enabled:
+        network = SipAgent(settings.sip, ControlReception(channel, rooms), rooms.packetised)
+        try:
+            await network.start()
+        except Refusal as refusal:  # rooms work without terminals, and the metrics say so
+            log.error("terminals_away", reason=refusal.reason, detail=refusal.en)
+            network = None
     try:
-        yield RoomWorker(rooms)
+        yield RoomWorker(rooms, network)
     finally:
+        if network is not None:
+            await network.close()
         await rooms.close()

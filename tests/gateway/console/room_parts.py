@@ -9,6 +9,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from gateway.processes.messages import MemberChanged
+from gateway.rooms.arrangement import Arrangement
 from gateway.rooms.presence import MemberChange
 from gateway.rooms.register import RoomRegister
 from gateway.rooms.rooms import Rooms
@@ -48,8 +49,8 @@ class RoomsHere:
             await asyncio.gather(self._telling, return_exceptions=True)
         await self.rooms.close()
 
-    async def open(self, room_id: str) -> None:
-        await self.rooms.open_room(room_id)
+    async def open(self, room_id: str, title: str) -> None:
+        await self.rooms.open_room(room_id, title)
 
     async def close(self, room_id: str) -> None:
         await self.rooms.close_room(room_id)
@@ -74,6 +75,9 @@ class RoomsHere:
 
     async def stop_subscription(self, room_id: str, viewer_id: str, member_id: str) -> None:
         await self.rooms.stop_subscription(room_id, viewer_id, member_id)
+
+    def arrange(self, room_id: str, revision: int, arrangement: Arrangement) -> None:
+        self.rooms.arrange(room_id, revision, arrangement)
 
     def alive(self, room_id: str, member_id: str) -> None:
         self.rooms.alive(room_id, member_id)

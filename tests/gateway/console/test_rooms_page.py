@@ -22,10 +22,11 @@ from gateway.api.pages import BUILT
 from gateway.api.services import Services
 from gateway.clock import system_clock
 from gateway.live import LiveHub
-from gateway.rooms.register import RoomRegister
+from gateway.rooms.desk import RoomDesk
 from gateway.settings import RuleSettings, Settings
 from gateway.storage.camera_store import DatabaseCameraStore
 from gateway.storage.database import Database
+from gateway.storage.evidence_files import EvidenceFiles
 from gateway.storage.vault import Vault
 from gateway.workers.control.camera_records import CameraRecords
 
@@ -44,12 +45,13 @@ MEDIA = [
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(180),
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
     pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
 ]
 
 UserWith = Callable[..., Awaitable[str]]
+expect.set_options(timeout=20_000)
 
 
 def _loaded(path: Path) -> ModuleType:
@@ -112,8 +114,9 @@ async def services(
     media: parts.RoomsHere,  # type: ignore[name-defined]
 ) -> AsyncIterator[Services]:
     vault, live = Vault.at(tmp_path), LiveHub()
-    register = RoomRegister(sqlite_database, media, live, system_clock)
-    media.start(register)
+    files = EvidenceFiles(tmp_path / "evidence", ())
+    desk = RoomDesk.over(sqlite_database, media, live, system_clock, files, vault, tmp_path)
+    media.start(desk.register)
     found = CameraFound(stream_url="rtsp://127.0.0.1:8555/main", encoding="H264")
     async with sqlite_database.transaction() as session:
         store = DatabaseCameraStore(session, vault)
@@ -126,7 +129,7 @@ async def services(
         passwords=passwords,
         live=live,
         cameras=CameraRecords(sqlite_database, vault, RuleSettings()),
-        rooms=register,
+        rooms=desk,
     )
     await media.stop()
 
@@ -209,7 +212,7 @@ async def test_two_browsers_and_a_camera_see_and_hear_each_other(
         await expect(tiles(first)).to_have_count(3)
         assert await tiles(first, "person").locator("video").evaluate(PICTURES) > 0
         await second.goto("about:blank")
-        await expect(tiles(first), "a page that goes away says so").to_have_count(2, timeout=2_500)
+        await expect(tiles(first), "a page that goes away says so").to_have_count(2, timeout=4_500)
 
         await first.get_by_test_id("room-end").click()
         await first.locator(".n-popconfirm").get_by_role("button").last.click()
@@ -234,7 +237,7 @@ async def test_an_old_picture_is_never_shown_as_live_and_the_next_one_comes_by_i
             camera = tiles(page, "camera")
             assert await camera.locator("video").evaluate(PICTURES) == webrtc.WIDTH
             await expect(camera.get_by_test_id("live-state")).to_have_count(0)
-        await expect(camera.get_by_test_id("live-state")).to_contain_text("画面中断", timeout=6_000)
+        await expect(camera.get_by_test_id("live-state")).to_contain_text("画面中断", timeout=20_000)
         await expect(camera).to_have_attribute("data-state", "silent")
         assert await camera.evaluate(STAYS_OLD), "held pictures of a new connection are no live ones"
         async with webrtc.playing(media.camera.bus, film, ahead=10):
@@ -286,8 +289,8 @@ async def test_contact_that_was_lost_is_said_and_the_member_comes_back_by_itself
         await expect(tiles(page)).to_have_count(1)
         before = await tiles(page).get_attribute("data-member-id")
         await page.context.set_offline(True)
-        await expect(page.get_by_test_id("room-away")).to_be_visible(timeout=8_000)
-        await webrtc.until(lambda: media.rooms.members == 0, 9)
+        await expect(page.get_by_test_id("room-away")).to_be_visible(timeout=20_000)
+        await webrtc.until(lambda: media.rooms.members == 0, 15)
         await page.context.set_offline(False)
         await expect(page.get_by_test_id("room-away")).to_have_count(0, timeout=15_000)
         await expect(tiles(page)).to_have_count(1)

@@ -125,3 +125,19 @@ def test_sound_keeps_its_order_and_leaves_out_what_is_late() -> None:
 def test_a_counter_is_extended_over_its_end_both_ways() -> None:
     extend = Unwrapped(16)
     assert [extend(value) for value in (65_534, 1, 65_535, 2)] == [65_534, 65_537, 65_535, 65_538]
+
+
+def test_what_is_missing_is_asked_for_at_once_and_again_and_given_up_within_a_quarter_second() -> None:
+    assembly = VideoAssembly()
+    key = b"\0\0\0\1\x67\0\0\0\1\x68\0\0\0\1\x65\x88" + bytes(40)
+    assembly.add(IncomingPacket(1, 0, 7, True, key), 0.0)
+    assembly.add(IncomingPacket(3, 3000, 7, False, b"\0\0\0\1\x41\x9a" + bytes(9)), 0.10)
+    assembly.add(IncomingPacket(6, 6000, 7, True, b"\0\0\0\1\x41\x9a" + bytes(9)), 0.11)
+    asked = [(at, assembly.missing(at / 1000)) for at in range(110, 350, 25) if not assembly.overdue(at / 1000)]
+    times = [at for at, numbers in asked if numbers]
+    assert asked[0] == (110, [2, 4, 5])
+    assert len(times) >= 4, "a request may be lost as well"
+    assert assembly.wants_keyframe
+    assert not assembly.waits
+    assert assembly.lost == 3
+    assert max(times) <= 310

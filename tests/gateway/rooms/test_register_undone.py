@@ -12,7 +12,8 @@ from gateway.access.caller import Caller
 from gateway.live import LiveHub
 from gateway.refusals import Refusal
 from gateway.rooms import register as under_test
-from gateway.rooms.register import RoomRegister
+from gateway.rooms.arrangement import Arrangement
+from gateway.rooms.register import NewRoom, RoomRegister
 from gateway.storage.database import Database
 
 NOW = datetime(2030, 1, 7, 9, 0, tzinfo=UTC)
@@ -32,7 +33,7 @@ class Media:
         self.go_on = asyncio.Event()
         self.go_on.set()
 
-    async def open(self, room_id: str) -> None:
+    async def open(self, room_id: str, title: str) -> None:
         self.rooms.add(room_id)
 
     async def close(self, room_id: str) -> None:
@@ -61,6 +62,9 @@ class Media:
     async def stop_subscription(self, room_id: str, viewer_id: str, member_id: str) -> None:
         """Not of interest here."""
 
+    def arrange(self, room_id: str, revision: int, arrangement: Arrangement) -> None:
+        """Not of interest here."""
+
     def alive(self, room_id: str, member_id: str) -> None:
         """Not of interest here."""
 
@@ -83,12 +87,12 @@ async def test_a_room_that_could_not_be_kept_is_closed_again(
 
     monkeypatch.setattr(audit, "append", busy)
     with pytest.raises(Refusal, match="database_busy"):
-        await register.create(OFFICER, "会商", None)
+        await register.create(OFFICER, NewRoom("会商"))
     assert media.rooms == set()
 
 
 async def test_who_joins_a_room_that_ends_meanwhile_is_taken_out_again(register: RoomRegister, media: Media) -> None:
-    room = (await register.create(OFFICER, "会商", None)).room
+    room = (await register.create(OFFICER, NewRoom("会商"))).room
     media.go_on.clear()
     joining = asyncio.create_task(register.join(OFFICER, room.id))
     await media.reached.wait()
@@ -106,7 +110,7 @@ async def test_of_two_who_bring_in_the_same_camera_at_once_one_does(
         return "grant"
 
     monkeypatch.setattr(under_test, "view", granted)
-    room = (await register.create(OFFICER, "会商", None)).room
+    room = (await register.create(OFFICER, NewRoom("会商"))).room
     media.go_on.clear()
     adding = [
         asyncio.create_task(register.add_camera(OFFICER, room.id, CAMERA, "东市口", "hub", None)) for _ in range(2)
@@ -122,12 +126,12 @@ async def test_of_two_who_bring_in_the_same_camera_at_once_one_does(
 
 
 async def test_a_member_has_joined_from_the_first(register: RoomRegister) -> None:
-    room = (await register.create(OFFICER, "会商", None)).room
+    room = (await register.create(OFFICER, NewRoom("会商"))).room
     _state, member = await register.join(OFFICER, room.id)
     assert member.state == "joined"
 
 
 async def test_a_room_on_an_event_that_is_not_there_is_refused(register: RoomRegister, media: Media) -> None:
     with pytest.raises(Refusal, match="event_unknown"):
-        await register.create(OFFICER, "会商", "E-of-nobody")
+        await register.create(OFFICER, NewRoom("会商", "E-of-nobody"))
     assert media.rooms == set()

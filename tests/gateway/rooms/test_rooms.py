@@ -8,10 +8,14 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.refusals import Refusal
+from gateway.rooms.arrangement import arranged
+from gateway.rooms.consultation import Consultation, Seat, joined
+from gateway.rooms.controls import Actor, Asked, Order, carry_out
 from gateway.rooms.presence import MemberChange
 from gateway.rooms.room import MOST_MEMBERS
 from gateway.rooms.rooms import MOST_ROOMS, Rooms
@@ -23,6 +27,9 @@ assert _spec.loader is not None
 parts = importlib.util.module_from_spec(_spec)
 sys.modules[_spec.name] = parts
 _spec.loader.exec_module(parts)
+
+
+PEOPLE = ("one", "two", "three")
 
 
 @dataclass
@@ -128,15 +135,39 @@ async def test_a_camera_that_sends_nothing_is_silent_and_stops_with_the_room(tol
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(180)
 @parts.needs_chromium
-async def test_two_browsers_and_a_camera_meet_in_a_room(rooms: Rooms, told: Told) -> None:
+async def test_three_browsers_and_two_cameras_meet_and_what_the_chair_orders_holds_for_their_media(
+    rooms: Rooms, told: Told
+) -> None:
     await rooms.open_room("r")
-    camera = BusSource()
-    await rooms.add_camera("r", "camera", camera)
+    dark, bright = BusSource(), BusSource()
+    await rooms.add_camera("r", "dark", dark)
+    await rooms.add_camera("r", "bright", bright)
+    seats = Consultation()
+    for name in ("one", "two", "three", "dark", "bright"):
+        seats = joined(seats, Seat(name, "person" if name in PEOPLE else "camera", name, name), may_enter=True)
+    revision = iter(range(1000))
+
+    def arrange(state: Consultation) -> None:
+        rooms.arrange("r", next(revision), arranged(state))
+
+    def ordered(name: str, **asked: Any) -> Consultation:
+        return carry_out(name, seats, Order(Asked(**asked), Actor("li", chair=True), 0.0)).state
+
+    beating: set[str] = set()
+
+    async def beat() -> None:
+        while True:
+            for member in beating:
+                rooms.alive("r", member)
+            await asyncio.sleep(1)
+
+    hearts = asyncio.create_task(beat())
 
     async def page_of(browser: parts.Browser, member: str) -> parts.Viewer:  # type: ignore[name-defined]
         await rooms.add_person("r", member)
+        beating.add(member)
 
         async def whip(name: str, offer: str) -> str:
             return await rooms.publish("r", name, offer)
@@ -151,31 +182,67 @@ async def test_two_browsers_and_a_camera_meet_in_a_room(rooms: Rooms, told: Told
         await page.goto("http://127.0.0.1/room")
         return parts.Viewer(page)
 
-    async with parts.playing(camera.bus, parts.film(), ahead=10), parts.chromium() as browser:
-        async with asyncio.timeout(60):
-            one, two = await page_of(browser, "one"), await page_of(browser, "two")
-            await one.page.evaluate("publish('one')")
-            await two.page.evaluate("publish('two')")
-            await parts.until(lambda: "publishing" in told.states("one") and "publishing" in told.states("two"))
-            seen = [(one, "two"), (two, "one"), (one, "camera"), (two, "camera")]
-            for viewer, name in seen:
-                await viewer.page.evaluate("name => watch(name, name !== 'camera', 'whep')", name)
-            before = [await viewer.numbers(name) for viewer, name in seen]
-            await asyncio.sleep(2)
-            after = [await viewer.numbers(name) for viewer, name in seen]
-        for (_, name), earlier, later in zip(seen, before, after, strict=True):
-            assert later["time"] - earlier["time"] > 1, name
-            assert later["decoded"] - earlier["decoded"] > 10, name
-            assert later["width"] == 640, name
-            if name != "camera":
-                assert later["sound"] - earlier["sound"] > 500, name
-        counts = rooms.counts()
-        assert (counts.rooms, counts.members, counts.watchings) == (1, 3, 4)
-        assert (counts.frames_lost, counts.sound_lost, counts.packets_lost) == (0, 0, 0)
+    async def rise(viewer: parts.Viewer, name: str, what: str, seconds: float = 1.5) -> float:  # type: ignore[name-defined]
+        before = (await viewer.numbers(name))[what]
+        await asyncio.sleep(seconds)
+        return float((await viewer.numbers(name))[what] - before)
 
-        await two.page.close()
-        await parts.until(lambda: "gone" in told.states("two"), 9)
-        assert rooms.watchings == 1, "who watched the member that is gone, and what it watched, has ended"
-        assert (await one.numbers("camera"))["time"] > after[2]["time"]
+    async with (
+        parts.playing(dark.bus, parts.film(grey=40), ahead=10),
+        parts.playing(bright.bus, parts.film(grey=160), ahead=10),
+        parts.chromium() as browser,
+    ):
+        people = {name: await page_of(browser, name) for name in PEOPLE}
+        for name, viewer in people.items():
+            await viewer.page.evaluate("name => publish(name)", name)
+        await parts.until(lambda: all("publishing" in told.states(name) for name in people), 40)
+        arrange(seats)
+        pairs = [(viewer, other) for name, viewer in people.items() for other in people if other != name]
+        pairs += [(viewer, camera) for viewer in people.values() for camera in ("dark", "bright")]
+        for viewer, name in pairs:
+            await viewer.page.evaluate("name => watch(name, ['one', 'two', 'three'].includes(name), 'whep')", name)
+        before = [await viewer.numbers(name) for viewer, name in pairs]
+        await asyncio.sleep(2)
+        after = [await viewer.numbers(name) for viewer, name in pairs]
+        for (_, name), earlier, later in zip(pairs, before, after, strict=True):
+            assert later["decoded"] - earlier["decoded"] > 8, name
+            assert later["width"] > 100, name
+            if name in people:
+                assert later["sound"] - earlier["sound"] > 500, name
+        one = people["one"]
+        assert await one.page.evaluate("brightness('bright') - brightness('dark')") > 60
+
+        arrange(ordered("mute", member="two"))
+        await asyncio.sleep(0.6)
+        assert await rise(one, "two", "sound") == 0, "a muted member's sound is forwarded to nobody"
+        assert await rise(one, "two", "decoded", 1) > 4
+
+        arrange(ordered("roll_call", members=("three",)))
+        await asyncio.sleep(0.3)
+        assert await rise(people["two"], "three", "sound") > 300
+        assert await rise(people["two"], "one", "sound", 1) == 0
+
+        await people["two"].page.evaluate("watch('stage', false, 'whep')")
+        for camera, least, most in (("bright", 120, 200), ("dark", 20, 80)):
+            arrange(ordered("broadcast", member=camera))
+            async with asyncio.timeout(15):
+                while not least < await people["two"].page.evaluate("brightness('stage')") < most:
+                    await asyncio.sleep(0.05)
+        async with asyncio.timeout(20):  # nothing but the broadcast is sent
+            while await rise(people["two"], "one", "decoded", 1) > 0:
+                continue
+
+        arrange(seats)
+        async with asyncio.timeout(15):
+            while await rise(people["two"], "one", "decoded", 0.5) < 3:
+                continue
+        beating.discard("three")
+        await people["three"].page.close()
+        await parts.until(lambda: "gone" in told.states("three"), 12)
+        people["three"] = await page_of(browser, "three")
+        assert await people["three"].page.evaluate("watch('bright', false, 'whep')") < 8000
+        counts = rooms.counts()
+        assert (counts.rooms, counts.members, counts.frames_lost) == (1, 5, 0)
         await rooms.stop_publishing("r", "one")
         assert told[-1] == MemberChange("r", "one", "joined", "stopped", told[-1].at)
+    hearts.cancel()

@@ -1,0 +1,158 @@
+"""Plans (预案): which posts and cameras come into a room opened on an event, by its class and grid.
+
+The plan that says most wins: class and grid before class alone, before grid alone, before the one for any. Beside the
+cameras it names, the event's own camera and the nearest to it come in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+from sqlalchemy import Select, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.access import audit
+from gateway.access.caller import Caller
+from gateway.clock import Clock
+from gateway.refusals import Refusal
+from gateway.rooms.consultation import Invitee
+from gateway.storage.database import Database
+from gateway.storage.ids import new_id
+from gateway.storage.tables.cameras import CameraRow
+from gateway.storage.tables.events import EventRow
+from gateway.storage.tables.rooms import RoomPlanRow
+
+ANY = "*"
+MOST_PLANS = 2000
+MOST_CAMERAS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``class_code`` and ``grid`` may be ``*``."""
+
+    class_code: str
+    grid: str
+    invitees: tuple[Invitee, ...]
+    cameras: tuple[str, ...]
+    nearest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """Who and what comes into a room on an event."""
+
+    invited: tuple[Invitee, ...]
+    cameras: tuple[str, ...]
+
+
+def chosen(plans: Iterable[Plan], class_code: str, grid: str | None) -> Plan | None:
+    """The plan that says most about this class and grid. Pure."""
+    fitting = [one for one in plans if one.class_code in (class_code, ANY) and one.grid in (grid, ANY)]
+    return max(fitting, key=lambda one: (one.class_code != ANY, one.grid != ANY), default=None)
+
+
+def metres(lng: float, lat: float, other_lng: float, other_lat: float) -> float:
+    """Distance of two points near each other (WGS-84), on a plane that touches the globe."""
+    north = (other_lat - lat) * 111_320
+    east = (other_lng - lng) * 111_320 * math.cos(math.radians(lat))
+    return math.hypot(north, east)
+
+
+class Plans:
+    """The plan table of each platform."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def called_by(self, caller: Caller, event_no: str) -> Called:
+        """Who and what the event's plan calls. Refuses ``event_unknown``."""
+        async with self._db.reading() as session:
+            query = select(EventRow).where(EventRow.no == event_no, caller.visible(EventRow.platform))
+            event = await session.scalar(query)
+            if event is None:
+                raise Refusal("not_found", "event_unknown", "没有这一事件。", "No such event.", field="event_no")
+            plan = chosen(await _plans(session, caller), event.class_code, event.grid)
+            nearest = plan.nearest if plan else 2
+            near = await _nearest(session, caller, event, nearest) if nearest else []
+        named = plan.cameras if plan else ()
+        cameras = dict.fromkeys([event.camera_code, *named, *near])
+        return Called(plan.invitees if plan else (), tuple(cameras)[:MOST_CAMERAS])
+
+    async def listed(self, caller: Caller) -> list[tuple[str, Plan]]:
+        async with self._db.reading() as session:
+            rows = await session.scalars(_visible(caller).order_by(RoomPlanRow.class_code, RoomPlanRow.grid))
+            return [(row.id, _plan(row)) for row in rows]
+
+    async def put(self, caller: Caller, plan: Plan) -> str:
+        """Set the plan for this class and grid; one that stands is replaced."""
+        now = self._clock()
+        try:
+            async with self._db.transaction() as session:
+                query = select(RoomPlanRow).where(
+                    RoomPlanRow.platform == caller.platform,
+                    RoomPlanRow.class_code == plan.class_code,
+                    RoomPlanRow.grid == plan.grid,
+                )
+                row = await session.scalar(query)
+                if row is None:
+                    row = RoomPlanRow(id=new_id(), platform=caller.platform, class_code=plan.class_code, grid=plan.grid)
+                    session.add(row)
+                row.invitees = [dict(msgspec.to_builtins(one)) for one in plan.invitees]
+                row.cameras = list(plan.cameras)
+                row.nearest = plan.nearest
+                await session.flush()
+                act = audit.Act(
+                    caller.username, "plan.put", f"plan:{row.id}", row.platform, f"{plan.class_code} {plan.grid}"
+                )
+                await audit.append(session, act, now)
+        except IntegrityError:
+            raise Refusal(
+                "conflict", "revision_stale", "预案刚被他人修改。", "The plan was changed meanwhile."
+            ) from None
+        return row.id
+
+    async def delete(self, caller: Caller, plan_id: str) -> None:
+        now = self._clock()
+        async with self._db.transaction() as session:
+            row = await session.get(RoomPlanRow, plan_id)
+            if row is None or not caller.sees(row.platform):
+                raise Refusal("not_found", "plan_unknown", "没有这一预案。", "There is no such plan.")
+            await session.delete(row)
+            await session.flush()
+            why = f"{row.class_code} {row.grid}"
+            await audit.append(
+                session, audit.Act(caller.username, "plan.delete", f"plan:{row.id}", row.platform, why), now
+            )
+
+
+async def _plans(session: AsyncSession, caller: Caller) -> Sequence[Plan]:
+    return [_plan(row) for row in await session.scalars(_visible(caller).limit(MOST_PLANS))]
+
+
+def _visible(caller: Caller) -> Select[RoomPlanRow]:
+    return select(RoomPlanRow).where(caller.visible(RoomPlanRow.platform))
+
+
+def _plan(row: RoomPlanRow) -> Plan:
+    invitees = msgspec.convert(row.invitees, tuple[Invitee, ...])
+    return Plan(row.class_code, row.grid, invitees, tuple(row.cameras), row.nearest)
+
+
+async def _nearest(session: AsyncSession, caller: Caller, event: EventRow, count: int) -> list[str]:
+    """Codes of the cameras in use nearest to the event, the nearest first."""
+    if event.lng is None or event.lat is None:
+        return []
+    reach = 0.02  # degrees: some two kilometres, within which a camera may still show the place
+    query = select(CameraRow.code, CameraRow.lng, CameraRow.lat).where(
+        caller.visible(CameraRow.platform), CameraRow.status == "in_use", CameraRow.code != event.camera_code,
+        CameraRow.lng.between(event.lng - reach, event.lng + reach),
+        CameraRow.lat.between(event.lat - reach, event.lat + reach),
+    )  # fmt: skip
+    found = [(row.code, metres(event.lng, event.lat, row.lng, row.lat)) for row in await session.execute(query)]
+    return [code for code, _ in sorted(found, key=lambda one: one[1])[:count]]

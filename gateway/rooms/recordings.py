@@ -1,0 +1,94 @@
+"""Recordings taken over from the room worker: each file hashed, kept with the evidence, and hung on its room."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from gateway.access import audit
+from gateway.access.caller import Caller
+from gateway.processes.messages import RoomRecorded
+from gateway.refusals import Refusal
+from gateway.rooms.consultation import read
+from gateway.rooms.recording_file import left_behind
+from gateway.rooms.records import Records, found
+from gateway.storage.evidence_files import EvidenceFiles
+from gateway.storage.ids import new_id
+from gateway.storage.tables.rooms import RoomEntryRow, RoomRecordingRow, RoomRow
+
+log = structlog.get_logger(__name__)
+
+
+class Recordings:
+    """``keep`` what was recorded; ``file`` to watch it."""
+
+    def __init__(self, records: Records, files: EvidenceFiles, folder: Path) -> None:
+        self._records = records
+        self._files = files
+        self._folder = folder
+
+    async def keep(self, told: RoomRecorded) -> None:
+        """Take a finished file over; the worker's copy is removed once the database has it."""
+        recording_id = new_id()
+        stored = await self._files.adopt(told.path, recording_id, told.sha256, told.size)
+        begin, end = (datetime.fromtimestamp(at, UTC) for at in (told.starts_at, told.ends_at))
+        async with self._records.db.transaction() as session:
+            room = await session.get(RoomRow, told.room_id)
+            if room is None:
+                raise Refusal("not_found", "room_unknown", "没有这个会议室。", "There is no such room.")
+            session.add(
+                RoomRecordingRow(
+                    id=recording_id, platform=room.platform, room_id=room.id, member_id=told.member_id,
+                    path=stored.path, sha256=told.sha256, size=stored.size, starts_at=begin, ends_at=end,
+                    partial=told.partial,
+                )
+            )  # fmt: skip
+            data = {"recording_id": recording_id, "member_id": told.member_id, "partial": told.partial}
+            entry = RoomEntryRow(
+                id=new_id(), platform=room.platform, room_id=room.id, at=self._records.clock(), who=audit.SYSTEM,
+                kind="recording", data=data,
+            )  # fmt: skip
+            session.add(entry)
+        await asyncio.to_thread(Path(told.path).unlink, missing_ok=True)
+        self._records.said(entry)
+
+    async def broke(self, room_id: str, reason: str) -> None:
+        """The disk is full, or too slow: the recording is over, and everybody is told."""
+        async with self._records.changing(None, room_id) as change:
+            if change.consultation.recording is not None:
+                document = {**change.consultation.shown(), "recording": None}
+                change.consultation = read(document)
+                change.note("recording", audit.SYSTEM, {"failed": reason})
+
+    async def take_over_left(self) -> None:
+        """What a room worker that was killed has left behind, once nobody writes to it any more."""
+        for path in sorted(self._folder.glob("*/*.mp4")) if self._folder.is_dir() else ():
+            left = left_behind(path)
+            if left is None:
+                path.unlink(missing_ok=True)
+                continue
+            member = path.name.rsplit("-", 2)[0]
+            told = RoomRecorded(
+                path.parent.name, None if member == "composed" else member, str(path), left.sha256, left.size,
+                left.starts_at, left.ends_at, left.partial,
+            )  # fmt: skip
+            try:
+                await self.keep(told)
+            except Refusal as refusal:
+                log.error("recording_not_kept", path=path.name, reason=refusal.reason)
+
+    async def file(self, caller: Caller, room_id: str, recording_id: str) -> tuple[Path, RoomRecordingRow]:
+        """Where it lies; the view is in the audit chain before the first byte flows."""
+        async with self._records.db.transaction() as session:
+            state = await found(session, caller, room_id)
+            row = await session.get(RoomRecordingRow, recording_id)
+            if row is None or row.room_id != room_id:
+                raise Refusal("not_found", "recording_unknown", "没有这份录像。", "There is no such recording.")
+            path = self._files.open(row.path)
+            why = f"会商 {state.room.title}"
+            act = audit.Act(caller.username, "view.recording", f"recording:{row.id}", row.platform, why)
+            await audit.append(session, act, self._records.clock())
+        return path, row

@@ -1,0 +1,1 @@
+"""The SIP adapter of ``ConferenceNetwork``: a small user agent on ``sipmessage`` (RFC 3261), for rooms alone."""

@@ -1,0 +1,27 @@
+"""What a room's media need from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.rooms.composer_messages import Recorded
+from gateway.rooms.presence import MemberChange
+from gateway.settings import WebRtcSettings
+from gateway.streams.outgoing import PacketisedFrames
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """``clock``: wall time, ``monotonic``: steady time, both in seconds. ``folder``: where recordings are written."""
+
+    network: WebRtcSettings
+    packetised: PacketisedFrames
+    clock: Callable[[], float]
+    monotonic: Callable[[], float]
+    on_change: Callable[[MemberChange], None]
+    on_speaker: Callable[[str, str | None], None]
+    on_recorded: Callable[[str, Recorded], None]
+    on_recording_failed: Callable[[str, str], None]
+    folder: Path

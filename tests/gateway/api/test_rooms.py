@@ -1,0 +1,252 @@
+"""A consultation over the doors: opened from an event, steered by its chair, joined by link, in the minutes after."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from gateway.api.services import Services
+from gateway.api.stream import shows
+from gateway.live import Notice
+from gateway.rooms.arrangement import Arrangement
+from gateway.rooms.desk import RoomDesk
+from gateway.storage.database import Database
+from gateway.storage.evidence_files import EvidenceFiles
+from gateway.storage.tables.access import User, UserSession
+
+ClientAs = Callable[..., Awaitable[httpx.AsyncClient]]
+JPEG = b"\xff\xd8\xff\xe0 picture"
+
+
+class Engine:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.arranged: dict[str, Arrangement] = {}
+        self.removed: list[str] = []
+
+    async def open(self, room_id: str, title: str) -> None: ...
+    async def close(self, room_id: str) -> None: ...
+    async def add_camera(self, room_id: str, member_id: str, code: str, until: float) -> None: ...
+    async def add_person(self, room_id: str, member_id: str) -> None: ...
+    async def remove(self, room_id: str, member_id: str) -> None:
+        self.removed.append(member_id)
+
+    async def publish(self, room_id: str, member_id: str, offer: str) -> str:
+        return "v=0"
+
+    async def subscribe(self, room_id: str, viewer_id: str, member_id: str, offer: str) -> str:
+        return "v=0"
+
+    async def stop_publishing(self, room_id: str, member_id: str) -> None: ...
+    async def stop_subscription(self, room_id: str, viewer_id: str, member_id: str) -> None: ...
+    def alive(self, room_id: str, member_id: str) -> None: ...
+    def arrange(self, room_id: str, revision: int, arrangement: Arrangement) -> None:
+        self.arranged[room_id] = arrangement
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def services(services: Services, sqlite_database: Database, engine: Engine, tmp_path: Path) -> Services:
+    files = EvidenceFiles(tmp_path / "evidence", ())
+    desk = RoomDesk.over(sqlite_database, engine, services.live, services.clock, files, services.vault, tmp_path)
+    return replace(services, rooms=desk)
+
+
+async def opened(client: httpx.AsyncClient, **asked: Any) -> dict[str, Any]:
+    answer = await client.post("/api/v1/rooms", json={"title": "火情会商", **asked})
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def joined(client: httpx.AsyncClient, room: str) -> str:
+    answer = await client.post(f"/api/v1/rooms/{room}/members", json={"kind": "person"})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+async def control(client: httpx.AsyncClient, room: str, name: str, **asked: Any) -> httpx.Response:
+    return await client.post(f"/api/v1/rooms/{room}/controls/{name}", json=asked)
+
+
+async def test_a_control_is_a_rule_of_the_server_and_reaches_the_media(client_as: ClientAs, engine: Engine) -> None:
+    chair, town = await client_as("commander"), await client_as("department")
+    room = (await opened(chair))["id"]
+    await joined(chair, room)
+    member = await joined(town, room)
+    refused = await control(town, room, "mute", member=member)
+    assert (refused.status_code, refused.json()["reason"]) == (403, "control_above_role")
+    assert engine.arranged[room].sends_sound(member)
+    answer = await control(chair, room, "mute", member=member)
+    assert answer.json()["consultation"]["seats"][member]["muted"] is True
+    assert not engine.arranged[room].sends_sound(member)
+    assert (await control(town, room, "ask_to_speak", member=member)).status_code == 200
+    assert (await control(chair, room, "remove", member=member)).status_code == 200
+    assert engine.removed == [member]
+    assert (await control(town, room, "end")).status_code == 403
+    assert (await control(chair, room, "end")).json()["state"] == "ended"
+    assert (await control(chair, room, "lock")).json()["reason"] == "room_ended"
+
+
+async def test_who_waits_in_the_lobby_gets_no_media_until_let_in(client_as: ClientAs, engine: Engine) -> None:
+    chair, town = await client_as("duty_leader"), await client_as("department")
+    room = (await opened(chair))["id"]
+    host = await joined(chair, room)
+    await control(chair, room, "lobby_on")
+    member = await joined(town, room)
+    sdp = {"content": b"v=0", "headers": {"Content-Type": "application/sdp"}}
+    for path in (f"whip/rooms/{room}?member={member}", f"whep/rooms/{room}/{host}?viewer={member}"):
+        assert (await town.post(f"/api/v1/{path}", **sdp)).json()["reason"] == "waiting_in_lobby"  # type: ignore[arg-type]
+    assert member in engine.arranged[room].outside
+    await control(chair, room, "admit", member=member)
+    assert (await town.post(f"/api/v1/whip/rooms/{room}?member={member}", **sdp)).status_code == 201  # type: ignore[arg-type]
+    await control(chair, room, "lock")
+    other = await client_as("grid_member")
+    refused = await other.post(f"/api/v1/rooms/{room}/members", json={"kind": "person"})
+    assert refused.json()["reason"] == "room_locked"
+
+
+async def test_a_link_opens_one_room_once_and_its_guest_knows_nothing_else(
+    client_as: ClientAs, anonymous: httpx.AsyncClient, services: Services
+) -> None:
+    chair = await client_as("commander")
+    room, elsewhere = (await opened(chair))["id"], (await opened(chair))["id"]
+    link = (await chair.post(f"/api/v1/rooms/{room}/links", json={"name": "网格员 甲", "minutes": 5})).json()
+    opening = {"token": link["token"], "kind": "bearer"}
+    guest = (await anonymous.post("/api/v1/session/guest", json=opening)).json()
+    assert guest["room_id"] == room
+    again = await anonymous.post("/api/v1/session/guest", json=opening)
+    assert (again.status_code, again.json()["reason"]) == (401, "link_ended")
+    anonymous.headers["Authorization"] = f"Bearer {guest['token']}"
+    await joined(anonymous, room)
+    assert [one["id"] for one in (await anonymous.get("/api/v1/rooms")).json()["items"]] == [room]
+    assert (await anonymous.get(f"/api/v1/rooms/{elsewhere}")).status_code == 404
+    assert (await anonymous.post(f"/api/v1/rooms/{elsewhere}/members", json={"kind": "person"})).status_code == 404
+    for path in ("alerts", "cameras", "events", "statistics/summary"):
+        assert (await anonymous.get(f"/api/v1/{path}")).status_code in (403, 404), path
+    async with services.db.reading() as session:
+        row = (await session.scalars(select(UserSession).where(UserSession.room_id == room))).one()
+        username = await session.scalar(select(User.username).where(User.id == row.user_id))
+    assert username is not None
+    assert username.startswith("guest-")
+    await control(chair, room, "end")
+    assert (await anonymous.get("/api/v1/rooms")).status_code == 401, "the guest's session ended with the room"
+
+
+async def test_a_link_lapses_and_can_be_taken_back(
+    client_as: ClientAs, anonymous: httpx.AsyncClient, clock: Any
+) -> None:
+    chair = await client_as("commander")
+    room = (await opened(chair))["id"]
+    late, taken = [
+        (await chair.post(f"/api/v1/rooms/{room}/links", json={"name": "某人", "minutes": minutes})).json()
+        for minutes in (5, 60)
+    ]
+    clock.advance(minutes=6)
+    await chair.delete(f"/api/v1/rooms/{room}/links/{taken['id']}")
+    for link in (late, taken, {"token": "x" * 43}):
+        answer = await anonymous.post("/api/v1/session/guest", json={"token": link["token"]})
+        assert (answer.status_code, answer.json()["reason"]) == (401, "link_ended")
+
+
+async def test_a_guest_hears_of_its_own_room_only(client_as: ClientAs, anonymous: httpx.AsyncClient) -> None:
+    from gateway.access.caller import Caller
+
+    guest = Caller(
+        "u",
+        "guest-1",
+        "甲",
+        frozenset({"room_guest"}),
+        "hub",
+        None,
+        "s",
+        "bearer",
+        None,
+        room="r1",  # type: ignore[arg-type]
+    )
+    assert shows(guest, Notice("room.changed", "hub", {}, room="r1"))
+    assert not shows(guest, Notice("room.changed", "hub", {}, room="r2"))
+    assert not shows(guest, Notice("event.opened", "hub", {}))
+
+
+async def test_an_order_is_signed_for_and_fed_back_by_its_addressee_alone(client_as: ClientAs) -> None:
+    chair, town, other = await client_as("commander"), await client_as("department"), await client_as("department")
+    room = (await opened(chair))["id"]
+    me = (await town.get("/api/v1/session")).json()["user"]["username"]
+    wrong = await chair.post(f"/api/v1/rooms/{room}/orders", json={"text": "到场", "addressees": ["nobody"]})
+    assert wrong.json()["reason"] == "addressee_unknown"
+    issued = await chair.post(f"/api/v1/rooms/{room}/orders", json={"text": "十分钟内到场", "addressees": [me]})
+    order = issued.json()[0]["id"]
+    assert (await other.post(f"/api/v1/orders/{order}/sign")).json()["reason"] == "order_not_yours"
+    early = await town.post(f"/api/v1/orders/{order}/feedback", json={"text": "已到"})
+    assert early.json()["reason"] == "order_state_wrong"
+    assert (await town.post(f"/api/v1/orders/{order}/sign")).json()["state"] == "signed"
+    await control(chair, room, "end")
+    done = await town.post(f"/api/v1/orders/{order}/feedback", json={"text": "已到场处置"})
+    assert done.json()["state"] == "fed_back", "an order outlives its room"
+    assert (await town.get("/api/v1/orders")).json()[0]["feedback"] == "已到场处置"
+
+
+async def test_the_minutes_are_made_by_themselves(client_as: ClientAs, clock: Any) -> None:
+    chair, town = await client_as("commander"), await client_as("department")
+    asked = [{"name": "城管局", "username": "user99"}]
+    room = (await opened(chair, invited=asked))["id"]
+    host, member = await joined(chair, room), await joined(town, room)
+    await control(chair, room, "roll_call")
+    await control(chair, room, "roll_call_next", present=True)
+    await control(chair, room, "broadcast", member=host)
+    assert (await town.post(f"/api/v1/rooms/{room}/words", json={"text": "现场已控制"})).status_code == 201
+    frozen = await chair.post(
+        f"/api/v1/rooms/{room}/pictures?member={member}", content=JPEG, headers={"Content-Type": "image/jpeg"}
+    )
+    picture = frozen.json()["id"]
+    stroke = {"points": [[0.1, 0.1], [0.5, 0.5]]}
+    drawn = await town.post(f"/api/v1/rooms/{room}/pictures/{picture}/strokes", json={"strokes": [stroke]})
+    assert len(drawn.json()["strokes"]) == 1
+    outside = {"points": [[0.1, 1.1]]}
+    answer = await town.post(f"/api/v1/rooms/{room}/pictures/{picture}/strokes", json={"strokes": [outside]})
+    assert answer.status_code == 422
+    assert (await town.get(f"/api/v1/rooms/{room}/pictures/{picture}.jpg")).content == JPEG
+    await control(chair, room, "end")
+    minutes = (await chair.get(f"/api/v1/rooms/{room}/minutes")).json()
+    assert [one["reason"] for one in minutes["attendance"]] == ["room_ended", "room_ended"]
+    assert minutes["absent"] == ["城管局"]
+    assert [one["present"] for one in minutes["roll_call"]] == [True]
+    assert [one["control"] for one in minutes["pushes"]] == ["broadcast"]
+    assert [one["text"] for one in minutes["said"]] == ["现场已控制"]
+    assert len(minutes["pictures"]) == 1
+
+
+async def test_a_scheduled_room_begins_and_one_with_an_end_ends_by_the_clock(
+    client_as: ClientAs, services: Services, clock: Any
+) -> None:
+    chair = await client_as("commander")
+    room = await opened(chair, starts_at="2030-01-07T10:00:00Z", minutes=30)
+    assert room["state"] == "scheduled"
+    assert services.rooms is not None
+    refused = await chair.post(f"/api/v1/rooms/{room['id']}/members", json={"kind": "person"})
+    assert refused.json()["reason"] == "room_not_begun"
+    states = []
+    for _ in range(3):
+        clock.advance(minutes=31)
+        await services.rooms.steering.tick()
+        states.append((await chair.get(f"/api/v1/rooms/{room['id']}")).json()["state"])
+    assert states == ["scheduled", "open", "ended"]
+
+
+async def test_words_are_bounded_in_number(client_as: ClientAs) -> None:
+    chair = await client_as("commander")
+    room = (await opened(chair))["id"]
+    answers = [await chair.post(f"/api/v1/rooms/{room}/words", json={"text": "喂"}) for _ in range(25)]
+    assert {answer.status_code for answer in answers[:20]} == {201}
+    assert answers[-1].json()["reason"] == "said_too_often"

@@ -1,0 +1,198 @@
+"""Real terminals in a room: baresip sees and is seen, hears and is heard, hangs up, vanishes, proves who it is."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+import pytest
+
+from gateway.rooms.arrangement import Arrangement
+from gateway.rooms.presence import MemberChange
+from gateway.rooms.rooms import Rooms
+from gateway.rooms.sip.agent import SipAgent
+from gateway.settings import SipSettings
+
+
+def _loaded(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+HERE = Path(__file__).parent
+parts = _loaded(HERE.parent / "webrtc_parts.py")
+sip = _loaded(HERE / "sip_parts.py")
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(200), sip.needs_baresip]
+
+
+class House:
+    """One room with its user agent."""
+
+    def __init__(self, folder: Path) -> None:
+        self.told: list[MemberChange] = []
+        self.rooms = Rooms(parts.LOOPBACK, self.told.append, folder=folder / "recordings")
+        self.reception = sip.OneRoom(self.rooms)
+        self.agent = SipAgent(SipSettings(port=0), self.reception, self.rooms.packetised)
+
+    def states(self, member: str) -> list[str]:
+        return [change.state for change in self.told if change.member_id == member]
+
+    @property
+    def address(self) -> str:
+        return f"sip:{sip.NUMBER}@127.0.0.1:{self.agent.port}"
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    made = House(tmp_path)
+    made.rooms.start()
+    await made.rooms.open_room("r", "火情会商")
+    await made.agent.start()
+    yield made
+    await made.agent.close()
+    await made.rooms.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def heard(folder: Path) -> float:
+    """The loudest sample of what the terminal has heard."""
+    files = list(folder.glob("dump-*-dec.wav"))
+    if not files:
+        return 0.0
+    data = files[0].read_bytes()[44:]  # the header says the length only once the file is closed
+    samples = np.frombuffer(data[: len(data) // 2 * 2], np.int16)
+    return float(np.abs(samples.astype(int)).max()) if samples.size else 0.0
+
+
+def seen(folder: Path) -> float:
+    """Brightness, in its brightest colour, of the newest picture that the terminal has received; -1: there is none."""
+    files = sorted(folder.glob("snapshot-recv-*.png"))
+    picture = cv2.imread(str(files[-1])) if files else None
+    return -1.0 if picture is None else float(np.median(picture, axis=(0, 1)).max())
+
+
+@parts.needs_chromium
+async def test_a_terminal_and_two_browsers_see_and_hear_each_other(house: House, tmp_path: Path) -> None:
+    rooms, beating = house.rooms, {"one", "two"}
+
+    async def beat() -> None:
+        while True:
+            for member in beating:
+                rooms.alive("r", member)
+            await asyncio.sleep(1)
+
+    for member in beating:
+        await rooms.add_person("r", member)
+    hearts = asyncio.create_task(beat())
+
+    async def page_of(browser: parts.Browser, member: str) -> parts.Viewer:  # type: ignore[name-defined]
+        page = await browser.new_page()
+
+        async def whip(name: str, offer: str) -> str:
+            return await rooms.publish("r", name, offer)
+
+        async def whep(name: str, offer: str) -> str:
+            return await rooms.subscribe("r", member, name, offer)
+
+        await page.expose_function("whip", whip)
+        await page.expose_function("whep", whep)
+        await page.route("http://127.0.0.1/**", lambda route: route.fulfill(body=parts.PAGE, content_type="text/html"))
+        await page.goto("http://127.0.0.1/room")
+        return parts.Viewer(page)
+
+    folder = tmp_path / "terminal"
+    async with parts.chromium() as browser, sip.terminal(folder, free_port()) as terminal:
+        one, two = await page_of(browser, "one"), await page_of(browser, "two")
+        await one.page.evaluate("publish('one')")
+        rooms.arrange(
+            "r", 1, Arrangement(layout="1", shown=("one", "terminal1"), names={"one": "指挥大厅"}, stage="one")
+        )
+        await terminal.order("dial", house.address)
+        await parts.until(lambda: "publishing" in house.states("terminal1"), 45)
+        assert house.reception.arrived == [("9001", "sip:9001@127.0.0.1", False)]
+        for viewer in (one, two):
+            await viewer.page.evaluate("watch('terminal1', true, 'whep')")
+        before = [await viewer.numbers("terminal1") for viewer in (one, two)]
+        await asyncio.sleep(2)
+        for viewer, earlier in zip((one, two), before, strict=True):
+            later = await viewer.numbers("terminal1")
+            assert (later["width"], later["decoded"] - earlier["decoded"] > 8) == (640, True)
+            assert later["sound"] - earlier["sound"] > 300
+
+        async def shows_the_browser() -> bool:
+            await terminal.order("snapshot")
+            await asyncio.sleep(0.5)
+            return await asyncio.to_thread(seen, folder) > 60
+
+        await parts.until(lambda: rooms.counts().composer_seconds > 0, 45)
+        await parts.until(shows_the_browser, 45)
+        await parts.until(lambda: heard(folder) > 1000, 45)
+
+        await terminal.order("hangup")
+        await parts.until(lambda: house.states("terminal1")[-1] == "gone", 5)
+        assert house.reception.left == ["hung_up"]
+        assert house.agent.calls == 0
+    hearts.cancel()
+
+
+async def test_a_terminal_that_vanishes_is_gone_within_five_seconds(house: House, tmp_path: Path) -> None:
+    async with sip.terminal(tmp_path / "terminal", free_port()) as terminal:
+        await terminal.order("dial", house.address)
+        await parts.until(lambda: "publishing" in house.states("terminal1"), 45)
+        await asyncio.sleep(1)
+        terminal.vanish()
+        await parts.until(lambda: house.states("terminal1")[-1] == "gone", 6.5)
+        await parts.until(lambda: house.agent.calls == 0, 5)
+
+
+async def test_a_known_terminal_proves_who_it_is_over_tcp_and_a_pretender_stays_out(
+    house: House, tmp_path: Path
+) -> None:
+    house.reception.passwords["9001"] = "Correct-Horse-7"
+    ports = free_port(), free_port()
+    async with sip.terminal(tmp_path / "false", ports[0], transport="tcp", password="guessed") as pretender:
+        await pretender.order("dial", house.address)
+        await parts.until(lambda: b"401" in pretender.output, 30)
+        assert house.reception.arrived == []
+    async with sip.terminal(tmp_path / "true", ports[1], transport="tcp", password="Correct-Horse-7") as terminal:
+        await terminal.order("dial", house.address)
+        await parts.until(lambda: "publishing" in house.states("terminal1"), 45)
+        assert house.reception.arrived == [("已登记 9001", "sip:9001@127.0.0.1", True)]
+        rooms = house.rooms
+        await rooms.remove("r", "terminal1", "removed")
+        await parts.until(lambda: b"final ratefactor" in terminal.output, 10)  # it has stopped sending
+        assert house.agent.calls == 0
+
+
+async def test_who_dials_a_room_that_is_not_there_or_floods_costs_the_others_nothing(
+    house: House, tmp_path: Path
+) -> None:
+    async with sip.terminal(tmp_path / "terminal", free_port()) as terminal:
+        await terminal.order("dial", house.address.replace(sip.NUMBER, "999999"))
+        await parts.until(lambda: b"404" in terminal.output, 30)
+        loop = asyncio.get_running_loop()
+        flood, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=("127.0.0.2", 0))
+        for number in range(3000):
+            flood.sendto(bytes([number % 256]) * (number % 900 + 5), ("127.0.0.1", house.agent.port))
+        flood.close()
+        await terminal.order("dial", house.address)
+        await parts.until(lambda: "publishing" in house.states("terminal1"), 45)
+    assert house.agent.refused > 100

@@ -27,7 +27,7 @@ from gateway.processes.channel import connect
 from gateway.processes.messages import LookAt, Message, Seen
 from gateway.streams.keyframes import smaller
 from gateway.workers.inference.__main__ import BEHIND
-from gateway.workers.inference.server import SHIPPED_CARD
+from gateway.workers.inference.promotion import SHIPPED_CARD
 from models.scenes import Scene
 
 ROUNDS, SECONDS = 3, 8.0

@@ -26,7 +26,7 @@ from bench.result import Result
 from detectors.rules.config import DEFAULT_RULES
 from detectors.weights import Card
 from gateway.workers.camera.sight import Asks
-from gateway.workers.inference.server import SHIPPED_CARD
+from gateway.workers.inference.promotion import SHIPPED_CARD
 from gateway.workers.trial.engine import opened
 from gateway.workers.trial.film import frames
 from gateway.workers.trial.trial import try_rules

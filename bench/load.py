@@ -36,7 +36,7 @@ from bench.result import Result
 from detectors.plan import cores
 from detectors.rules.config import DEFAULT_RULES
 from detectors.weights import load_card
-from gateway.workers.inference.server import SHIPPED_CARD
+from gateway.workers.inference.promotion import SHIPPED_CARD
 
 WINDOW = float(os.environ.get("WINDOW", "300"))
 LEVELS = tuple(int(number) for number in os.environ.get("CAMERAS", "10,25,50,75,100").split(","))

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from bench.result import Result, Target
-from gateway.workers.inference.server import SHIPPED_CARD
+from gateway.workers.inference.promotion import SHIPPED_CARD
 from models.figures import Figures, Profile, figures, look, open_profile
 
 TARGETS: dict[str, Target] = {

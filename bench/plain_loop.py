@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from detectors.plan import cores
-from gateway.workers.inference.server import SHIPPED_CARD
+from gateway.workers.inference.promotion import SHIPPED_CARD
 
 CAMERAS, SECONDS = 4, 24.0
 WIDTH, HEIGHT = 1920, 1080

@@ -102,6 +102,54 @@ def try_rules_on(
     run(print_trial(film, rules, card or settings.inference.weights, settings.rules, as_json=as_json, out=console))
 
 
+@app.command("shadow")
+def show_shadow(most: Annotated[int, typer.Option(min=1, max=500, help="条数 How many.")] = 20) -> None:
+    """列出新旧模型的差异 What only the old or only the new weights saw, the newest first."""
+    from datetime import datetime
+
+    from gateway.workers.inference.shadow import FOLDER, kept_differences
+
+    kept = list(kept_differences(load_settings().data_folder / FOLDER))
+    for facts in kept[:most]:
+        when = datetime.fromtimestamp(facts["at"]).astimezone().isoformat(timespec="seconds")
+        said = ", ".join(f"{one['seen_by']}: {one['label']} {one['score']:.2f}" for one in facts["differences"])
+        console.print(f"{when}  {facts['camera']}  {said}  {facts['picture']}", markup=False)
+    console.print(f"共 {len(kept)} 条 kept", markup=False)
+
+
+@app.command("promote")
+def promote_weights(
+    card: Annotated[Path | None, typer.Argument(help="模型卡 Card of the new weights; else those in shadow.")] = None,
+    back: Annotated[bool, typer.Option("--back", help="撤回 Back to the weights before.")] = False,
+) -> None:
+    """启用新模型 Put weights in force, from the next start on; a person decides, and the audit chain says who."""
+    from detectors.weights import WeightsRefused
+    from gateway.access import audit
+    from gateway.workers.inference.promotion import promote, withdraw
+
+    settings = load_settings()
+    chosen = card or settings.inference.shadow
+
+    async def work(session: AsyncSession) -> None:
+        try:
+            what = ""
+            if back:
+                what = "before" if withdraw(settings.data_folder) else ""
+            elif chosen is not None:
+                what = promote(chosen, settings.data_folder).sha256
+        except WeightsRefused as refused:
+            raise Refusal("invalid", refused.reason, refused.zh, refused.en, field="card") from refused
+        if not what:
+            raise Refusal(
+                "invalid", "weights_missing", "没有可启用的模型。", "There are no such weights.", field="card"
+            )
+        act = audit.Act(getpass.getuser(), "weights.promote", f"weights:{what}", settings.platform_code)
+        await audit.append(session, act, system_clock())
+        console.print(f"下次启动生效 in force from the next start on: {what}", markup=False)
+
+    run(_with_session(work, settings))
+
+
 @app.command("feedback")
 def export_feedback_to(to: Annotated[Path, typer.Argument(help="目录 Folder.")]) -> None:
     """导出误报样本 Write the snapshots of rejected alerts, for `gateway models train --with-feedback`."""

@@ -134,6 +134,9 @@ class InferenceSettings(_Part):
     engine: Literal["openvino", "onnxruntime", "ultralytics"] = Field(
         default="openvino", description="Runtime of the weights."
     )
+    shadow: Path | None = Field(
+        default=None, description="Card of new weights that look beside those in force and answer nobody."
+    )
     threads: int = Field(
         default=0, ge=0, le=64, description="Threads of the engine; 0: all cores, shared out by a measurement."
     )

@@ -45,7 +45,8 @@ from gateway.workers.camera.inference_link import InferenceLink
 from gateway.workers.camera.journal import AlertJournal
 from gateway.workers.camera.owned_camera import OwnedCamera, Surroundings
 from gateway.workers.camera.waking import WakeBudget
-from gateway.workers.inference.server import SHIPPED_CARD, SOCKET_NAME
+from gateway.workers.inference.promotion import card_in_force
+from gateway.workers.inference.server import SOCKET_NAME
 
 log = structlog.get_logger(__name__)
 
@@ -197,7 +198,7 @@ async def open_camera_worker(name: str, settings: WorkerSettings, channel: Chann
         except ChannelClosed:
             log.info("control_away", message=type(message).__name__)
 
-    card = await asyncio.to_thread(load_card, settings.inference.weights or SHIPPED_CARD)
+    card = await asyncio.to_thread(load_card, card_in_force(settings.data_folder, settings.inference))
     journal = await asyncio.to_thread(AlertJournal, journals_folder(settings.data_folder) / name)
     async with AsyncExitStack() as stack:
         threads = stack.enter_context(ThreadPoolExecutor(DECODERS, thread_name_prefix="decode"))

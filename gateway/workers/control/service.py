@@ -47,7 +47,7 @@ from gateway.workers.control.instance import bound_socket, sole_instance
 from gateway.workers.control.links import WorkerLinks
 from gateway.workers.control.media import ROOM_WORKER, CameraMedia, WorkerRoomMedia
 from gateway.workers.control.placement import Placement
-from gateway.workers.inference.server import SHIPPED_CARD
+from gateway.workers.inference.promotion import card_in_force
 from gateway.workers.room.worker import recordings_folder
 
 log = structlog.get_logger(__name__)
@@ -101,7 +101,7 @@ async def serve(
 
 async def check_weights(settings: Settings) -> None:
     """Weights that cannot be used are said before anything is started."""
-    card = settings.inference.weights or SHIPPED_CARD
+    card = card_in_force(settings.data_folder, settings.inference)
     try:
         await asyncio.to_thread(checked_weights, card)
     except WeightsRefused as refused:
@@ -181,7 +181,7 @@ class ControlProcess:
             await assignments.changed(code)
             await device_events.changed(code)
 
-        trials = TrialJobs(settings.inference.weights or SHIPPED_CARD)
+        trials = TrialJobs(card_in_force(settings.data_folder, settings.inference))
         stack.push_async_callback(trials.close)
 
         def metrics() -> Iterable[Sample]:

@@ -7,30 +7,34 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import numpy as np
 import structlog
 
 from detectors.density import DensityCounter, open_density
 from detectors.engine import Detector, open_detector
+from detectors.observation import Box, Detection
+from detectors.weights import WeightsRefused
 from gateway.processes.channel import Channel, listen
 from gateway.processes.messages import DENSITY, Done, LookAt, Message, Sample, Seen, SeenObject
 from gateway.refusals import Refusal
 from gateway.settings import WorkerSettings
 from gateway.workers.inference.look_queue import LookQueue
+from gateway.workers.inference.promotion import card_in_force
+from gateway.workers.inference.shadow import FOLDER, Shadow
 
 log = structlog.get_logger(__name__)
 
 SOCKET_NAME = "inference.sock"
-SHIPPED_CARD = Path(__file__).parents[3] / "models" / "weights" / "hazard_n.json"
 PARTING_SECONDS = 2.0
 
 
 class InferenceServer:
     """One engine, as many threads that feed it as it takes pictures at once, any number of camera workers."""
 
-    def __init__(self, detector: Detector, density: DensityCounter | None = None) -> None:
+    def __init__(self, detector: Detector, density: DensityCounter | None = None, shadow: Shadow | None = None) -> None:
+        self._shadow = shadow
+        self._shadowing: asyncio.Task[None] | None = None
         self._detector = detector
         self._density = density
         self._queue = LookQueue(time.time)
@@ -51,6 +55,8 @@ class InferenceServer:
             Sample("gateway_looks_dropped_total", {"why": "late"}, self._queue.dropped_late, "counter"),
             Sample("gateway_looks_unusable_total", {}, self._unusable, "counter"),
             Sample("gateway_engine_busy_seconds_total", {}, self._busy_seconds, "counter"),
+            Sample("gateway_shadow_looks_total", {}, self._shadow.looks if self._shadow else 0, "counter"),
+            Sample("gateway_shadow_differing_total", {}, self._shadow.differing if self._shadow else 0, "counter"),
             Sample("gateway_engine_at_once", {}, self._detector.at_once),
             Sample("gateway_looks_waiting", {}, len(self._queue)),
         ]
@@ -101,8 +107,20 @@ class InferenceServer:
             finally:
                 self._busy_seconds += time.perf_counter() - began
             self._looks += 1
+            self._follow(waiting.look, seen)
             if not waiting.answer.done():
                 waiting.answer.set_result(seen)
+
+    def _follow(self, look: LookAt, seen: Seen) -> None:
+        """Let the new weights look too, one picture at a time and only while nothing waits."""
+        busy = self._shadowing is not None and not self._shadowing.done()
+        if self._shadow is None or busy or len(self._queue) or look.part != "whole":
+            return
+        found = [Detection(o.label, o.score, Box(o.x1, o.y1, o.x2, o.y2)) for o in seen.objects]
+        if self._shadow.wants(found):
+            picture = np.frombuffer(look.picture, np.uint8).reshape(look.height, look.width, 3)
+            work = asyncio.to_thread(self._shadow.compare, look.code, look.taken_at, picture, found)
+            self._shadowing = asyncio.create_task(work)
 
     async def _look(self, message: Message) -> Message | None:
         if not isinstance(message, LookAt):
@@ -123,10 +141,23 @@ class InferenceServer:
         return Seen(look.taken_at, objects, self._detector.card.sha256)
 
 
+def _shadow(settings: WorkerSettings) -> Shadow | None:
+    """Unusable new weights are said, and the old ones go on alone."""
+    if settings.inference.shadow is None:
+        return None
+    try:
+        return Shadow(
+            open_detector(settings.inference.engine, settings.inference.shadow, 1), settings.data_folder / FOLDER
+        )
+    except WeightsRefused as refused:
+        log.error("shadow_refused", reason=refused.reason, detail=refused.en)
+        return None
+
+
 @asynccontextmanager
 async def open_inference(name: str, settings: WorkerSettings, channel: Channel) -> AsyncIterator[InferenceServer]:
     """Load the engine, then listen: who can connect finds it ready. Unusable weights end the process, saying why."""
-    card = settings.inference.weights or SHIPPED_CARD
+    card = card_in_force(settings.data_folder, settings.inference)
     detector = await asyncio.to_thread(open_detector, settings.inference.engine, card, settings.inference.threads)
     log.info(
         "engine_ready",
@@ -136,7 +167,7 @@ async def open_inference(name: str, settings: WorkerSettings, channel: Channel) 
         at_once=detector.at_once,
     )
     density = await asyncio.to_thread(open_density, card, 1)
-    server = InferenceServer(detector, density)
+    server = InferenceServer(detector, density, await asyncio.to_thread(_shadow, settings))
     engine = asyncio.create_task(server.run_engine())
     listening = await listen(settings.run_folder / SOCKET_NAME, server.accept)
     try:

@@ -14,7 +14,7 @@ from detectors.weights import WeightsRefused
 from gateway.api.camera_rules import first_rules
 from gateway.refusals import Refusal
 from gateway.settings import RuleSettings
-from gateway.workers.inference.server import SHIPPED_CARD
+from gateway.workers.inference.promotion import SHIPPED_CARD
 from gateway.workers.trial.engine import opened
 from gateway.workers.trial.trial import Trial, try_rules
 

@@ -15,7 +15,7 @@ import pytest
 
 from gateway.api.services import Services
 from gateway.api.trial_jobs import TrialJobs
-from gateway.workers.inference.server import SHIPPED_CARD
+from gateway.workers.inference.promotion import SHIPPED_CARD
 
 ClientAs = Callable[..., Awaitable[httpx.AsyncClient]]
 

@@ -1,0 +1,56 @@
+"""Which weights are in force: those of the settings, else those a person promoted, else the shipped ones."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from detectors.weights import Card, checked_weights, load_card
+from gateway.settings import InferenceSettings
+
+SHIPPED_CARD = Path(__file__).parents[3] / "models" / "weights" / "hazard_n.json"
+_PROMOTED = Path("models") / "promoted"
+
+
+def card_in_force(data_folder: Path, inference: InferenceSettings) -> Path:
+    """The card's path; not yet read."""
+    if inference.weights is not None:
+        return inference.weights
+    promoted = promoted_card(data_folder)
+    return promoted if promoted.is_file() else SHIPPED_CARD
+
+
+def promoted_card(data_folder: Path) -> Path:
+    return data_folder / _PROMOTED / "weights.json"
+
+
+def promote(card_path: Path, data_folder: Path) -> Card:
+    """Copy checked weights with all that their card names; they are in force from the next start of the inference
+    process on. Raises ``WeightsRefused``; nothing has changed then."""
+    card, weights = checked_weights(card_path)
+    to = promoted_card(data_folder)
+    draft = to.parent.with_suffix(".new")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700, parents=True)
+    shutil.copyfile(card_path, draft / to.name)
+    shutil.copyfile(weights, (draft / to.name).with_suffix(".onnx"))
+    if card.density is not None:
+        shutil.copyfile(card_path.parent / card.density.weights, draft / card.density.weights)
+    old = to.parent.with_suffix(".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if to.parent.exists():
+        to.parent.rename(old)
+    draft.rename(to.parent)
+    return load_card(to)
+
+
+def withdraw(data_folder: Path) -> bool:
+    """Back to the weights before the last promotion, or to the shipped ones; False where none were promoted."""
+    folder = promoted_card(data_folder).parent
+    if not folder.exists():
+        return False
+    shutil.rmtree(folder)
+    old = folder.with_suffix(".old")
+    if old.exists():
+        old.rename(folder)
+    return True

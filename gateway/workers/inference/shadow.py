@@ -1,0 +1,77 @@
+"""New weights beside the old ones: they look at some of the same pictures when nothing waits, and answer nobody.
+
+What only one of the two sees is kept with its picture, the newest so many, for a person to look through before the new
+weights are promoted (``gateway shadow``).
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from detectors.differences import differences
+from detectors.engine import Detector
+from detectors.observation import Detection
+
+log = structlog.get_logger(__name__)
+
+EVERY = 10
+"""One look in so many is looked at by the new weights too, and each in which the old ones see a hazard."""
+MOST_KEPT = 500
+FOLDER = "shadow"
+
+
+class Shadow:
+    """``folder``: where differences lie, each a JSON and a JPEG."""
+
+    def __init__(self, detector: Detector, folder: Path) -> None:
+        self._detector = detector
+        self._folder = folder
+        self._numbers = itertools.count()
+        self.looks = 0
+        self.differing = 0
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def wants(self, seen: Sequence[Detection]) -> bool:
+        """Whether this look is one of those that are compared."""
+        return next(self._numbers) % EVERY == 0 or any(one.label != "person" for one in seen)
+
+    def compare(self, code: str, at: float, picture: NDArray[np.uint8], seen: Sequence[Detection]) -> None:
+        """Blocks. Look with the new weights and keep what differs; a fault of theirs hurts nobody."""
+        try:
+            found = differences(seen, self._detector.detect(picture))
+            self.looks += 1
+            if found:
+                self.differing += 1
+                self._keep(code, at, picture, [asdict(one) for one in found])
+        except Exception:
+            log.exception("shadow_failed", camera=code)
+
+    def _keep(self, code: str, at: float, picture: NDArray[np.uint8], found: list[dict[str, Any]]) -> None:
+        name = f"{round(at * 1000):015}-{code}"
+        facts = {"at": at, "camera": code, "new_weights": self._detector.card.sha256, "differences": found}
+        written, data = cv2.imencode(".jpg", picture)
+        if written:
+            (self._folder / f"{name}.jpg").write_bytes(data.tobytes())
+        (self._folder / f"{name}.json").write_text(json.dumps(facts), encoding="utf-8")
+        kept = sorted(self._folder.glob("*.json"))
+        for old in kept[: max(0, len(kept) - MOST_KEPT)]:
+            old.unlink(missing_ok=True)
+            old.with_suffix(".jpg").unlink(missing_ok=True)
+
+
+def kept_differences(folder: Path) -> Iterator[dict[str, Any]]:
+    """The newest first."""
+    for path in sorted(folder.glob("*.json"), reverse=True):
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        yield {**facts, "picture": os.fspath(path.with_suffix(".jpg"))}

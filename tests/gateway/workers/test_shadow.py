@@ -1,0 +1,101 @@
+"""New weights beside the old ones: what differs is kept, a person promotes them, and can take that back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detectors.differences import differences
+from detectors.observation import Box, Detection
+from detectors.weights import Card, WeightsRefused
+from gateway.settings import InferenceSettings
+from gateway.workers.inference.promotion import SHIPPED_CARD, card_in_force, promote, withdraw
+from gateway.workers.inference.shadow import EVERY, MOST_KEPT, Shadow, kept_differences
+
+BOX, ELSEWHERE = Box(0.1, 0.1, 0.3, 0.3), Box(0.6, 0.6, 0.8, 0.8)
+PICTURE = np.zeros((36, 64, 3), np.uint8)
+
+
+def seen(label: str, box: Box = BOX, score: float = 0.6) -> Detection:
+    return Detection(label, score, box)
+
+
+class Sees:
+    """Weights that always see the same."""
+
+    card = Card("new", "cd" * 32, ("fire",), (64, 64), 32, {"fire": 0.5}, "fp32", "")
+    at_once = 1
+
+    def __init__(self, *found: Detection) -> None:
+        self.found = found
+
+    def detect(self, _picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> tuple[Detection, ...]:
+        return self.found
+
+
+def test_what_only_one_of_the_two_sees_is_a_difference() -> None:
+    old = [seen("fire"), seen("stall", ELSEWHERE)]
+    new = [seen("fire", score=0.9), seen("smoke", ELSEWHERE, 0.7)]
+    assert [(one.seen_by, one.label) for one in differences(old, new)] == [("new", "smoke"), ("old", "stall")]
+    assert differences(old, old) == ()
+
+
+def test_people_are_compared_by_their_number() -> None:
+    crowd = [seen("person", Box(0.1 * n, 0.1, 0.1 * n + 0.05, 0.4)) for n in range(9)]
+    (one,) = differences(crowd, crowd[:4])
+    assert (one.seen_by, one.label, one.score) == ("old", "person", 5.0)
+    assert differences(crowd, crowd[:7]) == ()
+
+
+def test_differences_are_kept_with_their_picture_and_their_number_is_bounded(tmp_path: Path) -> None:
+    shadow = Shadow(Sees(seen("fire")), tmp_path)
+    for number in range(MOST_KEPT + 5):
+        shadow.compare("camera", float(number), PICTURE, [])
+    shadow.compare("camera", 1e6, PICTURE, [seen("fire")])
+    kept = list(kept_differences(tmp_path))
+    assert len(kept) == MOST_KEPT
+    assert kept[0]["at"] == MOST_KEPT + 4
+    assert kept[0]["differences"][0]["seen_by"] == "new"
+    assert Path(kept[0]["picture"]).is_file()
+    assert len(list(tmp_path.glob("*.jpg"))) == MOST_KEPT
+    assert (shadow.looks, shadow.differing) == (MOST_KEPT + 6, MOST_KEPT + 5)
+
+
+def test_some_looks_are_compared_and_each_with_a_hazard(tmp_path: Path) -> None:
+    shadow = Shadow(Sees(), tmp_path)
+    assert sum(shadow.wants([]) for _ in range(10 * EVERY)) == 10
+    assert all(shadow.wants([seen("fire")]) for _ in range(5))
+
+
+@pytest.fixture
+def new_weights(tmp_path: Path) -> Path:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    facts = json.loads(SHIPPED_CARD.read_text()) | {"name": "newer"}
+    facts.pop("density", None)
+    (folder / "newer.json").write_text(json.dumps(facts))
+    (folder / "newer.onnx").write_bytes(SHIPPED_CARD.with_suffix(".onnx").read_bytes())
+    return folder / "newer.json"
+
+
+def test_promoted_weights_are_in_force_until_they_are_withdrawn(tmp_path: Path, new_weights: Path) -> None:
+    data, settings = tmp_path / "data", InferenceSettings()
+    assert card_in_force(data, settings) == SHIPPED_CARD
+    assert promote(new_weights, data).name == "newer"
+    assert card_in_force(data, settings).is_relative_to(data)
+    assert card_in_force(data, InferenceSettings(weights=new_weights)) == new_weights
+    assert withdraw(data)
+    assert card_in_force(data, settings) == SHIPPED_CARD
+    assert not withdraw(data)
+
+
+def test_weights_that_do_not_fit_their_card_are_not_promoted(tmp_path: Path, new_weights: Path) -> None:
+    promote(new_weights, tmp_path / "data")
+    weights = new_weights.with_suffix(".onnx")
+    weights.write_bytes(weights.read_bytes()[:-10])
+    with pytest.raises(WeightsRefused):
+        promote(new_weights, tmp_path / "data")
+    assert card_in_force(tmp_path / "data", InferenceSettings()).is_file()

@@ -41,9 +41,10 @@ WORDS: Mapping[HealthState, tuple[str, str]] = MappingProxyType({
 """What an operator reads, Chinese and English."""
 
 FAULT_SECONDS: dict[PictureFault, float] = {
-    "frozen": 10.0, "dark": 10.0, "covered": 5.0, "blurred": 30.0, "moved": 10.0,
+    "frozen": 4.0, "dark": 8.0, "covered": 6.0, "blurred": 10.0, "moved": 8.0,
 }  # fmt: skip
-"""How long a picture's fault must last before it is the camera's state."""
+"""How long a picture's fault must last before it is the camera's state: all within 30 s, judged every few seconds. That
+a picture is frozen is only ever said after it has been the same for a while (``picture_quality.STILL_SECONDS``)."""
 CLEAR_SECONDS = 3.0
 
 
@@ -155,7 +156,9 @@ def _judged(health: Health, fault: PictureFault | None, now: float) -> Health:
         return health  # a picture decoded late says nothing of now
     if fault is not None:
         if fault != health.fault:
-            return replace(health, fault=fault, fault_from=now, clear_from=None)
+            # A lens that is being covered may look turned away at first: what is wrong is one fault all along.
+            same = health.fault is not None and health.state not in FAULT_SECONDS
+            health = replace(health, fault=fault, fault_from=health.fault_from if same else now)
         lasting = now - health.fault_from >= FAULT_SECONDS[fault]
         return _to(replace(health, clear_from=None), fault, fault, now) if lasting else replace(health, clear_from=None)
     if health.state not in FAULT_SECONDS:

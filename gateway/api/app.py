@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 from gateway.api import (
     access,
     alerts,
+    camera_health,
     cameras,
     code_tables,
     credential_sets,
@@ -42,6 +43,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     grids.router,
     cameras.router,
     credential_sets.router,
+    camera_health.router,
     whep.router,
     rooms.router,
     alerts.router,

@@ -124,16 +124,21 @@ class CameraShown(BaseModel):
     revision: int
 
 
+def words_of(state: str, reason: str) -> tuple[str, str]:
+    """What a state and its reason mean to an operator, Chinese and English."""
+    said = _OWN.get(reason)
+    if state in ("offline", "auth_failed"):
+        said = said or _PULL.get(reason)
+    return (said.zh, said.en) if said else health.WORDS[cast(health.HealthState, state)]
+
+
 def shown_health(row: CameraRow) -> HealthShown:
-    zh, en = health.WORDS[cast(health.HealthState, row.health_state)]
-    said = _OWN.get(row.health_reason)
-    if row.health_state in ("offline", "auth_failed"):
-        said = said or _PULL.get(row.health_reason)
+    zh, en = words_of(row.health_state, row.health_reason)
     return HealthShown(
         state=row.health_state,
         reason=row.health_reason,
-        detail=said.zh if said else zh,
-        detail_en=said.en if said else en,
+        detail=zh,
+        detail_en=en,
         since=row.health_since,
     )
 

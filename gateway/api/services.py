@@ -24,7 +24,7 @@ from gateway.events.recent_views import RecentViews
 from gateway.events.timers import TimerRules
 from gateway.grid.locator import GridLocator
 from gateway.live import LiveHub
-from gateway.processes.messages import Sample
+from gateway.processes.messages import Message, Sample
 from gateway.rooms.desk import RoomDesk
 from gateway.settings import Settings
 from gateway.storage.database import Database
@@ -48,6 +48,10 @@ def _no_workers() -> Mapping[str, bool]:
 
 async def _no_assignments(code: str) -> None:
     """No worker pulls cameras; there is nobody to tell of a change."""
+
+
+def _no_worker(code: str, message: Message) -> None:
+    """No worker owns cameras; there is nobody to tell."""
 
 
 def _no_sender() -> None:
@@ -81,6 +85,8 @@ class Services:
     camera_network: CameraNetwork | None = None
     cameras_changed: Callable[[str], Awaitable[None]] = _no_assignments
     """Told the code of a camera after its record has been committed, so that its worker hears of it."""
+    tell_camera: Callable[[str, Message], None] = _no_worker
+    """Sends a message to the worker that owns a camera, if there is one."""
     media: CameraMedia = field(default_factory=NoCameraMedia)
     device_events: DeviceEventsHeard | None = None
     rooms: RoomDesk | None = None

@@ -84,6 +84,8 @@ class AssignCamera(Message, frozen=True):
     clear_login: bool = False
     """Whether this camera may be sent its password readably (RTSP Basic)."""
     suppressions: list[dict[str, Any]] = []
+    scenes: dict[str, bytes] = {}
+    """The scenes learned of it, by preset, as ``camera_registry.scene.Scene`` packs them."""
 
 
 class ReleaseCamera(Message, frozen=True):
@@ -99,6 +101,26 @@ class AlertStored(Message, frozen=True):
 
 class EvidenceStored(Message, frozen=True):
     evidence_id: str
+
+
+class ClockOffset(Message, frozen=True):
+    """A camera's clock less ours, seconds, as it was just read."""
+
+    code: str
+    offset: float
+
+
+class UsePreset(Message, frozen=True):
+    """The camera's head was sent to a preset, or (None) moved by hand: what it sees now is no fault."""
+
+    code: str
+    preset: str | None
+
+
+class LearnScene(Message, frozen=True):
+    """What the camera sees now is as it should be: learn its scene anew."""
+
+    code: str
 
 
 class TakeSnapshot(Message, frozen=True):
@@ -165,6 +187,15 @@ class StreamUnreachable(Message, frozen=True):
     code: str
     fence: int
     reason: str
+
+
+class SceneLearned(Message, frozen=True):
+    """What a camera's scene looks like at a preset, for whoever owns the camera next."""
+
+    code: str
+    fence: int
+    preset: str
+    scene: bytes
 
 
 class AlertRaised(Message, frozen=True):
@@ -410,6 +441,7 @@ AnyMessage = (
     | AssignCamera | ReleaseCamera | AlertStored | EvidenceStored | TakeSnapshot | Snapshot
     | OpenViewing | Answer | CloseViewing | LendStream | StreamLent
     | HealthChanged | StreamUnreachable | AlertRaised | AlertSeen | AlertEnded | HeldBack | EvidenceReady
+    | ClockOffset | UsePreset | LearnScene | SceneLearned
     | OpenRoom | CloseRoom | AddCameraMember | AddPersonMember | RemoveMember
     | ArrangeRoom | SpeakerChanged | TerminalArrives | TerminalTakenIn | LookUpTerminal | TerminalKnown
     | RoomRecorded | RecordingBroke

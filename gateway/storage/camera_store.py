@@ -27,6 +27,7 @@ from camera_registry.ports import CameraRecord, HealthNote, Site, StreamOrder
 from camera_registry.record import Description
 from camera_registry.registration import CameraFound
 from gateway.refusals import Refusal
+from gateway.storage.camera_health import change_of
 from gateway.storage.credential_store import CredentialStore
 from gateway.storage.ids import new_id
 from gateway.storage.tables.cameras import CameraRow
@@ -110,6 +111,7 @@ class DatabaseCameraStore:
             registered_at=now,
         )
         await self._keep(row, found, login, now)
+        self._session.add(change_of(row))
         return record_of(row)
 
     async def reached_anew(
@@ -126,6 +128,7 @@ class DatabaseCameraStore:
         await self._keep(row, found, login, now)
         if row.status == "in_use":
             _begin_again(row, "reached_anew", now)
+            self._session.add(change_of(row))
 
     async def get(self, code: str) -> CameraRecord | None:
         row = await self.row(code)
@@ -161,18 +164,22 @@ class DatabaseCameraStore:
             for row in rows
         ]
 
-    async def note_health(self, code: str, note: HealthNote) -> CameraRecord | None:
-        """What a worker reports does not count as a revision. ``since`` moves only with the state."""
+    async def note_health(self, code: str, note: HealthNote, evidence: str | None = None) -> CameraRecord | None:
+        """What a worker reports does not count as a revision. ``since`` moves only with the state; that is a line of
+        its history, with the path of its ``evidence``."""
         row = await self.row(code, held=True)
         if row is None or row.status != "in_use":
             return None
-        since = row.health_since if row.health_state == note.state else note.since
+        was = row.health_state
+        since = row.health_since if was == note.state else note.since
         await self._session.execute(
             update(CameraRow)
             .where(CameraRow.id == row.id)
             .values(health_state=note.state, health_reason=note.reason[:64], health_since=since)
         )
         await self._session.refresh(row)
+        if row.health_state != was:
+            self._session.add(change_of(row, evidence))
         return record_of(row)
 
     async def set_status(self, row: CameraRow, status: str, now: datetime) -> None:
@@ -184,6 +191,7 @@ class DatabaseCameraStore:
             _begin_again(row, "registered", now)
         else:
             row.health_state, row.health_reason, row.health_since = "offline", "stopped", now
+        self._session.add(change_of(row))
 
     async def remove(self, code: str, now: datetime) -> bool:
         row = await self.row(code, held=True)
@@ -192,6 +200,7 @@ class DatabaseCameraStore:
         row.status, row.removed_at, row.changed_at = "removed", now, now
         row.stream_key = row.sealed_login = row.credential_set = None
         row.health_state, row.health_reason, row.health_since = "offline", "removed", now
+        self._session.add(change_of(row))
         await self._session.flush()
         return True
 

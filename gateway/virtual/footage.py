@@ -34,7 +34,7 @@ from models.scenes import Scene, SceneKind
 log = structlog.get_logger(__name__)
 
 KEYFRAME_SECONDS = 2
-_FORMAT = 2
+_FORMAT = 3
 """Counts up when the encoding changes, so that an older cache is not taken for a newer one."""
 
 Picture = NDArray[np.uint8]
@@ -271,6 +271,9 @@ def _encode(
     encoder = _encoder(source, coded)
     frames: list[tuple[int, int, int, int]] = []
     offset = given = 0
+    # An encoder that has only begun writes the same picture differently than a minute later. Where nothing moves, the
+    # endless loop would show that: there it is run in first, and what it writes meanwhile is let go.
+    run_in = 2 * encoder.gop_size if isinstance(coded.base, ChangedFootage) and coded.base.change == "frozen" else 0
     first: Picture | None = None
     draft = stream.with_suffix(f".{os.getpid()}.part")
     try:
@@ -279,15 +282,18 @@ def _encode(
                 if picture is None:
                     packets = encoder.encode(None)
                 else:
-                    first = picture if first is None else first
                     frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+                    if first is None:
+                        for frame.pts in range(run_in):
+                            encoder.encode(frame)
+                        first, given = picture, run_in
                     frame.pts = given
                     packets = encoder.encode(frame)
-                    tell(given / max(1, source.expected))
+                    tell((given - run_in) / max(1, source.expected))
                     given += 1
                 for packet in packets:
                     data = bytes(packet)
-                    frames.append((offset, len(data), int(packet.is_keyframe), packet.pts or 0))
+                    frames.append((offset, len(data), int(packet.is_keyframe), (packet.pts or 0) - run_in))
                     offset += file.write(data)
         if first is None or not frames:
             raise Refusal(

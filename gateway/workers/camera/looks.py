@@ -26,6 +26,9 @@ from gateway.workers.camera.waking import SUB_STREAM_CORES, WakeBudget, expected
 log = structlog.get_logger(__name__)
 
 DECIDE_EVERY = 0.5
+AT_LEAST_EVERY = 2.0
+"""Seconds after which a keyframe is looked at though no rule wants it: whether the picture is well is judged by it.
+Nothing else is decoded for that."""
 STAY_AWAKE = 5.0
 """Seconds for which a woken camera stays awake though nothing asks for it any more."""
 SUB_TRIES, SUB_PAUSE = 2, 60.0
@@ -163,7 +166,7 @@ class Looks:
             self._seconds_keyframes += time.thread_time() - begun
 
     def _is_due(self, arrival: float, late: float = 0.0) -> bool:
-        return not self._looking and is_due(arrival, self._last_look, self.wish.gap + late)
+        return not self._looking and is_due(arrival, self._last_look, min(self.wish.gap, AT_LEAST_EVERY) + late)
 
     async def _decide_again(self) -> None:
         while True:

@@ -8,13 +8,24 @@ from dataclasses import dataclass
 
 import structlog
 
-from camera_registry.health import Health, from_pull, initial, step
+from camera_registry.health import (
+    ClockRead,
+    Health,
+    NothingArrived,
+    Observation,
+    PictureJudged,
+    PullFailed,
+    from_pull,
+    initial,
+    step,
+)
 from detectors.rules.config import RuleConfig
 from detectors.rules.parsing import RulesRefused, parse_rules
 from detectors.suppression import Suppression, parse
-from gateway.processes.messages import AssignCamera, HealthChanged, Message, Sample, StreamUnreachable
+from gateway.processes.messages import AssignCamera, HealthChanged, Message, Sample, SceneLearned, StreamUnreachable
 from gateway.settings import WorkerSettings
 from gateway.streams.address import StreamAddress
+from gateway.streams.backoff import Backoff
 from gateway.streams.bus import FrameBus
 from gateway.streams.keyframes import jpeg
 from gateway.streams.on_demand import OnDemandSource
@@ -28,11 +39,21 @@ from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.camera.hazards import CameraHazards
 from gateway.workers.camera.looks import Looks
 from gateway.workers.camera.pace import Pace
+from gateway.workers.camera.picture_watch import Judged, PictureWatch
+from gateway.workers.camera.reachable import reachable
 from gateway.workers.camera.sight import Sight
 from gateway.workers.camera.stream_samples import Lives, bus_samples
 from gateway.workers.camera.waking import WakeBudget
 
 log = structlog.get_logger(__name__)
+
+RETRY = Backoff(first=1.0, longest=8.0)
+"""A camera that is back is live again within 15 s, however long it was away."""
+RETRY_AFTER_WRONG_PASSWORD = Backoff(first=6.0, longest=600.0, growth=100.0)
+"""Soon once more, since the password may have been changed at both ends; then seldom: five wrong logins within half an
+hour lock most cameras' accounts. A new password at the gateway is tried at once."""
+SUSPICIOUS_GAP, SUSPICIOUS_SECONDS = 2.0, 15.0
+"""While a picture looks wrong it is looked at more often, though the camera sends a keyframe only every ten seconds."""
 
 
 PERHAPS_MOVED = frozenset({"unreachable", "refused", "not_found", "timeout", "invalid_answer", "connection_lost"})
@@ -82,6 +103,9 @@ class OwnedCamera:
         self._health: Health = initial(around.clock())
         self._lives = Lives()
         self._packets_before = 0
+        self.pictures = PictureWatch(self._ring, around.decoding.threads, self._keep_scene)
+        self.pictures.know(order.scenes)
+        self._probing: asyncio.Task[None] | None = None
         self._pull = self._new_pull(0)
         self.sub = self._sub_stream(order)
         self._changing = asyncio.Lock()
@@ -108,6 +132,7 @@ class OwnedCamera:
             return
         before, self._order = self._order, order
         self._hazards.replace(_rules(order), self._around.clock(), _suppressions(order))
+        self.pictures.know(order.scenes)
         self._report()
         if _source(before) == _source(order):
             return
@@ -123,6 +148,8 @@ class OwnedCamera:
     async def stop(self) -> None:
         """Let the camera go. Clips of raised alerts are closed first."""
         async with self._changing:
+            if self._probing is not None:
+                self._probing.cancel()
             await self.looks.stop()
             await self.evidence.close()
             self._untap()
@@ -160,7 +187,17 @@ class OwnedCamera:
             *bus_samples(self.code, self.bus),
         ]
 
+    def clock_read(self, offset: float) -> None:
+        """Its clock less ours, seconds."""
+        self._observe(ClockRead(offset))
+
     async def _look(self, glimpse: Glimpse) -> None:
+        judged = await self.pictures.judge(glimpse)
+        self._observe(PictureJudged(judged.fault), await self._evidence_of(judged))
+        if self._health.fault is not None:
+            self.looks.ask(SUSPICIOUS_GAP, SUSPICIOUS_SECONDS)
+        if not self._order.rules:
+            return
         ask = self._around.eye.of(self.code, glimpse.arrival, self._hazards.urgency)
         seen = await self._sight.look(glimpse, ask, count=self._hazards.counts_people)
         if seen is not None:
@@ -193,26 +230,49 @@ class OwnedCamera:
             name=order.code,
             limits=self._limits(),
             way=self._around.way,
+            retry=RETRY,
+            retry_after_wrong_password=RETRY_AFTER_WRONG_PASSWORD,
             first_epoch=first_epoch,
             sound=True,
         )
+
+    async def _evidence_of(self, judged: Judged) -> bytes | None:
+        """The picture, if it changes the state."""
+        after = step(self._health, PictureJudged(judged.fault), self._around.clock())
+        if after.state == self._health.state:
+            return None
+        return await asyncio.get_running_loop().run_in_executor(self._around.decoding.threads, judged.picture)
 
     def _pull_says(self, state: PullState) -> None:
         if state.phase == "away" and state.reason in PERHAPS_MOVED and state.failures % TRIES == 0:
             self._around.tell(StreamUnreachable(self.code, self._order.fence, state.reason))
         self._lives.told(state)
+        if state.phase != "live":
+            self.pictures.interrupted()
         seen = from_pull(state.phase, state.reason)
-        if seen is None:
-            return
+        if seen is not None:
+            self._observe(seen)
+        if isinstance(seen, NothingArrived) and (self._probing is None or self._probing.done()):
+            self._probing = asyncio.create_task(self._probe(), name=f"probe-{self.code}")
+
+    async def _probe(self) -> None:
+        """A camera that fell silent may have been unplugged; the pull would find out only after its own time limits."""
+        if not await reachable(self._order.stream_url) and self._health.state == "stalled":
+            self._observe(PullFailed("unreachable"))
+
+    def _observe(self, seen: Observation, evidence: bytes | None = None) -> None:
         before = self._health
         self._health = step(before, seen, self._around.clock())
         if (self._health.state, self._health.reason) != (before.state, before.reason):
-            self._report()
+            self._report(evidence if self._health.state != before.state else None)
 
-    def _report(self) -> None:
+    def _keep_scene(self, preset: str, scene: bytes) -> None:
+        self._around.tell(SceneLearned(self.code, self._order.fence, preset, scene))
+
+    def _report(self, evidence: bytes | None = None) -> None:
         health = self._health
         reason = "rate_unmet" if health.state == "live" and self.looks.rate_unmet else health.reason
-        self._around.tell(HealthChanged(self.code, self._order.fence, health.state, reason, health.since))
+        self._around.tell(HealthChanged(self.code, self._order.fence, health.state, reason, health.since, evidence))
 
 
 def _source(order: AssignCamera) -> tuple[str | None, ...]:

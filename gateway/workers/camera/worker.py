@@ -16,9 +16,11 @@ from gateway.processes.channel import Channel, ChannelClosed
 from gateway.processes.messages import (
     Answer,
     AssignCamera,
+    ClockOffset,
     CloseViewing,
     Done,
     EvidenceReady,
+    LearnScene,
     LendStream,
     Message,
     OpenViewing,
@@ -27,6 +29,7 @@ from gateway.processes.messages import (
     Snapshot,
     StreamLent,
     TakeSnapshot,
+    UsePreset,
 )
 from gateway.refusals import Refusal
 from gateway.settings import RtspSettings, WorkerSettings
@@ -96,6 +99,13 @@ class CameraWorker:
                 await self._assign(message)
             case ReleaseCamera(code):
                 self._release(code)
+            case ClockOffset(code, offset):
+                if code in self._cameras:
+                    self._cameras[code].clock_read(offset)
+            case UsePreset(code, preset):
+                self._camera(code).pictures.use_preset(preset)
+            case LearnScene(code):
+                self._camera(code).pictures.learn_anew()
             case TakeSnapshot(code):
                 return await self._snapshot(code)
             case OpenViewing(code, session_id, offer):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -11,7 +13,7 @@ import structlog
 
 from gateway.clock import Clock
 from gateway.live import LiveHub, Notice
-from gateway.processes.messages import AssignCamera, HealthChanged, ReleaseCamera
+from gateway.processes.messages import AssignCamera, HealthChanged, Message, ReleaseCamera, SceneLearned
 from gateway.processes.supervisor import Supervisor, WorkerSpec
 from gateway.refusals import Refusal
 from gateway.workers.control.links import WorkerLinks
@@ -21,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 CAMERA_WORKER = "gateway.workers.camera"
 AGAIN_SECONDS = 1.0
+MOST_UNNOTED = 16
+"""Changes of one camera that may wait for the database."""
 TOLD_WITHIN = 2.0
 
 
@@ -38,15 +42,17 @@ class PulledCamera:
     sub_stream_url: str | None = None
     clear_login: bool = False
     suppressions: tuple[dict[str, Any], ...] = ()
+    scenes: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class HealthHeard:
-    """A camera's state as it was told, and when."""
+    """A camera's state as it was told, and when; ``evidence``: the picture that was judged, JPEG."""
 
     state: str
     reason: str
     at: datetime
+    evidence: bytes | None = field(default=None, repr=False)
 
 
 class PulledCameras(Protocol):
@@ -57,7 +63,10 @@ class PulledCameras(Protocol):
     async def one(self, code: str) -> PulledCamera | None:
         """None: gone, or not to be pulled."""
 
-    async def note_health(self, code: str, state: str, reason: str, at: datetime) -> tuple[str, dict[str, Any]] | None:
+    async def keep_scene(self, code: str, preset: str, scene: bytes, at: datetime) -> None:
+        """What a camera's scene looks like at a preset, for its next owner."""
+
+    async def note_health(self, code: str, heard: HealthHeard) -> tuple[str, dict[str, Any]] | None:
         """Keep it; answers the platform and the camera as the doors show it, None for a camera that is gone."""
 
 
@@ -80,9 +89,24 @@ class Assignments:
         self._live = live
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
-        self._unnoted: dict[str, HealthHeard] = {}
+        self._unnoted: dict[str, deque[HealthHeard]] = {}
         self._noting: asyncio.Task[None] | None = None
         self._telling: set[asyncio.Task[None]] = set()
+        self.on_health: Callable[[str, str, str], None] | None = None
+        """Told each state that a worker reports: code, state, reason."""
+        self.changes: dict[str, int] = {}
+        """How often each state was reported since the start."""
+
+    def tell(self, code: str, message: Message) -> None:
+        """Tell the worker that owns the camera, if there is one."""
+        owner = self._placement.owner(code)
+        if owner is not None:
+            self._links.tell(owner.worker, message)
+
+    async def scene(self, worker: str, learned: SceneLearned) -> None:
+        """A worker has learned what a camera's scene looks like, if it still owns the camera."""
+        if self._placement.current(learned.code, worker, learned.fence):
+            await self._cameras.keep_scene(learned.code, learned.preset, learned.scene, self._clock())
 
     async def close(self) -> None:
         """Stop noting and telling; at the next start every camera begins again anyway."""
@@ -137,20 +161,25 @@ class Assignments:
         """A worker's report, if it still owns the camera."""
         if not self.owns(worker, report.code, report.fence):
             return
-        self._note(report.code, report.state, report.reason)
+        self._note(report.code, report.state, report.reason, report.evidence)
+        if self.on_health is not None:
+            self.on_health(report.code, report.state, report.reason)
 
-    def _note(self, code: str, state: str, reason: str) -> None:
-        """Keep what was heard, in its order: of each camera the newest word, again until the database takes it."""
-        self._unnoted.pop(code, None)
-        self._unnoted[code] = HealthHeard(state, reason, self._clock())
+    def _note(self, code: str, state: str, reason: str, evidence: bytes | None = None) -> None:
+        """Keep what was heard, in its order, again until the database takes it. A camera that flaps while the database
+        is away loses the oldest of what waits, never the newest."""
+        waiting = self._unnoted.setdefault(code, deque(maxlen=MOST_UNNOTED))
+        waiting.append(HealthHeard(state, reason, self._clock(), evidence))
+        self.changes[state] = self.changes.get(state, 0) + 1
         if self._noting is None or self._noting.done():
             self._noting = asyncio.create_task(self._note_all(), name="note-health")
 
     async def _note_all(self) -> None:
         while self._unnoted:
-            code, heard = next(iter(self._unnoted.items()))
+            code, waiting = next(iter(self._unnoted.items()))
+            heard = waiting[0]
             try:
-                kept = await self._cameras.note_health(code, heard.state, heard.reason, heard.at)
+                kept = await self._cameras.note_health(code, heard)
             except Refusal as refusal:
                 log.warning("health_not_noted", camera=code, reason=refusal.reason)
                 if refusal.kind == "unavailable":
@@ -160,7 +189,9 @@ class Assignments:
             except Exception:  # one camera's fault must not leave the others with a state of the past
                 log.exception("health_not_noted", camera=code)
                 kept = None
-            if self._unnoted.get(code) is heard:
+            if waiting and waiting[0] is heard:
+                waiting.popleft()
+            if not waiting:
                 del self._unnoted[code]
             if kept is not None:
                 platform, shown = kept
@@ -187,6 +218,7 @@ class Assignments:
             suppressions=list(camera.suppressions),
             sub_stream_url=camera.sub_stream_url,
             clear_login=camera.clear_login,
+            scenes=dict(camera.scenes),
         )
         if not self._links.tell(owner.worker, order):
             log.info("camera_waits_for_its_worker", camera=code, worker=owner.worker)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,19 +21,36 @@ from gateway.events.suppressions import in_force, note_held_back
 from gateway.processes.messages import HeldBack
 from gateway.refusals import Refusal
 from gateway.settings import RuleSettings
+from gateway.storage import camera_health
+from gateway.storage.camera_health import change_of
 from gateway.storage.camera_store import DatabaseCameraStore
 from gateway.storage.database import Database
+from gateway.storage.evidence_files import EvidenceFiles
+from gateway.storage.ids import new_id
 from gateway.storage.tables.cameras import CameraRow
 from gateway.storage.vault import Vault
-from gateway.workers.control.assignments import PulledCamera
+from gateway.workers.control.assignments import HealthHeard, PulledCamera
+
+log = structlog.get_logger(__name__)
+
+LONGEST_PRESET = 64
+LARGEST_SCENE = 200_000
 
 
 class CameraRecords:
     """Implements ``PulledCameras`` for the assignments and ``CameraFacts`` for intake and doors."""
 
-    def __init__(self, db: Database, vault: Vault, rules: RuleSettings, clock: Clock = system_clock) -> None:
+    def __init__(
+        self,
+        db: Database,
+        vault: Vault,
+        rules: RuleSettings,
+        clock: Clock = system_clock,
+        files: EvidenceFiles | None = None,
+    ) -> None:
         self._db = db
         self._clock = clock
+        self._files = files
         self._vault = vault
         self._first_rules = tuple(as_json(first_rules(rules)))
 
@@ -45,18 +63,30 @@ class CameraRecords:
         found = await self._orders([code])
         return found[0] if found else None
 
-    async def note_health(self, code: str, state: str, reason: str, at: datetime) -> tuple[str, dict[str, Any]] | None:
+    async def note_health(self, code: str, heard: HealthHeard) -> tuple[str, dict[str, Any]] | None:
         """Keep it; answers the platform and the camera as the doors show it, None for a camera that is not pulled."""
+        state = heard.state
         if state not in STATES:
             raise Refusal(
                 "invalid", "state_unknown", f"没有状态“{state}”。", f"There is no state {state!r}.", field="state"
             )
+        evidence = await self._kept(code, heard.evidence)
         async with self._db.transaction() as session:
             store = DatabaseCameraStore(session, self._vault)
-            if await store.note_health(code, HealthNote(state, reason, at)) is None:
+            if await store.note_health(code, HealthNote(state, heard.reason, heard.at), evidence) is None:
                 return None
             row = await store.row(code)
             return None if row is None else (row.platform, shown_camera(row).model_dump(mode="json"))
+
+    async def _kept(self, code: str, picture: bytes | None) -> str | None:
+        """Where the picture lies. A full disk costs the picture, not the state."""
+        if picture is None or self._files is None:
+            return None
+        try:
+            return (await self._files.write(picture, new_id(), ".jpg")).path
+        except Refusal as refusal:
+            log.error("health_evidence_lost", camera=code, reason=refusal.reason)
+            return None
 
     async def begin_again(self, at: datetime) -> None:
         """At a start nobody has looked at any camera yet: what the last run saw is no state of now."""
@@ -66,6 +96,16 @@ class CameraRecords:
                 .where(CameraRow.status == "in_use")
                 .values(health_state="connecting", health_reason="restarted", health_since=at)
             )
+            session.add_all(
+                change_of(row) for row in await session.scalars(select(CameraRow).where(CameraRow.status == "in_use"))
+            )
+
+    async def keep_scene(self, code: str, preset: str, scene: bytes, at: datetime) -> None:
+        """For the camera's next owner. Of a preset with too long a name nothing is kept: it is learned anew."""
+        if len(preset) > LONGEST_PRESET or len(scene) > LARGEST_SCENE:
+            return
+        async with self._db.transaction() as session:
+            await camera_health.keep_scene(session, code, preset, scene, at)
 
     async def held_back(self, told: HeldBack) -> None:
         """A rejection kept an alert from being raised: that is counted and shown."""
@@ -85,9 +125,11 @@ class CameraRecords:
         async with self._db.reading() as session:
             orders = await DatabaseCameraStore(session, self._vault).orders(codes)
             rejected = await in_force(session, codes, self._clock())
-        return [self._pulled(order, rejected.get(order.code, [])) for order in orders]
+            # All of them at once are only counted and placed; who is told of one is told its scenes.
+            scenes = {} if codes is None else await camera_health.scenes(session, codes)
+        return [self._pulled(order, rejected.get(order.code, []), scenes.get(order.code, {})) for order in orders]
 
-    def _pulled(self, order: StreamOrder, rejected: list[dict[str, Any]]) -> PulledCamera:
+    def _pulled(self, order: StreamOrder, rejected: list[dict[str, Any]], scenes: dict[str, bytes]) -> PulledCamera:
         return PulledCamera(
             code=order.code,
             camera_id=order.camera_id,
@@ -99,4 +141,5 @@ class CameraRecords:
             sub_stream_url=order.sub_stream_url,
             clear_login=order.clear_login,
             suppressions=tuple(rejected),
+            scenes=scenes,
         )

@@ -16,6 +16,7 @@ from gateway.processes.messages import (
     Message,
     RecordingBroke,
     RoomRecorded,
+    SceneLearned,
     SpeakerChanged,
     StreamUnreachable,
     TerminalArrives,
@@ -57,6 +58,8 @@ class Dispatch:
             case StreamUnreachable(code, fence) if is_camera_worker(worker):
                 if self._assignments.owns(worker, code, fence):
                     self._addresses.failed(code)
+            case SceneLearned() if is_camera_worker(worker):
+                await self._assignments.scene(worker, message)
             case MemberChanged() if worker == ROOM_WORKER:
                 await self._rooms.register.changed(message)
             case SpeakerChanged() if worker == ROOM_WORKER:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from camera_registry.address_policy import AddressPolicy
 from detectors.weights import WeightsRefused, checked_weights
 from gateway.api.app import create_app
 from gateway.api.camera_network import CameraNetwork
@@ -39,6 +40,7 @@ from gateway.storage.vault import Vault
 from gateway.workers.camera.worker import journals_folder
 from gateway.workers.control.assignments import CAMERA_WORKER, Assignments
 from gateway.workers.control.camera_records import CameraRecords
+from gateway.workers.control.clock_watch import ClockWatch
 from gateway.workers.control.device_events import DeviceEvents
 from gateway.workers.control.dispatch import Dispatch, is_camera_worker
 from gateway.workers.control.fresh_address import FreshAddresses
@@ -134,11 +136,11 @@ class ControlProcess:
         announcer = Announcer(db, live, clock, sender.wake)
         books = CityBooks()
         opening = Opening(drill=settings.drill, books=books, timers=TimerRules.of(settings.limits))
-        cameras = CameraRecords(db, vault, settings.rules, clock)
-        await cameras.begin_again(clock())
         journals = journals_folder(settings.data_folder)
         recorded = recordings_folder(settings.data_folder)
         files = EvidenceFiles(evidence_folder(settings), (journals, recorded))
+        cameras = CameraRecords(db, vault, settings.rules, clock, files)
+        await cameras.begin_again(clock())
         intake = AlertIntake(files, cameras, settings, announcer, opening)
         promotion = Promotion(db, announcer, opening, settings.windows, clock)
         timekeeping = Timekeeping(db, announcer, opening, clock)
@@ -171,6 +173,7 @@ class ControlProcess:
         addresses = FreshAddresses(db, vault, network, assignments.changed, clock)
         stack.push_async_callback(addresses.close)
         dispatch = Dispatch(intake, assignments, rooms, addresses, cameras)
+        clocks = ClockWatch(db, AddressPolicy(settings.cameras.networks), clock, assignments.tell)
 
         network = CameraNetwork(settings.cameras, clock)
         stack.push_async_callback(network.close)
@@ -187,6 +190,9 @@ class ControlProcess:
         def metrics() -> Iterable[Sample]:
             yield from sender.samples()
             yield from device_events.samples()
+            yield from clocks.samples()
+            for health, count in assignments.changes.items():
+                yield Sample("gateway_camera_health_changes_total", {"state": health}, count, "counter")
             for name, state in supervisor.workers.items():
                 yield Sample("gateway_worker_starts_total", {"worker": name}, state.starts, "counter")
                 yield Sample("gateway_worker_ready", {"worker": name}, float(name in links.connected))
@@ -212,6 +218,7 @@ class ControlProcess:
                 wake_outbox=sender.wake,
                 cameras_changed=camera_changed,
                 device_events=device_events,
+                tell_camera=assignments.tell,
                 workers_ready=ready,
                 extra_metrics=metrics,
             ),
@@ -228,6 +235,7 @@ class ControlProcess:
         control._start(timekeeping.run(), "timekeeping")
         control._start(sender.run(), "outbox")
         control._start(rooms.steering.run(), "rooms")
+        control._start(clocks.run(), "clocks")
         supervisor.start()
         stack.push_async_callback(supervisor.stop)
         return control

@@ -31,6 +31,7 @@ from gateway.streams.bus import FrameBus
 from gateway.streams.frame import AudioFormat, EncodedFrame
 from gateway.streams.whep import WhepDoor
 from gateway.virtual import RenderedFootage, VirtualCamera, VirtualDevice, VirtualFleet
+from gateway.workers.control.assignments import HealthHeard
 from gateway.workers.control.camera_records import CameraRecords
 
 _spec = importlib.util.spec_from_file_location("webrtc_parts", Path(__file__).parents[1] / "webrtc_parts.py")
@@ -209,7 +210,7 @@ async def test_a_camera_is_found_on_the_network_and_registered(
 
     code = await row.get_attribute("data-camera-code")
     assert code is not None
-    kept = await records.note_health(code, "live", "", system_clock())
+    kept = await records.note_health(code, HealthHeard("live", "", system_clock()))
     assert kept is not None
     services.live.publish(Notice("camera.health", *kept))
     await expect(row.get_by_test_id("camera-state")).to_have_text("正常")

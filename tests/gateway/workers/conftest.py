@@ -22,3 +22,8 @@ _spec.loader.exec_module(parts)
 async def control(tmp_path: Path) -> AsyncIterator[Any]:
     async with parts.control_peer(tmp_path) as peer:
         yield peer
+
+
+@pytest.fixture(scope="session")
+def footage_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("footage")

@@ -18,7 +18,7 @@ from gateway.settings import RuleSettings
 from gateway.storage.camera_store import DatabaseCameraStore
 from gateway.storage.database import Database
 from gateway.storage.vault import Vault
-from gateway.workers.control.assignments import PulledCameras
+from gateway.workers.control.assignments import HealthHeard, PulledCameras
 from gateway.workers.control.camera_records import CameraRecords
 
 NOW = datetime(2030, 1, 7, 9, 0, tzinfo=UTC)
@@ -90,7 +90,7 @@ async def test_stopped_and_removed_cameras_are_not_pulled(
     assert [camera.code for camera in await records.pulled()] == [third]
     assert await records.one(first) is None
     assert await records.one(second) is None
-    assert await records.note_health(first, "live", "video", NOW) is None
+    assert await records.note_health(first, HealthHeard("live", "video", NOW)) is None
 
 
 async def test_health_is_kept_and_answered_as_the_doors_show_it(
@@ -98,7 +98,7 @@ async def test_health_is_kept_and_answered_as_the_doors_show_it(
 ) -> None:
     code = await register(database, vault, login=Login("viewer", SECRET))
     at = NOW + timedelta(seconds=4)
-    kept = await records.note_health(code, "auth_failed", "auth_failed", at)
+    kept = await records.note_health(code, HealthHeard("auth_failed", "auth_failed", at))
     assert kept is not None
     platform, shown = kept
     assert platform == "hub"
@@ -107,16 +107,16 @@ async def test_health_is_kept_and_answered_as_the_doors_show_it(
     assert "RTSP" in shown["health"]["detail_en"]
     assert SECRET not in str(shown)
     with pytest.raises(Refusal, match="state_unknown"):
-        await records.note_health(code, "splendid", "video", at)
+        await records.note_health(code, HealthHeard("splendid", "video", at))
 
 
 async def test_what_the_last_run_saw_is_no_state_of_now(
     database: Database, vault: Vault, records: CameraRecords
 ) -> None:
     code = await register(database, vault)
-    await records.note_health(code, "live", "video", NOW)
+    await records.note_health(code, HealthHeard("live", "video", NOW))
     await records.begin_again(NOW + timedelta(hours=1))
-    kept = await records.note_health(code, "connecting", "opening", NOW + timedelta(hours=2))
+    kept = await records.note_health(code, HealthHeard("connecting", "opening", NOW + timedelta(hours=2)))
     assert kept is not None
     assert kept[1]["health"]["since"] == "2030-01-07T10:00:00Z"
 

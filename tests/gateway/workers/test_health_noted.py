@@ -16,7 +16,7 @@ from gateway.processes.supervisor import Supervisor
 from gateway.refusals import Refusal
 from gateway.settings import Settings
 from gateway.workers.control import assignments as under_test
-from gateway.workers.control.assignments import Assignments, PulledCamera
+from gateway.workers.control.assignments import Assignments, HealthHeard, PulledCamera
 from gateway.workers.control.links import WorkerLinks
 from gateway.workers.control.placement import Placement
 
@@ -42,14 +42,17 @@ class Records:
             raise Refusal("unavailable", "database_busy", "数据库繁忙", "the database is busy")
         return (await self.pulled())[0]
 
-    async def note_health(self, code: str, state: str, reason: str, at: datetime) -> tuple[str, dict[str, Any]] | None:
+    async def keep_scene(self, code: str, preset: str, scene: bytes, at: datetime) -> None:
+        """Not of interest here."""
+
+    async def note_health(self, code: str, heard: HealthHeard) -> tuple[str, dict[str, Any]] | None:
         self.asked.set()
         await asyncio.sleep(0)
         if self.busy:
             self.busy -= 1
             raise Refusal("unavailable", "database_busy", "数据库繁忙", "the database is busy")
-        self.noted.append((state, reason))
-        return "hub", {"code": code, "state": state}
+        self.noted.append((heard.state, heard.reason))
+        return "hub", {"code": code, "state": heard.state}
 
 
 async def nothing(worker: str, message: Message | None = None) -> None:
@@ -100,7 +103,7 @@ async def test_a_state_that_was_told_while_the_database_was_busy_is_not_lost(
     assert await noted(records, 1) == [("live", "live")]
 
 
-async def test_only_the_newest_state_is_kept_once_the_database_is_back(
+async def test_every_state_is_kept_in_its_order_once_the_database_is_back(
     assigning: Assignments, records: Records
 ) -> None:
     records.busy = 2
@@ -108,7 +111,17 @@ async def test_only_the_newest_state_is_kept_once_the_database_is_back(
     await records.asked.wait()
     await assigning.health("camera-1", said("stalled"))
     await assigning.health("camera-1", said("offline"))
-    assert await noted(records, 1) == [("offline", "offline")]
+    assert await noted(records, 3) == [("live", "live"), ("stalled", "stalled"), ("offline", "offline")]
+
+
+async def test_a_camera_that_flaps_while_the_database_is_away_keeps_its_newest_states(
+    assigning: Assignments, records: Records
+) -> None:
+    records.busy = 2
+    for number in range(50):
+        await assigning.health("camera-1", said("live" if number % 2 else "stalled"))
+    assert len(await noted(records, under_test.MOST_UNNOTED)) == under_test.MOST_UNNOTED
+    assert records.noted[-1] == ("live", "live")
 
 
 async def test_a_worker_that_came_back_is_not_overruled_by_its_own_end(

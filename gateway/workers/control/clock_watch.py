@@ -1,0 +1,102 @@
+"""The cameras' clocks, read again and again from control; the worker that owns a camera is told how wrong its clock is.
+
+A camera whose clock is off stamps its pictures with a wrong time, and refuses logins that are right. One small request
+for each camera every ``EVERY`` seconds, spread over that time, a few at once, each with a time limit: a slow camera
+keeps no other waiting. With more cameras than ``MOST_A_SECOND`` allows, each is asked less often.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import select
+
+from camera_registry.address_policy import AddressPolicy
+from camera_registry.clock_check import clock_offset
+from camera_registry.errors import CameraRefused
+from camera_registry.onvif_transport import open_http
+from gateway.clock import Clock
+from gateway.processes.messages import ClockOffset, Message, Sample
+from gateway.refusals import Refusal
+from gateway.storage.database import Database
+from gateway.storage.tables.cameras import CameraRow
+
+log = structlog.get_logger(__name__)
+
+EVERY = 8.0
+"""Seconds from one reading of a camera's clock to the next."""
+MOST_A_SECOND = 100.0
+MOST_AT_ONCE = 32
+ASK_SECONDS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Clocked:
+    """A camera whose clock can be read."""
+
+    code: str
+    onvif_address: str
+
+
+class ClockWatch:
+    """``run`` until it is cancelled. ``tell`` brings a message to the worker that owns the camera."""
+
+    def __init__(self, db: Database, policy: AddressPolicy, clock: Clock, tell: Callable[[str, Message], None]) -> None:
+        self._db = db
+        self._policy = policy
+        self._clock = clock
+        self._tell = tell
+        self._at_once = asyncio.Semaphore(MOST_AT_ONCE)
+        self.read = 0
+        self.unread = 0
+
+    async def run(self) -> None:
+        while True:
+            try:
+                cameras = await self.cameras()
+            except Refusal as refusal:
+                log.warning("clocks_not_read", reason=refusal.reason)
+                cameras = []
+            await self.round(cameras)
+
+    async def cameras(self) -> list[Clocked]:
+        """Those in use that were registered over ONVIF."""
+        query = select(CameraRow.code, CameraRow.onvif_address).where(
+            CameraRow.status == "in_use", CameraRow.onvif_address.is_not(None)
+        )
+        async with self._db.reading() as session:
+            return [Clocked(code, address) for code, address in await session.execute(query) if address]
+
+    async def round(self, cameras: list[Clocked], *, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Ask each once, over ``EVERY`` seconds or more."""
+        between = max(EVERY / max(1, len(cameras)), 1 / MOST_A_SECOND)
+        async with asyncio.TaskGroup() as asking:
+            for camera in cameras:
+                await self._at_once.acquire()
+                asking.create_task(self._ask(camera))
+                await pause(between)
+            if not cameras:
+                await pause(EVERY)
+
+    async def _ask(self, camera: Clocked) -> None:
+        try:
+            async with asyncio.timeout(ASK_SECONDS), open_http() as http:
+                # The networks may have been narrowed since it was registered.
+                address = await self._policy.onvif_address(camera.onvif_address)
+                offset = await clock_offset(http, address, self._clock)
+        except (CameraRefused, TimeoutError):
+            self.unread += 1  # whether it is there at all its stream tells
+            return
+        finally:
+            self._at_once.release()
+        self.read += 1
+        self._tell(camera.code, ClockOffset(camera.code, offset.total_seconds()))
+
+    def samples(self) -> list[Sample]:
+        return [
+            Sample("gateway_camera_clocks_read_total", {}, self.read, "counter"),
+            Sample("gateway_camera_clocks_unread_total", {}, self.unread, "counter"),
+        ]

@@ -15,6 +15,7 @@ from bench.history import history
 from bench.load import load
 from bench.pictures import pictures
 from bench.result import Result
+from bench.soak import soak
 from bench.viewers import viewers
 
 BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {
@@ -26,6 +27,7 @@ BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {
     "history": history,
     "load": load,
     "pictures": pictures,
+    "soak": soak,
     "viewers": viewers,
 }
 

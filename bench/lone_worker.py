@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -52,9 +53,13 @@ class LoneWorker:
         """Of all cameras."""
         return sum(sample.value for sample in self.samples if sample.name == name)
 
+    @property
+    def live(self) -> int:
+        return sum(state == "live" for state in self.states.values())
+
     async def until_live(self, cameras: int) -> None:
         """Until so many cameras are."""
-        while sum(state == "live" for state in self.states.values()) < cameras:
+        while self.live < cameras:
             self.heard.clear()
             await self.heard.wait()
 
@@ -112,7 +117,8 @@ async def lone_worker(folder: Path, settings: Settings | None = None) -> AsyncIt
         assert worker is not None  # noqa: S101 - it has reported
         yield worker
     finally:
-        process.terminate()
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
         try:
             async with asyncio.timeout(20):
                 await process.wait()

@@ -90,6 +90,16 @@ class CameraSettings(_Part):
     )
 
 
+class RecordingSettings(_Part):
+    """Recordings on demand and by plan. When the disk is full the oldest that are not held go first; evidence never."""
+
+    retention_days: float = Field(default=30, gt=0, le=3650, description="How long a recording is kept.")
+    disk_gb: float = Field(default=100, ge=0, description="Room that recordings may take together, in GB.")
+    least_free_gb: float = Field(
+        default=5, ge=0, description="Room left free on their disk, for evidence and the database, in GB."
+    )
+
+
 class RuleSettings(_Part):
     """First values of the hazard rules, used where a camera has none of its own."""
 
@@ -215,6 +225,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
     cameras: CameraSettings = Field(default_factory=CameraSettings)
+    recordings: RecordingSettings = Field(default_factory=RecordingSettings)
     rules: RuleSettings = Field(default_factory=RuleSettings)
     windows: WindowSettings = Field(default_factory=WindowSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)

@@ -54,6 +54,10 @@ def _no_worker(code: str, message: Message) -> None:
     """No worker owns cameras; there is nobody to tell."""
 
 
+def _no_recordings() -> None:
+    """Nobody keeps recordings."""
+
+
 def _no_sender() -> None:
     """Nobody sends the outbox; it waits."""
 
@@ -92,6 +96,8 @@ class Services:
     rooms: RoomDesk | None = None
     trials: TrialJobs | None = None
     wake_outbox: Callable[[], None] = _no_sender
+    recordings_changed: Callable[[], None] = _no_recordings
+    """Called after the plan of a camera's recordings has been committed."""
     recent_views: RecentViews = field(default_factory=RecentViews)
     workers_ready: Callable[[], Mapping[str, bool]] = _no_workers
     extra_metrics: Callable[[], Iterable[Sample]] = _no_samples

@@ -88,6 +88,13 @@ class AssignCamera(Message, frozen=True):
     """The scenes learned of it, by preset, as ``camera_registry.scene.Scene`` packs them."""
 
 
+class RecordCamera(Message, frozen=True):
+    """Record this camera from now on, or no more. Said again and again; saying what is so already changes nothing."""
+
+    code: str
+    wanted: bool
+
+
 class ReleaseCamera(Message, frozen=True):
     code: str
 
@@ -438,7 +445,7 @@ class Seen(Message, frozen=True):
 
 AnyMessage = (
     WorkerReady | Configure | Done | Refused | MetricsReport
-    | AssignCamera | ReleaseCamera | AlertStored | EvidenceStored | TakeSnapshot | Snapshot
+    | AssignCamera | RecordCamera | ReleaseCamera | AlertStored | EvidenceStored | TakeSnapshot | Snapshot
     | OpenViewing | Answer | CloseViewing | LendStream | StreamLent
     | HealthChanged | StreamUnreachable | AlertRaised | AlertSeen | AlertEnded | HeldBack | EvidenceReady
     | ClockOffset | UsePreset | LearnScene | SceneLearned

@@ -61,7 +61,7 @@ class Subscription:
         self.name = name
         self.drops = 0
         self._maxsize = maxsize
-        self._keyframes_only = keyframes_only
+        self.keyframes_only = keyframes_only
         self._frames: deque[EncodedFrame] = deque(backlog)
         self._backlog = len(backlog)
         self._waiting = waiting
@@ -109,7 +109,7 @@ class Subscription:
 
     def _offer(self, frame: EncodedFrame) -> None:
         opens = frame.kind == "video" and frame.keyframe
-        if self._keyframes_only and not opens:
+        if self.keyframes_only and not opens:
             return
         if self._waiting:
             if not opens:
@@ -159,6 +159,8 @@ class FrameBus:
         self.last_keyframe: EncodedFrame | None = None
         self.audio: AudioFormat | None = None
         self.sound = Sound()
+        self.hurried = False
+        """Whether somebody subscribes to more than keyframes."""
         self.closed = False
 
     def publish(self, frame: EncodedFrame) -> None:
@@ -202,6 +204,7 @@ class FrameBus:
         else:
             # A new list: a subscriber may come or go while a frame is being handed out.
             self._subscriptions = [*self._subscriptions, subscription]
+            self.hurried = self.hurried or not keyframes_only
         return subscription
 
     def tap(self, take: Callable[[EncodedFrame], None]) -> Callable[[], None]:
@@ -264,6 +267,7 @@ class FrameBus:
     def _forget(self, subscription: Subscription) -> None:
         self._drops_of_gone[subscription.kind] += subscription.drops
         self._subscriptions = [other for other in self._subscriptions if other is not subscription]
+        self.hurried = any(not other.keyframes_only for other in self._subscriptions)
 
 
 def _opens(frame: EncodedFrame) -> bool:

@@ -20,7 +20,7 @@ import av.error
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from gateway.streams.clip_file import Bounds, ClipFailed, ClosedClip, copied_stream, settled
+from gateway.streams.clip_file import Bounds, ClipFailed, ClosedClip, closed_clip, copied_stream, settled
 from gateway.streams.clip_recovery import recover_clip
 from gateway.streams.frame import EncodedFrame
 from gateway.streams.source_time import CLOCK_RATE, LARGEST_REORDERING
@@ -38,10 +38,12 @@ _FRAGMENTED = {
 
 class ClipWriter:
     """Writes one clip from a keyframe on. Frames before the first keyframe are left out; another epoch, codec or size,
-    ``max_bytes`` or the disk ends it (``closed_early``), and later frames are ignored."""
+    ``max_bytes`` or the disk ends it (``closed_early``), and later frames are ignored. Not ``plain``: it stays
+    fragmented when it is closed, which costs no second copy."""
 
-    def __init__(self, path: Path, *, max_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, path: Path, *, max_bytes: int = MOST_BYTES, plain: bool = True) -> None:
         self._path = path
+        self._plain = plain
         self._max_bytes = max_bytes
         self._taken = 0
         self._synced = 0
@@ -78,7 +80,8 @@ class ClipWriter:
             return recover_clip(self._path)
         try:
             partial = self.closed_early or not complete
-            return settled(self._path, self._first.arrival, self._last.arrival, partial=partial)
+            close = settled if self._plain else closed_clip
+            return close(self._path, self._first.arrival, self._last.arrival, partial=partial)
         except (OSError, av.error.FFmpegError) as error:
             raise ClipFailed.because(error) from error
 

@@ -156,7 +156,7 @@ class CameraPull:
             raise RuntimeError("a pull is started once")
         loop = asyncio.get_running_loop()
         self._finished = loop.create_future()
-        self._handover = Handover(loop, self._bus.publish)
+        self._handover = Handover(loop, self._bus.publish, hurried=lambda: self._bus.hurried)
         threading.Thread(target=self._run, args=(self._handover,), name=f"pull-{self._name}", daemon=True).start()
 
     async def stop(self) -> None:

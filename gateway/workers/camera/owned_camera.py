@@ -30,6 +30,7 @@ from gateway.streams.bus import FrameBus
 from gateway.streams.keyframes import jpeg
 from gateway.streams.on_demand import OnDemandSource
 from gateway.streams.pull import CameraPull, PullLimits, PullState
+from gateway.streams.recordings import camera_recordings
 from gateway.streams.ring import ClipRing
 from gateway.streams.way import Way
 from gateway.workers.camera.awake import Decoding
@@ -41,6 +42,7 @@ from gateway.workers.camera.looks import Looks
 from gateway.workers.camera.pace import Pace
 from gateway.workers.camera.picture_watch import Judged, PictureWatch
 from gateway.workers.camera.reachable import reachable
+from gateway.workers.camera.recorder import CameraRecorder
 from gateway.workers.camera.sight import Sight
 from gateway.workers.camera.stream_samples import Lives, bus_samples
 from gateway.workers.camera.waking import WakeBudget
@@ -108,6 +110,9 @@ class OwnedCamera:
         self._probing: asyncio.Task[None] | None = None
         self._pull = self._new_pull(0)
         self.sub = self._sub_stream(order)
+        self.recorder = CameraRecorder(
+            order.code, camera_recordings(around.settings.data_folder) / order.code, self.bus
+        )
         self._changing = asyncio.Lock()
         self.looks = Looks(
             order.code,
@@ -123,6 +128,7 @@ class OwnedCamera:
 
     async def start(self) -> None:
         self.looks.start()
+        self.recorder.start()
         self._report()
         await self._pull.start()
 
@@ -152,6 +158,7 @@ class OwnedCamera:
                 self._probing.cancel()
             await self.looks.stop()
             await self.evidence.close()
+            await self.recorder.stop()
             self._untap()
             self.bus.close()
             await asyncio.gather(self._pull.stop(), *([self.sub.close()] if self.sub is not None else []))
@@ -162,6 +169,7 @@ class OwnedCamera:
             "gateway_camera_packets_total": self._packets_before + self._pull.packets,
             "gateway_camera_reconnects_total": self._lives.reconnects,
             "gateway_camera_frames_unhandled_total": self._pull.drops,
+            "gateway_camera_recording_failures_total": self.recorder.failures,
             "gateway_camera_looks_total": self.looks.taken,
             "gateway_camera_awake_seconds_total": self.looks.seconds_awake,
             "gateway_camera_second_looks_total": self._sight.second_looks,
@@ -176,6 +184,7 @@ class OwnedCamera:
             "gateway_camera_looks_per_second": self._pace.rate(self._around.clock()),
             "gateway_camera_looks_per_second_asked": 1 / max(0.1, self.looks.wish.gap),
             "gateway_camera_look_delay_seconds": self._pace.delay,
+            "gateway_camera_recording": float(self.recorder.recording),
             "gateway_camera_rate_unmet": float(self.looks.rate_unmet),
             "gateway_camera_awake": float(self.looks.decoded != "keyframes"),
             "gateway_camera_sub_stream_connected": float(self.sub is not None and self.sub.connected),

@@ -24,6 +24,7 @@ from gateway.processes.messages import (
     LendStream,
     Message,
     OpenViewing,
+    RecordCamera,
     ReleaseCamera,
     Sample,
     Snapshot,
@@ -44,6 +45,7 @@ from gateway.workers.camera.awake import Decoding
 from gateway.workers.camera.delivery import AlertDelivery
 from gateway.workers.camera.evidence import Store, evidence_of
 from gateway.workers.camera.eye import Eye
+from gateway.workers.camera.heap import give_back
 from gateway.workers.camera.inference_link import InferenceLink
 from gateway.workers.camera.journal import AlertJournal
 from gateway.workers.camera.owned_camera import OwnedCamera, Surroundings
@@ -97,6 +99,10 @@ class CameraWorker:
         match message:
             case AssignCamera():
                 await self._assign(message)
+            case RecordCamera(code, wanted):
+                camera = self._cameras.get(code)
+                if camera is not None:
+                    camera.recorder.want(wanted)
             case ReleaseCamera(code):
                 self._release(code)
             case ClockOffset(code, offset):
@@ -234,6 +240,8 @@ async def open_camera_worker(name: str, settings: WorkerSettings, channel: Chann
         worker = CameraWorker(around, link, channel)
         stack.push_async_callback(worker.close)
         await worker.open(settings.rtsp if name == "camera-1" else settings.rtsp.model_copy(update={"port": 0}))
+        trimming = asyncio.create_task(give_back(), name="heap")
+        stack.callback(trimming.cancel)
         yield worker
 
 

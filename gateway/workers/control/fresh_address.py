@@ -56,6 +56,10 @@ class FreshAddresses:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def settled(self) -> None:
+        """Until whoever is being asked has answered."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()

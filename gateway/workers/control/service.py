@@ -37,6 +37,7 @@ from gateway.storage.database import Database
 from gateway.storage.evidence_files import EvidenceFiles
 from gateway.storage.migrations import migrate
 from gateway.storage.vault import Vault
+from gateway.streams.recordings import camera_recordings
 from gateway.workers.camera.worker import journals_folder
 from gateway.workers.control.assignments import CAMERA_WORKER, Assignments
 from gateway.workers.control.camera_records import CameraRecords
@@ -49,6 +50,7 @@ from gateway.workers.control.instance import bound_socket, sole_instance
 from gateway.workers.control.links import WorkerLinks
 from gateway.workers.control.media import ROOM_WORKER, CameraMedia, WorkerRoomMedia
 from gateway.workers.control.placement import Placement
+from gateway.workers.control.recording_keeper import RecordingKeeper
 from gateway.workers.inference.promotion import card_in_force
 from gateway.workers.room.worker import recordings_folder
 
@@ -170,13 +172,15 @@ class ControlProcess:
         assignments = Assignments(cameras, placement, links, supervisor, live, clock)
         stack.push_async_callback(assignments.close)
         network = CameraNetwork(settings.cameras, clock)
+        stack.push_async_callback(network.close)
         addresses = FreshAddresses(db, vault, network, assignments.changed, clock)
         stack.push_async_callback(addresses.close)
+        keeper = RecordingKeeper(
+            db, links, placement, camera_recordings(settings.data_folder), settings.recordings, clock
+        )
         dispatch = Dispatch(intake, assignments, rooms, addresses, cameras)
         clocks = ClockWatch(db, AddressPolicy(settings.cameras.networks), clock, assignments.tell)
 
-        network = CameraNetwork(settings.cameras, clock)
-        stack.push_async_callback(network.close)
         device_events = DeviceEvents(db, vault, network.control, live, clock)
         stack.push_async_callback(device_events.close)
 
@@ -193,6 +197,7 @@ class ControlProcess:
             yield from clocks.samples()
             for health, count in assignments.changes.items():
                 yield Sample("gateway_camera_health_changes_total", {"state": health}, count, "counter")
+            yield from keeper.samples()
             for name, state in supervisor.workers.items():
                 yield Sample("gateway_worker_starts_total", {"worker": name}, state.starts, "counter")
                 yield Sample("gateway_worker_ready", {"worker": name}, float(name in links.connected))
@@ -219,6 +224,7 @@ class ControlProcess:
                 cameras_changed=camera_changed,
                 device_events=device_events,
                 tell_camera=assignments.tell,
+                recordings_changed=keeper.wake,
                 workers_ready=ready,
                 extra_metrics=metrics,
             ),
@@ -236,6 +242,7 @@ class ControlProcess:
         control._start(sender.run(), "outbox")
         control._start(rooms.steering.run(), "rooms")
         control._start(clocks.run(), "clocks")
+        control._start(keeper.run(), "recordings")
         supervisor.start()
         stack.push_async_callback(supervisor.stop)
         return control

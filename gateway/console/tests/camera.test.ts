@@ -8,7 +8,9 @@ function camera(change: Partial<Camera> = {}, state = 'live'): Camera {
     id: '1', code: '99000000081322000001', name: '测试路口东', vendor: 'Virtual', model: 'V1', firmware: '', serial: '',
     onvif_address: null, stream_host: '127.0.0.1:554', platform: 'hub', industry: '08', network: '2', grid: null,
     lng: 120.5, lat: 30.25, address: '测试路', status: 'in_use', health, encoding: 'H264', width: 640, height: 360,
-    fps: 25, gop: 50, clock_offset: 0, note: '', notices: [], own_rules: false, registered_at: '2030-01-07T09:00:00Z',
+    fps: 25, gop: 50, clock_offset: 0, note: '', notices: [], own_rules: false, profiles: [],
+    sub_stream: false, offers: [], credential_set: null, clear_login: false, device_events: false, preset: null,
+    registered_at: '2030-01-07T09:00:00Z',
     changed_at: '2030-01-07T09:00:00Z', revision: 1, ...change,
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Camera } from '../src/domain/camera'
-import { askedOf, blank, faults, targetsOf, typedOf } from '../src/domain/camera_form'
+import { askedOf, blank, faults, isRange, portsOf, targetsOf, typedOf } from '../src/domain/camera_form'
 
 const before = {
   code: '99000000081322000001', name: '东门', onvif_address: 'http://127.0.0.1/onvif', lng: 120.5, lat: 30.25,
@@ -44,4 +44,15 @@ describe('changing a camera', () => {
 it('reads the addresses to search at, however they are parted', () => {
   expect(targetsOf(' 127.0.0.1:80，camera.test ;a ')).toEqual(['127.0.0.1:80', 'camera.test', 'a'])
   expect(targetsOf('')).toEqual([])
+})
+
+describe('searching in ranges', () => {
+  it('tells a range from a host', () => {
+    expect(['10.0.0.0/24', '10.0.0.5-10.0.0.9', '10.0.0.5-9', 'fd00::/120'].every(isRange)).toBe(true)
+    expect(['10.0.0.5', 'cam-7', 'cam-7:80', '10.0.0.5:3702', ''].some(isRange)).toBe(false)
+  })
+
+  it('leaves out what is no port', () => {
+    expect(portsOf('80, 8080，80 0 70000 x')).toEqual([80, 8080])
+  })
 })

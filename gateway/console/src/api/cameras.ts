@@ -51,7 +51,8 @@ export interface Device {
   name: string
   model: string
   scopes: string[]
-  found_by: 'multicast' | 'directed'
+  found_by: 'multicast' | 'directed' | 'sweep'
+  ways: string[]
   /** Of the camera as which the device is registered already. */
   code: string | null
 }
@@ -60,6 +61,118 @@ export interface Device {
 export async function discoverCameras(targets: readonly string[]): Promise<Device[]> {
   const ask = { method: 'POST', json: { targets }, limitMs: ASKED_LIMIT_MS } as const
   return (await fetchJson<{ devices: Device[] }>('/cameras/discover', ask)).devices
+}
+
+/** A search that goes on by itself: `asked` of `total` addresses, `found` devices so far. */
+export interface DiscoveryJob {
+  id: string
+  state: 'running' | 'done' | 'cancelled' | 'failed'
+  detail: string | null
+  detail_en: string | null
+  found: number
+  asked: number
+  total: number
+}
+
+export interface DiscoveryResult extends DiscoveryJob {
+  devices: Device[]
+}
+
+const DISCOVERIES = '/cameras/discoveries'
+
+export function startDiscovery(ranges: readonly string[], ports: readonly number[]): Promise<DiscoveryJob> {
+  return fetchJson<DiscoveryJob>(DISCOVERIES, { method: 'POST', json: { ranges, ports } })
+}
+
+export function getDiscovery(id: string): Promise<DiscoveryResult> {
+  return fetchJson<DiscoveryResult>(`${DISCOVERIES}/${encodeURIComponent(id)}`)
+}
+
+export function cancelDiscovery(id: string): Promise<DiscoveryResult> {
+  return fetchJson<DiscoveryResult>(`${DISCOVERIES}/${encodeURIComponent(id)}`, { method: 'DELETE' })
+}
+
+export interface ImportReport {
+  dry_run: boolean
+  rows: number
+  added: number
+  changed: number
+  unchanged: number
+  faulty: number
+  ignored_columns: string[]
+  faults: { row: number; code: string; field: string; reason: string; zh: string; en: string }[]
+}
+
+/** A workbook of 10,000 rows takes the gateway a while to read. */
+const SHEET_LIMIT_MS = 120_000
+
+export function importCameras(sheet: Blob, dryRun: boolean): Promise<ImportReport> {
+  const ask = { method: 'POST', body: sheet, contentType: 'application/octet-stream', limitMs: SHEET_LIMIT_MS } as const
+  return fetchJson<ImportReport>(`/cameras/import${query({ dry_run: dryRun })}`, ask)
+}
+
+export async function exportCameras(format: 'csv' | 'xlsx'): Promise<{ content: Blob; name: string }> {
+  const answer = await send(`/cameras/export${query({ format })}`, { limitMs: SHEET_LIMIT_MS })
+  const name = /filename="([^"]+)"/.exec(answer.headers.get('content-disposition') ?? '')?.[1]
+  return { content: await answer.blob(), name: name ?? `cameras.${format}` }
+}
+
+export interface PtzAsked {
+  action: 'continuous' | 'stop' | 'goto_preset' | 'set_preset' | 'remove_preset'
+  pan?: number
+  tilt?: number
+  zoom?: number
+  seconds?: number
+  preset?: string
+  name?: string
+}
+
+export interface PtzState {
+  moving: boolean | null
+  presets: { token: string; name: string }[]
+  at: string | null
+}
+
+export function getPtz(code: string): Promise<PtzState> {
+  return fetchJson<PtzState>(`${of(code)}/ptz`)
+}
+
+export function steer(code: string, asked: PtzAsked): Promise<{ preset: string | null; at: string | null }> {
+  return fetchJson(`${of(code)}/ptz`, { method: 'POST', json: asked })
+}
+
+export interface CredentialSet {
+  id: string
+  name: string
+  networks: string[]
+  username: string
+  position: number
+  cameras: number
+  revision: number
+}
+
+export interface CredentialSetAsked {
+  name?: string
+  networks?: string[]
+  username?: string
+  password?: string
+  revision?: number
+}
+
+export async function listCredentialSets(): Promise<CredentialSet[]> {
+  return (await fetchJson<{ items: CredentialSet[] }>('/credential-sets')).items
+}
+
+export function addCredentialSet(asked: CredentialSetAsked): Promise<CredentialSet> {
+  return fetchJson<CredentialSet>('/credential-sets', { method: 'POST', json: asked })
+}
+
+export function changeCredentialSet(id: string, asked: CredentialSetAsked): Promise<CredentialSet> {
+  return fetchJson<CredentialSet>(`/credential-sets/${encodeURIComponent(id)}`, { method: 'PATCH', json: asked })
+}
+
+export async function removeCredentialSet(id: string): Promise<void> {
+  await send(`/credential-sets/${encodeURIComponent(id)}`, { method: 'DELETE' })
 }
 
 export interface Rules {

@@ -15,6 +15,19 @@ export interface CameraNotice {
   detail_en: string
 }
 
+export interface CameraProfile {
+  token: string
+  name: string
+  role: 'main' | 'sub' | ''
+  encoding: string
+  width: number
+  height: number
+  fps: number
+  gop: number | null
+  b_frames: boolean | null
+  parameter_sets: string
+}
+
 export interface Camera {
   id: string
   code: string
@@ -32,7 +45,8 @@ export interface Camera {
   lng: number | null
   lat: number | null
   address: string
-  status: 'in_use' | 'stopped' | 'removed'
+  /** `awaiting`: recorded by an import, not yet asked. */
+  status: 'in_use' | 'stopped' | 'awaiting' | 'removed'
   health: CameraHealth
   encoding: string
   width: number | null
@@ -43,6 +57,14 @@ export interface Camera {
   note: string
   notices: CameraNotice[]
   own_rules: boolean
+  profiles: CameraProfile[]
+  sub_stream: boolean
+  offers: string[]
+  credential_set: string | null
+  clear_login: boolean
+  device_events: boolean
+  /** The view it has: a preset's token; empty: one that nobody stored; null: it was never steered. */
+  preset: string | null
   registered_at: string
   changed_at: string
   revision: number

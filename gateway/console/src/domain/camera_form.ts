@@ -73,3 +73,14 @@ export function askedOf(typed: Typed, before: Camera | null): CameraAsked {
 export function targetsOf(text: string): string[] {
   return text.split(/[\s,，;；]+/).filter((part) => part !== '')
 }
+
+/** Whether what was typed is a range to sweep (`10.0.0.0/24`, `10.0.0.5-10.0.0.9`), not a host to probe. */
+export function isRange(text: string): boolean {
+  return /^[\d.:a-f]+(\/\d{1,3}|-[\d.:a-f]+)$/i.test(text)
+}
+
+/** `80, 8080` as ports; what is none is left out. */
+export function portsOf(text: string): number[] {
+  const found = targetsOf(text).map(Number)
+  return [...new Set(found.filter((port) => Number.isInteger(port) && port > 0 && port < 65_536))]
+}

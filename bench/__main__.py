@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable
 
 from bench.alerts import alerts
 from bench.camera_cost import camera_cost
+from bench.camera_health import camera_health
 from bench.demo import demo
 from bench.detector import detector
+from bench.discovery import discovery
 from bench.false_alarms import false_alarms
 from bench.history import history
 from bench.load import load
@@ -21,8 +23,10 @@ from bench.viewers import viewers
 BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {
     "alerts": alerts,
     "camera_cost": camera_cost,
+    "camera_health": camera_health,
     "demo": demo,
     "detector": detector,
+    "discovery": discovery,
     "false_alarms": false_alarms,
     "history": history,
     "load": load,

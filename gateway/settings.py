@@ -198,7 +198,10 @@ class RtspSettings(_Part):
 
     host: str = Field(default="127.0.0.1", description="Address the RTSP door listens on.")
     port: int = Field(
-        default=8554, ge=0, le=65535, description="Port of the RTSP door of the first camera worker; 0: any."
+        default=8554,
+        ge=0,
+        le=65535,
+        description="RTSP port of the first camera worker, the next one of the second …; 0: any.",
     )
 
 

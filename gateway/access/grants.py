@@ -23,7 +23,7 @@ from gateway.storage.tables.access import ViewingGrant
 LONGEST = timedelta(hours=12)
 _SCOPE = re.compile(r"(platform|camera|event):([A-Za-z0-9_.\-]{1,64})")
 
-ViewKind = Literal["live", "snapshot", "evidence", "recording"]
+ViewKind = Literal["live", "snapshot", "evidence", "recording", "stream"]
 
 
 @dataclass(frozen=True, slots=True)

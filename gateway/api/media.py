@@ -20,7 +20,8 @@ class CameraMedia(Protocol):
     async def snapshot(self, code: str) -> Snapshot: ...
     async def open_viewing(self, code: str, session_id: str, offer: str) -> Answer: ...
     def close_viewing(self, session_id: str) -> None: ...
-    async def lend(self, code: str, reader: str, until: float) -> StreamLent: ...
+    async def lend(self, code: str, reader: str, until: float, login: tuple[str, str] | None = None) -> StreamLent: ...
+    def withdraw(self, code: str, reader: str) -> None: ...
 
 
 class NoCameraMedia:
@@ -35,8 +36,11 @@ class NoCameraMedia:
     def close_viewing(self, session_id: str) -> None:
         return None
 
-    async def lend(self, code: str, reader: str, until: float) -> StreamLent:
+    async def lend(self, code: str, reader: str, until: float, login: tuple[str, str] | None = None) -> StreamLent:
         raise _away()
+
+    def withdraw(self, code: str, reader: str) -> None:
+        return None
 
 
 def _away() -> Refusal:

@@ -161,11 +161,21 @@ class CloseViewing(Message, frozen=True):
 
 
 class LendStream(Message, frozen=True):
-    """Give a reader credentials for RTSP out: another worker, or a decoder on the wall."""
+    """Give a reader credentials for RTSP out: another worker, or a decoder on the wall. With a login: this one, which
+    control keeps; else one made for it."""
 
     code: str
     reader: str
     until: float
+    username: str | None = None
+    password: str | None = None
+
+
+class WithdrawStream(Message, frozen=True):
+    """End what was lent to a reader, and what it reads."""
+
+    code: str
+    reader: str
 
 
 class StreamLent(Message, frozen=True):
@@ -446,7 +456,7 @@ class Seen(Message, frozen=True):
 AnyMessage = (
     WorkerReady | Configure | Done | Refused | MetricsReport
     | AssignCamera | RecordCamera | ReleaseCamera | AlertStored | EvidenceStored | TakeSnapshot | Snapshot
-    | OpenViewing | Answer | CloseViewing | LendStream | StreamLent
+    | OpenViewing | Answer | CloseViewing | LendStream | StreamLent | WithdrawStream
     | HealthChanged | StreamUnreachable | AlertRaised | AlertSeen | AlertEnded | HeldBack | EvidenceReady
     | ClockOffset | UsePreset | LearnScene | SceneLearned
     | OpenRoom | CloseRoom | AddCameraMember | AddPersonMember | RemoveMember

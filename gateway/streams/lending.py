@@ -42,8 +42,9 @@ class Lending:
     def __len__(self) -> int:
         return len(self._by_reader)
 
-    def lend(self, path: str, reader: str, until: float) -> Loan:
-        """A new loan in place of the reader's earlier one of the same stream."""
+    def lend(self, path: str, reader: str, until: float, login: tuple[str, str] | None = None) -> Loan:
+        """A new loan in place of the reader's earlier one of the same stream. ``login``: name and password that the
+        reader has already, of a loan that outlived this process."""
         if until <= self._clock():
             raise Refusal(
                 "invalid", "loan_in_the_past", "借出时限已过", "the time until which to lend has passed", field="until"
@@ -57,7 +58,8 @@ class Lending:
                 f"借出的视频流凭据已达上限 {self._most} 个，请先停用不再需要的",
                 f"{self._most} stream credentials are lent already; end those no longer needed",
             )
-        loan = Loan(path, reader, f"reader-{secrets.token_hex(8)}", secrets.token_urlsafe(24), until)
+        username, password = login or (f"reader-{secrets.token_hex(8)}", secrets.token_urlsafe(24))
+        loan = Loan(path, reader, username, password, until)
         self._by_reader[path, reader] = self._by_username[loan.username] = loan
         return loan
 

@@ -99,10 +99,10 @@ class RtspServer:
         if ending:
             await asyncio.wait(ending, timeout=2 * CLOSING)
 
-    def lend(self, path: str, reader: str, until: float) -> tuple[str, str]:
+    def lend(self, path: str, reader: str, until: float, login: tuple[str, str] | None = None) -> tuple[str, str]:
         """User name and password for one reader of one path until a time. The reader's earlier ones open nothing more,
         but what it reads already goes on under the new time."""
-        loan = self._lending.lend(path, reader, until)
+        loan = self._lending.lend(path, reader, until, login)
         return loan.username, loan.password
 
     def withdraw(self, path: str, reader: str) -> None:

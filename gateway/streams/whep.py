@@ -130,7 +130,7 @@ class WhepDoor:
         self._first_frame_seconds = 0.0
         self._sent_before = 0
         self._lost_before = 0
-        self._unplayable: WeakKeyDictionary[FrameBus, tuple[int, str]] = WeakKeyDictionary()
+        self._looked_at: WeakKeyDictionary[FrameBus, tuple[int, str | None]] = WeakKeyDictionary()
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
@@ -219,7 +219,7 @@ class WhepDoor:
 
         def ended(reason: str) -> None:
             if reason in UNPLAYABLE:
-                self._unplayable[bus] = (video.epoch, reason)
+                self._looked_at[bus] = (video.epoch, reason)
             self._end_later(key, reason)
 
         def first() -> None:
@@ -263,7 +263,7 @@ class WhepDoor:
                     if frame.codec != "h264":
                         return "codec_not_h264"
                     if first is None:
-                        known = self._unplayable.get(bus)
+                        known = self._looked_at.get(bus)
                         if known is not None and known[0] == frame.epoch:
                             return known[1]
                         first = frame
@@ -272,6 +272,7 @@ class WhepDoor:
                         return "b_frames"
                     looked += 1
                     if looked >= FRAMES_LOOKED_AT:
+                        self._looked_at[bus] = (frame.epoch, None)
                         return None
         except TimeoutError:
             pass

@@ -99,6 +99,46 @@ async def test_every_query_of_the_dashboard_names_a_metric_that_is_there(film: P
     assert 'gateway_camera_queue_frames{camera="' + running.code + '",subscriber="whep",worker="camera-1"}' in told
 
 
+async def test_a_decoder_on_the_wall_reads_with_a_login_of_its_own_that_outlives_its_worker(
+    film: Path, tmp_path: Path
+) -> None:
+    async with watched(film, tmp_path) as running, httpx.AsyncClient(trust_env=False, timeout=10) as http:
+        door = running.watch.replace("/whep", "").replace("?", "/readers?")
+        late = await http.post(
+            door, json={"reader": "wall-1", "until": "2100-01-01T00:00:00Z"}, headers=running.headers
+        )
+        assert (late.status_code, late.json()["reason"]) == (422, "until_out_of_range")
+        lent = await http.post(door, json={"reader": "wall-1"}, headers=running.headers)
+        assert lent.status_code == 201, lent.text
+        login = lent.json()
+        url = login["url"].replace("rtsp://", f"rtsp://{login['username']}:{login['password']}@")
+        assert await frames_of(url) == 20
+        worker = next(pid for pid, line in running.processes().items() if "gateway.workers.camera" in line)
+        os.kill(worker, signal.SIGKILL)
+        async with asyncio.timeout(30):
+            while await frames_of(url) != 20:
+                await asyncio.sleep(0.3)
+        shown = (await http.get(door, headers=running.headers)).json()["items"]
+        assert [(one["reader"], "password" in one) for one in shown] == [("wall-1", False)]
+        withdrawn = await http.delete(door.replace("readers", "readers/wall-1"), headers=running.headers)
+        assert withdrawn.status_code == 204
+        async with asyncio.timeout(5):
+            while await frames_of(url):
+                await asyncio.sleep(0.1)
+
+
+async def frames_of(url: str) -> int:
+    """Of twenty that are asked for; FFmpeg's own tool reads."""
+    process = await asyncio.create_subprocess_exec(
+        "ffmpeg", "-v", "quiet", "-rtsp_transport", "tcp", "-i", url, "-frames:v", "20", "-vf", "scale=8:8",
+        "-f", "rawvideo", "-pix_fmt", "gray", "-",
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(20):
+        out, _ = await process.communicate()
+    return len(out) // 64
+
+
 async def test_a_worker_that_crashes_under_its_viewers_is_back_and_shows_them_the_camera_again(
     film: Path, tmp_path: Path
 ) -> None:

@@ -31,6 +31,7 @@ from gateway.processes.messages import (
     StreamLent,
     TakeSnapshot,
     UsePreset,
+    WithdrawStream,
 )
 from gateway.refusals import Refusal
 from gateway.settings import RtspSettings, WorkerSettings
@@ -119,10 +120,13 @@ class CameraWorker:
                 return Answer(opened.answer, opened.note)
             case CloseViewing(session_id):
                 await self._whep.close(session_id)
-            case LendStream(code, reader, until):
+            case LendStream(code, reader, until, username, password):
                 path = STREAM_PATH + self._camera(code).code
-                username, password = self._rtsp.lend(path, reader, until)
+                login = (username, password) if username is not None and password is not None else None
+                username, password = self._rtsp.lend(path, reader, until, login)
                 return StreamLent(f"{self._rtsp_address}/{path}", username, password)
+            case WithdrawStream(code, reader):
+                self._rtsp.withdraw(STREAM_PATH + code, reader)
             case _:
                 raise Refusal("invalid", "unexpected_message", "意外的消息", "unexpected message")
         return Done()
@@ -239,10 +243,16 @@ async def open_camera_worker(name: str, settings: WorkerSettings, channel: Chann
         )
         worker = CameraWorker(around, link, channel)
         stack.push_async_callback(worker.close)
-        await worker.open(settings.rtsp if name == "camera-1" else settings.rtsp.model_copy(update={"port": 0}))
+        await worker.open(rtsp_door(settings.rtsp, name))
         trimming = asyncio.create_task(give_back(), name="heap")
         stack.callback(trimming.cancel)
         yield worker
+
+
+def rtsp_door(settings: RtspSettings, worker: str) -> RtspSettings:
+    """Each worker's own port, the same at every start: ``camera-1`` has that of the settings, the next the next."""
+    port = settings.port + int(worker.rpartition("-")[2]) - 1 if settings.port else 0
+    return settings.model_copy(update={"port": port if port <= 65535 else 0})
 
 
 def journals_folder(data_folder: Path) -> Path:

@@ -29,6 +29,7 @@ from gateway.workers.control.assignments import Assignments
 from gateway.workers.control.camera_records import CameraRecords
 from gateway.workers.control.fresh_address import FreshAddresses
 from gateway.workers.control.media import ROOM_WORKER
+from gateway.workers.control.stream_loans import StreamLoans
 
 
 class Dispatch:
@@ -36,6 +37,7 @@ class Dispatch:
         self,
         intake: AlertIntake,
         assignments: Assignments,
+        loans: StreamLoans,
         rooms: RoomDesk,
         addresses: FreshAddresses,
         cameras: CameraRecords,
@@ -43,6 +45,7 @@ class Dispatch:
         self._cameras = cameras
         self._intake = intake
         self._assignments = assignments
+        self._loans = loans
         self._rooms = rooms
         self._addresses = addresses
 
@@ -83,6 +86,7 @@ class Dispatch:
         if is_camera_worker(worker):
             await self._assignments.worker_ready(worker)
             # What was lent of its streams ended with its predecessor.
+            await self._loans.again(worker, self._assignments.owned_by(worker))
             await self._rooms.register.read_anew(self._assignments.owned_by(worker))
         elif worker == ROOM_WORKER:
             await self._rooms.recordings.take_over_left()

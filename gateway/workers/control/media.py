@@ -26,6 +26,7 @@ from gateway.processes.messages import (
     StreamLent,
     SubscribeInRoom,
     TakeSnapshot,
+    WithdrawStream,
 )
 from gateway.refusals import Refusal
 from gateway.rooms.arrangement import Arrangement
@@ -77,8 +78,16 @@ class CameraMedia:
         if worker is not None:
             self._links.tell(worker, CloseViewing(session_id))
 
-    async def lend(self, code: str, reader: str, until: float) -> StreamLent:
-        return _expect(await self._links.request(self.owner(code), LendStream(code, reader, until)), StreamLent)
+    async def lend(self, code: str, reader: str, until: float, login: tuple[str, str] | None = None) -> StreamLent:
+        """``login``: name and password to be used, where control keeps the loan."""
+        order = LendStream(code, reader, until, *(login or ()))
+        return _expect(await self._links.request(self.owner(code), order), StreamLent)
+
+    def withdraw(self, code: str, reader: str) -> None:
+        """Ends a loan; one that has ended already does no harm."""
+        held = self._placement.owner(code)
+        if held is not None:
+            self._links.tell(held.worker, WithdrawStream(code, reader))
 
 
 class WorkerRoomMedia:

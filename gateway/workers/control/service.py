@@ -51,6 +51,7 @@ from gateway.workers.control.links import WorkerLinks
 from gateway.workers.control.media import ROOM_WORKER, CameraMedia, WorkerRoomMedia
 from gateway.workers.control.placement import Placement
 from gateway.workers.control.recording_keeper import RecordingKeeper
+from gateway.workers.control.stream_loans import StreamLoans
 from gateway.workers.inference.promotion import card_in_force
 from gateway.workers.room.worker import recordings_folder
 
@@ -175,10 +176,11 @@ class ControlProcess:
         stack.push_async_callback(network.close)
         addresses = FreshAddresses(db, vault, network, assignments.changed, clock)
         stack.push_async_callback(addresses.close)
+        loans = StreamLoans(links, db, vault, clock)
         keeper = RecordingKeeper(
             db, links, placement, camera_recordings(settings.data_folder), settings.recordings, clock
         )
-        dispatch = Dispatch(intake, assignments, rooms, addresses, cameras)
+        dispatch = Dispatch(intake, assignments, loans, rooms, addresses, cameras)
         clocks = ClockWatch(db, AddressPolicy(settings.cameras.networks), clock, assignments.tell)
 
         device_events = DeviceEvents(db, vault, network.control, live, clock)

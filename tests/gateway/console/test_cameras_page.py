@@ -87,7 +87,7 @@ class FilmMedia:
     def close_viewing(self, session_id: str) -> None:
         self.ended.append(session_id)
 
-    async def lend(self, code: str, reader: str, until: float) -> StreamLent:
+    async def lend(self, code: str, reader: str, until: float, login: tuple[str, str] | None = None) -> StreamLent:
         raise Refusal("unavailable", "not_lent", "此处不转出视频流。", "No stream is lent here.")
 
 

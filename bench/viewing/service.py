@@ -67,7 +67,7 @@ async def service(folder: Path, camera: dict[str, Any], *, address: str = "127.0
     settings = {
         "DATA_FOLDER": str(data),
         "HTTP__PORT": str(free_port()),
-        "RTSP__PORT": "0",
+        "RTSP__PORT": str(free_port()),
         "WEBRTC__ADDRESSES": json.dumps([address]),
     }
     passwords = {name: random_password(name) for name in ROLES}

@@ -22,13 +22,14 @@ from gateway.api.camera_network import CameraNetwork
 from gateway.api.media import NoCameraMedia
 from gateway.api.services import Services
 from gateway.clock import Clock, system_clock
-from gateway.processes.messages import Snapshot
+from gateway.processes.messages import Snapshot, StreamLent
 from gateway.settings import CameraSettings, RuleSettings, Settings
 from gateway.storage.camera_store import DatabaseCameraStore
 from gateway.storage.database import Database
 from gateway.storage.tables.access import AuditRow
 from gateway.storage.tables.cameras import CameraRow
 from gateway.storage.tables.grid import Grid, Platform
+from gateway.storage.tables.stream_loans import StreamLoanRow
 from gateway.storage.vault import Vault
 
 ClientAs = Callable[..., Awaitable[httpx.AsyncClient]]
@@ -49,10 +50,22 @@ FOUND = CameraFound(
 
 
 class OnePicture(NoCameraMedia):
-    """A camera worker that always has the same picture."""
+    """A camera worker that always has the same picture, and lends its stream while it is there."""
 
     def __init__(self, clock: Clock) -> None:
         self.taken_at = clock().timestamp() - 1.25
+        self.lent: list[tuple[str, float]] = []
+        self.withdrawn: list[str] = []
+        self.there = True
+
+    async def lend(self, code: str, reader: str, until: float, login: tuple[str, str] | None = None) -> StreamLent:
+        if not self.there or login is None:
+            return await super().lend(code, reader, until, login)
+        self.lent.append((reader, until))
+        return StreamLent(f"rtsp://127.0.0.1:8554/cameras/{code}", *login)
+
+    def withdraw(self, code: str, reader: str) -> None:
+        self.withdrawn.append(reader)
 
     async def snapshot(self, code: str) -> Snapshot:
         return Snapshot(PICTURE, self.taken_at)
@@ -346,3 +359,35 @@ async def test_an_old_picture_is_not_shown(client_as: ClientAs, register: Regist
     media.taken_at -= 60
     answer = await client.get(f"{CAMERAS}/{code}/snapshot.jpg", params={"grant": grant})
     assert (answer.status_code, answer.json()["reason"]) == (503, "picture_stale")
+
+
+async def test_a_stream_is_lent_under_a_grant_for_no_longer_and_its_login_is_sealed_and_shown_once(
+    client_as: ClientAs, register: Register, services: Services, media: OnePicture
+) -> None:
+    code = await register()
+    client = await client_as("duty_officer")
+    door = f"{CAMERAS}/{code}/readers"
+    assert (await client.post(door, json={"reader": "wall-1"})).json()["reason"] == "grant_missing"
+    asked = {"purpose": "值班巡查", "scope": f"camera:{code}", "until": "2030-01-07T10:00:00Z"}
+    cited = {"grant": (await client.post("/api/v1/access/grants", json=asked)).json()["id"]}
+    for wrong in ({"reader": "a wall"}, {"reader": ""}, {"reader": "wall-1", "until": "2030-01-07T10:00:01Z"}):
+        assert (await client.post(door, json=wrong, params=cited)).status_code == 422
+    media.there = False
+    assert (await client.post(door, json={"reader": "wall-1"}, params=cited)).json()["reason"] == "media_away"
+    assert (await client.get(door)).json() == {"items": []}
+    media.there = True
+    logins = [(await client.post(door, json={"reader": "wall-1"}, params=cited)).json() for _ in range(2)]
+    assert logins[0]["password"] != logins[1]["password"]
+    assert logins[1]["url"] == f"rtsp://127.0.0.1:8554/cameras/{code}"
+    assert media.lent[-1] == ("reader:wall-1", 1_894_010_400.0)
+    async with services.db.reading() as session:
+        (row,) = (await session.scalars(select(StreamLoanRow))).all()
+    assert services.vault.open(row.sealed_password, row.id) == logins[1]["password"]
+    assert logins[1]["password"] not in row.sealed_password
+    shown = await client.get(door)
+    assert [one["reader"] for one in shown.json()["items"]] == ["wall-1"]
+    assert logins[1]["password"] not in shown.text
+    assert ("view.stream", f"camera:{code}", "值班巡查") in await audited(services)
+    assert (await client.delete(f"{door}/wall-1")).status_code == 204
+    assert media.withdrawn == ["reader:wall-1"]
+    assert (await client.get(door)).json() == {"items": []}

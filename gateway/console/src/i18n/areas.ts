@@ -1,10 +1,11 @@
 // Each area of the console brings its own words: a module with `zhCN` and `en`, the latter typed by the former.
 import * as cameraRegistry from './camera_registry'
 import * as cameras from './cameras'
+import * as detection from './detection'
 import * as duty from './duty'
 import { en as baseEn } from './en'
 import * as rooms from './rooms'
 import { zhCN as baseZhCN } from './zh-CN'
 
-export const zhCN = { ...baseZhCN, ...duty.zhCN, ...cameras.zhCN, ...cameraRegistry.zhCN, ...rooms.zhCN }
-export const en: typeof zhCN = { ...baseEn, ...duty.en, ...cameras.en, ...cameraRegistry.en, ...rooms.en }
+export const zhCN = { ...baseZhCN, ...duty.zhCN, ...cameras.zhCN, ...cameraRegistry.zhCN, ...detection.zhCN, ...rooms.zhCN }
+export const en: typeof zhCN = { ...baseEn, ...duty.en, ...cameras.en, ...cameraRegistry.en, ...detection.en, ...rooms.en }

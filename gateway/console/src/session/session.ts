@@ -78,6 +78,7 @@ const OPENS = {
   'credentials.read': SET_UP,
   'credentials.write': ['system_admin', 'machine'],
   'rules.read': [...WATCH, 'system_admin'],
+  'rules.write': SET_UP,
   'video.view': WATCH,
   'evidence.view': BUSINESS,
   'stream.read': [...BUSINESS, 'system_admin'],

@@ -1,0 +1,77 @@
+// How a camera is watched, what officers rejected at it, and rules tried on recorded footage.
+import type { Rule } from '../domain/rule'
+import { fetchJson, query, type List } from './http'
+
+export interface Watching {
+  looks_per_second: number | null
+  looks_per_second_asked: number | null
+  /** Seconds from a picture's arrival to the rules' verdict. */
+  delay_seconds: number | null
+  rate_unmet: boolean | null
+  alerts: number
+  assessed: number
+  false_positive: number
+  false_share: number | null
+}
+
+export interface Suppression {
+  id: string
+  hazard: string
+  zone: string
+  created_by: string
+  created_at: string
+  until: string
+  held_back: number
+}
+
+export interface TrialAlert {
+  hazard: string
+  zone: string
+  raised_at: number
+  hazard_from: number
+  score: number
+}
+
+export interface Stretch {
+  hazard: string
+  zone: string
+  phase: string
+  start: number
+  end: number
+  progress: number
+}
+
+export interface Trial {
+  id: string
+  state: 'running' | 'done' | 'failed'
+  progress: number
+  result: { seconds: number; looks: number; alerts: TrialAlert[]; timeline: Stretch[] } | null
+  zh: string
+  en: string
+}
+
+export function getWatching(code: string): Promise<Watching> {
+  return fetchJson<Watching>(`/cameras/${encodeURIComponent(code)}/watching`)
+}
+
+export async function listSuppressions(code: string): Promise<Suppression[]> {
+  const asked = query({ camera_code: code, in_force: true })
+  return (await fetchJson<List<Suppression>>(`/suppressions${asked}`)).items
+}
+
+export async function undoSuppression(id: string): Promise<void> {
+  await fetchJson<Suppression>(`/suppressions/${encodeURIComponent(id)}/undo`, { method: 'POST' })
+}
+
+const UPLOAD_LIMIT_MS = 600_000
+
+/** Bring a film and try rules on it: those given, else the camera's own. */
+export async function beginTrial(film: Blob, code: string, rules: Rule[] | null = null): Promise<Trial> {
+  const brought = { method: 'PUT', body: film, contentType: 'application/octet-stream', limitMs: UPLOAD_LIMIT_MS } as const
+  const { footage_id } = await fetchJson<{ footage_id: string }>('/trials/footage', brought)
+  return fetchJson<Trial>('/trials', { method: 'POST', json: { footage_id, camera_code: code, rules } })
+}
+
+export function getTrial(id: string): Promise<Trial> {
+  return fetchJson<Trial>(`/trials/${encodeURIComponent(id)}`)
+}

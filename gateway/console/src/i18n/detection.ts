@@ -1,0 +1,44 @@
+// Words of how cameras are watched and rules are tried; English is typed by the Chinese.
+export const zhCN = {
+  watching: {
+    title: '识别运行情况',
+    rate: '每秒分析 {done} 次（要求 {asked}）',
+    delay: '延迟 {seconds} 秒',
+    alerts: '近 30 天预警 {count} 条',
+    false: '误报 {wrong} / 已研判 {judged}',
+    suppressed: '{by} 判为误报，抑制至 {until}',
+    heldBack: '已拦下 {count} 次',
+    undo: '撤销抑制',
+  },
+  trial: {
+    title: '规则试运行',
+    why: '布防前用录像检验：哪些时刻会产生预警',
+    choose: '选择录像…',
+    running: '已分析 {seconds} 秒',
+    done: '录像 {seconds} 秒，分析 {looks} 次，将产生预警 {alerts} 条',
+    stretch: '{from}–{to} 秒，达到 {share}%',
+    alert: '{hazard}：第 {at} 秒产生预警（自第 {since} 秒可见）',
+  },
+}
+
+export const en: typeof zhCN = {
+  watching: {
+    title: 'How it is watched',
+    rate: '{done} looks a second (asked: {asked})',
+    delay: '{seconds} s late',
+    alerts: '{count} alerts in 30 days',
+    false: '{wrong} of {judged} judged were false',
+    suppressed: 'rejected by {by}, suppressed until {until}',
+    heldBack: 'held back {count} times',
+    undo: 'Take back',
+  },
+  trial: {
+    title: 'Try the rules',
+    why: 'on recorded footage before they are armed: when would they have raised an alert',
+    choose: 'Choose a film…',
+    running: '{seconds} s gone through',
+    done: '{seconds} s of film in {looks} looks would have raised {alerts} alerts',
+    stretch: '{from}–{to} s, {share}% of the way',
+    alert: '{hazard}: raised at {at} s (seen from {since} s on)',
+  },
+}

@@ -1,0 +1,115 @@
+"""What the cameras' page says of how a camera is watched: its pace, what was rejected there, rules tried on a film."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+from playwright.async_api import Page, expect
+
+from gateway.api.pages import BUILT
+from gateway.api.services import Services
+from gateway.api.trial_jobs import TrialJobs
+from gateway.processes.messages import Sample
+from gateway.storage.tables.cameras import CameraRow
+from gateway.storage.tables.events import AlertRow
+from gateway.workers.inference.promotion import SHIPPED_CARD
+
+if TYPE_CHECKING:
+    from gateway.storage.database import Database
+
+CHROMIUM = Path("/usr/bin/chromium")
+CODE = "99000000001320000001"
+PASSWORD = "Correct-Horse-7"
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
+    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
+]
+expect.set_options(timeout=60_000)
+
+
+@pytest.fixture
+async def services(services: Services) -> AsyncIterator[Services]:
+    told = [
+        Sample(f"gateway_camera_{name}", {"camera": CODE, "worker": "camera-1"}, value)
+        for name, value in (("looks_per_second", 0.48), ("looks_per_second_asked", 0.5), ("look_delay_seconds", 0.21))
+    ]
+    jobs = TrialJobs(SHIPPED_CARD)
+    yield replace(services, extra_metrics=lambda: told, trials=jobs)
+    await jobs.close()
+
+
+async def camera_stands(db: Database, services: Services) -> None:
+    now = services.clock()
+    async with db.transaction() as session:
+        session.add(
+            CameraRow(
+                code=CODE,
+                platform="hub",
+                name="测试路口东",
+                stream_url="rtsp://127.0.0.1/",
+                encoding="H264",
+                notices=[],
+                health_state="live",
+                health_reason="",
+                health_since=now,
+                registered_at=now,
+                changed_at=now,
+            )
+        )
+
+
+def film(path: Path) -> Path:
+    """Six seconds of a street with a glow that grows."""
+    made = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 5, (320, 180))
+    for number in range(30):
+        picture = np.full((180, 320, 3), 90, np.uint8)
+        picture[:60] = 180
+        cv2.circle(picture, (160, 120), 5 + number, (20, 140, 250), -1)
+        made.write(picture)
+    made.release()
+    return path
+
+
+async def test_pace_rejections_and_a_trial_are_shown_beside_the_camera(
+    page: Page,
+    user_with: Callable[..., Awaitable[str]],
+    raise_alert: Callable[[str], Awaitable[str]],
+    services: Services,
+    tmp_path: Path,
+) -> None:
+    username = await user_with("duty_leader")
+    await camera_stands(services.db, services)
+    alert_id = await raise_alert("stall")
+    async with services.db.transaction() as session:
+        row = await session.get(AlertRow, alert_id)
+        assert row is not None
+        row.why = {"box": [0.1, 0.2, 0.3, 0.4], "appearance": [256, *[0] * 27]}
+    for field, value in (("login-username", username), ("login-password", PASSWORD)):
+        entered = page.get_by_test_id(field).locator("xpath=descendant-or-self::input").first
+        await entered.fill(value)
+    await page.get_by_test_id("login-submit").click()
+    await page.get_by_test_id("nav-cameras").wait_for()
+    rejecting = """async ([id, csrf]) => (await fetch(`/api/v1/alerts/${id}/assess`, {method: 'POST',
+      headers: {'Content-Type': 'application/json', 'X-CSRF-Token': csrf},
+      body: JSON.stringify({verdict: 'false_positive', reason: '空三轮车'})})).status"""
+    csrf = await page.evaluate("async () => (await (await fetch('/api/v1/session')).json()).csrf_token")
+    assert await page.evaluate(rejecting, [alert_id, csrf]) == 200
+    await page.goto(f"{page.url.split('/duty')[0]}/cameras?code={CODE}")
+    watching = page.get_by_test_id("camera-watching")
+    await expect(watching).to_contain_text("每秒分析 0.48 次（要求 0.50）")
+    await expect(watching).to_contain_text("误报 1 / 已研判 1")
+    await expect(watching.get_by_test_id("suppression")).to_contain_text("已拦下 0 次")
+    await page.get_by_test_id("trial-film").set_input_files(film(tmp_path / "street.mp4"))
+    # It runs behind everything else, the other tests too; that it ends, and with what, the doors' test tells.
+    await expect(page.get_by_test_id("camera-trial")).to_contain_text("已分析")
+    await watching.get_by_test_id("suppression-undo").click()
+    await expect(watching.get_by_test_id("suppression")).to_have_count(0)

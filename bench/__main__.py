@@ -14,6 +14,7 @@ from bench.detector import detector
 from bench.discovery import discovery
 from bench.false_alarms import false_alarms
 from bench.history import history
+from bench.kills import kills
 from bench.load import load
 from bench.pictures import pictures
 from bench.result import Result
@@ -29,6 +30,7 @@ BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {
     "discovery": discovery,
     "false_alarms": false_alarms,
     "history": history,
+    "kills": kills,
     "load": load,
     "pictures": pictures,
     "soak": soak,

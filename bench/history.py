@@ -7,6 +7,7 @@ the plans are read to see that none of them walks the whole table.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 import sys
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import structlog
 from sqlalchemy import event, text
 
 from bench.postgres import postgres_cluster
@@ -76,6 +78,7 @@ def say(line: str) -> None:
 
 async def history() -> Result:
     """See the head of this module."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     with postgres_cluster() as cluster, tempfile.TemporaryDirectory(prefix="gateway-history-") as name:
         if cluster is None:
             say("PostgreSQL is not installed: the figures are null")
@@ -218,9 +221,12 @@ class Plans:
         return found
 
 
-def walked(plan: dict[str, Any]) -> set[str]:
-    """Tables of the year that a plan reads from end to end."""
-    here = {plan["Relation Name"]} if plan["Node Type"] == "Seq Scan" else set()
+def walked(plan: dict[str, Any], *, bounded: bool = False) -> set[str]:
+    """Tables of the year that a plan reads from end to end. A walk that ends at a limit (``bounded``) is none, unless
+    something in between needs all of it first."""
+    node = plan["Node Type"]
+    here = {plan["Relation Name"]} if node == "Seq Scan" and not bounded else set()
+    below_limit = node == "Limit" or (bounded and node not in ("Sort", "Aggregate", "Hash", "Gather Merge"))
     for below in plan.get("Plans", ()):
-        here |= walked(below)
+        here |= walked(below, bounded=below_limit)
     return here & {"events", "event_flow"}

@@ -176,7 +176,8 @@ class Killing:
         db = Database(self.url)
         try:
             async with db.reading() as session:
-                alerts = dict((await session.execute(select(AlertRow.id, AlertRow.event_no))).tuples().all())
+                linked = await session.execute(select(AlertRow.id, AlertRow.event_no))
+                alerts = {alert_id: no for alert_id, no in linked}  # noqa: C416 - rows are no pairs
                 events = (await session.execute(select(func.count()).select_from(EventRow))).scalar_one()
                 evidence = list(await session.scalars(select(EvidenceRow)))
                 told = set(await session.scalars(select(OutboxRow.id)))

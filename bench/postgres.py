@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,7 +29,13 @@ class PostgresCluster:
     def start(self) -> None:
         """Start it, or start it again after ``kill``."""
         options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c max_connections=100"
-        self._control("-l", str(self.folder / "log"), "-o", options, "start")
+        for tries_left in reversed(range(20)):
+            try:
+                return self._control("-l", str(self.folder / "log"), "-o", options, "start")
+            except subprocess.CalledProcessError:
+                if not tries_left:
+                    raise
+                time.sleep(1)  # what was killed is still being cleared away
 
     def stop(self) -> None:
         with suppress(subprocess.CalledProcessError, subprocess.TimeoutExpired):

@@ -14,7 +14,6 @@ from gateway.api.guard import permit
 from gateway.api.services import Doors, Services
 from gateway.events.event_desk import EventDesk, Report, StepAsked
 from gateway.events.event_scope import visible_events
-from gateway.events.event_states import OPEN
 from gateway.events.shown import EventShown, shown_event, shown_events
 from gateway.events.similar import similar_cases
 from gateway.refusals import Refusal
@@ -95,7 +94,7 @@ async def list_events(
     if state:
         conditions.append(EventRow.state.in_(state))
     if open_ is not None:
-        conditions.append(EventRow.state.in_(sorted(OPEN)) if open_ else EventRow.state.not_in(sorted(OPEN)))
+        conditions.append(EventRow.closed_at.is_(None) if open_ else EventRow.closed_at.is_not(None))
     for column, wanted in (
         (EventRow.class_code, class_code),
         (EventRow.camera_code, camera_code),

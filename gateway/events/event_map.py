@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.caller import Caller
 from gateway.events.event_scope import visible_events
-from gateway.events.event_states import OPEN
 from gateway.storage.tables.events import EventRow
 
 MOST_POINTS = 1000
@@ -88,7 +87,7 @@ def _conditions(caller: Caller, asked: Asked) -> list[ColumnElement[Any]]:
         EventRow.lat.between(box.south, box.north),
     ]
     if asked.open_only:
-        conditions.append(EventRow.state.in_(sorted(OPEN)))
+        conditions.append(EventRow.closed_at.is_(None))
     if asked.since is not None:
         conditions.append(EventRow.reported_at >= asked.since)
     if asked.until is not None:

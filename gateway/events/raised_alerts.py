@@ -113,7 +113,9 @@ class RaisedAlerts:
     async def _store_all(self, session: AsyncSession, batch: Sequence[_Raised], changes: Changes) -> dict[_Raised, str]:
         ids = [raised.message.alert_id for raised in batch]
         keys = Counter(raised.key for raised in batch)
-        known = set(await session.scalars(select(AlertSightingRow.id).where(AlertSightingRow.id.in_(ids))))
+        sighted = select(AlertSightingRow.id, AlertSightingRow.alert_id).where(AlertSightingRow.id.in_(ids))
+        known = {sighting_id: alert_id for sighting_id, alert_id in await session.execute(sighted)}  # noqa: C416 - rows
+        pictured = set(await session.scalars(select(EvidenceRow.id).where(EvidenceRow.id.in_(known))))
         taken = set(await session.scalars(select(AlertRow.open_key).where(AlertRow.open_key.in_(keys))))
         taken |= set(await session.scalars(select(EventRow.open_key).where(EventRow.open_key.in_(keys))))
         facts = await self.cameras.facts(session, {raised.message.code for raised in batch})
@@ -124,6 +126,8 @@ class RaisedAlerts:
         ]
         await self._store_new(session, alone, facts, changes)
         done = {raised: raised.message.alert_id for raised in alone}
+        # Sent again and there with its picture: workers do so when control is slow, and must not make it slower.
+        done |= {raised: known[one] for raised in batch if (one := raised.message.alert_id) in pictured}
         for raised in batch:
             if raised not in done:
                 done[raised] = await self._store_one(session, raised, facts, changes)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import cv2
@@ -74,8 +75,9 @@ def _z_curve(height: int, width: int) -> NDArray[np.int64]:
 
 
 def crowded(detections: Sequence[Detection], density: Density | None) -> bool:
-    """Whether boxes show so many people that the density's count is to stand in the place of theirs."""
-    return density is not None and sum(one.label == "person" for one in detections) >= density.from_people
+    """Whether boxes show so many and so small people that the density's count is to stand in the place of theirs."""
+    heights = [one.box.height for one in detections if one.label == "person"]
+    return density is not None and len(heights) >= density.from_people and median(heights) < density.smaller_than
 
 
 class DensityCounter:

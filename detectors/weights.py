@@ -50,12 +50,14 @@ class Density:
     """How people are counted where boxes no longer do: by a network for density (see ``detectors.density``).
 
     ``weights``: its file beside the card, of ``sha256``. It is asked, with the picture's longer side at
-    ``longest_side`` px, once boxes (or tiles) show ``from_people``; its count then stands in the place of theirs.
+    ``longest_side`` px, once boxes show ``from_people`` whose median height is under ``smaller_than`` of the picture's:
+    people so small are mostly missed by boxes. Its count then stands in the place of theirs.
     """
 
     weights: str
     sha256: str
     from_people: int
+    smaller_than: float
     longest_side: int
 
 
@@ -206,10 +208,14 @@ def _density(facts: Any) -> Density | None:
     if facts is None:
         return None
     density = Density(
-        str(facts["weights"]), str(facts["sha256"]).lower(), int(facts["from_people"]), int(facts["longest_side"])
+        str(facts["weights"]),
+        str(facts["sha256"]).lower(),
+        int(facts["from_people"]),
+        float(facts["smaller_than"]),
+        int(facts["longest_side"]),
     )
     if Path(density.weights).name != density.weights or not density.weights.endswith(".onnx"):
         raise ValueError("density names an .onnx file beside the card")
-    if density.from_people < 1 or not 256 <= density.longest_side <= 2048:
-        raise ValueError("density has a from_people of at least 1 and a longest_side of 256 to 2048")
+    if density.from_people < 1 or not 0 < density.smaller_than <= 1 or not 256 <= density.longest_side <= 2048:
+        raise ValueError("density: from_people at least 1, smaller_than within 0..1, longest_side 256 to 2048")
     return density

@@ -1,4 +1,4 @@
-"""``gateway models prepare | train | export | density | evaluate | card``: how the shipped weights are made.
+"""``gateway models prepare | train | blend | export | density | evaluate | card``: how the shipped weights are made.
 
 Training, evaluation and export need the training extra (``make train-setup``); the running service does not.
 """
@@ -95,21 +95,39 @@ def export(
     out: Out = Path("var/models/run"),
     to: Annotated[Path, typer.Option(help="Where the weights go.")] = WEIGHTS,
     prepared: Prepared = Path("var/models/set"),
+    blended: Annotated[Path | None, typer.Option(help="Earlier weights (ONNX) to average with, half and half.")] = None,
     height: int = 384,
     width: int = 640,
 ) -> None:
-    """Export to ONNX, choose precision and thresholds on val, judge on test, and write the card."""
+    """Export to ONNX, refit people, choose precision and thresholds on val, judge on test, and write the card."""
+    from models.blend import blend as average
     from models.export import export_onnx
-    from models.release import described, release, with_figures
+    from models.release import PRECISIONS, described, refit_people, release, with_figures
 
-    sha256 = export_onnx(out / "run" / "weights" / "last.pt", to, image_size=(height, width))
+    export_onnx(out / "run" / "weights" / "last.pt", to, image_size=(height, width))
+    if blended is not None:
+        average(to, blended, 0.5, to)
     before = json.loads(to.with_suffix(".json").read_text()) if to.with_suffix(".json").exists() else {}
     with Progress(console=console) as bars:
         told = _told(bars)
-        made = release(to, sha256, sample_data, prepared, (height, width), told)
+        refit_people(to, sample_data, (height, width), told)
+        made = release(to, sample_data, prepared, (height, width), PRECISIONS, told)
         made |= described(prepared, json.loads((out / "recipe.json").read_text()), before)
         written = with_figures(made, to.with_suffix(".json"), sample_data, told)
     typer.echo(written.with_suffix(".md").read_text())
+
+
+@app.command()
+def blend(
+    weights: Annotated[Path, typer.Argument(help="ONNX export of ours.")],
+    other: Annotated[Path, typer.Argument(help="Another one, or COCO's.")],
+    to: Annotated[Path, typer.Argument(help="Where the average goes.")],
+    share: Annotated[float, typer.Option(min=0, max=1, help="Share of the first.")] = 0.5,
+) -> None:
+    """Average two sets of weights, to train from or to release."""
+    from models.blend import blend as average
+
+    average(weights, other, share, to)
 
 
 @app.command()
@@ -117,7 +135,8 @@ def density(
     sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="Real pictures.")],
     to: Annotated[Path, typer.Option(help="Where the weights go.")] = DENSITY,
     card: Annotated[Path, typer.Option(help="Card that is to name them.")] = CARD,
-    from_people: Annotated[int, typer.Option(min=1, max=1000, help="Boxes from which density counts.")] = 24,
+    from_people: Annotated[int, typer.Option(min=1, max=1000, help="Boxes from which density counts.")] = 5,
+    smaller_than: Annotated[float, typer.Option(min=0.01, max=1, help="… of this median height at most.")] = 0.37,
     epochs: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
     folds: Annotated[int, typer.Option(min=0, max=20, help="Parts of a cross-validation; 0: none.")] = 3,
     seed: int = 7,
@@ -127,7 +146,15 @@ def density(
 
     with Progress(console=console) as bars:
         facts = make_density(
-            sample_data, to, card, from_people=from_people, epochs=epochs, folds=folds, seed=seed, say=_told(bars)
+            sample_data,
+            to,
+            card,
+            from_people=from_people,
+            smaller_than=smaller_than,
+            epochs=epochs,
+            folds=folds,
+            seed=seed,
+            say=_told(bars),
         )
     typer.echo(json.dumps(facts, ensure_ascii=False, indent=1))
 

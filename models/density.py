@@ -28,6 +28,7 @@ from onnx.utils import Extractor
 from torch import nn
 
 from detectors.density import density_input
+from models.prepare import COCO_WEIGHTS
 from models.sample_data import read_samples
 
 FEATURES = ("/model.2/cv2/act/Mul_output_0", "/model.4/cv2/act/Mul_output_0", "/model.15/cv2/act/Mul_output_0")
@@ -38,7 +39,6 @@ UNIT = 0.01
 """The head answers in hundredths of a person a cell, so that its numbers are near one."""
 LONGEST_SIDE = 1024
 """Pictures come in with their longer side at this many px: ShanghaiTech B's own size."""
-COCO = "yolov8n_coco_dequant_fp32_640.onnx"
 TRAIN_PICTURES = 104
 NOTE = (
     "YOLOv8n's COCO features (AGPL-3.0) and a head of 31 thousand weights trained on ShanghaiTech's train part (for"
@@ -263,13 +263,14 @@ def make_density(
     card: Path,
     *,
     from_people: int,
+    smaller_than: float,
     epochs: int,
     folds: int,
     seed: int,
     say: Callable[[str, int, int], None],
 ) -> dict[str, Any]:
     """Train, export to ``to`` and name it in ``card``; answers what the card says of it."""
-    finder = FeatureFinder(sample_data / "weights" / COCO, threads=1)
+    finder = FeatureFinder(sample_data / "weights" / COCO_WEIGHTS, threads=1)
     pictures = crowd_pictures(sample_data, "train", finder, lambda done: say("features", done, TRAIN_PICTURES))
     errors = {}
     if folds:
@@ -282,6 +283,7 @@ def make_density(
         "weights": to.name,
         "sha256": export_density(head, finder, to),
         "from_people": from_people,
+        "smaller_than": smaller_than,
         "longest_side": LONGEST_SIDE,
         "cross_validated_mae": errors,
         "note": NOTE,

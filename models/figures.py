@@ -57,15 +57,16 @@ class Profile:
         return sum(one.label == "person" for one in seen)
 
 
-def open_profile(card_path: Path, engine: EngineName = "auto", threads: int = 0) -> Profile:
-    """The shipped network and counter. Raises ``WeightsRefused``."""
+def open_profile(card_path: Path, engine: EngineName = "auto", threads: int = 1) -> Profile:
+    """The shipped network and counter. Pictures come one at a time: more threads would wait for one another more than
+    they gain on a machine that others use too. Raises ``WeightsRefused``."""
     facts = json.loads(card_path.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         low = Path(folder) / card_path.name
         low.write_text(json.dumps(facts | {"thresholds": dict.fromkeys(facts["classes"], LOW)}), encoding="utf-8")
         low.with_suffix(".onnx").symlink_to(card_path.with_suffix(".onnx").absolute())
         detector = open_detector(engine, low, threads)
-    return Profile(load_card(card_path), detector, open_density(card_path, threads or 2))
+    return Profile(load_card(card_path), detector, open_density(card_path, threads))
 
 
 def look(profile: Profile, folder: Path, split: Split, say: Say) -> dict[str, list[Seen]]:

@@ -32,6 +32,7 @@ Where counting heads on the train part it is right on average at this score (gat
 people unknown where it is unsure, and in crowds, was worse by far: nothing then forbade to see people everywhere in a
 street, and twelve people in the place of one were seen.
 """
+COCO_WEIGHTS = "yolov8n_coco_dequant_fp32_640.onnx"
 LONGEST_SIDE = 832
 """Pictures are stored no larger than this: training reads them at about half of it."""
 NEVER_TRAINED = ("cnvendor_", "pkl_")
@@ -76,7 +77,7 @@ def prepare(
     licences: dict[str, Counter[str]] = {"train": Counter(), "val": Counter(), "test": Counter()}
     if sample_folder is not None:
         samples = [s for s in read_samples(sample_folder) if s.clear_licence or not licensed_only]
-        finder = CocoPersonFinder(sample_folder / "weights" / "yolov8n_coco_dequant_fp32_640.onnx")
+        finder = CocoPersonFinder(sample_folder / "weights" / COCO_WEIGHTS)
         for done, sample in enumerate(samples):
             progress("pictures", done, len(samples))
             if sample.split == "train" and sample.path.name.startswith(NEVER_TRAINED):

@@ -43,7 +43,7 @@ def red_counter(divided_by: float = 64.0) -> bytes:
 def counter(folder: Path, data: bytes, longest_side: int = 256) -> DensityCounter:
     file = folder / "density.onnx"
     file.write_bytes(data)
-    return DensityCounter(Density(file.name, hashlib.sha256(data).hexdigest(), 10, longest_side), file, threads=1)
+    return DensityCounter(Density(file.name, hashlib.sha256(data).hexdigest(), 10, 0.4, longest_side), file, threads=1)
 
 
 def test_as_many_boxes_are_put_down_as_the_map_holds_people_each_where_it_is_dense() -> None:
@@ -77,13 +77,15 @@ def test_weights_that_were_exchanged_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "density.onnx"
     file.write_bytes(red_counter())
     with pytest.raises(WeightsRefused, match="weights_damaged"):
-        DensityCounter(Density(file.name, "0" * 64, 10, 256), file, threads=1)
+        DensityCounter(Density(file.name, "0" * 64, 10, 0.4, 256), file, threads=1)
 
 
-def test_density_counts_only_where_boxes_already_show_a_crowd() -> None:
+def test_density_counts_only_where_boxes_already_show_many_and_small_people() -> None:
     somebody = Detection("person", 0.6, Box(0.1, 0.1, 0.2, 0.3))
     fire = Detection("fire", 0.6, Box(0.1, 0.1, 0.2, 0.3))
-    density = Density("density.onnx", "0" * 64, 3, 1024)
+    density = Density("density.onnx", "0" * 64, 3, 0.4, 1024)
+    close = Detection("person", 0.6, Box(0.1, 0.1, 0.3, 0.9))
     assert not crowded((somebody, somebody, fire), density)
     assert crowded((somebody,) * 3, density)
+    assert not crowded((close,) * 30, density)
     assert not crowded((somebody,) * 30, None)

@@ -1,0 +1,38 @@
+"""Averages the weights of two networks of one descent: between them often lies one better than both.
+
+Wortsman et al. 2022 (model soups; robust fine-tuning). With COCO's own weights as the second, what a
+fine-tuned network forgot comes back in part; with an earlier release, what either learned by chance evens out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from models.classes import PERSON
+from models.coco_init import COCO_PERSON
+
+
+def blend(weights: Path, other: Path, share: float, to: Path) -> None:
+    """Write ``to``: ``share`` of ``weights`` and the rest of ``other``, both ONNX exports of YOLOv8n.
+
+    Where ``other`` has COCO's 80 classes, of its last layer only the person's row comes in. Raises KeyError where it is
+    another network.
+    """
+    model = onnx.load(str(weights))
+    others = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(str(other)).graph.initializer}
+    for tensor in model.graph.initializer:
+        ours, theirs = numpy_helper.to_array(tensor), others[tensor.name]
+        if ours.dtype != np.float32:
+            continue
+        if ours.shape == theirs.shape:
+            mixed = share * ours + (1 - share) * theirs
+        else:
+            mixed = ours.copy()
+            mixed[PERSON] = share * ours[PERSON] + (1 - share) * theirs[COCO_PERSON]
+        tensor.CopyFrom(numpy_helper.from_array(mixed.astype(np.float32), tensor.name))
+    to.parent.mkdir(parents=True, exist_ok=True)
+    to.write_bytes(model.SerializeToString())

@@ -381,6 +381,22 @@ class OnvifSession:
         return error if isinstance(error, CameraRefused) else CameraRefused(reasons.NO_PROFILE)
 
 
+async def read_descriptions() -> None:
+    """Have the library read its service descriptions, once for the process and shared by whoever waits.
+
+    That is our own time, not the camera's: on a busy machine the first sessions would else be given up for it.
+    """
+    for wsdl, namespace, binding in (("devicemgmt.wsdl", DEVICE, "Device"), ("media.wsdl", MEDIA, "Media")):
+        service = ONVIFService(
+            "http://127.0.0.1/", None, None, str(_WSDL / wsdl), no_cache=True,
+            binding_name=f"{{{namespace}}}{binding}Binding",
+        )  # fmt: skip
+        try:
+            await service.setup()
+        finally:
+            await service.close()
+
+
 class StampedToken(UsernameToken):
     """A digest of the password, stamped anew for each request by a clock of our choice: the camera's own."""
 

@@ -214,6 +214,13 @@ async def test_a_camera_is_found_on_the_network_and_registered(
     assert kept is not None
     services.live.publish(Notice("camera.health", *kept))
     await expect(row.get_by_test_id("camera-state")).to_have_text("正常")
+    health = detail.get_by_test_id("camera-health")
+    await expect(health.locator("li").first).to_contain_text("正常")
+    moved = await records.note_health(code, HealthHeard("moved", "moved", system_clock()))
+    assert moved is not None
+    services.live.publish(Notice("camera.health", *moved))
+    await expect(health.locator("li").first).to_contain_text("视角已变动")
+    await expect(health.get_by_test_id("camera-learn")).to_be_visible()
 
 
 async def test_a_camera_is_watched_live_under_a_reason_and_an_old_picture_is_called_old(

@@ -1,7 +1,7 @@
 // `/api/v1/cameras`: the records, what is found on the network, rules, and the latest picture.
 import type { Camera } from '../domain/camera'
 import type { Rule } from '../domain/rule'
-import { fetchJson, query, send, type List } from './http'
+import { API, fetchJson, query, send, type List } from './http'
 
 /** A camera is asked itself before it is kept, which takes the gateway up to 27 seconds. */
 const ASKED_LIMIT_MS = 35_000
@@ -194,4 +194,29 @@ export interface Snapshot {
 export async function fetchSnapshot(code: string, grant: string): Promise<Snapshot> {
   const answer = await send(`${of(code)}/snapshot.jpg${query({ grant })}`, { headers: { Accept: 'image/jpeg' } })
   return { jpeg: await answer.blob(), takenAt: answer.headers.get('x-taken-at') }
+}
+
+/** One change of a camera's health; `picture`: whether the picture that was judged is kept. */
+export interface HealthChange {
+  id: string
+  state: string
+  reason: string
+  detail: string
+  detail_en: string
+  at: string
+  picture: boolean
+}
+
+export function getHealthHistory(code: string, limit = 50): Promise<List<HealthChange>> {
+  return fetchJson<List<HealthChange>>(`${of(code)}/health/history${query({ limit })}`)
+}
+
+/** What the camera sees now is as it should be. */
+export async function learnScene(code: string): Promise<void> {
+  await send(`${of(code)}/health/learn`, { method: 'POST' })
+}
+
+/** Where the picture of a change lies, for an `<img>`, under a grant. */
+export function healthPictureUrl(code: string, change: string, grant: string): string {
+  return `${API}${of(code)}/health/history/${change}/picture.jpg${query({ grant })}`
 }

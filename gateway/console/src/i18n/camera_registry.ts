@@ -150,6 +150,12 @@ export const zhCN = {
     exclusions: '排除 {count} 处',
     permitted: '许可 {count} 处',
   },
+  cameraHealth: {
+    title: '状态记录',
+    picture: '当时画面',
+    learn: '以当前视角为准',
+    learnAsk: '确认「{name}」现在的画面是正确的视角？将重新学习其场景。',
+  },
 }
 
 export const en: typeof zhCN = {
@@ -302,5 +308,11 @@ export const en: typeof zhCN = {
     hours: 'Hours: {hours}',
     exclusions: '{count} exclusions',
     permitted: '{count} permitted places',
+  },
+  cameraHealth: {
+    title: 'Health, change by change',
+    picture: 'The picture',
+    learn: 'This view is right',
+    learnAsk: 'Is what {name} shows now the right view? Its scene is learned anew.',
   },
 }

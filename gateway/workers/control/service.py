@@ -188,7 +188,10 @@ class ControlProcess:
 
         async def camera_changed(code: str) -> None:
             await assignments.changed(code)
-            await device_events.changed(code)
+            try:
+                await device_events.changed(code)
+            except Refusal as refusal:  # the change itself stands; what the camera reports is heard at the next one
+                log.warning("camera_events_not_changed", camera=code, reason=refusal.reason)
 
         trials = TrialJobs(card_in_force(settings.data_folder, settings.inference))
         stack.push_async_callback(trials.close)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from gateway.storage.tables.camera_health import CameraHealthRow, CameraSceneRow
 from gateway.storage.tables.cameras import CameraRow
@@ -60,13 +61,11 @@ async def changes_within(
 
 async def forget_before(session: AsyncSession, at: datetime) -> list[str]:
     """Remove what is older, but of each camera its last line before ``at``; answers the evidence that may go too."""
-    last = (
-        select(func.max(CameraHealthRow.at))
-        .where(CameraHealthRow.at < at)
-        .group_by(CameraHealthRow.camera_code)
-        .scalar_subquery()
+    later = aliased(CameraHealthRow)
+    followed = select(later.id).where(
+        later.camera_code == CameraHealthRow.camera_code, later.at < at, later.at > CameraHealthRow.at
     )
-    old = (CameraHealthRow.at < at, CameraHealthRow.at.not_in(last))
+    old = (CameraHealthRow.at < at, followed.exists())
     evidence = await session.scalars(select(CameraHealthRow.evidence).where(*old))
     paths = [path for path in evidence if path is not None]
     await session.execute(delete(CameraHealthRow).where(*old))

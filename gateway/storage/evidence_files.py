@@ -73,6 +73,12 @@ class EvidenceFiles:
             raise _missing()
         return path
 
+    async def forget(self, stored_paths: list[str]) -> None:
+        """Remove files whose records are gone; one that is not there does no harm."""
+        for stored_path in stored_paths:
+            with suppress(Refusal, OSError):
+                await asyncio.to_thread(self.open(stored_path).unlink)
+
     def _place(self, evidence_id: str, suffix: str) -> Path:
         if _ID.fullmatch(evidence_id) is None or _SUFFIX.fullmatch(suffix) is None:
             raise Refusal("invalid", "evidence_name_invalid", "证据编号无效。", "The evidence id is not valid.")

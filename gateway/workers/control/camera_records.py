@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -33,6 +33,7 @@ from gateway.workers.control.assignments import HealthHeard, PulledCamera
 
 log = structlog.get_logger(__name__)
 
+HISTORY_KEPT = timedelta(days=180)
 LONGEST_PRESET = 64
 LARGEST_SCENE = 200_000
 
@@ -89,7 +90,12 @@ class CameraRecords:
             return None
 
     async def begin_again(self, at: datetime) -> None:
-        """At a start nobody has looked at any camera yet: what the last run saw is no state of now."""
+        """At a start nobody has looked at any camera yet: what the last run saw is no state of now. What is older than
+        ``HISTORY_KEPT`` is forgotten, but of each camera its last change before."""
+        async with self._db.transaction() as session:
+            old = await camera_health.forget_before(session, at - HISTORY_KEPT)
+        if self._files is not None:
+            await self._files.forget(old)
         async with self._db.transaction() as session:
             await session.execute(
                 update(CameraRow)

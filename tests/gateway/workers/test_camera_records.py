@@ -15,6 +15,7 @@ from detectors.rules.parsing import parse_rules
 from gateway.events.cameras import CameraFact, CameraFacts
 from gateway.refusals import Refusal
 from gateway.settings import RuleSettings
+from gateway.storage import camera_health
 from gateway.storage.camera_store import DatabaseCameraStore
 from gateway.storage.database import Database
 from gateway.storage.vault import Vault
@@ -44,6 +45,18 @@ async def register(database: Database, vault: Vault, number: int = 1, login: Log
         code = await store.next_code(CodeRange("99000000"))
         await store.add(code, found, site, login, "", NOW)
     return str(code)
+
+
+async def test_an_old_history_is_forgotten_but_for_what_each_camera_was_last(
+    database: Database, vault: Vault, records: CameraRecords
+) -> None:
+    code = await register(database, vault)
+    for days, state in ((1, "live"), (2, "dark"), (300, "live")):
+        await records.note_health(code, HealthHeard(state, state, NOW + timedelta(days=days)))
+    await records.begin_again(NOW + timedelta(days=301))
+    async with database.reading() as session:
+        rows, _ = await camera_health.history(session, code, before=None, limit=10)
+    assert [row.state for row in rows] == ["connecting", "live", "dark"]
 
 
 async def test_a_worker_is_told_the_stream_the_login_and_the_first_rules(

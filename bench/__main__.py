@@ -19,6 +19,7 @@ from bench.load import load
 from bench.pictures import pictures
 from bench.result import Result
 from bench.soak import soak
+from bench.rooms import rooms
 from bench.viewers import viewers
 
 BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {
@@ -34,6 +35,7 @@ BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {
     "load": load,
     "pictures": pictures,
     "soak": soak,
+    "rooms": rooms,
     "viewers": viewers,
 }
 

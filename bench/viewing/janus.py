@@ -58,9 +58,12 @@ def installed() -> bool:
 
 
 @asynccontextmanager
-async def janus(folder: Path, http_port: int, rtp_port: int) -> AsyncIterator[Janus]:
-    """Run it on a configuration of its own; stream 1 is what comes to ``rtp_port``."""
-    await asyncio.to_thread(_configure, folder, http_port, rtp_port)
+async def janus(
+    folder: Path, http_port: int, rtp_port: int, *, plugin: str = "streaming", text: str = _STREAMING
+) -> AsyncIterator[Janus]:
+    """Run it on a configuration of its own; stream 1 is what comes to ``rtp_port``. ``plugin``: the only one, with its
+    settings as ``text``."""
+    await asyncio.to_thread(_configure, folder, http_port, rtp_port, plugin, text)
     process = await asyncio.create_subprocess_exec(
         "janus", "-F", folder, "-C", folder / "janus.jcfg", "-o", stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
     )
@@ -80,14 +83,14 @@ async def janus(folder: Path, http_port: int, rtp_port: int) -> AsyncIterator[Ja
         await process.wait()
 
 
-def _configure(folder: Path, http_port: int, rtp_port: int) -> None:
+def _configure(folder: Path, http_port: int, rtp_port: int, plugin: str, settings: str) -> None:
     folder.mkdir()
 
     def all_but(kind: str, name: str) -> str:
         return ",".join(one.name for one in (PLUGINS / kind).glob("*.so") if one.name != name)
 
-    plugins, transports = all_but("plugins", "libjanus_streaming.so"), all_but("transports", "libjanus_http.so")
+    plugins, transports = all_but("plugins", f"libjanus_{plugin}.so"), all_but("transports", "libjanus_http.so")
     text = _MAIN.format(folder=folder, plugins=PLUGINS, others=plugins, silent=transports)
     (folder / "janus.jcfg").write_text(text)
     (folder / "janus.transport.http.jcfg").write_text(_HTTP.format(port=http_port))
-    (folder / "janus.plugin.streaming.jcfg").write_text(_STREAMING.format(port=rtp_port))
+    (folder / f"janus.plugin.{plugin}.jcfg").write_text(settings.format(port=rtp_port))

@@ -1,5 +1,5 @@
 // `/api/v1/rooms`: rooms, their members, and the doors for media of each.
-import type { Member, Room } from '../domain/room'
+import type { Member, Room, RoomEntry } from '../domain/room'
 import { fetchJson, query, send, type List } from './http'
 
 const HEARTBEAT_LIMIT_MS = 2_000
@@ -20,6 +20,45 @@ export function createRoom(title: string): Promise<Room> {
 
 export function endRoom(room: string): Promise<Room> {
   return fetchJson<Room>(`${of(room)}/controls/end`, { method: 'POST' })
+}
+
+export interface ControlAsked {
+  member?: string
+  members?: string[]
+  layout?: string
+  mode?: 'both' | 'speak_only' | 'listen_only'
+  minutes?: number
+  kind?: 'composed' | 'sources'
+  present?: boolean
+}
+
+/** A control of the consultation; the gateway decides whether the role allows it. */
+export function control(room: string, name: string, asked: ControlAsked = {}): Promise<Room> {
+  return fetchJson<Room>(`${of(room)}/controls/${name}`, { method: 'POST', json: asked })
+}
+
+export function listEntries(room: string): Promise<RoomEntry[]> {
+  return fetchJson<RoomEntry[]>(`${of(room)}/entries${query({ limit: 1000 })}`)
+}
+
+export async function say(room: string, text: string): Promise<void> {
+  await send(`${of(room)}/words`, { method: 'POST', json: { text } })
+}
+
+export async function issueOrder(room: string, text: string, addressees: string[]): Promise<void> {
+  await send(`${of(room)}/orders`, { method: 'POST', json: { text, addressees } })
+}
+
+/** Shown once: the address that opens this room once, for whoever has no account. */
+export async function issueLink(room: string, name: string, minutes: number): Promise<string> {
+  const link = await fetchJson<{ token: string }>(`${of(room)}/links`, { method: 'POST', json: { name, minutes } })
+  return `${location.origin}/join#${link.token}`
+}
+
+/** Opens a link; answers the room it is for. The session's cookie is set. */
+export async function openLink(token: string): Promise<string> {
+  const guest = await fetchJson<{ room_id: string }>('/session/guest', { method: 'POST', json: { token } })
+  return guest.room_id
 }
 
 /** Each browser that joins is a member of its own. */

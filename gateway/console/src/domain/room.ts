@@ -3,7 +3,7 @@ export type MemberState = 'invited' | 'joined' | 'publishing' | 'silent' | 'gone
 
 export interface Member {
   id: string
-  kind: 'person' | 'camera'
+  kind: 'person' | 'camera' | 'terminal'
   name: string
   username: string | null
   camera_code: string | null
@@ -12,16 +12,54 @@ export interface Member {
   joined_at: string
 }
 
+/** What the chair has ordered about a member (gateway/rooms/consultation.py). */
+export interface Seat {
+  chair: boolean
+  place: 'room' | 'lobby'
+  muted: boolean
+  mode: 'both' | 'speak_only' | 'listen_only'
+  asks_to_speak: boolean
+  sharing: boolean
+  username: string | null
+}
+
+export interface Consultation {
+  seats: Record<string, Seat>
+  invited: { name: string; username: string | null }[]
+  locked: boolean
+  lobby: boolean
+  main_site: string | null
+  broadcast: string | null
+  pushed: string[]
+  roll_call: { current: string; waiting: string[]; present: string[]; absent: string[] } | null
+  patrol: { cameras: string[]; at: number } | null
+  recording: { kind: 'composed' | 'sources'; by: string } | null
+  layout: string
+  ends_at: number | null
+}
+
+/** Something that happened in the room. */
+export interface RoomEntry {
+  id: string
+  room_id: string
+  at: string
+  who: string
+  kind: string
+  data: Record<string, unknown>
+}
+
 export interface Room {
   id: string
   title: string
-  state: 'open' | 'ended'
+  number: string | null
+  state: 'scheduled' | 'open' | 'ended'
   event_no: string | null
   platform: string
   created_by: string
   created_at: string
   ended_at: string | null
   revision: number
+  consultation: Consultation
   members: Member[]
 }
 
@@ -33,10 +71,16 @@ export function inOrder(rooms: readonly Room[]): Room[] {
 
 /** Whether there is, or soon will be, something to see or hear of the member. */
 export function sends(member: Member): boolean {
-  return member.kind === 'camera' || member.state === 'publishing' || member.state === 'silent'
+  return member.kind !== 'person' || member.state === 'publishing' || member.state === 'silent'
 }
 
 /** Columns of a grid that shows so many tiles as large as they can be. */
 export function columnsFor(tiles: number): number {
   return Math.max(1, Math.min(5, Math.ceil(Math.sqrt(tiles))))
+}
+
+/** Whether everybody has a picture in common by the chair's order. */
+export function hasStage(state: Consultation): boolean {
+  const sharing = Object.values(state.seats).some((seat) => seat.sharing)
+  return state.broadcast !== null || state.roll_call !== null || sharing || state.patrol !== null || state.pushed.length > 0
 }

@@ -15,6 +15,7 @@ export const router = createRouter({
   history: createWebHistory(),
   routes: [
     { path: '/login', name: 'login', component: () => import('../pages/LoginPage.vue'), meta: { open: true } },
+    { path: '/join', name: 'join', component: () => import('../pages/JoinPage.vue'), meta: { open: true } },
     {
       path: '/',
       component: () => import('../components/ConsoleFrame.vue'),
@@ -57,6 +58,7 @@ export const router = createRouter({
 function home(): RouteLocationRaw {
   if (may('events.read')) return { name: 'duty' }
   if (may('cameras.read')) return { name: 'cameras' }
+  if (may('rooms.read')) return { name: 'rooms' }
   return { name: 'nothing' }
 }
 

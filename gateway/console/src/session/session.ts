@@ -82,7 +82,7 @@ const OPENS = {
   'video.view': WATCH,
   'evidence.view': BUSINESS,
   'stream.read': [...BUSINESS, 'system_admin'],
-  'rooms.read': [...ROOMS, 'department', 'grid_member'],
+  'rooms.read': [...ROOMS, 'department', 'grid_member', 'room_guest'],
   'rooms.open': ROOMS,
   'rooms.control': ['duty_leader', 'duty_officer', 'commander', 'machine'],
 } as const satisfies Record<string, readonly string[]>

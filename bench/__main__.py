@@ -18,8 +18,8 @@ from bench.kills import kills
 from bench.load import load
 from bench.pictures import pictures
 from bench.result import Result
-from bench.soak import soak
 from bench.rooms import rooms
+from bench.soak import soak
 from bench.viewers import viewers
 
 BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {

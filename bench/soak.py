@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import logging
 import os
 import random
 import sys
@@ -31,6 +32,7 @@ from gateway.refusals import Refusal
 from gateway.settings import CameraSettings, RtspSettings, Settings, WebRtcSettings
 from gateway.virtual.camera_faults import FAULTS, well
 from gateway.virtual.scripted_camera import ScriptedCamera, Served, Step
+from gateway.workers.logs import configure_logs
 
 CAMERAS = 20
 MINUTES = float(os.environ.get("MINUTES", "20"))
@@ -73,6 +75,8 @@ class Left:
 
 async def soak() -> Result:
     """See the head of this module."""
+    configure_logs("json", process="bench")
+    logging.getLogger().setLevel(logging.WARNING)
     # Viewers and worker are on this machine, and aioice leaves loopback out.
     aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
     with tempfile.TemporaryDirectory(prefix="gateway-soak-") as name:

@@ -95,6 +95,12 @@ class RecordCamera(Message, frozen=True):
     wanted: bool
 
 
+class WakeCamera(Message, frozen=True):
+    """The camera reports something by itself (motion, an input): look more often for a while."""
+
+    code: str
+
+
 class ReleaseCamera(Message, frozen=True):
     code: str
 
@@ -457,6 +463,8 @@ AnyMessage = (
     WorkerReady | Configure | Done | Refused | MetricsReport
     | AssignCamera | RecordCamera | ReleaseCamera | AlertStored | EvidenceStored | TakeSnapshot | Snapshot
     | OpenViewing | Answer | CloseViewing | LendStream | StreamLent | WithdrawStream
+    | AssignCamera | RecordCamera | WakeCamera | ReleaseCamera | AlertStored | EvidenceStored | TakeSnapshot | Snapshot
+    | OpenViewing | Answer | CloseViewing | LendStream | StreamLent
     | HealthChanged | StreamUnreachable | AlertRaised | AlertSeen | AlertEnded | HeldBack | EvidenceReady
     | ClockOffset | UsePreset | LearnScene | SceneLearned
     | OpenRoom | CloseRoom | AddCameraMember | AddPersonMember | RemoveMember

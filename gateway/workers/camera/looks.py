@@ -31,6 +31,8 @@ AT_LEAST_EVERY = 2.0
 Nothing else is decoded for that."""
 STAY_AWAKE = 5.0
 """Seconds for which a woken camera stays awake though nothing asks for it any more."""
+EVENT_GAP, EVENT_SECONDS = 1.0, 10.0
+"""How closely a camera is looked at that reports something by itself, and for how many seconds after its word."""
 SUB_TRIES, SUB_PAUSE = 2, 60.0
 """After so many failures in a row the sub-stream is left alone for so many seconds, and the main stream serves."""
 
@@ -95,7 +97,7 @@ class Looks:
 
     def ask(self, gap: float, seconds: float) -> None:
         """Somebody else than the rules (motion, the camera's own event) wants looks no further apart than ``gap`` for
-        the coming ``seconds``."""
+        the coming ``seconds``. What a rule has in sight still comes first."""
         self._asked = gap, self._decoding.clock() + seconds
 
     @property
@@ -118,7 +120,7 @@ class Looks:
         """What is wanted now, by the rules and by whoever asked."""
         wish = self._rules_wish()
         gap, until = self._asked
-        return Wish(min(wish.gap, gap), urgent=True) if self._decoding.clock() < until else wish
+        return Wish(min(wish.gap, gap), wish.urgent) if self._decoding.clock() < until else wish
 
     async def take(self, glimpse: Glimpse) -> None:
         """Look at a picture; one that comes while another is looked at is left out."""

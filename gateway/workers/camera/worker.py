@@ -31,6 +31,7 @@ from gateway.processes.messages import (
     StreamLent,
     TakeSnapshot,
     UsePreset,
+    WakeCamera,
     WithdrawStream,
 )
 from gateway.refusals import Refusal
@@ -49,6 +50,7 @@ from gateway.workers.camera.eye import Eye
 from gateway.workers.camera.heap import give_back
 from gateway.workers.camera.inference_link import InferenceLink
 from gateway.workers.camera.journal import AlertJournal
+from gateway.workers.camera.looks import EVENT_GAP, EVENT_SECONDS
 from gateway.workers.camera.owned_camera import OwnedCamera, Surroundings
 from gateway.workers.camera.waking import WakeBudget
 from gateway.workers.inference.promotion import card_in_force
@@ -104,6 +106,10 @@ class CameraWorker:
                 camera = self._cameras.get(code)
                 if camera is not None:
                     camera.recorder.want(wanted)
+            case WakeCamera(code):
+                camera = self._cameras.get(code)
+                if camera is not None:
+                    camera.looks.ask(EVENT_GAP, EVENT_SECONDS)
             case ReleaseCamera(code):
                 self._release(code)
             case ClockOffset(code, offset):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -70,14 +70,26 @@ class _Asked:
 
 
 class DeviceEvents:
-    """One for the process: ``await start()``, ``await changed(code)`` after a record changed, ``await close()``."""
+    """One for the process: ``await start()``, ``await changed(code)`` after a record changed, ``await close()``.
 
-    def __init__(self, db: Database, vault: Vault, control: CameraControl, live: LiveHub, clock: Clock) -> None:
+    ``wake`` is called with the code of a camera that reports something that begins now.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        vault: Vault,
+        control: CameraControl,
+        live: LiveHub,
+        clock: Clock,
+        wake: Callable[[str], None] = lambda _code: None,
+    ) -> None:
         self._db = db
         self._vault = vault
         self._control = control
         self._live = live
         self._clock = clock
+        self._wake = wake
         self._cameras: dict[str, Listening] = {}
         self._asked: dict[str, _Asked] = {}
 
@@ -180,6 +192,8 @@ class DeviceEvents:
         heard = Heard(event, self._clock())
         camera.heard.append(heard)
         camera.count += 1
+        if event.state and not event.initial:
+            self._wake(camera.code)
         self._live.publish(Notice("camera.event", camera.platform, {"code": camera.code, **shown_event(heard)}))
 
 

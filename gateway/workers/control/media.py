@@ -26,6 +26,7 @@ from gateway.processes.messages import (
     StreamLent,
     SubscribeInRoom,
     TakeSnapshot,
+    WakeCamera,
     WithdrawStream,
 )
 from gateway.refusals import Refusal
@@ -88,6 +89,12 @@ class CameraMedia:
         held = self._placement.owner(code)
         if held is not None:
             self._links.tell(held.worker, WithdrawStream(code, reader))
+
+    def wake(self, code: str) -> None:
+        """The camera reports something by itself: its worker looks more often for a while, if it is there."""
+        held = self._placement.owner(code)
+        if held is not None:
+            self._links.tell(held.worker, WakeCamera(code))
 
 
 class WorkerRoomMedia:

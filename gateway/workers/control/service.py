@@ -183,7 +183,7 @@ class ControlProcess:
         dispatch = Dispatch(intake, assignments, loans, rooms, addresses, cameras)
         clocks = ClockWatch(db, AddressPolicy(settings.cameras.networks), clock, assignments.tell)
 
-        device_events = DeviceEvents(db, vault, network.control, live, clock)
+        device_events = DeviceEvents(db, vault, network.control, live, clock, media.wake)
         stack.push_async_callback(device_events.close)
 
         async def camera_changed(code: str) -> None:

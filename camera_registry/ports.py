@@ -73,6 +73,8 @@ class StreamOrder:
     sub_stream_url: str | None = None
     clear_login: bool = False
     """Whether the camera may be sent its password readably, over RTSP Basic."""
+    preset: str | None = ""
+    """The preset its head was sent to; empty: it was never steered; None: a view that nobody stored."""
 
 
 class CameraStore(Protocol):

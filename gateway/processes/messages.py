@@ -86,6 +86,8 @@ class AssignCamera(Message, frozen=True):
     suppressions: list[dict[str, Any]] = []
     scenes: dict[str, bytes] = {}
     """The scenes learned of it, by preset, as ``camera_registry.scene.Scene`` packs them."""
+    preset: str | None = ""
+    """The preset its head was sent to; empty: it was never steered; None: a view that nobody stored."""
 
 
 class RecordCamera(Message, frozen=True):
@@ -121,13 +123,6 @@ class ClockOffset(Message, frozen=True):
 
     code: str
     offset: float
-
-
-class UsePreset(Message, frozen=True):
-    """The camera's head was sent to a preset, or (None) moved by hand: what it sees now is no fault."""
-
-    code: str
-    preset: str | None
 
 
 class LearnScene(Message, frozen=True):
@@ -466,7 +461,7 @@ AnyMessage = (
     | AssignCamera | RecordCamera | WakeCamera | ReleaseCamera | AlertStored | EvidenceStored | TakeSnapshot | Snapshot
     | OpenViewing | Answer | CloseViewing | LendStream | StreamLent
     | HealthChanged | StreamUnreachable | AlertRaised | AlertSeen | AlertEnded | HeldBack | EvidenceReady
-    | ClockOffset | UsePreset | LearnScene | SceneLearned
+    | ClockOffset | LearnScene | SceneLearned
     | OpenRoom | CloseRoom | AddCameraMember | AddPersonMember | RemoveMember
     | ArrangeRoom | SpeakerChanged | TerminalArrives | TerminalTakenIn | LookUpTerminal | TerminalKnown
     | RoomRecorded | RecordingBroke

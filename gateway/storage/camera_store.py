@@ -160,6 +160,7 @@ class DatabaseCameraStore:
                 rules=rules_in_force(row),
                 sub_stream_url=row.sub_stream_url,
                 clear_login=row.clear_login,
+                preset="" if row.preset is None else row.preset or None,
             )
             for row in rows
         ]

@@ -105,7 +105,7 @@ class OwnedCamera:
         self._health: Health = initial(around.clock())
         self._lives = Lives()
         self._packets_before = 0
-        self.pictures = PictureWatch(self._ring, around.decoding.threads, self._keep_scene)
+        self.pictures = PictureWatch(self._ring, around.decoding.threads, self._keep_scene, order.preset)
         self.pictures.know(order.scenes)
         self._probing: asyncio.Task[None] | None = None
         self._pull = self._new_pull(0)
@@ -139,6 +139,8 @@ class OwnedCamera:
         before, self._order = self._order, order
         self._hazards.replace(_rules(order), self._around.clock(), _suppressions(order))
         self.pictures.know(order.scenes)
+        if before.preset != order.preset:
+            self.pictures.use_preset(order.preset)
         self._report()
         if _source(before) == _source(order):
             return

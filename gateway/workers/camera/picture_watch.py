@@ -38,15 +38,19 @@ class Judged:
 
 
 class PictureWatch:
-    """``keep`` is told a preset and its packed scene, when there is something new to keep. One judgement at a time."""
+    """``keep`` is told a preset and its packed scene, when there is something new to keep. One judgement at a time.
 
-    def __init__(self, ring: ClipRing, threads: Executor, keep: KeepScene) -> None:
+    ``preset``: as in ``AssignCamera``.
+    """
+
+    def __init__(self, ring: ClipRing, threads: Executor, keep: KeepScene, preset: str | None = "") -> None:
         self._ring = ring
         self._threads = threads
         self._keep = keep
         self._judge = PictureJudge()
         self._kept_at: dict[str, float] = {}
-        self._preset: str | None = ""
+        self._preset = preset
+        self._turned = False
 
     def know(self, scenes: Mapping[str, bytes]) -> None:
         """Scenes that an earlier owner has learned; what is known already stays."""
@@ -57,13 +61,12 @@ class PictureWatch:
 
     def use_preset(self, preset: str | None) -> None:
         """The head was sent to a preset, or moved to none (None): what it sees now it is meant to see."""
-        self._preset = preset
-        self._judge.turned()
+        self._preset, self._turned = preset, True
 
     def learn_anew(self) -> None:
         """What is seen now is as it should be."""
         self._judge.scenes.pop(self._preset or "", None)
-        self._judge.turned()
+        self._turned = True
         self._kept_at.clear()
 
     def interrupted(self) -> None:
@@ -79,6 +82,9 @@ class PictureWatch:
         return Judged(fault, lambda: jpeg(glimpse.small, 80))
 
     def _judged(self, glimpse: Glimpse, frames: list[EncodedFrame]) -> PictureFault | None:
+        if self._turned:
+            self._turned = False
+            self._judge.turned()
         sight = Sight.of(glimpse.small, glimpse.profile)
         group = partial(_within_group, frames, glimpse.small.shape)
         fault = self._judge.judge(sight, glimpse.arrival, self._preset, group)

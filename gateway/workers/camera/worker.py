@@ -30,7 +30,6 @@ from gateway.processes.messages import (
     Snapshot,
     StreamLent,
     TakeSnapshot,
-    UsePreset,
     WakeCamera,
     WithdrawStream,
 )
@@ -115,8 +114,6 @@ class CameraWorker:
             case ClockOffset(code, offset):
                 if code in self._cameras:
                     self._cameras[code].clock_read(offset)
-            case UsePreset(code, preset):
-                self._camera(code).pictures.use_preset(preset)
             case LearnScene(code):
                 self._camera(code).pictures.learn_anew()
             case TakeSnapshot(code):

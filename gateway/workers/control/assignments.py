@@ -43,6 +43,7 @@ class PulledCamera:
     clear_login: bool = False
     suppressions: tuple[dict[str, Any], ...] = ()
     scenes: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    preset: str | None = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +220,7 @@ class Assignments:
             sub_stream_url=camera.sub_stream_url,
             clear_login=camera.clear_login,
             scenes=dict(camera.scenes),
+            preset=camera.preset,
         )
         if not self._links.tell(owner.worker, order):
             log.info("camera_waits_for_its_worker", camera=code, worker=owner.worker)

@@ -148,4 +148,5 @@ class CameraRecords:
             clear_login=order.clear_login,
             suppressions=tuple(rejected),
             scenes=scenes,
+            preset=order.preset,
         )

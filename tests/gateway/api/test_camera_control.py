@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from camera_registry.ports import StreamOrder
 from gateway.access.passwords import Passwords
 from gateway.api.camera_network import CameraNetwork
 from gateway.api.services import Services
@@ -106,21 +107,28 @@ async def test_rules_belong_to_the_preset_they_were_drawn_for(
     door = await registered(client, dome)
     code = door.rpartition("/")[2]
 
-    async def in_force() -> int | None:
+    async def ordered() -> StreamOrder:
         async with services.db.reading() as session:
             (order,) = await DatabaseCameraStore(session, services.vault).orders([code])
+        return order
+
+    async def in_force() -> int | None:
+        order = await ordered()
         return None if order.rules is None else len(order.rules)
 
+    assert (await ordered()).preset == ""
     first = (await client.post(f"{door}/ptz", json={"action": "set_preset", "name": "东向"})).json()
     assert first["at"] == first["preset"]
     assert (await client.put(f"{door}/rules", json={"rules": []})).json()["preset"] == first["preset"]
     assert await in_force() == 0
     await client.post(f"{door}/ptz", json={"action": "absolute", "pan": 0.4, "tilt": 0})
     assert await in_force() is None  # zones drawn for another view mean nothing here
+    assert (await ordered()).preset is None  # nor is this view held against a scene: it was turned on purpose
     await client.post(f"{door}/ptz", json={"action": "goto_preset", "preset": first["preset"]})
     async with asyncio.timeout(10):
         while await in_force() != 0:
             await asyncio.sleep(0.05)
+    assert (await ordered()).preset == first["preset"]
     assert dome.device.ptz.position(dome.device.now).pan == 0.0
     presets = (await client.get(f"{door}/ptz")).json()
     assert (presets["presets"], presets["at"]) == ([{"token": first["preset"], "name": "东向"}], first["preset"])

@@ -1,7 +1,7 @@
 """``MediaEngine``: what rooms ask of whatever carries their media. The native aiortc engine is the only one now.
 
 Everything is said by room and member id; an engine holds nothing that the register does not know, so that after its
-restart it can be told everything anew. Docs: ``docs/decisions/0040-rooms.md`` says where the native one's size ends.
+restart it can be told everything anew. Docs: ``docs/decisions/0041-rooms.md`` says where the native one's size ends.
 """
 
 from __future__ import annotations

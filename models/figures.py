@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from detectors.density import DensityCounter, crowded, open_density
+from detectors.density import DensityCounter, crowded, more_people, open_density
 from detectors.engine import Detector, EngineName, open_detector
 from detectors.observation import Detection
 from detectors.weights import Card, load_card
@@ -53,7 +53,7 @@ class Profile:
         """People in a picture, as the engine counts them."""
         seen = self.at_thresholds(found)
         if self.density is not None and crowded(seen, self.card.density):
-            return len(self.density.people(evaluate.read_picture(sample)))
+            seen = more_people(seen, self.density.people(evaluate.read_picture(sample)))
         return sum(one.label == "person" for one in seen)
 
 

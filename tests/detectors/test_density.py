@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from detectors.boxes import AnswerUnusable
-from detectors.density import DensityCounter, crowded, placed_people
+from detectors.density import DensityCounter, crowded, more_people, placed_people
 from detectors.observation import Box, Detection
 from detectors.weights import Density, WeightsRefused
 
@@ -89,3 +89,11 @@ def test_density_counts_only_where_boxes_already_show_many_and_small_people() ->
     assert crowded((somebody,) * 3, density)
     assert not crowded((close,) * 30, density)
     assert not crowded((somebody,) * 30, None)
+
+
+def test_a_lower_count_takes_nobody_back_whom_boxes_have_seen() -> None:
+    somebody = Detection("person", 0.6, Box(0.1, 0.1, 0.2, 0.3))
+    by_density = Detection("person", 0.5, Box(0.4, 0.4, 0.41, 0.41))
+    fire = Detection("fire", 0.6, Box(0.1, 0.1, 0.2, 0.3))
+    assert more_people((somebody,) * 21 + (fire,), (by_density,) * 8) == (somebody,) * 21 + (fire,)
+    assert more_people((somebody,) * 19 + (fire,), (by_density,) * 37) == (fire,) + (by_density,) * 37

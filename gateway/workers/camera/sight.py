@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from detectors.appearance import appearance
 from detectors.closer import HAZARDS, crops, with_second_look
 from detectors.counting import people, tiles
-from detectors.density import crowded
+from detectors.density import crowded, more_people
 from detectors.input_size import input_for
 from detectors.observation import Box, Detection, Look
 from detectors.stir import Luma, change, luma, stir
@@ -125,7 +125,7 @@ class Sight:
             side = density.longest_side
             answer = await ask(np.ascontiguousarray(smaller(full, side, side)), DENSITY)
             if answer is not None:
-                detections = _with_people(detections, answer.detections)
+                detections = more_people(detections, answer.detections)
         self.counts += 1
         self._counted = at, tuple(one for one in detections if one.label == "person")
         return detections

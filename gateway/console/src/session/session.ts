@@ -81,7 +81,7 @@ const OPENS = {
   'rules.write': SET_UP,
   'video.view': WATCH,
   'evidence.view': BUSINESS,
-  'stream.read': [...BUSINESS, 'system_admin'],
+  'stream.read': [...BUSINESS, 'system_admin', 'room_guest'],
   'rooms.read': [...ROOMS, 'department', 'grid_member', 'room_guest'],
   'rooms.open': ROOMS,
   'rooms.control': ['duty_leader', 'duty_officer', 'commander', 'machine'],

@@ -157,7 +157,6 @@ class JanusRoom:
         self._client = client
         self._room = int(room)
         self._network = network
-        self._feeds = 0
 
     async def member(self) -> str:
         return ""
@@ -166,9 +165,8 @@ class JanusRoom:
         await asyncio.Event().wait()
 
     async def publish(self, peer: RTCPeerConnection) -> str:
-        self._feeds += 1
         session, handle = await self._attach()
-        feed = self._feeds
+        feed = 1 + secrets.randbelow(1 << 30)  # those of an earlier run stay in the room
         await self._ask(handle, {"request": "join", "ptype": "publisher", "room": self._room, "id": feed})
         await self._event(session)
         await peer.createOffer()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 
@@ -39,6 +40,8 @@ BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {
     "viewers": viewers,
 }
 
+TERMINATED = 128 + signal.SIGTERM
+
 
 def main() -> int:
     name = sys.argv[1] if len(sys.argv) == 2 else ""
@@ -47,9 +50,14 @@ def main() -> int:
         return 2
 
     async def run() -> Result:
-        return await BENCHES[name]()
+        measuring = asyncio.ensure_future(BENCHES[name]())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, measuring.cancel)
+        return await measuring
 
-    print(asyncio.run(run()).line())
+    try:
+        print(asyncio.run(run()).line())
+    except asyncio.CancelledError:  # told to end: what it had started has been stopped
+        return TERMINATED
     return 0
 
 

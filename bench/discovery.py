@@ -85,6 +85,8 @@ async def register(
         "username": "onvif",
         "password": password,
         "name": device.camera.name,
+        "lng": 120.0,
+        "lat": 30.0,
     }
     async with turn:
         begun = time.monotonic()

@@ -133,8 +133,6 @@ def test_an_approved_appeal_exempts_and_the_overdue_fact_stays() -> None:
         after(exempt, ("department", "appeal"))
 
 
-reached: set[str] = set()
-"""Every state that a walk came to: walks that never get anywhere prove nothing."""
 steps = st.tuples(
     st.sampled_from(sorted(TRANSITIONS)),
     st.sampled_from(sorted(BUSINESS)),
@@ -145,62 +143,65 @@ steps = st.tuples(
 )
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
-@given(
-    st.lists(steps, min_size=60, max_size=80), st.booleans(), st.sampled_from(["urgent_hour", "work_hour", "work_day"])
-)
-def test_no_walk_of_any_roles_leads_astray(
-    walk: list[tuple[str, str, str, int, int, int]], same_slot: bool, clock: str
-) -> None:
-    case, now = new_case(same_slot=same_slot, limit_clock=clock), START
-    flow: list[tuple[str, str, str]] = []
-    photographed = fed_back = checked = False
-    for number, (action, role, opinion, minutes, photos, hours) in enumerate(walk):
-        now += timedelta(minutes=minutes)
-        # Most of the walk takes a step that the state has and ends it only at last, or little would ever be reached.
-        ways = sorted(way.action for way in TRANSITIONS.values() if case.state in way.from_states)
-        ending = number > len(walk) - 8
-        onward = [name for name in ways if ending or TRANSITIONS[name].to_state not in ENDS or name == "close"]
-        if minutes % 4 and onward:
-            moving = [name for name in onward if TRANSITIONS[name].to_state]
-            chosen = moving if moving and hours > 1 else onward
-            action = chosen[(minutes + hours) % len(chosen)]
-            role = sorted(TRANSITIONS[action].roles)[hours % len(TRANSITIONS[action].roles)]
-        before, _ = lapse(case, now, RULES)
-        assert (before.state, before.closed_at) == (case.state, case.closed_at)
-        until = before.due_at + timedelta(hours=hours) if before.due_at else None
-        act = Act(action, role, frozenset({role}), now, opinion, "city", None, until, "E-2", photos, hours > 0)
-        try:
-            case = decide(before, act, RULES)
-        except Refusal:
-            case = before
-            continue
-        flow.append((before.state, action, case.state))
-        photographed |= action == "feedback" and photos > 0
-        fed_back |= action == "feedback"
-        checked |= action == "check"
-        assert case.state in STATE_NAMES
-        assert role in TRANSITIONS[action].roles
-        assert opinion or not TRANSITIONS[action].needs_reason
-        stands = case.state in ENDS or case.state in ("suspended", "escalated")
-        assert (case.due_at is None) == stands
-        assert (case.closed_at is not None) == (case.state in ENDS)
-        assert before.state not in ENDS or case.state == before.state
-        # Facts stay facts, counts only count.
-        assert case.overdue_at == before.overdue_at
-        assert case.handled_late >= before.handled_late
-        assert all(getattr(case, count) >= getattr(before, count) for count in ("urges", "reworks", "extensions"))
-        if case.state == "closed":
-            assert before.state in ("checking", "closed")
-            assert photographed
-            assert fed_back
-            assert checked
-            assert case.fed_back_by != role or action in ("appeal", "approve_appeal", "refuse_appeal")
-        if case.state not in ("reported", "verifying", "accepted", "escalated", *ENDS):
-            assert case.department
-    reached.update(step[2] for step in flow)
-    assert all(step[2] == following[0] for step, following in pairwise(flow))
+def test_no_walk_of_any_roles_leads_astray() -> None:
+    reached: set[str] = set()
 
+    @settings(max_examples=200, deadline=None, derandomize=True)
+    @given(
+        st.lists(steps, min_size=60, max_size=80),
+        st.booleans(),
+        st.sampled_from(["urgent_hour", "work_hour", "work_day"]),
+    )
+    def walked(walk: list[tuple[str, str, str, int, int, int]], same_slot: bool, clock: str) -> None:
+        case, now = new_case(same_slot=same_slot, limit_clock=clock), START
+        flow: list[tuple[str, str, str]] = []
+        photographed = fed_back = checked = False
+        for number, (action, role, opinion, minutes, photos, hours) in enumerate(walk):
+            now += timedelta(minutes=minutes)
+            # Most of the walk takes a step that the state has and ends it only at last, or little would be reached.
+            ways = sorted(way.action for way in TRANSITIONS.values() if case.state in way.from_states)
+            ending = number > len(walk) - 8
+            onward = [name for name in ways if ending or TRANSITIONS[name].to_state not in ENDS or name == "close"]
+            if minutes % 4 and onward:
+                moving = [name for name in onward if TRANSITIONS[name].to_state]
+                chosen = moving if moving and hours > 1 else onward
+                action = chosen[(minutes + hours) % len(chosen)]
+                role = sorted(TRANSITIONS[action].roles)[hours % len(TRANSITIONS[action].roles)]
+            before, _ = lapse(case, now, RULES)
+            assert (before.state, before.closed_at) == (case.state, case.closed_at)
+            until = before.due_at + timedelta(hours=hours) if before.due_at else None
+            act = Act(action, role, frozenset({role}), now, opinion, "city", None, until, "E-2", photos, hours > 0)
+            try:
+                case = decide(before, act, RULES)
+            except Refusal:
+                case = before
+                continue
+            flow.append((before.state, action, case.state))
+            photographed |= action == "feedback" and photos > 0
+            fed_back |= action == "feedback"
+            checked |= action == "check"
+            assert case.state in STATE_NAMES
+            assert role in TRANSITIONS[action].roles
+            assert opinion or not TRANSITIONS[action].needs_reason
+            stands = case.state in ENDS or case.state in ("suspended", "escalated")
+            assert (case.due_at is None) == stands
+            assert (case.closed_at is not None) == (case.state in ENDS)
+            assert before.state not in ENDS or case.state == before.state
+            # Facts stay facts, counts only count.
+            assert case.overdue_at == before.overdue_at
+            assert case.handled_late >= before.handled_late
+            assert all(getattr(case, count) >= getattr(before, count) for count in ("urges", "reworks", "extensions"))
+            if case.state == "closed":
+                assert before.state in ("checking", "closed")
+                assert photographed
+                assert fed_back
+                assert checked
+                assert case.fed_back_by != role or action in ("appeal", "approve_appeal", "refuse_appeal")
+            if case.state not in ("reported", "verifying", "accepted", "escalated", *ENDS):
+                assert case.department
+        reached.update(step[2] for step in flow)
+        assert all(step[2] == following[0] for step, following in pairwise(flow))
 
-def test_the_walks_came_far() -> None:
+    walked()
+    # Walks that never get anywhere prove nothing.
     assert reached >= set(STATE_NAMES) - {"not_accepted", "cancelled", "forced_closed"}

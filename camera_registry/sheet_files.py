@@ -8,24 +8,20 @@ from __future__ import annotations
 
 import csv
 import io
-import zipfile
+import json
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
-from openpyxl import Workbook, load_workbook
+from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
-from openpyxl.utils.exceptions import InvalidFileException
 
-from camera_registry import reasons
+from camera_registry import reasons, workbook_reader
 from camera_registry.errors import CameraRefused
+from camera_registry.workbook_reader import LONGEST_CELL, MOST_COLUMNS, MOST_ROWS
 
-MOST_ROWS = 20_000
-MOST_COLUMNS = 64
-LONGEST_CELL = 2_000
-MOST_UNPACKED = 256_000_000
-"""Bytes a workbook may unpack to: 10,000 full rows take about 20 million."""
-MOST_PARTS = 2_000
+READ_SECONDS = 60.0
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 Row = tuple[str, ...]
@@ -98,35 +94,18 @@ def _csv(content: bytes) -> Iterator[Sequence[str]]:
 
 
 def _xlsx(content: bytes) -> Iterator[Sequence[str]]:
+    """Read by ``workbook_reader``, in a process of its own."""
+    reader = [sys.executable, "-m", workbook_reader.__name__]
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            parts = packed.infolist()
-            if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > MOST_UNPACKED:
-                raise CameraRefused(reasons.SHEET_TOO_LARGE, field="file")
-        book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
-        try:
-            sheet = book.worksheets[0]
-            # No wider than its heading: the library fills every row up to the width it is given.
-            heading = next(sheet.iter_rows(max_row=1, max_col=MOST_COLUMNS, values_only=True), ())
-            width = max((number for number, value in enumerate(heading, 1) if value is not None), default=1)
-            for row in sheet.iter_rows(max_col=width, values_only=True):
-                yield [_text(value) for value in row]
-        finally:
-            book.close()
-    except CameraRefused:
-        raise
-    except (InvalidFileException, zipfile.BadZipFile, OSError, EOFError) as error:
-        raise CameraRefused(reasons.SHEET_UNREADABLE, field="file") from error
-    except Exception as error:  # the library ends in whatever a broken part makes of it: KeyError, ParseError, …
-        raise CameraRefused(reasons.SHEET_UNREADABLE, field="file", detail=type(error).__name__) from error
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return str(value)
+        read = subprocess.run(reader, input=content, capture_output=True, timeout=READ_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise CameraRefused(reasons.SHEET_TOO_LARGE, field="file", detail="out of time") from error
+    if read.returncode == workbook_reader.TOO_LARGE or read.returncode < 0:  # < 0: it died of its limits
+        raise CameraRefused(reasons.SHEET_TOO_LARGE, field="file")
+    if read.returncode != 0:
+        raise CameraRefused(reasons.SHEET_UNREADABLE, field="file")
+    for line in read.stdout.splitlines():
+        yield json.loads(line)
 
 
 def _plain(cell: str) -> str:

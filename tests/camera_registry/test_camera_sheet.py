@@ -131,6 +131,40 @@ def test_rows_far_below_are_not_waited_for() -> None:
         list(read_sheet(out.getvalue()))
 
 
+def test_a_small_workbook_that_asks_for_terabytes_ends_in_a_refusal() -> None:
+    book = Workbook()
+    assert book.active is not None
+    book.active["A1"] = "name"
+    for row in range(2, 60_000, 10_000):
+        book.active.cell(row, 16_384).value = "x"  # type: ignore[union-attr]  # as wide as a sheet may be
+    out = io.BytesIO()
+    book.save(out)
+    assert len(out.getvalue()) < 20_000
+    with pytest.raises(CameraRefused, match="sheet_too_large"):
+        list(read_sheet(out.getvalue()))
+
+
+def test_many_cells_that_name_one_long_text_are_too_much() -> None:
+    book = Workbook()
+    assert book.active is not None
+    book.active.append(["name"] * 40)
+    for _ in range(260):
+        book.active.append(["长" * 2_000] * 40)
+    out = io.BytesIO()
+    book.save(out)
+    with pytest.raises(CameraRefused, match="sheet_too_large"):
+        list(read_sheet(out.getvalue()))
+
+
+def test_an_indented_table_and_cells_of_every_kind_are_read_as_texts() -> None:
+    book = Workbook()
+    assert book.active is not None
+    book.active["B2"], book.active["C2"], book.active["B4"], book.active["C4"] = "name", "lng", 7, 120.25
+    out = io.BytesIO()
+    book.save(out)
+    assert list(read_sheet(out.getvalue())) == [(2, ("", "name", "lng")), (4, ("", "7", "120.25"))]
+
+
 def test_a_sheet_in_the_countrys_own_code_page_is_read(policy: AddressPolicy) -> None:
     (line,) = read_cameras("名称,ONVIF地址\n测试路口东,127.0.0.1\n".encode("gb18030"), policy).lines
     assert isinstance(line, CameraLine)

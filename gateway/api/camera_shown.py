@@ -55,6 +55,13 @@ _OWN: Mapping[str, Reason] = {
         "Live, but looked at less often than its rules want: keyframes come too slowly, and there is no sub-stream or "
         "no processor to spare. Shorten the distance between keyframes, or enable the sub-stream.",
     ),
+    "quarantined": Reason(
+        "quarantined",
+        "该视频流两次与取流进程崩溃同时出现，已隔离到单独的进程取流，不影响其他摄像机。"
+        "请检查编码设置或固件；停用后重新启用可解除隔离。",
+        "This stream was being decoded in two crashes, so it is pulled in a process of its own and harms no other "
+        "camera. Check its encoder settings or firmware; stopping and starting the camera ends the quarantine.",
+    ),
     "awaiting": Reason("awaiting", "已建档，尚未接入。", "On record, not yet connected."),
 }
 

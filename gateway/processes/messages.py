@@ -88,6 +88,8 @@ class AssignCamera(Message, frozen=True):
     """The scenes learned of it, by preset, as ``camera_registry.scene.Scene`` packs them."""
     preset: str | None = ""
     """The preset its head was sent to; empty: it was never steered; None: a view that nobody stored."""
+    quarantined: bool = False
+    """It is alone in its worker, because it was active in crashes."""
 
 
 class RecordCamera(Message, frozen=True):

@@ -10,7 +10,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 import structlog
 
@@ -26,13 +26,22 @@ QUEUE = 25
 _NICE = 10
 
 
+ThreadsFor = Callable[[FrameBus, Executor], Executor]
+"""Threads as those that work for one source."""
+
+
+def as_they_are(_source: FrameBus, threads: Executor) -> Executor:
+    return threads
+
+
 class Transcoding:
     """The H.264 of one source's bus, on a bus of its own."""
 
-    def __init__(self, source: FrameBus, clock: Callable[[], float]) -> None:
+    def __init__(self, source: FrameBus, clock: Callable[[], float], threads_for: ThreadsFor = as_they_are) -> None:
         self.bus = FrameBus()
         self.viewers = 0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="transcode", initializer=_step_back)
+        thread = ThreadPoolExecutor(1, thread_name_prefix="transcode", initializer=_step_back)
+        self._thread = threads_for(source, thread)
         self._subscription = source.subscribe("transcoding", QUEUE)
         self.transcoder = Transcoder(self._live_from(source, clock()))
         self._task = asyncio.create_task(self._run(), name="transcoding")
@@ -68,8 +77,14 @@ class Transcoding:
 class Transcodings:
     """All of a process. ``take`` and ``leave`` in pairs."""
 
-    def __init__(self, most: int = MOST_AT_ONCE, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        most: int = MOST_AT_ONCE,
+        clock: Callable[[], float] = time.time,
+        threads_for: ThreadsFor = as_they_are,
+    ) -> None:
         self._most = most
+        self._threads_for = threads_for
         self._clock = clock
         self._running: dict[FrameBus, Transcoding] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -99,7 +114,7 @@ class Transcodings:
                     f"this camera must be transcoded for browsers and {self._most} are already; try again later, or "
                     "set the camera to H.264 without B-frames",
                 )
-            running = self._running[source] = Transcoding(source, self._clock)
+            running = self._running[source] = Transcoding(source, self._clock, self._threads_for)
             log.info("transcoding_began")
         running.viewers += 1
         return running.bus

@@ -24,7 +24,7 @@ from gateway.streams.offers import Offer, read_offer
 from gateway.streams.outgoing import QUEUE, OutgoingVideo, PacketisedFrames
 from gateway.streams.outgoing_sound import OpusSounds, OutgoingSound, sent_as
 from gateway.streams.peer import CONNECT_WITHIN, Peer
-from gateway.streams.transcodings import MOST_AT_ONCE, Transcodings
+from gateway.streams.transcodings import MOST_AT_ONCE, ThreadsFor, Transcodings, as_they_are
 
 log = structlog.get_logger(__name__)
 
@@ -115,6 +115,7 @@ class WhepDoor:
         connect_within: float = CONNECT_WITHIN,
         clock: Callable[[], float] = time.time,
         on_closed: Callable[[str, str], None] | None = None,
+        threads_for: ThreadsFor = as_they_are,
     ) -> None:
         self._network = network
         self._most_sessions = most_sessions
@@ -122,7 +123,7 @@ class WhepDoor:
         self._clock = clock
         self._on_closed = on_closed
         self._packetised = PacketisedFrames()
-        self._transcodings = Transcodings(most_transcodings, clock)
+        self._transcodings = Transcodings(most_transcodings, clock, threads_for)
         self._sounds = OpusSounds()
         self._sessions: dict[str, ViewingSession] = {}
         self._opening: set[str] = set()

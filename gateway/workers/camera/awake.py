@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
+from gateway.processes.active import ActiveMarks, MarkedThreads
 from gateway.streams.bus import FrameBus, Subscription
 from gateway.streams.decoding import KeyframeDecoders
 from gateway.streams.frame import EncodedFrame
@@ -37,6 +38,10 @@ class Decoding:
     clock: Callable[[], float]
     batch: float = 0.1
     keyframes: KeyframeDecoders = field(default_factory=KeyframeDecoders)
+
+    def marked(self, marks: ActiveMarks, code: str) -> Decoding:
+        """The same, for one camera."""
+        return replace(self, threads=MarkedThreads(self.threads, marks, code))
 
 
 class Awake:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -22,12 +23,23 @@ from camera_registry.health import (
 from detectors.rules.config import RuleConfig
 from detectors.rules.parsing import RulesRefused, parse_rules
 from detectors.suppression import Suppression, parse
-from gateway.processes.messages import AssignCamera, HealthChanged, Message, Sample, SceneLearned, StreamUnreachable
+from gateway.processes.active import ActiveMarks
+from gateway.processes.messages import (
+    AssignCamera,
+    HealthChanged,
+    Message,
+    Sample,
+    SceneLearned,
+    Snapshot,
+    StreamUnreachable,
+)
+from gateway.refusals import Refusal
 from gateway.settings import WorkerSettings
 from gateway.streams.address import StreamAddress
 from gateway.streams.backoff import Backoff
 from gateway.streams.bus import FrameBus
-from gateway.streams.keyframes import jpeg
+from gateway.streams.frame import EncodedFrame
+from gateway.streams.keyframes import PictureUnreadable, decode_keyframe, jpeg
 from gateway.streams.on_demand import OnDemandSource
 from gateway.streams.pull import CameraPull, PullLimits, PullState
 from gateway.streams.recordings import camera_recordings
@@ -71,6 +83,7 @@ class Surroundings:
     settings: WorkerSettings
     eye: Eye
     decoding: Decoding
+    marks: ActiveMarks
     waking: WakeBudget
     store: Store
     way: Way
@@ -87,6 +100,7 @@ class OwnedCamera:
         self.bus = FrameBus()
         self._order = order
         self._around = around
+        self._decoding = around.decoding.marked(around.marks, order.code)
         self._ring = ClipRing(around.settings.cameras.ring_seconds)
         self._untap = self.bus.tap(self._ring.add)
         self.evidence = CameraEvidence(order.code, self.bus, self._ring, around.store)
@@ -105,7 +119,7 @@ class OwnedCamera:
         self._health: Health = initial(around.clock())
         self._lives = Lives()
         self._packets_before = 0
-        self.pictures = PictureWatch(self._ring, around.decoding.threads, self._keep_scene, order.preset)
+        self.pictures = PictureWatch(self._ring, self._decoding.threads, self._keep_scene, order.preset)
         self.pictures.know(order.scenes)
         self._probing: asyncio.Task[None] | None = None
         self._pull = self._new_pull(0)
@@ -121,7 +135,7 @@ class OwnedCamera:
             self._look,
             live=lambda: self._pull.state.phase == "live",
             budget=around.waking,
-            decoding=around.decoding,
+            decoding=self._decoding,
             sub=self.sub,
             changed=self._report,
         )
@@ -202,6 +216,21 @@ class OwnedCamera:
         """Its clock less ours, seconds."""
         self._observe(ClockRead(offset))
 
+    async def snapshot(self) -> Snapshot:
+        """The newest keyframe, JPEG. Refuses where there is none, or none that can be decoded."""
+        frame = self.bus.last_keyframe
+        if frame is None:
+            raise Refusal(
+                "unavailable", "no_picture", "摄像机当前没有画面", "the camera gives no picture at the moment"
+            )
+        work = partial(_jpeg_of, frame)
+        try:
+            return Snapshot(
+                await asyncio.get_running_loop().run_in_executor(self._decoding.threads, work), frame.arrival
+            )
+        except PictureUnreadable as refused:
+            raise Refusal("unavailable", refused.reason, refused.zh, refused.en) from None
+
     async def _look(self, glimpse: Glimpse) -> None:
         judged = await self.pictures.judge(glimpse)
         self._observe(PictureJudged(judged.fault), await self._evidence_of(judged))
@@ -252,7 +281,7 @@ class OwnedCamera:
         after = step(self._health, PictureJudged(judged.fault), self._around.clock())
         if after.state == self._health.state:
             return None
-        return await asyncio.get_running_loop().run_in_executor(self._around.decoding.threads, judged.picture)
+        return await asyncio.get_running_loop().run_in_executor(self._decoding.threads, judged.picture)
 
     def _pull_says(self, state: PullState) -> None:
         if state.phase == "away" and state.reason in PERHAPS_MOVED and state.failures % TRIES == 0:
@@ -282,8 +311,14 @@ class OwnedCamera:
 
     def _report(self, evidence: bytes | None = None) -> None:
         health = self._health
-        reason = "rate_unmet" if health.state == "live" and self.looks.rate_unmet else health.reason
+        reason = health.reason
+        if health.state == "live":
+            reason = "quarantined" if self._order.quarantined else "rate_unmet" if self.looks.rate_unmet else reason
         self._around.tell(HealthChanged(self.code, self._order.fence, health.state, reason, health.since, evidence))
+
+
+def _jpeg_of(frame: EncodedFrame) -> bytes:
+    return jpeg(decode_keyframe(frame))
 
 
 def _source(order: AssignCamera) -> tuple[str | None, ...]:

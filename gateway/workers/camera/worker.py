@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import structlog
 
 from detectors.weights import load_card
+from gateway.processes.active import ActiveMarks, MarkedThreads, marks_file
 from gateway.processes.channel import Channel, ChannelClosed
 from gateway.processes.messages import (
     Answer,
@@ -27,7 +28,6 @@ from gateway.processes.messages import (
     RecordCamera,
     ReleaseCamera,
     Sample,
-    Snapshot,
     StreamLent,
     TakeSnapshot,
     WakeCamera,
@@ -37,7 +37,6 @@ from gateway.refusals import Refusal
 from gateway.settings import RtspSettings, WorkerSettings
 from gateway.streams.bus import FrameBus
 from gateway.streams.clip_recovery import recover_clip
-from gateway.streams.keyframes import PictureUnreadable, decode_keyframe, jpeg
 from gateway.streams.rtsp_out import RtspServer
 from gateway.streams.tls_tunnel import TlsTrust
 from gateway.streams.way import Way
@@ -75,6 +74,7 @@ class CameraWorker:
             around.settings.webrtc,
             most_sessions=around.settings.webrtc.most_viewers,
             most_transcodings=around.settings.webrtc.most_transcodings,
+            threads_for=self._threads_for,
         )
         self._rtsp = RtspServer(self._bus_of)
         self._rtsp_address = ""
@@ -117,7 +117,7 @@ class CameraWorker:
             case LearnScene(code):
                 self._camera(code).pictures.learn_anew()
             case TakeSnapshot(code):
-                return await self._snapshot(code)
+                return await self._camera(code).snapshot()
             case OpenViewing(code, session_id, offer):
                 opened = await self._whep.open(self._camera(code).bus, offer, viewing_id=session_id)
                 return Answer(opened.answer, opened.note)
@@ -188,16 +188,10 @@ class CameraWorker:
         if camera is not None:
             self._begin(camera.stop())
 
-    async def _snapshot(self, code: str) -> Snapshot:
-        frame = self._camera(code).bus.last_keyframe
-        if frame is None:
-            raise Refusal(
-                "unavailable", "no_picture", "摄像机当前没有画面", "the camera gives no picture at the moment"
-            )
-        try:
-            return Snapshot(await asyncio.to_thread(lambda: jpeg(decode_keyframe(frame))), frame.arrival)
-        except PictureUnreadable as refused:
-            raise Refusal("unavailable", refused.reason, refused.zh, refused.en) from None
+    def _threads_for(self, source: FrameBus, threads: Executor) -> Executor:
+        """Transcoding a camera is work for that camera."""
+        code = next((code for code, camera in self._cameras.items() if camera.bus is source), "")
+        return MarkedThreads(threads, self._around.marks, code)
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -235,6 +229,7 @@ async def open_camera_worker(name: str, settings: WorkerSettings, channel: Chann
             settings,
             Eye(link, card, time.time),
             Decoding(threads, card.input_size, time.time),
+            ActiveMarks(marks_file(settings.run_folder, name)),
             WakeBudget(settings.cameras.wake_cores),
             Store(journal, delivery, settings.cameras.clip_after_seconds, time.time),
             Way(

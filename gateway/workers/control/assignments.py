@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from gateway.processes.supervisor import Supervisor, WorkerSpec
 from gateway.refusals import Refusal
 from gateway.workers.control.links import WorkerLinks
 from gateway.workers.control.placement import Placement
+from gateway.workers.control.quarantine import Quarantine
 
 log = structlog.get_logger(__name__)
 
@@ -97,6 +98,7 @@ class Assignments:
         """Told each state that a worker reports: code, state, reason."""
         self.changes: dict[str, int] = {}
         """How often each state was reported since the start."""
+        self.quarantine = Quarantine()
 
     def tell(self, code: str, message: Message) -> None:
         """Tell the worker that owns the camera, if there is one."""
@@ -141,13 +143,25 @@ class Assignments:
         for code in self._placement.owned_by(worker):
             self._note(code, "connecting", "worker_away")
 
+    def worker_crashed(self, worker: str, active: Iterable[str]) -> None:
+        """A worker died while these cameras were active in it: who was so before is pulled alone from now on."""
+        owned = set(self._placement.owned_by(worker))
+        for code in self.quarantine.crashed(owned.intersection(active), self._clock().timestamp()):
+            log.error("camera_quarantined", camera=code, worker=worker)
+            self._placement.isolate(code)
+            self._note(code, "connecting", "quarantined")
+            self._tell_later(code)
+
     async def changed(self, code: str) -> None:
         """A camera was added, changed or taken out. The change stands: while the database is away, or whoever asked
         goes, its worker is told later. Answers when it has been told, or soon."""
+        await asyncio.wait({self._tell_later(code)}, timeout=TOLD_WITHIN)
+
+    def _tell_later(self, code: str) -> asyncio.Task[None]:
         telling = asyncio.create_task(self._tell_change(code))
         self._telling.add(telling)
         telling.add_done_callback(self._telling.discard)
-        await asyncio.wait({telling}, timeout=TOLD_WITHIN)
+        return telling
 
     async def _tell_change(self, code: str) -> None:
         while True:
@@ -201,6 +215,7 @@ class Assignments:
     async def _assign(self, code: str) -> None:
         camera = await self._cameras.one(code)
         if camera is None:
+            self.quarantine.forget(code)
             held = self._placement.remove(code)
             if held is not None:
                 self._links.tell(held.worker, ReleaseCamera(code))
@@ -221,6 +236,7 @@ class Assignments:
             clear_login=camera.clear_login,
             scenes=dict(camera.scenes),
             preset=camera.preset,
+            quarantined=code in self.quarantine,
         )
         if not self._links.tell(owner.worker, order):
             log.info("camera_waits_for_its_worker", camera=code, worker=owner.worker)

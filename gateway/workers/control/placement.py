@@ -19,6 +19,7 @@ class Placement:
     def __init__(self, per_worker: int) -> None:
         self._per_worker = per_worker
         self._owners: dict[str, Ownership] = {}
+        self._alone: set[str] = set()
         self._fence = 0
 
     def place(self, code: str) -> Ownership:
@@ -29,7 +30,19 @@ class Placement:
         self._owners[code] = Ownership(worker, self._fence)
         return self._owners[code]
 
+    def isolate(self, code: str) -> Ownership | None:
+        """Give a camera that has an owner a worker for itself alone, under a new fence; None for one that has none."""
+        held = self._owners.get(code)
+        if held is None or code in self._alone:
+            return held
+        self._alone.add(code)
+        self._fence += 1
+        worker = held.worker if self.owned_by(held.worker) == (code,) else self._unused()
+        self._owners[code] = Ownership(worker, self._fence)
+        return self._owners[code]
+
     def remove(self, code: str) -> Ownership | None:
+        self._alone.discard(code)
         return self._owners.pop(code, None)
 
     def owner(self, code: str) -> Ownership | None:
@@ -51,10 +64,14 @@ class Placement:
         loads: dict[str, int] = {}
         for held in self._owners.values():
             loads[held.worker] = loads.get(held.worker, 0) + 1
-        fitting = [worker for worker, load in loads.items() if load < self._per_worker]
+        lonely = {self._owners[code].worker for code in self._alone}
+        fitting = [worker for worker, load in loads.items() if load < self._per_worker and worker not in lonely]
         if fitting:
             return max(fitting, key=lambda worker: (loads[worker], -_number(worker)))
-        numbers = {_number(worker) for worker in loads}
+        return self._unused()
+
+    def _unused(self) -> str:
+        numbers = {_number(held.worker) for held in self._owners.values()}
         return f"camera-{next(n for n in range(1, len(numbers) + 2) if n not in numbers)}"
 
 

@@ -28,6 +28,7 @@ from gateway.events.timekeeping import Timekeeping
 from gateway.events.timers import TimerRules
 from gateway.grid.platforms import ensure_hub
 from gateway.live import LiveHub
+from gateway.processes.active import active_in, marks_file
 from gateway.processes.messages import Message, Sample
 from gateway.processes.supervisor import Supervisor, WorkerSpec
 from gateway.refusals import Refusal
@@ -50,6 +51,7 @@ from gateway.workers.control.instance import bound_socket, sole_instance
 from gateway.workers.control.links import WorkerLinks
 from gateway.workers.control.media import ROOM_WORKER, CameraMedia, WorkerRoomMedia
 from gateway.workers.control.placement import Placement
+from gateway.workers.control.quarantine import is_crash
 from gateway.workers.control.recording_keeper import RecordingKeeper
 from gateway.workers.control.stream_loans import StreamLoans
 from gateway.workers.inference.promotion import card_in_force
@@ -150,7 +152,12 @@ class ControlProcess:
 
         worker_settings = settings.for_workers()
         socket_path = worker_settings.run_folder / CONTROL_SOCKET
-        supervisor = Supervisor(_workers(journals), socket_path)
+
+        def on_exit(worker: str, code: int) -> None:
+            if is_camera_worker(worker) and is_crash(code):
+                assignments.worker_crashed(worker, active_in(marks_file(worker_settings.run_folder, worker)))
+
+        supervisor = Supervisor(_workers(journals), socket_path, on_exit=on_exit)
         placement = Placement(settings.cameras.per_worker)
         dispatch: Dispatch | None = None
 
@@ -202,6 +209,7 @@ class ControlProcess:
             yield from clocks.samples()
             for health, count in assignments.changes.items():
                 yield Sample("gateway_camera_health_changes_total", {"state": health}, count, "counter")
+            yield Sample("gateway_cameras_quarantined", {}, len(assignments.quarantine))
             yield from keeper.samples()
             for name, state in supervisor.workers.items():
                 yield Sample("gateway_worker_starts_total", {"worker": name}, state.starts, "counter")

@@ -153,3 +153,17 @@ async def test_a_change_is_told_though_the_database_is_busy_and_whoever_asked_is
     async with asyncio.timeout(5):
         while (owned := placement.owner(CODE)) is None or owned.fence < 2:
             await asyncio.sleep(0.01)
+
+
+async def test_a_camera_that_was_active_in_two_crashes_is_given_a_worker_of_its_own_and_that_is_said(
+    assigning: Assignments, records: Records, placement: Placement
+) -> None:
+    placement.place("another")
+    assigning.worker_crashed("camera-1", {CODE, "of nobody here"})
+    assert CODE not in assigning.quarantine
+    assigning.worker_crashed("camera-1", {CODE})
+    assert await noted(records, 1) == [("connecting", "quarantined")]
+    owner = placement.owner(CODE)
+    assert owner is not None
+    assert placement.owned_by(owner.worker) == (CODE,)
+    assert owner.worker != "camera-1"

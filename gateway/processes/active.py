@@ -1,0 +1,92 @@
+"""Whose pictures a worker had in hand when it died: marks that outlive it.
+
+A decoder is C and may take its process with it. Each thread marks the camera that it works for in a file mapped into
+memory: a write costs a microsecond, and the kernel keeps it whatever becomes of the process.
+"""
+
+from __future__ import annotations
+
+import itertools
+import mmap
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SLOT = 32
+"""Bytes of a mark: a camera's code has 20 digits (GB/T 28181, annex D)."""
+SLOTS = 64
+"""Threads that may mark; those beyond them go unmarked."""
+
+
+def marks_file(run_folder: Path, worker: str) -> Path:
+    """Where a worker keeps its marks."""
+    return run_folder / f"{worker}.active"
+
+
+class ActiveMarks:
+    """A worker's own marks. Made anew at each start: what a predecessor left is gone then."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb+") as file:
+            file.truncate(SLOT * SLOTS)
+            self._map = mmap.mmap(file.fileno(), SLOT * SLOTS)
+        self._own = threading.local()
+        self._numbers = itertools.count()
+
+    @contextmanager
+    def on(self, code: str) -> Iterator[None]:
+        """This thread works for a camera while it lasts."""
+        number = self._number()
+        if number >= SLOTS:
+            yield
+            return
+        place = slice(number * SLOT, (number + 1) * SLOT)
+        before = self._map[place]
+        self._map[place] = code.encode()[:SLOT].ljust(SLOT, b"\0")
+        try:
+            yield
+        finally:
+            self._map[place] = before
+
+    def _number(self) -> int:
+        number: int | None = getattr(self._own, "number", None)
+        if number is None:
+            number = self._own.number = next(self._numbers)
+        return number
+
+
+class MarkedThreads(Executor):
+    """The same threads, which mark one camera while they work for it."""
+
+    def __init__(self, threads: Executor, marks: ActiveMarks, code: str) -> None:
+        self._threads = threads
+        self._marks = marks
+        self._code = code
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        return self._threads.submit(self._marked, fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._threads.shutdown(wait, cancel_futures=cancel_futures)
+
+    def _marked(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._marks.on(self._code):
+            return fn(*args, **kwargs)
+
+
+def active_in(path: Path) -> frozenset[str]:
+    """The cameras that are marked in a worker's file; none where there is no such file."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(SLOT * SLOTS)
+    except OSError:
+        return frozenset()
+    marks = (data[at : at + SLOT].rstrip(b"\0") for at in range(0, len(data), SLOT))
+    return frozenset(mark.decode("ascii", "replace") for mark in marks if mark)

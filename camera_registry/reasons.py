@@ -93,6 +93,11 @@ ALREADY_ASKING = Reason(
     "正在登记该设备，请等待其完成。",
     "This device is being registered at this moment; wait until that is done.",
 )
+CREDENTIAL_SET_MISSING = Reason(
+    "credential_set_missing",
+    "设备要求登录，而没有凭据集的网段包含该地址：请先为其网段设置凭据集，或填写用户名和口令。",
+    "The device wants a login, and no credential set holds its address: set one for its network, or give a login.",
+)
 NO_MEDIA = Reason(
     "no_media_service",
     "设备没有视频（Media）服务，可能不是摄像机。",

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -41,7 +42,8 @@ async def imported(session: AsyncSession, path: Path, settings: Settings, screen
         raise refusal_of(refused, "file") from refused
     faults = Table("行 row", "编码 code", "字段 field", "原因 reason")
     for fault in done.faults[:_MOST_FAULTS_SHOWN]:
-        faults.add_row(str(fault.row), fault.code, fault.field, f"{fault.zh} {fault.en} [{fault.reason}]")
+        why = f"{fault.zh} {fault.en} [{fault.reason}]"
+        faults.add_row(str(fault.row), escape(fault.code), escape(fault.field), escape(why))
     if done.faults:
         screen.print(faults)
     outcomes = [one.outcome for one in done.results]

@@ -342,6 +342,33 @@ def import_cameras(
     run(_with_session(work, settings))
 
 
+@cameras_app.command("connect")
+def connect_cameras(
+    user: Annotated[str, typer.Option(help="用户名 Who asks; the password is asked for or read from standard input.")],
+    failed: Annotated[bool, typer.Option("--failed", help="只重试上次失败的 Only those that failed.")] = False,
+    platform: Annotated[str | None, typer.Option(help="所属平台 Only of this platform.")] = None,
+    server: Annotated[str | None, typer.Option(help="网关地址 Address of the running service.")] = None,
+    authority: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="根证书 Certificate authority of the service.")
+    ] = None,
+) -> None:
+    """接入摄像机 Connect the cameras on record, by the credential sets of their networks; Ctrl-C ends it."""
+    from gateway.connecting_cli import client_of, connected
+
+    settings = load_settings()
+    scheme = "http" if settings.http.certificate is None else "https"
+    address = server or f"{scheme}://{settings.http.host}:{settings.http.port}"
+    password = getpass.getpass("口令 Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+
+    async def work() -> None:
+        which = "failed" if failed else "awaiting"
+        async with client_of(address, authority) as client:
+            if not await connected(client, user, password, console, which=which, platform=platform):
+                raise typer.Exit(REFUSED)
+
+    run(work())
+
+
 @cameras_app.command("export")
 def export_cameras(
     sheet: Annotated[Path, typer.Argument(help=".csv 或 .xlsx Ends in .csv or .xlsx.")],

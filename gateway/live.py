@@ -15,6 +15,7 @@ Topic = Literal[
     "event.changed",
     "camera.health",
     "camera.discovery",
+    "camera.connection",
     "camera.event",
     "room.changed",
     "room.said",

@@ -21,6 +21,7 @@ from camera_registry.login import Login, LoginBackoff
 from camera_registry.registration import CameraFound, Registrar, is_stream
 from camera_registry.sweep import SweepRange
 from gateway.api.camera_heads import CameraHeads
+from gateway.api.connection_jobs import ConnectionJobs
 from gateway.api.discovery_jobs import DiscoveryJobs, discovery_running
 from gateway.clock import Clock
 from gateway.refusals import Refusal, RefusalKind
@@ -59,6 +60,7 @@ class CameraNetwork:
         self.heads = CameraHeads()
         self._searching = asyncio.Lock()
         self.jobs = DiscoveryJobs(self._discovery, clock)
+        self.connections = ConnectionJobs(clock)
         self._asked = 0
 
     @property
@@ -66,8 +68,9 @@ class CameraNetwork:
         return self._policy
 
     async def close(self) -> None:
-        """End searches, and what was to follow turns of cameras."""
+        """End searches and connecting, and what was to follow turns of cameras."""
         await self.jobs.close()
+        await self.connections.close()
         await self.heads.close()
 
     def code_range(self, industry: str, network: str) -> CodeRange:

@@ -10,12 +10,16 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from camera_registry import reasons
+from camera_registry.errors import CameraRefused
 from camera_registry.login import Login
 from camera_registry.registration import CameraFound
-from gateway.api.camera_network import CameraNetwork
+from gateway.api.camera_network import CameraNetwork, refusal_of
 from gateway.api.services import Doors, Services
 from gateway.refusals import Refusal
 from gateway.storage.credential_store import CredentialStore, SetLogin
+
+_LOGIN_WANTED = frozenset({reasons.AUTH_FAILED.code, reasons.STREAM_AUTH_FAILED.code, reasons.CLOCK_UNKNOWN.code})
 
 
 def network_of(doors: Doors) -> CameraNetwork:
@@ -67,7 +71,12 @@ async def reach(
                 "invalid", "credential_set_elsewhere", "没有该凭据集，或其网段不含此地址。",
                 "There is no such credential set, or its networks do not hold this address.", field="credential_set",
             )  # fmt: skip
-    found, number = await network.reach(address, [one.login for one in bound], field, clear_login=clear_login)
+    try:
+        found, number = await network.reach(address, [one.login for one in bound], field, clear_login=clear_login)
+    except Refusal as refusal:
+        if not bound and refusal.reason in _LOGIN_WANTED:
+            raise refusal_of(CameraRefused(reasons.CREDENTIAL_SET_MISSING), "credential_set") from refusal
+        raise
     return Reached(found, field, credential_set=bound[number].set_id if bound else None)
 
 

@@ -65,6 +65,10 @@ _OWN: Mapping[str, Reason] = {
     "awaiting": Reason("awaiting", "已建档，尚未接入。", "On record, not yet connected."),
 }
 
+CONNECT_FAILED = "connect."
+"""Before the reason for which a camera on record could not be connected."""
+_CONNECT: Mapping[str, Reason] = {one.code: one for one in vars(reasons).values() if isinstance(one, Reason)}
+
 
 class HealthShown(BaseModel):
     """A camera's state, why, and since when."""
@@ -133,6 +137,11 @@ class CameraShown(BaseModel):
 
 def words_of(state: str, reason: str) -> tuple[str, str]:
     """What a state and its reason mean to an operator, Chinese and English."""
+    if reason.startswith(CONNECT_FAILED):
+        why = reason.removeprefix(CONNECT_FAILED)
+        told = _CONNECT.get(why)
+        zh, en = (told.zh, told.en) if told else (f"原因：{why}。", f"Reason: {why}.")
+        return f"上次接入失败：{zh}", f"Could not be connected: {en}"
     said = _OWN.get(reason)
     if state in ("offline", "auth_failed"):
         said = said or _PULL.get(reason)

@@ -21,6 +21,7 @@ from gateway.access.caller import Caller
 from gateway.access.grants import Viewed, view
 from gateway.api import (
     camera_changes,
+    camera_connections,
     camera_control,
     camera_device_events,
     camera_discovery,
@@ -40,6 +41,7 @@ from gateway.storage.tables.cameras import CameraRow
 router = APIRouter(tags=["cameras"])
 router.include_router(camera_discovery.router)
 router.include_router(camera_sheets.router)
+router.include_router(camera_connections.router)
 router.include_router(camera_registration.router)
 router.include_router(camera_changes.router)
 router.include_router(camera_rules.router)

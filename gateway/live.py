@@ -13,6 +13,7 @@ Topic = Literal[
     "alert.changed",
     "event.opened",
     "event.changed",
+    "mode.changed",
     "camera.health",
     "camera.discovery",
     "camera.connection",

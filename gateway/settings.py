@@ -137,6 +137,17 @@ class LimitSettings(_Part):
     )
 
 
+class WartimeSettings(_Part):
+    """What wartime (战时) changes, for what begins while it holds. Shares of what holds in peace."""
+
+    window_share: float = Field(default=0.5, gt=0, le=1, description="Of acknowledgement and assessment windows.")
+    limit_share: float = Field(default=0.5, gt=0, le=1, description="Of the limits of states and of classes.")
+    supervise_share: float = Field(default=0.5, gt=0, le=1, description="Of the time until an overdue event's 督办.")
+    escalated_by: tuple[Literal["duty_officer", "commander"], ...] = Field(
+        default=("duty_officer", "commander"), description="Who may escalate an event beside the duty leader."
+    )
+
+
 class InferenceSettings(_Part):
     """The YOLO engine."""
 
@@ -222,7 +233,6 @@ class Settings(BaseSettings):
     data_folder: Path = Field(default=Path("var"), description="Database, evidence, journal, keys. Back it up.")
     platform_code: str = Field(default="hub", pattern=r"^[a-z0-9_-]{1,32}$", description="Code of this platform.")
     platform_name: str = Field(default="市级枢纽平台", max_length=100, description="Name of this platform.")
-    drill: bool = Field(default=False, description="Everything opened is marked as a drill (演练).")
     log_format: Literal["json", "console"] = Field(default="json", description="Form of the log on stderr.")
     http: HttpSettings = Field(default_factory=HttpSettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
@@ -232,6 +242,7 @@ class Settings(BaseSettings):
     rules: RuleSettings = Field(default_factory=RuleSettings)
     windows: WindowSettings = Field(default_factory=WindowSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
+    wartime: WartimeSettings = Field(default_factory=WartimeSettings)
     inference: InferenceSettings = Field(default_factory=InferenceSettings)
     webrtc: WebRtcSettings = Field(default_factory=WebRtcSettings)
     rtsp: RtspSettings = Field(default_factory=RtspSettings)

@@ -47,6 +47,8 @@ PERMISSIONS: Mapping[str, frozenset[str]] = MappingProxyType(
         "events.report": _DUTY | {"grid_member"},
         "events.act": BUSINESS,
         "events.photo": _DUTY | {"department", "grid_member", "checker"},
+        "mode.read": BUSINESS | {"system_admin"},
+        "mode.ask": frozenset({"duty_officer", "duty_leader", "commander"}),
         "tables.read": ALL_ROLES,
         "tables.write": frozenset({"system_admin"}),
         "stream.read": BUSINESS | {"system_admin", GUEST},

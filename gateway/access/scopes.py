@@ -27,3 +27,12 @@ async def visible_platforms(session: AsyncSession, platform: str) -> frozenset[s
     if platform in parents and parents[platform] is None:
         return None
     return subtree(parents, platform)
+
+
+async def above(session: AsyncSession, platform: str) -> tuple[str, ...]:
+    """The platform itself and those above it, up to the hub: whose orders it is under."""
+    parents = {row.code: row.parent for row in await session.execute(select(Platform.code, Platform.parent))}
+    chain = [platform]
+    while (parent := parents.get(chain[-1])) is not None and parent not in chain:
+        chain.append(parent)
+    return tuple(chain)

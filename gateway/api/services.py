@@ -21,7 +21,6 @@ from gateway.events.books import CityBooks
 from gateway.events.cameras import CameraFact, CameraFacts
 from gateway.events.opening import Opening
 from gateway.events.recent_views import RecentViews
-from gateway.events.timers import TimerRules
 from gateway.grid.locator import GridLocator
 from gateway.live import LiveHub
 from gateway.processes.messages import Message, Sample
@@ -108,7 +107,7 @@ class Services:
 
     @property
     def opening(self) -> Opening:
-        return Opening(drill=self.settings.drill, books=self.books, timers=TimerRules.of(self.settings.limits))
+        return Opening.of(self.settings, self.books)
 
 
 def services_of(request: Request) -> Services:

@@ -41,6 +41,7 @@ NEEDED: Mapping[Topic, str] = MappingProxyType(
         "alert.changed": "alerts.read",
         "event.opened": "events.read",
         "event.changed": "events.read",
+        "mode.changed": "mode.read",
         "camera.health": "cameras.read",
         "camera.discovery": "cameras.discover",
         "camera.connection": "cameras.write",
@@ -97,7 +98,7 @@ async def _left(receive: Receive) -> None:
     responses={200: {"content": {"text/event-stream": {}}, "description": "`event:` topic, `data:` the object's JSON"}},
 )
 async def stream(caller: Annotated[Caller, Depends(permit("stream.read"))], doors: Doors) -> Response:
-    """Topics: alert.raised, alert.changed, event.opened, event.changed, camera.health, camera.discovery,
+    """Topics: alert.raised, alert.changed, event.opened, event.changed, mode.changed, camera.health, camera.discovery,
     camera.connection, camera.event, room.changed, room.said, room.speaker; each to whoever may read its resource,
     within scope. A comment every 10 s; `overrun` as the last event to one who was too slow."""
     if doors.live.listeners >= MOST_STREAMS:
@@ -131,6 +132,8 @@ def shows(caller: Caller, notice: Notice) -> bool:
     """Whether a notice is for this caller: by scope, by what its roles may read, and for a guest by its room."""
     if caller.room is not None and notice.room != caller.room:
         return False
+    if notice.topic == "mode.changed":  # it governs also those below, who see nothing else of that platform
+        return caller.may(NEEDED[notice.topic])
     return sees_event(caller, notice.platform, notice.department) and caller.may(NEEDED[notice.topic])
 
 

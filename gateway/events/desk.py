@@ -60,7 +60,8 @@ class DutyDesk:
                 )
             alert.state = next_state(alert.state, "acknowledge")
             alert.acknowledged_by = caller.username
-            alert.assess_until = changes.at + windows_of(self._windows, alert.hazard).assess
+            conduct = await self._opening.conduct(session, alert.platform, alert.class_code, changes.at)
+            alert.assess_until = changes.at + windows_of(self._windows, alert.hazard, conduct).assess
             alert.due_at = deadline(alert.state, alert.acknowledge_until, alert.assess_until)
             await session.flush()
             changes.alert(alert, "alert.changed")

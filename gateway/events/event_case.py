@@ -109,7 +109,7 @@ def lapse(case: EventCase, now: datetime, rules: TimerRules) -> tuple[EventCase,
 
 def decide(case: EventCase, act: Act, rules: TimerRules) -> EventCase:
     """The case after ``act``; refuses what state, role, reason, deadline or evidence do not allow."""
-    way = step(case.state, act.action, act.roles, act.opinion)
+    way = step(case.state, act.action, act.roles, act.opinion, rules.also_may.get(act.action, frozenset()))
     if way.of_department and not act.for_department:
         raise Refusal(
             "forbidden",
@@ -140,7 +140,8 @@ def _clocked(case: EventCase, now: datetime, rules: TimerRules) -> EventCase:
 
 
 def _class_clock(case: EventCase, now: datetime, rules: TimerRules) -> EventCase:
-    timer = begin(case.limit_clock, Limit(case.limit_clock, case.limit_amount).running, now, rules)
+    running = Limit(case.limit_clock, case.limit_amount).running * rules.limit_share
+    timer = begin(case.limit_clock, running, now, rules)
     return replace(case.with_timer(timer), handle_due_at=timer.due_at)
 
 

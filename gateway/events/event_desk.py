@@ -92,7 +92,8 @@ class EventDesk:
                 return await shown_event(session, known)
             kind = (await self._opening.books.current(session)).classes.of_code(report.class_code)
             seen_at = min(report.seen_at or changes.at, changes.at)
-            case = await self._opening.first_case(session, kind, seen_at, changes.at)
+            case = await self._opening.first_case(session, caller.platform, kind, seen_at, changes.at)
+            mode = await self._opening.mode(session, caller.platform, kind.code, changes.at)
             event = EventRow(
                 id=report.report_id,
                 platform=caller.platform,
@@ -115,7 +116,7 @@ class EventDesk:
                 source=report.source,
                 reported_by=caller.username,
                 description=report.description,
-                drill=self._opening.drill,
+                drill=mode.drill,
                 **(case_values(case) | {"urgent": report.urgent}),
             )
             session.add(event)
@@ -134,7 +135,7 @@ class EventDesk:
         async def work(session: AsyncSession, changes: Changes) -> EventShown:
             event = await seen_event(session, caller, event_no)
             seen = event.revision
-            rules = await self._opening.rules(session)
+            rules = await self._opening.rules(session, event.platform, event.class_code, changes.at)
             await let_lapse(session, event, changes.at, rules)
             case = case_of(event)
             act = Act(

@@ -98,14 +98,18 @@ _TABLE = (
 TRANSITIONS: Mapping[str, Transition] = MappingProxyType({way.action: way for way in _TABLE})
 
 
-def step(state: str, action: str, roles: frozenset[str], opinion: str) -> Transition:
-    """The way that ``action`` takes from ``state``; refuses an unknown action, role, state or a missing reason."""
+def step(
+    state: str, action: str, roles: frozenset[str], opinion: str, also_may: frozenset[str] = frozenset()
+) -> Transition:
+    """The way that ``action`` takes from ``state``; refuses an unknown action, role, state or a missing reason.
+
+    ``also_may``: roles that the mode lets take it, beside those of the table."""
     way = TRANSITIONS.get(action)
     if way is None:
         raise Refusal(
             "not_found", "action_unknown", f"没有操作“{action}”。", f"There is no action {action!r}.", field="action"
         )
-    if way.roles.isdisjoint(roles):
+    if (way.roles | also_may).isdisjoint(roles):
         raise Refusal(
             "forbidden", "role_not_allowed", f"您的角色无权“{way.zh}”。", f"Your roles do not allow {action!r}."
         )

@@ -103,7 +103,7 @@ class AlertIntake:
                 "sightings": alert.sightings + 1,
             }
             if alert.ended_at is not None:
-                key = open_key(alert.camera_code, alert.zone, alert.hazard)
+                key = open_key(alert.camera_code, alert.zone, alert.hazard, alert.drill)
                 taken = await session.scalar(select(AlertRow.id).where(AlertRow.open_key == key))
                 if alert.ended_by != "silence" or taken is not None:
                     return

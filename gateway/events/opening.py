@@ -22,31 +22,45 @@ from gateway.events.classes import EventClass
 from gateway.events.event_case import EventCase, reported
 from gateway.events.event_records import add_flow, case_values, first_flow, held_event
 from gateway.events.local_time import LOCAL_TIME
+from gateway.events.mode import PEACE, Conduct, Mode, wartime_conduct
+from gateway.events.modes_in_force import modes_in_force
 from gateway.events.numbering import EventNumbering
 from gateway.events.timers import TimerRules
-from gateway.settings import LimitSettings
+from gateway.settings import LimitSettings, Settings, WartimeSettings
 from gateway.storage.tables.events import AlertRow, EventRow
 
 UNATTENDED = "预警无人处理，系统自动上报。"
 
 
-def open_key(camera_code: str, zone: str, hazard: str) -> str:
-    """What an open alert or event is the only one for."""
-    return f"{camera_code}|{zone}|{hazard}"
+def open_key(camera_code: str, zone: str, hazard: str, drill: bool = False) -> str:
+    """What an open alert or event is the only one for. What is real never disappears into a drill's."""
+    return f"{camera_code}|{zone}|{hazard}" + ("|drill" if drill else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """``drill``: every event that opens is marked as a drill (演练)."""
+    """``wartime``: what wartime changes. What opens in a drill (演练) is marked as such."""
 
     numbering: EventNumbering = field(default_factory=EventNumbering)
-    drill: bool = False
     books: CityBooks = field(default_factory=CityBooks)
     timers: TimerRules = field(default_factory=lambda: TimerRules.of(LimitSettings()))
+    wartime: Conduct = field(default_factory=lambda: wartime_conduct(WartimeSettings()))
 
-    async def rules(self, session: AsyncSession) -> TimerRules:
-        """The rules of the clocks, with the working days as they are known now."""
-        return replace(self.timers, days=(await self.books.current(session)).days)
+    @classmethod
+    def of(cls, settings: Settings, books: CityBooks) -> Opening:
+        return cls(books=books, timers=TimerRules.of(settings.limits), wartime=wartime_conduct(settings.wartime))
+
+    async def mode(self, session: AsyncSession, platform: str, class_code: str, now: datetime) -> Mode:
+        return (await modes_in_force(session, now)).at(platform, class_code)
+
+    async def conduct(self, session: AsyncSession, platform: str, class_code: str, now: datetime) -> Conduct:
+        """What the mode of this platform and class changes now."""
+        return self.wartime if (await self.mode(session, platform, class_code, now)).wartime else PEACE
+
+    async def rules(self, session: AsyncSession, platform: str, class_code: str, now: datetime) -> TimerRules:
+        """The rules of the clocks, with the working days as they are known now, in the mode that holds."""
+        conduct = await self.conduct(session, platform, class_code, now)
+        return replace(self.timers, days=(await self.books.current(session)).days).under(conduct)
 
     async def promote(self, session: AsyncSession, alert: AlertRow, changes: Changes) -> EventRow:
         """Nobody attended to it in time: the system opens the event, or links the alert to the open one."""
@@ -86,7 +100,9 @@ class Opening:
         changes.alert(alert, "alert.changed")
         changes.event(event, "event.changed")
 
-    async def first_case(self, session: AsyncSession, kind: EventClass, seen_at: datetime, now: datetime) -> EventCase:
+    async def first_case(
+        self, session: AsyncSession, platform: str, kind: EventClass, seen_at: datetime, now: datetime
+    ) -> EventCase:
         """An event of this class as it stands when it is reported. It keeps its class's limit, whatever comes after."""
         case = EventCase(
             state="reported",
@@ -95,7 +111,7 @@ class Opening:
             limit_amount=kind.limit.amount,
             same_slot=kind.same_slot,
         )
-        return reported(case, now, await self.rules(session))
+        return reported(case, now, await self.rules(session, platform, kind.code, now))
 
     async def _open(
         self,
@@ -149,11 +165,11 @@ class Opening:
 
     async def _event_of(self, session: AsyncSession, alert: AlertRow, no: str, changes: Changes) -> EventRow:
         kind = (await self.books.current(session)).classes.of_hazard(alert.hazard)
-        case = await self.first_case(session, kind, alert.hazard_from, changes.at)
+        case = await self.first_case(session, alert.platform, kind, alert.hazard_from, changes.at)
         return EventRow(
             platform=alert.platform,
             no=no,
-            open_key=open_key(alert.camera_code, alert.zone, alert.hazard),
+            open_key=open_key(alert.camera_code, alert.zone, alert.hazard, alert.drill),
             hazard=alert.hazard,
             class_code=kind.code,
             class_name=kind.name,
@@ -169,14 +185,14 @@ class Opening:
             address=alert.address,
             reported_at=changes.at,
             description=_description(alert, kind.name, kind.advice),
-            drill=self.drill,
+            drill=alert.drill,
             **case_values(case),
         )
 
 
 async def open_event(session: AsyncSession, alert: AlertRow) -> EventRow | None:
     """The open event of the alert's camera, zone and hazard, held until the transaction ends."""
-    key = open_key(alert.camera_code, alert.zone, alert.hazard)
+    key = open_key(alert.camera_code, alert.zone, alert.hazard, alert.drill)
     return await session.scalar(select(EventRow).where(EventRow.open_key == key).with_for_update())
 
 

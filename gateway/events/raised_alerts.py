@@ -50,9 +50,8 @@ class _Raised:
     snapshot: StoredFile | None
     answer: asyncio.Future[str]
 
-    @property
-    def key(self) -> str:
-        return open_key(self.message.code, self.message.zone, self.message.hazard)
+    def key(self, drill: bool) -> str:
+        return open_key(self.message.code, self.message.zone, self.message.hazard, drill)
 
 
 @dataclass(slots=True)
@@ -112,17 +111,20 @@ class RaisedAlerts:
 
     async def _store_all(self, session: AsyncSession, batch: Sequence[_Raised], changes: Changes) -> dict[_Raised, str]:
         ids = [raised.message.alert_id for raised in batch]
-        keys = Counter(raised.key for raised in batch)
         sighted = select(AlertSightingRow.id, AlertSightingRow.alert_id).where(AlertSightingRow.id.in_(ids))
         known = {sighting_id: alert_id for sighting_id, alert_id in await session.execute(sighted)}  # noqa: C416 - rows
         pictured = set(await session.scalars(select(EvidenceRow.id).where(EvidenceRow.id.in_(known))))
+        facts = await self.cameras.facts(session, {raised.message.code for raised in batch})
+        drills = {raised: await self._in_drill(session, raised, facts, changes) for raised in batch}
+        keys = Counter(raised.key(drills[raised]) for raised in batch)
         taken = set(await session.scalars(select(AlertRow.open_key).where(AlertRow.open_key.in_(keys))))
         taken |= set(await session.scalars(select(EventRow.open_key).where(EventRow.open_key.in_(keys))))
-        facts = await self.cameras.facts(session, {raised.message.code for raised in batch})
         alone = [
             raised
             for raised in batch
-            if raised.message.alert_id not in known and raised.key not in taken and keys[raised.key] == 1
+            if raised.message.alert_id not in known
+            and (key := raised.key(drills[raised])) not in taken
+            and keys[key] == 1
         ]
         await self._store_new(session, alone, facts, changes)
         done = {raised: raised.message.alert_id for raised in alone}
@@ -170,8 +172,8 @@ class RaisedAlerts:
             if await _add_snapshot(session, raised, alert.platform, changes.at):
                 await tell(session, alert, changes)
             return alert.id
-        query = select(AlertRow).where(AlertRow.open_key == raised.key).with_for_update()
-        found = await session.scalar(query)
+        key = raised.key(await self._in_drill(session, raised, facts, changes))
+        found = await session.scalar(select(AlertRow).where(AlertRow.open_key == key).with_for_update())
         kind = (await self.opening.books.current(session)).classes.of_hazard(message.hazard)
         raised_at = moment(message.raised_at, changes.at)
         if found is not None and not extends(found.state, kind.never_held_back):
@@ -217,17 +219,16 @@ class RaisedAlerts:
     ) -> AlertRow:
         """A new alert. That of a camera which has been taken out meanwhile is stored all the same, as the hub's."""
         message, now = raised.message, changes.at
-        camera = facts.get(message.code)
-        if camera is None:
-            log.warning("alert_of_unknown_camera", camera=message.code)
-            camera = CameraFact(message.code, message.code, self.settings.platform_code)
+        camera = self._camera(raised, facts)
+        drill = await self._in_drill(session, raised, facts, changes)
         kind = (await self.opening.books.current(session)).classes.of_hazard(message.hazard)
         raised_at = moment(message.raised_at, now)
-        due_at = raised_at + windows_of(self.settings.windows, message.hazard).acknowledge
+        conduct = await self.opening.conduct(session, camera.platform, kind.code, now)
+        due_at = raised_at + windows_of(self.settings.windows, message.hazard, conduct).acknowledge
         return AlertRow(
             id=message.alert_id,
             platform=camera.platform,
-            open_key=raised.key,
+            open_key=raised.key(drill),
             state="detected",
             hazard=message.hazard,
             class_code=kind.code,
@@ -247,7 +248,24 @@ class RaisedAlerts:
             due_at=due_at,
             score=finite(message.score),
             why=storable(message.why),
+            drill=drill,
         )
+
+    def _camera(self, raised: _Raised, facts: dict[str, CameraFact]) -> CameraFact:
+        code = raised.message.code
+        camera = facts.get(code)
+        if camera is None:
+            log.warning("alert_of_unknown_camera", camera=code)
+            camera = CameraFact(code, code, self.settings.platform_code)
+        return camera
+
+    async def _in_drill(
+        self, session: AsyncSession, raised: _Raised, facts: dict[str, CameraFact], changes: Changes
+    ) -> bool:
+        """Whether a drill (演练) is held now where the camera stands, for what it saw."""
+        kind = (await self.opening.books.current(session)).classes.of_hazard(raised.message.hazard)
+        platform = self._camera(raised, facts).platform
+        return (await self.opening.mode(session, platform, kind.code, changes.at)).drill
 
 
 def _fail(raised: _Raised, error: Exception) -> None:

@@ -68,6 +68,7 @@ class AlertShown(BaseModel):
     merged_into: str | None
     evidence: list[EvidenceShown] = []
     why: dict[str, Any]
+    drill: bool
     revision: int
 
 

@@ -86,7 +86,10 @@ class Timekeeping:
             async def work(session: AsyncSession, changes: Changes, no: str = no) -> bool:
                 query = select(EventRow).where(EventRow.no == no).with_for_update(skip_locked=True)
                 event = await session.scalar(query)
-                if event is None or not await let_lapse(session, event, now, await self._opening.rules(session)):
+                if event is None:
+                    return False
+                rules = await self._opening.rules(session, event.platform, event.class_code, now)
+                if not await let_lapse(session, event, now, rules):
                     return False
                 changes.event(event, "event.changed")
                 return True

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from gateway.events.clocks import ClockKind, advance, elapsed
+from gateway.events.mode import Conduct
 from gateway.events.working_days import WorkingDays
 from gateway.settings import LimitSettings
 
@@ -23,12 +24,15 @@ Mark = Literal["warn", "urge", "supervise"]
 @dataclass(frozen=True, slots=True)
 class TimerRules:
     """``warn_share``: the part of a limit after which it warns; ``supervise_share``: the part of it by which an
-    overdue event may lie before it is supervised."""
+    overdue event may lie before it is supervised; ``limit_share``: the part of a class's limit that is given;
+    ``also_may``: who may take a step beside those of the table of states."""
 
     days: WorkingDays = field(default_factory=WorkingDays)
     state_limits: Mapping[str, timedelta] = field(default_factory=dict)
     warn_share: float = 0.75
     supervise_share: float = 0.5
+    limit_share: float = 1.0
+    also_may: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: LimitSettings, days: WorkingDays | None = None) -> TimerRules:
@@ -44,6 +48,16 @@ class TimerRules:
         }
         limits = {state: timedelta(minutes=number) for state, number in minutes.items()}
         return cls(days or WorkingDays(), limits, settings.warn_share, settings.supervise_share)
+
+    def under(self, conduct: Conduct) -> TimerRules:
+        """The rules as a mode changes them, for what begins from now on: clocks that run already keep their ends."""
+        return replace(
+            self,
+            state_limits={state: limit * conduct.limit_share for state, limit in self.state_limits.items()},
+            limit_share=self.limit_share * conduct.limit_share,
+            supervise_share=self.supervise_share * conduct.supervise_share,
+            also_may=conduct.also_may,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from gateway.events.mode import PEACE, Conduct
 from gateway.settings import WindowSettings
 
 SILENCE_GRACE = timedelta(seconds=30)
@@ -24,8 +25,8 @@ class HazardWindows:
         return self.end + SILENCE_GRACE
 
 
-def windows_of(settings: WindowSettings, hazard: str) -> HazardWindows:
-    """A hazard without windows of its own takes those of fire: the shortest."""
+def windows_of(settings: WindowSettings, hazard: str, conduct: Conduct = PEACE) -> HazardWindows:
+    """A hazard without windows of its own takes those of fire: the shortest. A mode shortens what waits for people."""
     if hazard == "crowd":
         seconds = (settings.crowd_acknowledge, settings.crowd_assess, settings.crowd_end)
     elif hazard == "stall":
@@ -33,4 +34,4 @@ def windows_of(settings: WindowSettings, hazard: str) -> HazardWindows:
     else:
         seconds = (settings.fire_acknowledge, settings.fire_assess, settings.fire_end)
     acknowledge, assess, end = (timedelta(seconds=s) for s in seconds)
-    return HazardWindows(acknowledge, assess, end)
+    return HazardWindows(acknowledge * conduct.window_share, assess * conduct.window_share, end)

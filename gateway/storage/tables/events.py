@@ -141,6 +141,7 @@ class AlertRow(RecordMixin, Base):
     why: Mapped[dict[str, Any]]
     event_no: Mapped[str | None] = mapped_column(ForeignKey("events.no"), index=True)
     merged_into: Mapped[str | None] = mapped_column(ForeignKey("alerts.id"), index=True)
+    drill: Mapped[bool] = mapped_column(default=False)
 
 
 class AlertSightingRow(Base):

@@ -30,6 +30,7 @@ class RoomRow(RecordMixin, Base):
     starts_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     consultation: Mapped[dict[str, Any] | None]
+    drill: Mapped[bool] = mapped_column(default=False)
 
     __table_args__ = (
         Index("ix_rooms_state_created_at", "state", "created_at"),

@@ -22,10 +22,10 @@ from gateway.events.announcing import Announcer
 from gateway.events.books import CityBooks
 from gateway.events.deliveries import WebhookSender
 from gateway.events.intake import AlertIntake, evidence_folder
+from gateway.events.mode_switches import ModeKeeping
 from gateway.events.opening import Opening
 from gateway.events.promotion import Promotion
 from gateway.events.timekeeping import Timekeeping
-from gateway.events.timers import TimerRules
 from gateway.grid.platforms import ensure_hub
 from gateway.live import LiveHub
 from gateway.processes.active import active_in, marks_file
@@ -140,7 +140,7 @@ class ControlProcess:
         sender = WebhookSender(db, vault, clock)
         announcer = Announcer(db, live, clock, sender.wake)
         books = CityBooks()
-        opening = Opening(drill=settings.drill, books=books, timers=TimerRules.of(settings.limits))
+        opening = Opening.of(settings, books)
         journals = journals_folder(settings.data_folder)
         recorded = recordings_folder(settings.data_folder)
         files = EvidenceFiles(evidence_folder(settings), (journals, recorded))
@@ -252,6 +252,7 @@ class ControlProcess:
         stack.push_async_callback(control._stop_tasks)
         control._start(promotion.run(), "promotion")
         control._start(timekeeping.run(), "timekeeping")
+        control._start(ModeKeeping(db, announcer, clock).run(), "modes")
         control._start(sender.run(), "outbox")
         control._start(rooms.steering.run(), "rooms")
         control._start(clocks.run(), "clocks")

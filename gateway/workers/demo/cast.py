@@ -44,10 +44,9 @@ SHORTER = {
 
 
 def demo_settings(folder: Path, port: int) -> Settings:
-    """Embedded defaults, loopback only, everything marked as a drill."""
+    """Embedded defaults, loopback only."""
     return Settings(
         data_folder=folder,
-        drill=True,
         log_format="json",
         http=HttpSettings(port=port),
         cameras=CameraSettings(clip_after_seconds=5),

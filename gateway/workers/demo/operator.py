@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -58,6 +59,16 @@ class Operator:
                 },
             )
             say(f"注册 registered: {camera['code']}  {camera['name']}  网格 grid {camera['grid']}")
+
+    async def ask_for_drill(self, until: datetime) -> str | None:
+        """Everything the demo opens is a drill (演练): the id of the switch asked for; None where one holds already."""
+        if (await self._get("/mode"))["drill"]:
+            return None
+        body = {"drill": True, "reason": "演示 demo", "until": until.isoformat()}
+        return str((await self._post("/mode/switches", body))["id"])
+
+    async def approve(self, switch_id: str) -> None:
+        await self._post(f"/mode/switches/{switch_id}/approve", {})
 
     async def events(self) -> AsyncIterator[dict[str, Any]]:
         """Every event there is, newest first."""

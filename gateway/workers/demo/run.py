@@ -8,6 +8,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -32,8 +33,14 @@ from gateway.workers.logs import configure_logs
 
 log = structlog.get_logger(__name__)
 
-ADMIN, DUTY = "admin", "duty"
-ROLES = {ADMIN: ("system_admin",), DUTY: ("commander", "dispatcher", "duty_leader", "duty_officer")}
+ADMIN, DUTY, LEADER = "admin", "duty", "leader"
+ROLES = {
+    ADMIN: ("system_admin",),
+    DUTY: ("commander", "dispatcher", "duty_leader", "duty_officer"),
+    LEADER: ("duty_leader",),
+}
+NAMES = {ADMIN: "演示管理员", DUTY: "演示值班员", LEADER: "演示值班长"}
+DRILL = timedelta(days=1)
 LOOK_EVERY = 1.0
 RECORDS = ("gateway.db", "gateway.db-wal", "gateway.db-shm", "evidence", "journal", "keys", "run")
 """What ``--fresh`` removes from the demo's folder; prepared footage stays."""
@@ -95,9 +102,16 @@ async def _show(
     console.print(f"就绪 ready  {address}", markup=False, style="bold green")
     console.print(f"  值班席 duty seat    {DUTY}  {passwords[DUTY]}", markup=False)
     console.print(f"  系统管理 set-up      {ADMIN}  {passwords[ADMIN]}", markup=False)
+    console.print(f"  值班长 duty leader  {LEADER}  {passwords[LEADER]}", markup=False)
     console.print("演示缩短了下列时限（秒）The demo shortens these, in seconds:")
     for what, (usual, here) in SHORTER.items():
         console.print(f"  {what}: {usual} → {here}", markup=False)
+    async with Operator(address) as officer, Operator(address) as leader:
+        await officer.sign_in(DUTY, passwords[DUTY])
+        await leader.sign_in(LEADER, passwords[LEADER])
+        asked = await officer.ask_for_drill(system_clock() + DRILL)
+        if asked is not None:
+            await leader.approve(asked)
     async with Operator(address) as operator:
         await operator.sign_in(ADMIN, passwords[ADMIN])
         await operator.set_up(fleet.devices, camera_password, lambda line: console.print(line, markup=False))
@@ -117,7 +131,7 @@ async def _show(
 
 
 async def _make_accounts(settings: Settings, passwords: dict[str, str]) -> None:
-    """Two accounts, with passwords made for this run; those of an earlier run no longer open anything."""
+    """The demo's accounts, with passwords made for this run; those of an earlier run no longer open anything."""
     await migrate(settings.database_url)
     db = Database(settings.database_url)
     try:
@@ -129,8 +143,7 @@ async def _make_accounts(settings: Settings, passwords: dict[str, str]) -> None:
                 if name in there:
                     await users.set_password(session, Passwords(), name, password, by=audit.SYSTEM, now=now)
                     continue
-                shown = {ADMIN: "演示管理员", DUTY: "演示值班员"}[name]
-                new = users.NewUser(name, password, shown, ROLES[name], settings.platform_code)
+                new = users.NewUser(name, password, NAMES[name], ROLES[name], settings.platform_code)
                 await users.create(session, Passwords(), new, by=audit.SYSTEM, now=now)
     finally:
         await db.close()

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.caller import Caller
 from gateway.events.announcing import Announcer
+from gateway.events.books import CityBooks
 from gateway.events.cameras import CameraFact, CameraFacts
 from gateway.events.desk import DutyDesk
 from gateway.events.event_desk import EventDesk, Photo
@@ -68,7 +69,7 @@ class EventsRoom:
     def __post_init__(self) -> None:
         files = EvidenceFiles(evidence_folder(self.settings), (self.journal,))
         self.announcer = Announcer(self.db, self.live, self.clock, lambda: self.wakes.append(None))
-        self.opening = Opening(drill=self.settings.drill)
+        self.opening = Opening.of(self.settings, CityBooks())
         self.intake = AlertIntake(files, OneStreet(), self.settings, self.announcer, self.opening)
         self.promotion = self.another_promotion()
         self.desk = DutyDesk(self.announcer, self.opening, self.settings.windows)

@@ -1,13 +1,46 @@
-"""Setting a camera's clock (ONVIF Core, SetSystemDateAndTime), where it is set by hand and not by NTP."""
+"""A camera's clock: what it says and by whom it is set (ONVIF Core, 8.3), and setting it where that is by hand."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from camera_registry import reasons
 from camera_registry.errors import CameraRefused
 from camera_registry.onvif_session import OnvifSession, Unsupported
 from camera_registry.soap_call import element, find, text_at
+from camera_registry.ws_discovery import printable
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceClock:
+    """``offset``: its clock less ours, None where it does not tell it. ``mode``: by hand or by NTP, empty: not told.
+    ``zone``: its POSIX time zone. Whom it asks by NTP is told to its administrators alone, and asking would count as a
+    wrong login, so it is not asked."""
+
+    offset: timedelta | None
+    mode: Literal["manual", "ntp", ""]
+    zone: str
+    daylight_saving: bool | None
+
+
+async def read_device_clock(session: OnvifSession) -> DeviceClock:
+    """What there is to know of it. Raises ``CameraRefused``."""
+    offset = await session.read_clock()
+    try:
+        told = find(await session.ask("tds", element("tds:GetSystemDateAndTime")), "tds:SystemDateAndTime")
+    except Unsupported:
+        return DeviceClock(offset, "", "", None)
+    mode: Literal["manual", "ntp", ""] = ""
+    match text_at(told, "tt:DateTimeType").upper():
+        case "NTP":
+            mode = "ntp"
+        case "MANUAL":
+            mode = "manual"
+    saving = {"true": True, "1": True, "false": False, "0": False}.get(text_at(told, "tt:DaylightSavings").lower())
+    zone = printable(text_at(told, "tt:TimeZone/tt:TZ"))
+    return DeviceClock(offset, mode, zone, saving)
 
 
 async def set_clock(session: OnvifSession) -> timedelta | None:

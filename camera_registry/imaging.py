@@ -1,19 +1,38 @@
-"""A camera's picture settings (ONVIF Imaging, ver20): brightness, contrast, saturation, sharpness, infrared filter."""
+"""A camera's picture settings (ONVIF Imaging, ver20), as far as it offers them.
+
+Levels (brightness, contrast, …) in the device's own units, and modes (infrared filter, wide dynamic range, backlight
+compensation) among those it names. What it does not offer is not shown and not set.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from camera_registry import reasons
 from camera_registry.errors import CameraRefused
 from camera_registry.onvif_session import OnvifSession, Unsupported
-from camera_registry.soap_call import element, find, text_at
+from camera_registry.soap_call import SPACES, element, find, text_at
 
-LEVELS = {"brightness": "Brightness", "saturation": "ColorSaturation", "contrast": "Contrast", "sharpness": "Sharpness"}
-"""In our words and ONVIF's. In its schema the infrared filter stands before the sharpness."""
-IR_CUT = ("ON", "OFF", "AUTO")
+LEVELS = {
+    "brightness": "Brightness", "saturation": "ColorSaturation", "contrast": "Contrast", "sharpness": "Sharpness",
+    "wide_dynamic_range_level": "WideDynamicRange/Level",
+    "backlight_compensation_level": "BacklightCompensation/Level",
+}  # fmt: skip
+"""In our words, and the element of ``ImagingSettings20`` (and of its options) that holds it."""
+MODES = {
+    "ir_cut": ("IrCutFilter", "IrCutFilterModes", ("ON", "OFF", "AUTO")),
+    "wide_dynamic_range": ("WideDynamicRange/Mode", "WideDynamicRange/Mode", ("ON", "OFF")),
+    "backlight_compensation": ("BacklightCompensation/Mode", "BacklightCompensation/Mode", ("ON", "OFF")),
+}
+"""The element of the settings, that of the options, and the modes of the schema."""
+_ORDER = (
+    "BacklightCompensation", "Brightness", "ColorSaturation", "Contrast", "IrCutFilter", "Sharpness",
+    "WideDynamicRange",
+)  # fmt: skip
+"""In which ``ImagingSettings20`` holds its elements; devices that check it refuse any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +45,17 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
-class ImagingState:
-    """``ir_cut``: empty where there is none; ``ir_cut_modes``: those the device offers."""
+class Mode:
+    """``value``: empty where the device does not tell; ``offered``: what it may be set to."""
 
-    levels: dict[str, Level]
-    ir_cut: str
-    ir_cut_modes: tuple[str, ...]
+    value: str
+    offered: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImagingState:
+    levels: Mapping[str, Level]
+    modes: Mapping[str, Mode]
 
 
 class Imaging:
@@ -46,30 +70,37 @@ class Imaging:
         options = find(await self._ask("GetOptions", source), "timg:ImagingOptions")
         levels = {}
         for name, told in LEVELS.items():
-            least, most = (_number(text_at(options, f"tt:{told}/tt:{end}")) for end in ("Min", "Max"))
+            least, most = (_number(text_at(options, f"{_path(told)}/tt:{end}")) for end in ("Min", "Max"))
             if least is not None and most is not None and least < most:
-                levels[name] = Level(_number(text_at(settings, f"tt:{told}")), least, most)
-        modes = [] if options is None else [str(one.text or "") for one in options.iterfind("{*}IrCutFilterModes")]
-        offered = tuple(mode for mode in IR_CUT if mode in modes)
-        return ImagingState(levels, text_at(settings, "tt:IrCutFilter")[:16], offered)
+                levels[name] = Level(_number(text_at(settings, _path(told))), least, most)
+        modes = {}
+        for name, (told, offered_at, known) in MODES.items():
+            offered = [] if options is None else options.iterfind(_path(offered_at), SPACES)
+            said = {str(one.text or "").strip().upper() for one in offered}
+            if fitting := tuple(mode for mode in known if mode in said):
+                modes[name] = Mode(text_at(settings, _path(told)).upper()[:16], fitting)
+        return ImagingState(levels, modes)
 
-    async def change(self, levels: dict[str, float], ir_cut: str | None) -> None:
+    async def change(self, levels: Mapping[str, float], modes: Mapping[str, str]) -> None:
         """Set what is given, for good. Refuses what the device does not offer: ``imaging_out_of_range``."""
         state = await self.state()
         for name, value in levels.items():
             level = state.levels.get(name)
             if level is None or not level.least <= value <= level.most:
                 raise CameraRefused(reasons.IMAGING_OUT_OF_RANGE, field=name)
-        if ir_cut is not None and ir_cut not in state.ir_cut_modes:
-            raise CameraRefused(reasons.IMAGING_OUT_OF_RANGE, field="ir_cut")
-        parts = {f"tt:{LEVELS[name]}": f"{value:g}" for name, value in levels.items()}
-        parts |= {} if ir_cut is None else {"tt:IrCutFilter": ir_cut}
-        order = ("tt:Brightness", "tt:ColorSaturation", "tt:Contrast", "tt:IrCutFilter", "tt:Sharpness")
-        settings = [element(name, text=parts[name]) for name in order if name in parts]
+        for name, wanted in modes.items():
+            if name not in state.modes or wanted not in state.modes[name].offered:
+                raise CameraRefused(reasons.IMAGING_OUT_OF_RANGE, field=name)
+        texts = {LEVELS[name]: f"{value:g}" for name, value in levels.items()}
+        texts |= {MODES[name][0]: wanted for name, wanted in modes.items()}
+        for name, (told, _, _) in MODES.items():
+            # A level stands inside an element that must name the mode too.
+            if f"{told.partition('/')[0]}/Level" in texts and told not in texts and name in state.modes:
+                texts[told] = state.modes[name].value
         await self._ask(
             "SetImagingSettings",
             await self._source(),
-            element("timg:ImagingSettings", *settings),
+            element("timg:ImagingSettings", *(_setting(name, texts) for name in _ORDER)),
             element("timg:ForcePersistence", text="true"),
         )
 
@@ -94,6 +125,21 @@ class Imaging:
             return await self._session.ask("timg", body)
         except Unsupported as error:
             raise CameraRefused(reasons.IMAGING_REFUSED, detail=str(error)) from error
+
+
+def _path(told: str) -> str:
+    """``WideDynamicRange/Level`` → ``tt:WideDynamicRange/tt:Level``."""
+    return "/".join(f"tt:{part}" for part in told.split("/"))
+
+
+def _setting(name: str, texts: Mapping[str, str]) -> Any:
+    """One element of the settings; None where nothing of it is to change."""
+    if name in texts:
+        return element(f"tt:{name}", text=texts[name])
+    inside = [part for part in ("Mode", "Level") if f"{name}/{part}" in texts]
+    if not inside:
+        return None
+    return element(f"tt:{name}", *(element(f"tt:{part}", text=texts[f"{name}/{part}"]) for part in inside))
 
 
 def _number(text: str) -> float | None:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from camera_registry import reasons
-from camera_registry.device_clock import set_clock
+from camera_registry.device_clock import read_device_clock, set_clock
 from camera_registry.errors import CameraRefused
-from camera_registry.imaging import Imaging
+from camera_registry.imaging import MODES, Imaging, Mode
 from camera_registry.login import Login
 from camera_registry.onvif_session import OnvifSession
 from camera_registry.ptz import LONGEST_MOVE, Ptz, Vector
@@ -244,10 +245,16 @@ class LevelShown(BaseModel):
     most: float
 
 
+class ModeShown(BaseModel):
+    value: str
+    offered: list[str]
+
+
 class ImagingShown(BaseModel):
-    """Levels in the device's own units; those it does not offer are left out."""
+    """Levels in the device's own units, modes among those it names; what it does not offer is left out."""
 
     levels: dict[str, LevelShown]
+    modes: dict[str, ModeShown]
     ir_cut: str
     ir_cut_modes: list[str]
 
@@ -261,7 +268,11 @@ class ImagingAsked(BaseModel):
     saturation: float | None = Field(default=None, allow_inf_nan=False)
     contrast: float | None = Field(default=None, allow_inf_nan=False)
     sharpness: float | None = Field(default=None, allow_inf_nan=False)
+    wide_dynamic_range_level: float | None = Field(default=None, allow_inf_nan=False)
+    backlight_compensation_level: float | None = Field(default=None, allow_inf_nan=False)
     ir_cut: Literal["ON", "OFF", "AUTO"] | None = None
+    wide_dynamic_range: Literal["ON", "OFF"] | None = None
+    backlight_compensation: Literal["ON", "OFF"] | None = None
 
 
 @router.get("/cameras/{code}/imaging")
@@ -282,10 +293,10 @@ async def change_imaging(
         why = ", ".join(f"{name} {value}" for name, value in given.items())
         act = audit.Act(caller.username, "camera.imaging", f"camera:{code}", head.row.platform, why=why)
         await audit.append(session, act, doors.clock())
-    ir_cut = given.pop("ir_cut", None)
+    modes = {name: given.pop(name) for name in MODES if name in given}
     async with head.session() as onvif:
-        if given or ir_cut:
-            await Imaging(onvif).change(given, ir_cut)
+        if given or modes:
+            await Imaging(onvif).change(given, modes)
         return await _imaging(onvif)
 
 
@@ -294,7 +305,9 @@ async def _imaging(session: OnvifSession) -> ImagingShown:
     levels = {
         name: LevelShown(value=level.value, least=level.least, most=level.most) for name, level in state.levels.items()
     }
-    return ImagingShown(levels=levels, ir_cut=state.ir_cut, ir_cut_modes=list(state.ir_cut_modes))
+    modes = {name: ModeShown(value=mode.value, offered=list(mode.offered)) for name, mode in state.modes.items()}
+    ir_cut = state.modes.get("ir_cut", Mode("", ()))
+    return ImagingShown(levels=levels, modes=modes, ir_cut=ir_cut.value, ir_cut_modes=list(ir_cut.offered))
 
 
 class ClockAsked(BaseModel):
@@ -303,6 +316,30 @@ class ClockAsked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     allow: Literal[True]
+
+
+class DeviceClockShown(BaseModel):
+    offset: float | None = Field(description="Its clock less ours, seconds; null where it does not tell it.")
+    device_time: datetime | None
+    mode: str = Field(description="manual, ntp, or empty where it is not told.")
+    zone: str = Field(description="Its time zone, as POSIX writes it.")
+    daylight_saving: bool | None
+
+
+@router.get("/cameras/{code}/clock")
+async def get_clock(code: str, caller: Writer, doors: Doors, network: Network) -> DeviceClockShown:
+    """What the camera's clock says now, and by whom it is set."""
+    head = await _Head.of(doors, network, caller, code, None)
+    async with head.session() as onvif:
+        told = await read_device_clock(onvif)
+        at = None if told.offset is None else onvif.device_now()
+    return DeviceClockShown(
+        offset=None if told.offset is None else told.offset.total_seconds(),
+        device_time=at,
+        mode=told.mode,
+        zone=told.zone,
+        daylight_saving=told.daylight_saving,
+    )
 
 
 class ClockShown(BaseModel):

@@ -30,6 +30,7 @@ class Rules(BaseModel):
     own: bool
     revision: int
     preset: str | None = Field(default=None, description="The view they are for; null: of a camera never steered.")
+    presets: list[str] = Field(default=[], description="The views that have rules of their own.")
 
 
 class RulesAsked(BaseModel):
@@ -69,7 +70,8 @@ def first_rules(rules: RuleSettings) -> tuple[RuleConfig, ...]:
 def _rules(row: CameraRow, settings: RuleSettings, preset: str | None) -> Rules:
     kept = row.rules if preset is None else row.preset_rules.get(preset)
     rules = first_rules(settings) if kept is None else parse_rules(kept)
-    return Rules(rules=list(rules), own=kept is not None, revision=row.revision, preset=preset)
+    presets = sorted(name for name in row.preset_rules if name)
+    return Rules(rules=list(rules), own=kept is not None, revision=row.revision, preset=preset, presets=presets)
 
 
 @router.get("/cameras/{code}/rules")

@@ -166,7 +166,20 @@ async def test_picture_settings_and_clock_are_set_at_the_camera(client_as: Clien
     assert (wrong.status_code, wrong.json()["reason"], wrong.json()["field"]) == (
         422, "imaging_out_of_range", "contrast",
     )  # fmt: skip
+    offered = (await client.get(f"{door}/imaging")).json()["modes"]
+    assert offered["wide_dynamic_range"] == {"value": "OFF", "offered": ["ON", "OFF"]}
+    assert "backlight_compensation" not in offered
+    wide = await client.patch(f"{door}/imaging", json={"wide_dynamic_range": "ON", "wide_dynamic_range_level": 30})
+    assert wide.json()["modes"]["wide_dynamic_range"]["value"] == "ON"
+    lower = await client.patch(f"{door}/imaging", json={"wide_dynamic_range_level": 20})
+    assert (lower.json()["levels"]["wide_dynamic_range_level"]["value"], dome.device.imaging.wide_dynamic_range) == (
+        20, "ON",
+    )  # fmt: skip
+    none = await client.patch(f"{door}/imaging", json={"backlight_compensation": "ON"})
+    assert (none.status_code, none.json()["field"]) == (422, "backlight_compensation")
     assert (await client.post(f"{door}/clock", json={"allow": False})).status_code == 422
+    clock = (await client.get(f"{door}/clock")).json()
+    assert (clock["mode"], round(clock["offset"] / 60)) == ("manual", -120)
     assert [one["reason"] for one in (await client.get(door)).json()["notices"]] == ["clock_wrong"]
     done = (await client.post(f"{door}/clock", json={"allow": True})).json()
     assert abs(done["before"] + 7200) < 3

@@ -12,7 +12,7 @@ export GATEWAY_SAMPLE_DATA ?= $(if $(SAMPLE_DATA),$(abspath $(SAMPLE_DATA)))
 export YOLO_OFFLINE := true
 
 DEBIAN_SERVICE := python3-venv python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad fonts-wqy-microhei
-DEBIAN_TEST := $(DEBIAN_SERVICE) ffmpeg gstreamer1.0-tools chromium fonts-noto-cjk postgresql iproute2 baresip-core baresip-ffmpeg
+DEBIAN_TEST := $(DEBIAN_SERVICE) ffmpeg gstreamer1.0-tools chromium fonts-noto-cjk postgresql iproute2 mosquitto baresip-core baresip-ffmpeg
 
 # Peers to measure beside.
 DEBIAN_BENCH := janus

@@ -216,6 +216,19 @@ class RtspSettings(_Part):
     )
 
 
+class ReceiverSettings(_Part):
+    """Receivers of events."""
+
+    networks: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=CameraSettings.model_fields["networks"].default,
+        description="Networks in which MQTT brokers may stand; addresses outside are refused.",
+    )
+    plain_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=(IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")),
+        description="Networks whose MQTT brokers may be spoken to without TLS.",
+    )
+
+
 class WebhookSettings(_Part):
     """A receiver of events known from the start (others are added over the API)."""
 
@@ -247,6 +260,7 @@ class Settings(BaseSettings):
     webrtc: WebRtcSettings = Field(default_factory=WebRtcSettings)
     rtsp: RtspSettings = Field(default_factory=RtspSettings)
     sip: SipSettings = Field(default_factory=SipSettings)
+    receivers: ReceiverSettings = Field(default_factory=ReceiverSettings)
     webhooks: tuple[WebhookSettings, ...] = Field(
         default=(), description="Receivers of events: a list of tables with `url` and `secret` (`whsec_…`)."
     )

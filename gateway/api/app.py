@@ -23,6 +23,7 @@ from gateway.api import (
     health,
     mode,
     problems,
+    receivers,
     recordings,
     rooms,
     session,
@@ -31,7 +32,6 @@ from gateway.api import (
     stream_loans,
     suppressions,
     trials,
-    webhooks,
     whep,
 )
 from gateway.api.document import described
@@ -62,7 +62,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     evidence.router,
     stream.router,
     statistics.router,
-    webhooks.router,
+    receivers.router,
 )
 """Every resource's router; their paths stand under ``/api/v1``."""
 

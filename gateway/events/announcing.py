@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access import audit
 from gateway.clock import Clock
-from gateway.events import outbox
+from gateway.events.outward import outbox
 from gateway.events.shown import AlertShown, EventShown, shown_alerts, shown_events
 from gateway.live import LiveHub, Notice, Topic
 from gateway.storage.database import Database

@@ -1,4 +1,4 @@
-"""Alerts and their sightings, grid events and their flow, evidence, the outbox, webhooks and counters.
+"""Alerts and their sightings, grid events and their flow, evidence, the outbox and counters.
 
 ``open_key`` (camera, zone and hazard) is unique and set only while an alert or an event is open: the database itself
 keeps that there is never a second open one. Codes, names and positions of cameras are copied, not referenced: an event
@@ -199,38 +199,3 @@ class OutboxRow(Base):
     type: Mapped[str] = mapped_column(String(64))
     subject: Mapped[str] = mapped_column(String(128), index=True)
     data: Mapped[dict[str, Any]]
-
-
-class WebhookRow(RecordMixin, Base):
-    """A receiver. Its secret is sealed by the vault under the row's id."""
-
-    __tablename__ = "webhooks"
-
-    url: Mapped[str] = mapped_column(String(1000))
-    sealed_secret: Mapped[str] = mapped_column(String(500))
-    types: Mapped[list[Any]]
-    description: Mapped[str] = mapped_column(String(200), default="")
-    enabled: Mapped[bool] = mapped_column(default=True)
-    configured: Mapped[bool] = mapped_column(default=False)
-    created_at: Mapped[datetime]
-
-
-class WebhookDeliveryRow(Base):
-    """One message for one receiver: ``pending`` until ``delivered``, or ``dead`` after the last try."""
-
-    __tablename__ = "webhook_deliveries"
-    __table_args__ = (
-        UniqueConstraint("webhook_id", "outbox_id"),
-        Index("ix_webhook_deliveries_state_next_at", "state", "next_at"),
-    )
-
-    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
-    webhook_id: Mapped[str] = mapped_column(ForeignKey("webhooks.id"))
-    outbox_id: Mapped[str] = mapped_column(ForeignKey("outbox.id"), index=True)
-    state: Mapped[str] = mapped_column(String(16), default="pending")
-    attempts: Mapped[int] = mapped_column(default=0)
-    created_at: Mapped[datetime]
-    next_at: Mapped[datetime]
-    last_status: Mapped[int | None]
-    last_error: Mapped[str | None] = mapped_column(String(200))
-    delivered_at: Mapped[datetime | None]

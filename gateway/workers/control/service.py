@@ -17,13 +17,13 @@ from gateway.api.camera_network import CameraNetwork
 from gateway.api.services import Services
 from gateway.api.trial_jobs import TrialJobs
 from gateway.clock import Clock, system_clock
-from gateway.events import webhooks
 from gateway.events.announcing import Announcer
 from gateway.events.books import CityBooks
-from gateway.events.deliveries import WebhookSender
 from gateway.events.intake import AlertIntake, evidence_folder
 from gateway.events.mode_switches import ModeKeeping
 from gateway.events.opening import Opening
+from gateway.events.outward import receivers
+from gateway.events.outward.sender import OutboxSender
 from gateway.events.promotion import Promotion
 from gateway.events.timekeeping import Timekeeping
 from gateway.grid.platforms import ensure_hub
@@ -133,11 +133,11 @@ class ControlProcess:
         vault = await asyncio.to_thread(Vault.at, settings.data_folder)
         async with db.transaction() as session:
             await ensure_hub(session, settings.platform_code, settings.platform_name)
-            await webhooks.ensure_configured(
+            await receivers.ensure_configured(
                 session, vault, settings.webhooks, platform=settings.platform_code, now=clock()
             )
         live = LiveHub()
-        sender = WebhookSender(db, vault, clock)
+        sender = OutboxSender(db, vault, clock, settings.receivers)
         announcer = Announcer(db, live, clock, sender.wake)
         books = CityBooks()
         opening = Opening.of(settings, books)

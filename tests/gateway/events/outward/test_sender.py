@@ -19,9 +19,12 @@ from aiohttp import web
 from sqlalchemy import select
 
 from gateway.access.caller import Caller
-from gateway.events import webhooks
-from gateway.events.deliveries import SCHEDULE, WebhookSender, wait_after
-from gateway.storage.tables.events import WebhookDeliveryRow
+from gateway.events.outward import receivers
+from gateway.events.outward.post import SCHEDULE, Post, wait_after
+from gateway.events.outward.receivers import NewReceiver, Receivers
+from gateway.events.outward.sender import OutboxSender
+from gateway.settings import ReceiverSettings
+from gateway.storage.tables.outward import DeliveryRow
 from gateway.storage.vault import Vault
 
 if TYPE_CHECKING:
@@ -83,16 +86,16 @@ class Outside:
 
     async def add(self, url: str) -> tuple[str, str]:
         async with self.room.db.transaction() as session:
-            row, secret = await webhooks.add(
-                session, self.vault, self.admin, url=url, types=(), description="", now=self.room.clock()
-            )
+            administration = Receivers(self.vault, ReceiverSettings())
+            row, secret = await administration.add(session, self.admin, NewReceiver("webhook", url), self.room.clock())
+        assert secret is not None
         return row.id, secret
 
-    def sender(self, **options: Any) -> WebhookSender:
-        return WebhookSender(self.room.db, self.vault, self.room.clock, chance=lambda: 0.0, **options)
+    def sender(self, **options: Any) -> OutboxSender:
+        return OutboxSender(self.room.db, self.vault, self.room.clock, chance=lambda: 0.0, **options)
 
     @asynccontextmanager
-    async def sending(self, **options: Any) -> AsyncIterator[WebhookSender]:
+    async def sending(self, **options: Any) -> AsyncIterator[OutboxSender]:
         sender = self.sender(**options)
         task = asyncio.create_task(sender.run(every=0.02))
         try:
@@ -101,12 +104,12 @@ class Outside:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def deliveries(self, webhook_id: str) -> list[WebhookDeliveryRow]:
+    async def deliveries(self, webhook_id: str) -> list[DeliveryRow]:
         async with self.room.db.reading() as session:
-            query = select(WebhookDeliveryRow).where(WebhookDeliveryRow.webhook_id == webhook_id)
-            return list(await session.scalars(query.order_by(WebhookDeliveryRow.id)))
+            query = select(DeliveryRow).where(DeliveryRow.receiver_id == webhook_id)
+            return list(await session.scalars(query.order_by(DeliveryRow.id)))
 
-    async def until(self, webhook_id: str, holds: Callable[[WebhookDeliveryRow], bool]) -> WebhookDeliveryRow:
+    async def until(self, webhook_id: str, holds: Callable[[DeliveryRow], bool]) -> DeliveryRow:
         async with asyncio.timeout(20):
             while True:
                 for row in await self.deliveries(webhook_id):
@@ -191,7 +194,7 @@ async def test_the_tries_come_to_an_end_and_a_dead_letter_can_be_replayed(
         well = True
         async with outside.room.db.transaction() as session:
             now = outside.room.clock()
-            assert await webhooks.replay(session, outside.admin, webhook_id, None, now) == 1
+            assert await receivers.replay(session, outside.admin, webhook_id, None, now) == 1
         sender.wake()
         await outside.until(webhook_id, lambda row: row.state == "delivered")
     assert len({headers["webhook-id"] for headers, _ in target.got}) == 1
@@ -277,7 +280,7 @@ async def test_a_sender_that_dies_after_sending_sends_again_under_the_same_id(
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(WebhookSender, "_note", die)
+        patch.setattr(Post, "note", die)
         async with outside.sending():
             async with asyncio.timeout(10):
                 while not target.got:
@@ -286,6 +289,57 @@ async def test_a_sender_that_dies_after_sending_sends_again_under_the_same_id(
         await outside.until(webhook_id, lambda row: row.state == "delivered")
     assert len(target.got) >= 2
     assert len({headers["webhook-id"] for headers, _ in target.got}) == 1
+
+
+async def test_of_one_event_a_later_message_waits_for_the_earlier_and_another_event_for_nothing(
+    outside: Outside, receiver: MakeReceiver, person: Person
+) -> None:
+    answers = [503]
+
+    async def answer() -> web.Response:
+        return web.Response(status=answers.pop() if answers else 204)
+
+    target = await receiver(answer)
+    receiver_id, _ = await outside.add(target.url)
+    first = (await outside.room.shown(await outside.room.raise_alert("fire", zone="a"))).event_no
+    assert first is not None
+    async with outside.sending():
+        await outside.until(receiver_id, lambda row: row.attempts == 1)
+        await outside.room.events.act(person("duty_officer"), first, "accept")
+        other = (await outside.room.shown(await outside.room.raise_alert("fire", zone="b"))).event_no
+        outside.room.clock.advance(seconds=3)  # the receiver has rested, the first message waits for two seconds more
+        async with asyncio.timeout(10):
+            while (states := [row.state for row in await outside.deliveries(receiver_id)])[-1] == "pending":
+                await asyncio.sleep(0.01)
+        assert (states, len(target.got)) == (["pending", "pending", "delivered"], 2)
+        outside.room.clock.advance(seconds=3)
+        async with asyncio.timeout(10):
+            while len(target.got) < 4:
+                await asyncio.sleep(0.01)
+    told = [(json.loads(body)["data"]["no"], json.loads(body)["data"]["state"]) for _, body in target.got]
+    assert told == [(first, "reported"), (other, "reported"), (first, "reported"), (first, "accepted")]
+
+
+async def test_what_waits_is_due_at_once_when_a_receiver_is_back(outside: Outside, receiver: MakeReceiver) -> None:
+    well = False
+
+    async def answer() -> web.Response:
+        return web.Response(status=204 if well else 503)
+
+    target = await receiver(answer)
+    receiver_id, _ = await outside.add(target.url)
+    for zone in ("a", "b", "c", "d"):
+        await outside.room.raise_alert("fire", zone=zone)
+    async with outside.sending():
+        async with asyncio.timeout(20):
+            while len(target.got) < 8:
+                outside.room.clock.advance(seconds=1)
+                await asyncio.sleep(0.01)
+        well = True
+        async with asyncio.timeout(20):
+            while any(row.state == "pending" for row in await outside.deliveries(receiver_id)):
+                outside.room.clock.advance(seconds=1)
+                await asyncio.sleep(0.01)
 
 
 def test_the_waits_grow_and_end() -> None:

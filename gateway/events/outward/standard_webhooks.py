@@ -34,18 +34,27 @@ class CloudEvent:
     time: datetime
     data: Mapping[str, Any]
 
-    def body(self) -> bytes:
-        document = {
+    def attributes(self) -> dict[str, str]:
+        """The context attributes, by their names in the standard."""
+        return {
             "specversion": "1.0",
             "id": self.id,
             "source": self.source,
             "type": self.type,
             "subject": self.subject,
             "time": self.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-            "datacontenttype": "application/json",
-            "data": self.data,
         }
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def document(self) -> dict[str, Any]:
+        return {**self.attributes(), "datacontenttype": "application/json", "data": self.data}
+
+    def body(self) -> bytes:
+        return compact(self.document())
+
+
+def compact(document: Any) -> bytes:
+    """JSON in UTF-8 without blanks."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def new_secret(entropy: bytes) -> str:
@@ -70,14 +79,20 @@ def secret_bytes(secret: str) -> bytes:
     return key
 
 
-def signed_headers(secret: str, message_id: str, at: datetime, body: bytes) -> dict[str, str]:
+def signed_headers(
+    secret: str, message_id: str, at: datetime, body: bytes, media_type: str = MEDIA_TYPE
+) -> dict[str, str]:
     """The headers of one try at time ``at``."""
     timestamp = str(int(at.timestamp()))
-    signed = f"{message_id}.{timestamp}.".encode() + body
-    signature = base64.b64encode(hmac.new(secret_bytes(secret), signed, hashlib.sha256).digest()).decode()
+    signature = _signature(secret, message_id, timestamp, body)
     return {
-        "content-type": MEDIA_TYPE,
+        "content-type": media_type,
         "webhook-id": message_id,
         "webhook-timestamp": timestamp,
         "webhook-signature": f"v1,{signature}",
     }
+
+
+def _signature(secret: str, message_id: str, timestamp: str, body: bytes) -> str:
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return base64.b64encode(hmac.new(secret_bytes(secret), signed, hashlib.sha256).digest()).decode()

@@ -1,6 +1,7 @@
 """The transactional outbox: a message is written with the change it tells of, once for each receiver it is meant for.
 
-A receiver that is added later gets what happens from then on.
+A receiver that is added later gets what happens from then on. A receiver that names no types gets what happens to
+events; a test is for the one that is tested.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.scopes import visible_platforms
 from gateway.storage.ids import new_id
-from gateway.storage.tables.events import OutboxRow, WebhookDeliveryRow, WebhookRow
+from gateway.storage.tables.events import OutboxRow
+from gateway.storage.tables.outward import DeliveryRow, ReceiverRow
 
 EVENT_TYPES = ("gateway.event.opened", "gateway.event.changed")
+TEST_TYPE = "gateway.receiver.test"
+OPTIONAL_TYPES = EVENT_TYPES
+"""What a receiver may ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +45,32 @@ async def put(session: AsyncSession, messages: Sequence[OutMessage], at: datetim
     ]
     session.add_all(rows)
     await session.flush()
-    receivers = select(WebhookRow.id, WebhookRow.platform, WebhookRow.types).where(WebhookRow.enabled)
+    receivers = select(ReceiverRow.id, ReceiverRow.platform, ReceiverRow.types).where(ReceiverRow.enabled)
     for receiver in (await session.execute(receivers)).all():
         scope = await visible_platforms(session, receiver.platform)
         for one, row in zip(messages, rows, strict=True):
-            if receiver.types and one.type not in receiver.types:
+            if one.type not in (receiver.types or EVENT_TYPES):
                 continue
             if scope is None or one.platform in scope or one.department in scope:
-                session.add(WebhookDeliveryRow(webhook_id=receiver.id, outbox_id=row.id, created_at=at, next_at=at))
+                session.add(_delivery(receiver.id, row))
     await session.flush()
     return [row.id for row in rows]
+
+
+async def put_for(session: AsyncSession, receiver_id: str, message: OutMessage, at: datetime) -> DeliveryRow:
+    """Write a message for one receiver alone, whatever its types and scope."""
+    row = OutboxRow(
+        id=new_id(), platform=message.platform, at=at, type=message.type, subject=message.subject, data=message.data
+    )
+    session.add(row)
+    await session.flush()
+    delivery = _delivery(receiver_id, row)
+    session.add(delivery)
+    await session.flush()
+    return delivery
+
+
+def _delivery(receiver_id: str, row: OutboxRow) -> DeliveryRow:
+    return DeliveryRow(
+        id=new_id(), receiver_id=receiver_id, outbox_id=row.id, subject=row.subject, created_at=row.at, next_at=row.at
+    )

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.events.standard_webhooks import CloudEvent, new_secret, secret_bytes, signed_headers
+from gateway.events.outward.standard_webhooks import CloudEvent, new_secret, secret_bytes, signed_headers
 from gateway.refusals import Refusal
 
 # The published test vector of Standard Webhooks' reference libraries.

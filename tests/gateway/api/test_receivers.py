@@ -1,4 +1,4 @@
-"""The doors of webhooks: a secret is shown once, deliveries can be looked at and replayed, by system administrators."""
+"""The doors of receivers: secrets shown once, deliveries looked at and replayed, by system administrators alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import update
 from gateway.access import audit
 from gateway.api.services import Services
 from gateway.storage.ids import new_id
-from gateway.storage.tables.events import WebhookDeliveryRow
+from gateway.storage.tables.outward import DeliveryRow
 
 ClientAs = Callable[..., Awaitable[httpx.AsyncClient]]
 RaiseAlert = Callable[..., Awaitable[str]]
@@ -19,45 +19,45 @@ URL = "https://grid.example/hook"
 
 async def test_a_receiver_is_added_looked_at_changed_and_taken_away(client_as: ClientAs, services: Services) -> None:
     client = await client_as("system_admin")
-    body = {"url": URL, "types": ["gateway.event.opened"], "description": "网格平台"}
-    made = await client.post("/api/v1/webhooks", json=body)
+    body = {"address": URL, "types": ["gateway.event.opened"], "name": "网格平台"}
+    made = await client.post("/api/v1/receivers", json=body)
     assert made.status_code == 201
     secret = made.json()["secret"]
     assert secret.startswith("whsec_")
-    path = f"/api/v1/webhooks/{made.json()['id']}"
-    listed = await client.get("/api/v1/webhooks")
+    path = f"/api/v1/receivers/{made.json()['id']}"
+    listed = await client.get("/api/v1/receivers")
     assert listed.json()["total"] == 1
     changed = await client.patch(path, json={"enabled": False, "types": [], "revision": 1})
-    assert (changed.json()["enabled"], changed.json()["types"], changed.json()["url"]) == (False, [], URL)
+    assert (changed.json()["enabled"], changed.json()["types"], changed.json()["address"]) == (False, [], URL)
     for answer in (listed, changed, await client.get(path)):
         assert secret not in answer.text
     assert (await client.patch(path, json={"enabled": True, "revision": 1})).json()["reason"] == "revision_stale"
     assert (await client.delete(path)).status_code == 204
     assert (await client.get(path)).status_code == 404
     async with services.db.reading() as session:
-        rows = (await audit.page(session, what="webhook.")).items
-    assert [row.what for row in rows] == ["webhook.remove", "webhook.change", "webhook.add"]
+        rows = (await audit.page(session, what="receiver.")).items
+    assert [row.what for row in rows] == ["receiver.remove", "receiver.change", "receiver.add"]
     assert not any(secret in row.why for row in rows)
 
 
 async def test_wrong_addresses_and_types_are_refused_with_the_field(client_as: ClientAs) -> None:
     client = await client_as("system_admin")
     for body, reason, field in (
-        ({"url": "http://grid.example/"}, "webhook_address_refused", "url"),
-        ({"url": URL, "types": ["everything"]}, "webhook_type_unknown", "types"),
-        ({"url": URL, "secret": "mine"}, "field_invalid", "secret"),
-        ({}, "field_missing", "url"),
+        ({"address": "http://grid.example/"}, "receiver_address_refused", "address"),
+        ({"address": URL, "types": ["everything"]}, "receiver_type_unknown", "types"),
+        ({"address": URL, "secret": "mine"}, "field_invalid", "secret"),
+        ({}, "field_missing", "address"),
     ):
-        answer = await client.post("/api/v1/webhooks", json=body)
+        answer = await client.post("/api/v1/receivers", json=body)
         assert (answer.status_code, answer.json()["reason"], answer.json()["field"]) == (422, reason, field)
-    assert (await client.get("/api/v1/webhooks")).json()["total"] == 0
+    assert (await client.get("/api/v1/receivers")).json()["total"] == 0
 
 
 async def test_dead_letters_are_listed_and_replayed(
     client_as: ClientAs, raise_alert: RaiseAlert, services: Services
 ) -> None:
     client = await client_as("system_admin")
-    path = f"/api/v1/webhooks/{(await client.post('/api/v1/webhooks', json={'url': URL})).json()['id']}"
+    path = f"/api/v1/receivers/{(await client.post('/api/v1/receivers', json={'url': URL})).json()['id']}"
     for zone in ("a", "b"):
         await raise_alert("fire", zone=zone)
     waiting = (await client.get(f"{path}/deliveries", params={"state": "pending"})).json()
@@ -65,7 +65,7 @@ async def test_dead_letters_are_listed_and_replayed(
     first = waiting["items"][0]
     assert (first["type"], first["attempts"]) == ("gateway.event.opened", 0)
     async with services.db.transaction() as session:
-        await session.execute(update(WebhookDeliveryRow).values(state="dead", attempts=11, last_status=500))
+        await session.execute(update(DeliveryRow).values(state="dead", attempts=11, last_status=500))
     assert (await client.get(path)).json()["dead"] == 2
     one = await client.post(f"{path}/deliveries/{first['id']}/replay")
     assert one.json() == {"replayed": 1}
@@ -81,5 +81,5 @@ async def test_dead_letters_are_listed_and_replayed(
 async def test_only_system_administrators_pass(client_as: ClientAs) -> None:
     for role in ("duty_leader", "machine", "security_admin"):
         client = await client_as(role)
-        assert (await client.get("/api/v1/webhooks")).status_code == 403
-        assert (await client.post("/api/v1/webhooks", json={"url": URL})).status_code == 403
+        assert (await client.get("/api/v1/receivers")).status_code == 403
+        assert (await client.post("/api/v1/receivers", json={"address": URL})).status_code == 403

@@ -1,0 +1,22 @@
+"""From a message of the outbox to what a receiver gets."""
+
+from __future__ import annotations
+
+from gateway.events.outward.standard_webhooks import MEDIA_TYPE, CloudEvent
+from gateway.events.outward.ways import Letter
+from gateway.storage.tables.events import OutboxRow
+
+
+def event_of(row: OutboxRow) -> CloudEvent:
+    return CloudEvent(
+        id=row.id,
+        source=f"/platforms/{row.platform}",
+        type=row.type,
+        subject=row.subject,
+        time=row.at,
+        data=row.data,
+    )
+
+
+def letter_of(event: CloudEvent) -> Letter:
+    return Letter(event, event.body(), MEDIA_TYPE)

@@ -1,0 +1,120 @@
+"""Sends the outbox to its receivers: at least once, each receiver by itself, with backoff, and an end to trying.
+
+Each enabled receiver has a line of its own, so a slow or dead one slows no other. After a failure the receiver is left
+alone for a while, and the message is tried again later by the schedule of Standard Webhooks; after the last try it is a
+dead letter, which an administrator may replay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.clock import Clock
+from gateway.events.outward.addresses import BrokerPlaces
+from gateway.events.outward.line import Line
+from gateway.events.outward.mqtt_way import MqttWays
+from gateway.events.outward.post import Post
+from gateway.events.outward.ways import OpenWay, Receiver
+from gateway.events.outward.webhook_way import WebhookWays
+from gateway.processes.messages import Sample
+from gateway.refusals import Refusal
+from gateway.settings import ReceiverSettings
+from gateway.storage.database import Database
+from gateway.storage.tables.outward import ReceiverRow
+from gateway.storage.vault import Vault
+
+log = structlog.get_logger(__name__)
+
+TRY_SECONDS = 10.0
+ROUND_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class OutboxSender:
+    """``run`` until it is cancelled; ``wake`` when the outbox holds something new."""
+
+    db: Database
+    vault: Vault
+    clock: Clock
+    settings: ReceiverSettings = field(default_factory=ReceiverSettings)
+    try_seconds: float = TRY_SECONDS
+    chance: Callable[[], float] = random.random
+    post: Post = field(init=False)
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _lines: dict[str, Line] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.post = Post(self.db, self.clock, self.chance)
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def samples(self) -> list[Sample]:
+        return self.post.samples()
+
+    async def run(self, every: float = ROUND_SECONDS) -> None:
+        async with AsyncExitStack() as stack:
+            webhooks = await stack.enter_async_context(WebhookWays.ready(self.clock, self.try_seconds))
+            places = BrokerPlaces(self.settings.networks, self.settings.plain_networks)
+            ways: dict[str, OpenWay] = {
+                "webhook": webhooks.open,
+                "mqtt": MqttWays(places, self.try_seconds).open,
+            }
+            stack.push_async_callback(self._end_all)
+            while True:
+                await self._round(ways)
+                try:
+                    async with asyncio.timeout(every):
+                        await self._woken.wait()
+                except TimeoutError:
+                    pass
+                self._woken.clear()
+
+    async def _round(self, ways: dict[str, OpenWay]) -> None:
+        """See to it that each enabled receiver has a line as it is set up now, and tell the lines what is due."""
+        try:
+            async with self.db.reading() as session:
+                rows = list(await session.scalars(select(ReceiverRow).where(ReceiverRow.enabled)))
+            due = await self.post.waiting()
+        except (Refusal, SQLAlchemyError) as error:
+            log.warning("outbox_not_read", error=str(error))
+            return
+        known = {row.id: row for row in rows}
+        for receiver_id, line in list(self._lines.items()):
+            row = known.get(receiver_id)
+            if row is None or row.revision != line.receiver.revision or line.task is None or line.task.done():
+                await self._end(self._lines.pop(receiver_id))
+        for row in rows:
+            if row.id not in self._lines and row.kind in ways:
+                await self._begin(row, ways[row.kind])
+        for receiver_id, line in self._lines.items():
+            line.tell(receiver_id in due)
+
+    async def _begin(self, row: ReceiverRow, open_way: OpenWay) -> None:
+        try:
+            secret = self.vault.open(row.sealed_secret, row.id) if row.sealed_secret else ""
+        except Refusal as refusal:
+            if row.last_error != refusal.reason:
+                await self.post.note_lost(row.id, refusal.reason)
+            return
+        receiver = Receiver(row.id, row.kind, row.platform, row.address, row.options, secret, row.revision)
+        line = Line(receiver, open_way, self.post, self.clock)
+        line.task = asyncio.create_task(line.run(), name=f"receiver {row.id}")
+        self._lines[row.id] = line
+
+    async def _end(self, line: Line) -> None:
+        if line.task is not None:
+            line.task.cancel()
+            await asyncio.wait({line.task}, timeout=self.try_seconds)
+
+    async def _end_all(self) -> None:
+        await asyncio.gather(*(self._end(line) for line in self._lines.values()))
+        self._lines.clear()

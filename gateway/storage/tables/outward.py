@@ -1,0 +1,59 @@
+"""Receivers of what happens (webhooks and MQTT brokers) and what is delivered to each of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gateway.storage.ids import new_id
+from gateway.storage.tables.base import Base, RecordMixin
+
+
+class ReceiverRow(RecordMixin, Base):
+    """A receiver, which acts for ``platform`` and is told what that platform sees. ``sealed_secret``: a webhook's
+    signing secret or a broker's password, sealed by the vault under the row's id; empty where there is none.
+
+    ``last_success_at`` and ``last_error`` are written past the revision: how deliveries go changes no setting.
+    """
+
+    __tablename__ = "receivers"
+
+    kind: Mapped[str] = mapped_column(String(16))
+    name: Mapped[str] = mapped_column(String(200), default="")
+    address: Mapped[str] = mapped_column(String(1000))
+    sealed_secret: Mapped[str] = mapped_column(String(1000))
+    types: Mapped[list[Any]]
+    options: Mapped[dict[str, Any]]
+    enabled: Mapped[bool] = mapped_column(default=True)
+    configured: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+    last_success_at: Mapped[datetime | None]
+    last_error: Mapped[str | None] = mapped_column(String(200))
+    last_error_at: Mapped[datetime | None]
+
+
+class DeliveryRow(Base):
+    """One message for one receiver: ``pending`` until ``delivered``, or ``dead`` after the last try. ``subject`` is
+    the message's: of one subject a later message waits for an earlier one."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("receiver_id", "outbox_id"),
+        Index("ix_deliveries_state_next_at", "state", "next_at"),
+        Index("ix_deliveries_receiver_id_state_subject", "receiver_id", "state", "subject"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    receiver_id: Mapped[str] = mapped_column(ForeignKey("receivers.id"))
+    outbox_id: Mapped[str] = mapped_column(ForeignKey("outbox.id"), index=True)
+    subject: Mapped[str] = mapped_column(String(128))
+    state: Mapped[str] = mapped_column(String(16), default="pending")
+    attempts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    next_at: Mapped[datetime]
+    last_status: Mapped[int | None]
+    last_error: Mapped[str | None] = mapped_column(String(200))
+    delivered_at: Mapped[datetime | None]

@@ -94,7 +94,7 @@ async def import_sheet(
     dry_run: Annotated[bool, Query(description="Only tell what would become of each row.")] = False,
 ) -> ImportShown:
     """Put the cameras of a sheet on record; none is asked yet. Importing the same sheet again changes nothing."""
-    content = await _content(request)
+    content = await file_of(request)
     try:
         sheet = await asyncio.to_thread(read_cameras, content, network.policy)
     except CameraRefused as refused:
@@ -182,7 +182,8 @@ def _counts(done: CameraImport) -> dict[str, int]:
     }
 
 
-async def _content(request: Request) -> bytes:
+async def file_of(request: Request) -> bytes:
+    """What was sent: the body, or the file ``file`` of a form."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         return await request.body()
     async with request.form(max_files=1, max_fields=4) as form:

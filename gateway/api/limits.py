@@ -22,12 +22,18 @@ FOOTAGE_BYTES = 512_000_000
 LARGER_BODIES: Mapping[str, int] = {
     "/api/v1/grids/import": IMPORT_BYTES,
     "/api/v1/cameras/import": IMPORT_BYTES,
+    "/api/v1/grid-staff/import": IMPORT_BYTES,
     "/api/v1/trials/footage": FOOTAGE_BYTES,
 }
 PHOTO_BYTES = 20_000_000
 _PHOTOS = re.compile(r"/api/v1/events/[^/]+/photos")
 ANSWER_SECONDS = 30.0
-LONGER_ANSWERS: Mapping[str, float] = {"/api/v1/cameras/import": 120.0, "/api/v1/cameras/export": 120.0}
+LONGER_ANSWERS: Mapping[str, float] = {
+    "/api/v1/cameras/import": 120.0,
+    "/api/v1/cameras/export": 120.0,
+    "/api/v1/grid-staff/import": 120.0,
+    "/api/v1/grids/import": 120.0,
+}
 """A workbook of 10,000 rows takes 4 s to read on a free core, many times that on a busy one; it is read in a thread."""
 
 

@@ -21,6 +21,7 @@ from gateway.events.books import CityBooks
 from gateway.events.cameras import CameraFact, CameraFacts
 from gateway.events.opening import Opening
 from gateway.events.recent_views import RecentViews
+from gateway.grid.dispatch_book import DispatchBook
 from gateway.grid.locator import GridLocator
 from gateway.live import LiveHub
 from gateway.processes.messages import Message, Sample
@@ -84,6 +85,7 @@ class Services:
     sign_in_attempts: Attempts = field(default_factory=_sign_in_attempts)
     sign_in_addresses: Attempts = field(default_factory=_sign_in_addresses)
     books: CityBooks = field(default_factory=CityBooks)
+    dispatch: DispatchBook = field(default_factory=DispatchBook)
     cameras: CameraFacts = field(default_factory=NoCameras)
     camera_network: CameraNetwork | None = None
     cameras_changed: Callable[[str], Awaitable[None]] = _no_assignments
@@ -107,7 +109,7 @@ class Services:
 
     @property
     def opening(self) -> Opening:
-        return Opening.of(self.settings, self.books)
+        return Opening.of(self.settings, self.books, self.dispatch)
 
 
 def services_of(request: Request) -> Services:

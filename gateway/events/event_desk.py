@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,8 +20,10 @@ from gateway.events.event_case import Act, decide
 from gateway.events.event_records import add_flow, case_of, case_values, held_event, set_case
 from gateway.events.event_scope import sees_event
 from gateway.events.opening import Opening
+from gateway.events.responsibility import chosen, kept
 from gateway.events.shown import EventShown, shown_event
 from gateway.events.timekeeping import let_lapse
+from gateway.grid.dispatch import Asked
 from gateway.refusals import Refusal
 from gateway.storage.evidence_files import StoredFile
 from gateway.storage.tables.events import EventRow, EvidenceRow
@@ -117,6 +120,11 @@ class EventDesk:
                 reported_by=caller.username,
                 description=report.description,
                 drill=mode.drill,
+                responsible=kept(
+                    await self._opening.responsible(
+                        session, Asked(kind.code, kind.name, caller.platform, report.grid, changes.at)
+                    )
+                ),
                 **(case_values(case) | {"urgent": report.urgent}),
             )
             session.add(event)
@@ -138,14 +146,15 @@ class EventDesk:
             rules = await self._opening.rules(session, event.platform, event.class_code, changes.at)
             await let_lapse(session, event, changes.at, rules)
             case = case_of(event)
+            given = await self._given(session, caller, event, asked, changes.at) if action == "dispatch" else None
             act = Act(
                 action,
                 caller.username,
                 caller.roles,
                 changes.at,
                 asked.opinion.strip(),
-                await self._department(session, caller, event, action, asked),
-                asked.assignee,
+                given.department if given else None,
+                given.assignee if given else asked.assignee,
                 asked.until,
                 await _original(session, caller, event, action, asked),
                 await _photos(session, event) if action == "feedback" else 0,
@@ -155,6 +164,8 @@ class EventDesk:
             if asked.revision is not None and asked.revision != seen:
                 raise stale()
             set_case(event, after)
+            if given is not None:
+                event.responsible = given.responsible
             await session.flush()
             await add_flow(session, event, case.state, action, caller.username, _told(act), changes.at)
             changes.event(event, "event.changed")
@@ -201,23 +212,34 @@ class EventDesk:
 
         return await self._announcer.commit(work)
 
-    async def _department(
-        self, session: AsyncSession, caller: Caller, event: EventRow, action: str, asked: StepAsked
-    ) -> str | None:
-        """Whom it is dispatched to: a platform in the caller's sight; where none is named, the event's own."""
-        if action != "dispatch":
-            return None
-        wanted = asked.department or event.platform
-        known = await session.scalar(select(Platform.code).where(Platform.code == wanted))
-        if known is None or not caller.sees(wanted):
+    async def _given(
+        self, session: AsyncSession, caller: Caller, event: EventRow, asked: StepAsked, at: datetime
+    ) -> _Given:
+        """Whom it is dispatched to: whom the rules name now, unless the caller names a platform in their sight.
+
+        What the rules name may lie beyond the caller's sight: whoever wrote the rule saw it."""
+        place = Asked(event.class_code, event.class_name, event.platform, event.grid, at)
+        proposed = await self._opening.responsible(session, place)
+        if asked.department in (None, proposed.department):
+            assignee = asked.assignee if asked.department or asked.assignee else proposed.assignee
+            return _Given(proposed.department, assignee, kept(proposed))
+        row = await session.scalar(select(Platform).where(Platform.code == asked.department))
+        if row is None or not caller.sees(row.code):
             raise Refusal(
                 "invalid",
                 "department_unknown",
-                f"没有责任单位“{wanted}”，或不在您的管辖范围内。",
-                f"There is no department {wanted!r} in your scope.",
+                f"没有责任单位“{asked.department}”，或不在您的管辖范围内。",
+                f"There is no department {asked.department!r} in your scope.",
                 field="department",
             )
-        return known
+        return _Given(row.code, asked.assignee, chosen(row.code, row.name, asked.assignee, caller.username))
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    department: str
+    assignee: str | None
+    responsible: dict[str, Any]
 
 
 async def seen_event(session: AsyncSession, caller: Caller, event_no: str) -> EventRow:

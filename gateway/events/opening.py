@@ -25,7 +25,10 @@ from gateway.events.local_time import LOCAL_TIME
 from gateway.events.mode import PEACE, Conduct, Mode, wartime_conduct
 from gateway.events.modes_in_force import modes_in_force
 from gateway.events.numbering import EventNumbering
+from gateway.events.responsibility import kept
 from gateway.events.timers import TimerRules
+from gateway.grid.dispatch import Asked, Responsible
+from gateway.grid.dispatch_book import DispatchBook
 from gateway.settings import LimitSettings, Settings, WartimeSettings
 from gateway.storage.tables.events import AlertRow, EventRow
 
@@ -45,10 +48,20 @@ class Opening:
     books: CityBooks = field(default_factory=CityBooks)
     timers: TimerRules = field(default_factory=lambda: TimerRules.of(LimitSettings()))
     wartime: Conduct = field(default_factory=lambda: wartime_conduct(WartimeSettings()))
+    dispatch: DispatchBook = field(default_factory=DispatchBook)
 
     @classmethod
-    def of(cls, settings: Settings, books: CityBooks) -> Opening:
-        return cls(books=books, timers=TimerRules.of(settings.limits), wartime=wartime_conduct(settings.wartime))
+    def of(cls, settings: Settings, books: CityBooks, dispatch: DispatchBook | None = None) -> Opening:
+        return cls(
+            books=books,
+            timers=TimerRules.of(settings.limits),
+            wartime=wartime_conduct(settings.wartime),
+            dispatch=dispatch or DispatchBook(),
+        )
+
+    async def responsible(self, session: AsyncSession, asked: Asked) -> Responsible:
+        """Whose an event is, by the dispatch rules as they are now."""
+        return (await self.dispatch.current(session)).responsible(asked)
 
     async def mode(self, session: AsyncSession, platform: str, class_code: str, now: datetime) -> Mode:
         return (await modes_in_force(session, now)).at(platform, class_code)
@@ -186,6 +199,9 @@ class Opening:
             reported_at=changes.at,
             description=_description(alert, kind.name, kind.advice),
             drill=alert.drill,
+            responsible=kept(
+                await self.responsible(session, Asked(kind.code, kind.name, alert.platform, alert.grid, changes.at))
+            ),
             **case_values(case),
         )
 

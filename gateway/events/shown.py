@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.events.responsibility import ResponsibleShown
 from gateway.storage.tables.events import AlertRow, AlertSightingRow, EventFlowRow, EventRow, EvidenceRow
 
 
@@ -87,7 +88,8 @@ class FlowShown(BaseModel):
 
 class EventShown(BaseModel):
     """A grid event. ``level`` 1 特别重大 … 4 一般; ``due_at`` ends the clock of its present state, whose ``stage`` is
-    running, warned, overdue or supervised, or empty while none runs. ``handle_due_at``: the deadline of the class."""
+    running, warned, overdue or supervised, or empty while none runs. ``handle_due_at``: the deadline of the class.
+    ``responsible``: whom the dispatch rules name and why; ``department``: whom it was dispatched to."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -112,6 +114,7 @@ class EventShown(BaseModel):
     source: str
     reported_by: str
     seen_at: datetime
+    responsible: ResponsibleShown | None = None
     department: str | None
     assignee: str | None
     clock: str

@@ -20,7 +20,8 @@ _OPEN = text("closed_at IS NULL")
 
 
 class EventRow(RecordMixin, Base):
-    """A grid event (事件). ``department`` is the platform it was dispatched to. What stands from ``seen_at`` to
+    """A grid event (事件). ``department`` is the platform it was dispatched to; ``responsible`` whose it is by the
+    dispatch rules, and why (``gateway.events.responsibility``). What stands from ``seen_at`` to
     ``closed_at`` is owned by ``gateway.events.event_case`` and explained there."""
 
     __tablename__ = "events"
@@ -81,6 +82,7 @@ class EventRow(RecordMixin, Base):
     closed_at: Mapped[datetime | None]
     description: Mapped[str] = mapped_column(Text)
     drill: Mapped[bool] = mapped_column(default=False)
+    responsible: Mapped[dict[str, Any] | None]
 
 
 class EventFlowRow(Base):

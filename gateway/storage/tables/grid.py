@@ -14,7 +14,8 @@ from gateway.storage.tables.base import Base, RecordMixin
 class Platform(RecordMixin, Base):
     """The hub or a sub-platform; ``code`` is what other records carry as their owning ``platform``.
 
-    ``parent`` is the code of the platform above; only the hub has none. A platform owns its own record.
+    ``parent`` is the code of the platform above; only the hub has none. A platform owns its own record. ``division``:
+    its division code (GB/T 2260 and below: 6, 9 or 12 digits), or empty.
     """
 
     __tablename__ = "platforms"
@@ -23,6 +24,7 @@ class Platform(RecordMixin, Base):
     name: Mapped[str] = mapped_column(String(100))
     kind: Mapped[str] = mapped_column(String(32))
     parent: Mapped[str | None] = mapped_column(String(32), index=True)
+    division: Mapped[str] = mapped_column(String(12), default="", server_default="")
 
 
 class Grid(RecordMixin, Base):

@@ -26,6 +26,7 @@ from gateway.events.outward import receivers
 from gateway.events.outward.sender import OutboxSender
 from gateway.events.promotion import Promotion
 from gateway.events.timekeeping import Timekeeping
+from gateway.grid.dispatch_book import DispatchBook
 from gateway.grid.platforms import ensure_hub
 from gateway.live import LiveHub
 from gateway.processes.active import active_in, marks_file
@@ -140,7 +141,8 @@ class ControlProcess:
         sender = OutboxSender(db, vault, clock, settings.receivers)
         announcer = Announcer(db, live, clock, sender.wake)
         books = CityBooks()
-        opening = Opening.of(settings, books)
+        rules = DispatchBook()
+        opening = Opening.of(settings, books, rules)
         journals = journals_folder(settings.data_folder)
         recorded = recordings_folder(settings.data_folder)
         files = EvidenceFiles(evidence_folder(settings), (journals, recorded))
@@ -228,6 +230,7 @@ class ControlProcess:
                 clock=clock,
                 live=live,
                 books=books,
+                dispatch=rules,
                 cameras=cameras,
                 camera_network=network,
                 media=media,

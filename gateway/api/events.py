@@ -84,6 +84,7 @@ async def list_events(
     platform: Annotated[str | None, Query(max_length=32)] = None,
     department: Annotated[str | None, Query(max_length=32, description="Whom it was dispatched to.")] = None,
     overdue: Annotated[bool | None, Query(description="Whether past the end of its clock.")] = None,
+    drill: Annotated[bool | None, Query(description="Whether it arose in a drill (演练).")] = None,
     since: Annotated[Moment | None, Query(description="Reported at or after.")] = None,
     until: Annotated[Moment | None, Query(description="Reported before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
@@ -107,6 +108,8 @@ async def list_events(
     if overdue is not None:
         late = func.coalesce(EventRow.due_at < doors.clock(), False)
         conditions.append(late if overdue else ~late)
+    if drill is not None:
+        conditions.append(EventRow.drill.is_(drill))
     if since is not None:
         conditions.append(EventRow.reported_at >= since)
     if until is not None:

@@ -37,6 +37,7 @@ class Room(BaseModel):
     state: str
     origin: str
     event_no: str | None
+    drill: bool
     platform: str
     created_by: str
     created_at: datetime

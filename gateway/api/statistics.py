@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.access.caller import Caller
 from gateway.api.fields import Moment
 from gateway.api.guard import permit
 from gateway.api.services import Doors
-from gateway.events.statistics import Grouping, Period, groups, summary
+from gateway.events.statistics import Drills, Grouping, Period, groups, summary
 from gateway.refusals import Refusal
 
 router = APIRouter(tags=["statistics"])
@@ -41,6 +41,8 @@ class SummaryShown(BaseModel):
     events_by_state: dict[str, int]
     events_by_class: dict[str, int]
     rates: list[RateShown]
+    drills: Drills
+    drills_left_out: int = Field(description="Alerts and events of drills (演练) that the figures leave out.")
 
 
 class GroupShown(BaseModel):
@@ -56,6 +58,7 @@ class GroupsShown(BaseModel):
     since: datetime
     until: datetime
     by: str
+    drills: Drills
     items: list[GroupShown]
     total: int
 
@@ -67,9 +70,10 @@ async def read_summary(
     since: Annotated[Moment | None, Query(description="Left out: 30 days before the end.")] = None,
     until: Annotated[Moment | None, Query(description="Left out: now.")] = None,
     platform: Annotated[str | None, Query(max_length=32)] = None,
+    drills: Annotated[Drills, Query(description="Whether what arose in drills counts.")] = "without",
 ) -> SummaryShown:
     """Counts and rates of a period in the caller's scope."""
-    period = _period(since, until, doors.clock(), platform)
+    period = _period(since, until, doors.clock(), platform, drills)
     async with doors.db.reading() as session:
         made = await summary(session, caller, period)
     return SummaryShown(
@@ -80,6 +84,8 @@ async def read_summary(
         events_by_state=made.events_by_state,
         events_by_class=made.events_by_class,
         rates=[RateShown.model_validate(rate) for rate in made.rates],
+        drills=drills,
+        drills_left_out=made.drills_left_out,
     )
 
 
@@ -91,9 +97,10 @@ async def read_rates(
     since: Annotated[Moment | None, Query(description="Left out: 30 days before the end.")] = None,
     until: Annotated[Moment | None, Query(description="Left out: now.")] = None,
     platform: Annotated[str | None, Query(max_length=32)] = None,
+    drills: Annotated[Drills, Query(description="Whether what arose in drills counts.")] = "without",
 ) -> GroupsShown:
     """The rates of a period by platform, department, grid or class, each with what it was made from."""
-    period = _period(since, until, doors.clock(), platform)
+    period = _period(since, until, doors.clock(), platform, drills)
     async with doors.db.reading() as session:
         made = await groups(session, caller, period, by)
     items = [
@@ -105,14 +112,16 @@ async def read_rates(
         )
         for group in made
     ]
-    return GroupsShown(since=period.since, until=period.until, by=by, items=items, total=len(items))
+    return GroupsShown(since=period.since, until=period.until, by=by, drills=drills, items=items, total=len(items))
 
 
-def _period(since: datetime | None, until: datetime | None, now: datetime, platform: str | None) -> Period:
+def _period(
+    since: datetime | None, until: datetime | None, now: datetime, platform: str | None, drills: Drills
+) -> Period:
     end = until or now
     begin = since or end - timedelta(days=30)
     if begin >= end:
         raise Refusal(
             "invalid", "period_empty", "起始时间须早于结束时间。", "A period begins before it ends.", field="since"
         )
-    return Period(begin, end, now, platform)
+    return Period(begin, end, now, platform, drills)

@@ -2,7 +2,7 @@
 
 Cities define their rates differently; the formula is shown so that nobody has to guess. A period counts what was
 reported (events) or raised (alerts) within it, as it stands now. All of an event that a rate needs stands in its row,
-so a month is read once, whatever is asked of it.
+so a month is read once, whatever is asked of it. Drills (演练) are left out unless they are asked for.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from gateway.access.caller import Caller
 from gateway.events.event_scope import visible_events
@@ -21,6 +22,7 @@ from gateway.storage.tables.events import AlertRow, EventRow
 
 Grouping = Literal["platform", "department", "grid", "class"]
 GROUPINGS: tuple[str, ...] = get_args(Grouping)
+Drills = Literal["without", "only", "with"]
 MOST_GROUPS = 2000
 
 
@@ -87,6 +89,8 @@ class Summary:
     events_by_state: dict[str, int]
     events_by_class: dict[str, int]
     rates: tuple[Rate, ...]
+    drills_left_out: int = 0
+    """Alerts and events of drills in the period, which the figures leave out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +109,28 @@ class Period:
     until: datetime
     now: datetime
     platform: str | None = None
+    drills: Drills = "without"
+
+    def counts(self, drill: bool) -> bool:
+        return self.drills == "with" or drill == (self.drills == "only")
 
 
 async def summary(session: AsyncSession, caller: Caller, period: Period) -> Summary:
     """What was raised and reported in the period, in the caller's scope."""
     conditions = _events(caller, period)
-    grouped = select(EventRow.state, EventRow.class_code, func.count(), *_counts(period.now)).where(*conditions)
+    keys = (EventRow.state, EventRow.class_code, EventRow.drill)
+    grouped = select(*keys, *_counts(period.now)).where(*conditions).group_by(*keys)
     by_state: dict[str, int] = {}
     by_class: dict[str, int] = {}
-    tally = Tally()
-    for row in await session.execute(grouped.group_by(EventRow.state, EventRow.class_code)):
-        by_state[row[0]] = by_state.get(row[0], 0) + row[2]
-        by_class[row[1]] = by_class.get(row[1], 0) + row[2]
-        tally += Tally(*(int(count) for count in row[3:]))
+    tally, left_out = Tally(), 0
+    for state, class_code, drill, *counts in await session.execute(grouped):
+        one = Tally(*(int(count) for count in counts))
+        if not period.counts(drill):
+            left_out += one.reported
+            continue
+        by_state[state] = by_state.get(state, 0) + one.reported
+        by_class[class_code] = by_class.get(class_code, 0) + one.reported
+        tally += one
     alerts = await _alerts(session, caller, period)
     return Summary(
         alerts_by_state=alerts.by_state,
@@ -125,6 +138,7 @@ async def summary(session: AsyncSession, caller: Caller, period: Period) -> Summ
         events_by_state=by_state,
         events_by_class=by_class,
         rates=(*tally.rates(), alerts.false_positive_rate),
+        drills_left_out=left_out + alerts.left_out,
     )
 
 
@@ -137,9 +151,13 @@ async def groups(session: AsyncSession, caller: Caller, period: Period, by: Grou
         "class": EventRow.class_code.expression,
     }
     column = columns[by]
-    query = select(column, *_counts(period.now)).where(*_events(caller, period))
+    query = select(column, *_counts(period.now)).where(*_events(caller, period), *_drills(EventRow.drill, period))
     found = await session.execute(query.group_by(column).order_by(column).limit(MOST_GROUPS))
     return [Group(row[0], Tally(*(int(count) for count in row[1:]))) for row in found]
+
+
+def _drills(column: InstrumentedAttribute[bool], period: Period) -> list[ColumnElement[bool]]:
+    return [] if period.drills == "with" else [column.is_(period.drills == "only")]
 
 
 def _events(caller: Caller, period: Period) -> list[ColumnElement[Any]]:
@@ -172,6 +190,7 @@ class _Alerts:
     by_state: dict[str, int]
     by_hazard: dict[str, int]
     assessed: int
+    left_out: int
 
     @property
     def false_positive_rate(self) -> Rate:
@@ -184,12 +203,16 @@ async def _alerts(session: AsyncSession, caller: Caller, period: Period) -> _Ale
     conditions.append(caller.visible(AlertRow.platform))
     if period.platform is not None:
         conditions.append(AlertRow.platform == period.platform)
-    query = select(AlertRow.state, AlertRow.hazard, func.count(), func.count(AlertRow.assessed_at)).where(*conditions)
+    keys = (AlertRow.state, AlertRow.hazard, AlertRow.drill)
+    query = select(*keys, func.count(), func.count(AlertRow.assessed_at)).where(*conditions).group_by(*keys)
     by_state: dict[str, int] = {}
     by_hazard: dict[str, int] = {}
-    assessed = 0
-    for state, hazard, number, judged in await session.execute(query.group_by(AlertRow.state, AlertRow.hazard)):
+    assessed, left_out = 0, 0
+    for state, hazard, drill, number, judged in await session.execute(query):
+        if not period.counts(drill):
+            left_out += number
+            continue
         by_state[state] = by_state.get(state, 0) + number
         by_hazard[hazard] = by_hazard.get(hazard, 0) + number
         assessed += judged
-    return _Alerts(by_state, by_hazard, assessed)
+    return _Alerts(by_state, by_hazard, assessed, left_out)

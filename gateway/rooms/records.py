@@ -57,6 +57,7 @@ class RoomState:
             "state": room.state,
             "origin": room.origin or "hand",
             "event_no": room.event_no,
+            "drill": room.drill,
             "platform": room.platform,
             "created_by": room.created_by,
             "created_at": utc_text(room.created_at),

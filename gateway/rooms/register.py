@@ -23,6 +23,7 @@ from gateway.access import audit, sessions
 from gateway.access.caller import Caller
 from gateway.access.grants import Viewed, view
 from gateway.clock import Clock
+from gateway.events.modes_in_force import modes_in_force
 from gateway.live import LiveHub, Notice
 from gateway.processes.messages import MemberChanged
 from gateway.refusals import Refusal
@@ -83,8 +84,10 @@ class RoomRegister:
         rooms are open (``rooms_too_many``) or the media side is away."""
         now = self._clock()
         async with self._db.reading() as session:
+            modes = await modes_in_force(session, now)
+            drill = modes.at(caller.platform).drill
             if asked.event_no is not None:
-                await _seen_event(session, caller, asked.event_no)
+                drill = await _seen_event(session, caller, asked.event_no)
             await _room_for_one_more(session)
             number = await _free_number(session)
         later = asked.starts_at is not None and asked.starts_at > now
@@ -94,7 +97,7 @@ class RoomRegister:
         room = RoomRow(
             id=new_id(), platform=caller.platform, title=asked.title, number=number, event_no=asked.event_no,
             state="scheduled" if later else "open", origin=origin, created_by=caller.username, created_at=now,
-            starts_at=asked.starts_at, ended_at=None,
+            starts_at=asked.starts_at, ended_at=None, drill=drill,
             consultation=Consultation(invited=tuple(asked.invited), ends_at=ends_at).shown(),
         )  # fmt: skip
         if not later:
@@ -417,10 +420,13 @@ async def _free_number(session: AsyncSession) -> str:
             return number
 
 
-async def _seen_event(session: AsyncSession, caller: Caller, event_no: str) -> None:
-    query = select(EventRow.id).where(EventRow.no == event_no, caller.visible(EventRow.platform))
-    if await session.scalar(query) is None:
+async def _seen_event(session: AsyncSession, caller: Caller, event_no: str) -> bool:
+    """Whether the event arose in a drill."""
+    query = select(EventRow.drill).where(EventRow.no == event_no, caller.visible(EventRow.platform))
+    drill = await session.scalar(query)
+    if drill is None:
         raise Refusal("not_found", "event_unknown", "没有这一事件。", "There is no such event.", field="event_no")
+    return drill
 
 
 def _with_place(state: RoomState) -> RoomState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import httpx
@@ -41,6 +42,30 @@ async def test_rates_carry_numerator_denominator_and_formula(
     closure = rates["closure_rate"]
     assert (closure["numerator"], closure["denominator"], closure["value"]) == (0, 2, 0.0)
     assert rates["rework_rate"]["value"] is None
+
+
+async def test_drills_are_left_out_and_said_unless_they_are_asked_for(
+    client_as: ClientAs, raise_alert: RaiseAlert, clock: ManualClock
+) -> None:
+    officer, leader = await client_as("duty_officer"), await client_as("duty_leader")
+    until = (clock() + timedelta(hours=1)).isoformat()
+    asked = await officer.post("/api/v1/mode/switches", json={"drill": True, "reason": "演练", "until": until})
+    await raise_alert("fire")
+    await leader.post(f"/api/v1/mode/switches/{asked.json()['id']}/approve", json={})
+    await raise_alert("stall")
+    await raise_alert("fire", zone="yard")
+    clock.advance(seconds=1)
+
+    async def figures(drills: str | None) -> tuple[dict[str, int], int, int]:
+        params = {} if drills is None else {"drills": drills}
+        made = (await officer.get("/api/v1/statistics/summary", params=params)).json()
+        rates = (await officer.get("/api/v1/statistics/rates", params=params | {"by": "class"})).json()
+        return made["alerts_by_hazard"], made["drills_left_out"], sum(one["reported"] for one in rates["items"])
+
+    assert await figures(None) == ({"fire": 1}, 3, 1)  # left out: two alerts, and the event of one of them
+    assert await figures("only") == ({"stall": 1, "fire": 1}, 2, 1)
+    assert await figures("with") == ({"stall": 1, "fire": 2}, 0, 2)
+    assert (await officer.get("/api/v1/events", params={"drill": True})).json()["total"] == 1
 
 
 async def test_a_period_counts_what_lies_in_it(

@@ -38,6 +38,7 @@ export interface Alert {
   sightings: number
   event_no: string | null
   merged_into: string | null
+  drill: boolean
   evidence: Evidence[]
   revision: number
 }

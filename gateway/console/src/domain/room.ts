@@ -54,6 +54,7 @@ export interface Room {
   number: string | null
   state: 'scheduled' | 'open' | 'ended'
   event_no: string | null
+  drill: boolean
   platform: string
   created_by: string
   created_at: string

@@ -5,7 +5,8 @@ import * as detection from './detection'
 import * as duty from './duty'
 import { en as baseEn } from './en'
 import * as rooms from './rooms'
+import * as shift from './shift'
 import { zhCN as baseZhCN } from './zh-CN'
 
-export const zhCN = { ...baseZhCN, ...duty.zhCN, ...cameras.zhCN, ...cameraRegistry.zhCN, ...detection.zhCN, ...rooms.zhCN }
-export const en: typeof zhCN = { ...baseEn, ...duty.en, ...cameras.en, ...cameraRegistry.en, ...detection.en, ...rooms.en }
+export const zhCN = { ...baseZhCN, ...duty.zhCN, ...cameras.zhCN, ...cameraRegistry.zhCN, ...detection.zhCN, ...rooms.zhCN, ...shift.zhCN }
+export const en: typeof zhCN = { ...baseEn, ...duty.en, ...cameras.en, ...cameraRegistry.en, ...detection.en, ...rooms.en, ...shift.en }

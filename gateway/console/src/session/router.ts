@@ -47,6 +47,12 @@ export const router = createRouter({
           props: true,
           meta: { permission: 'rooms.read' },
         },
+        {
+          path: 'shift/:tab?',
+          name: 'shift',
+          component: () => import('../pages/ShiftPage.vue'),
+          meta: { permission: 'mode.read' },
+        },
         { path: 'nothing', name: 'nothing', component: () => import('../pages/NothingPage.vue') },
       ],
     },

@@ -83,6 +83,8 @@ const OPENS = {
   'evidence.view': BUSINESS,
   'stream.read': [...BUSINESS, 'system_admin', 'room_guest'],
   'rooms.read': [...ROOMS, 'department', 'grid_member', 'room_guest'],
+  'mode.read': [...BUSINESS, 'system_admin'],
+  'mode.ask': ['duty_officer', 'duty_leader', 'commander'],
   'rooms.open': ROOMS,
   'rooms.control': ['duty_leader', 'duty_officer', 'commander', 'machine'],
 } as const satisfies Record<string, readonly string[]>

@@ -1,0 +1,53 @@
+"""The shift's page: one asks for a switch, another approves it, and every page says so across its head."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from playwright.async_api import Page, expect
+
+from gateway.api.pages import BUILT
+from tests.gateway.console.conftest import CHROMIUM, PASSWORD
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
+    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
+]
+
+
+async def sign_in(page: Page, username: str) -> None:
+    await page.get_by_test_id("login-username").fill(username)
+    await page.get_by_test_id("login-password").fill(PASSWORD)
+    await page.get_by_test_id("login-submit").click()
+    await expect(page.get_by_test_id("sign-out")).to_be_visible()
+
+
+async def test_a_drill_is_asked_for_approved_by_another_and_told_on_every_page(
+    page: Page, user_with: Callable[..., Awaitable[str]], raise_alert: Callable[[str], Awaitable[str]]
+) -> None:
+    officer, leader = await user_with("duty_officer"), await user_with("duty_leader")
+    await sign_in(page, officer)
+    await page.get_by_test_id("nav-shift").click()
+    await page.get_by_text("战时演练", exact=True).click()
+    await page.get_by_test_id("mode-reason").locator("textarea").fill("消防演练")
+    await page.get_by_test_id("mode-ask").click()
+    await expect(page.get_by_test_id("mode-switch")).to_have_attribute("data-state", "asked")
+    await expect(page.get_by_test_id("mode-approve")).to_have_count(0)
+    await expect(page.get_by_test_id("mode-banner")).to_have_count(0)
+    await page.get_by_test_id("sign-out").click()
+
+    await sign_in(page, leader)
+    await page.get_by_test_id("nav-shift").click()
+    await page.get_by_test_id("mode-approve").click()
+    banner = page.get_by_test_id("mode-banner")
+    await expect(banner).to_contain_text("战时演练")
+    await raise_alert("crowd")
+    await page.get_by_test_id("nav-duty").click()
+    await expect(banner).to_be_visible()
+    await expect(page.get_by_test_id("alert-card")).to_contain_text("演练")
+    await page.get_by_test_id("nav-shift").click()
+    await page.get_by_test_id("mode-opinion").locator("input").fill("演练结束")
+    await page.get_by_test_id("mode-end").click()
+    await expect(banner).to_have_count(0)

@@ -1,8 +1,9 @@
 """The engine's throughput through the process seam, beside the bare runtime's own tool on the same network.
 
-A process like a camera worker makes 1080p pictures small, sends them over the socket and gets boxes back; the inference
-process is the real one. Beside it OpenVINO's ``benchmark_app`` on the same file, shape, precision, cores and niceness,
-which reads no picture, makes no boxes and crosses no seam. The two take turns, so that a busy machine hurts both alike.
+A process like a camera worker takes decoded 1080p pictures, makes them small as the worker does (from the decoder's
+planes), sends them over the socket and gets boxes back; the inference process is the real one. Beside it OpenVINO's
+``benchmark_app`` on the same file, shape, precision, cores and niceness, which reads no picture, makes no boxes and
+crosses no seam. The two take turns, so that a busy machine hurts both alike.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from av import VideoFrame
 
 from bench.lone_inference import lone_inference
 from bench.result import Result
@@ -25,7 +27,7 @@ from detectors.plan import pictures_per_second
 from detectors.weights import Card, checked_weights
 from gateway.processes.channel import connect
 from gateway.processes.messages import LookAt, Message, Seen
-from gateway.streams.keyframes import smaller
+from gateway.workers.camera.glimpse import of_decoded
 from gateway.workers.inference.__main__ import BEHIND
 from gateway.workers.inference.promotion import SHIPPED_CARD
 from models.scenes import Scene
@@ -46,7 +48,7 @@ async def detector() -> Result:
     """See the head of this module."""
     card, weights = await asyncio.to_thread(checked_weights, SHIPPED_CARD)
     say(f"{card.name} {card.sha256[:12]}, {card.input_size[1]}×{card.input_size[0]}, {card.precision}")
-    pictures = [Scene("fire", seed, size=(1920, 1080), pieces="demo").frame(14.0) for seed in range(PICTURES)]
+    pictures = [_decoded(Scene("fire", seed, size=(1920, 1080), pieces="demo").frame(14.0)) for seed in range(PICTURES)]
     through, bare = [], []
     with tempfile.TemporaryDirectory(prefix="gateway-detector-") as folder:
         async with lone_inference(Path(folder)) as engine:
@@ -65,7 +67,7 @@ async def detector() -> Result:
     return Result("detector", figures, TARGETS)
 
 
-async def through_the_seam(socket: Path, card: Card, pictures: list[np.ndarray], seconds: float) -> float:
+async def through_the_seam(socket: Path, card: Card, pictures: list[VideoFrame], seconds: float) -> float:
     """1080p pictures to boxes a second, as many in flight as keep the engine busy."""
 
     async def nothing_asked(_message: Message) -> None:
@@ -73,7 +75,6 @@ async def through_the_seam(socket: Path, card: Card, pictures: list[np.ndarray],
 
     channel = await connect(socket, nothing_asked, name="inference", timeout=5)
     running = asyncio.create_task(channel.run())
-    height, width = card.input_size
     counted = 0
     until = time.monotonic() + seconds
 
@@ -81,8 +82,8 @@ async def through_the_seam(socket: Path, card: Card, pictures: list[np.ndarray],
         nonlocal counted
         while time.monotonic() < until:
             picture = pictures[(number + counted) % len(pictures)]
-            small = await asyncio.to_thread(smaller, picture, width, height)
             now = time.time()
+            small = (await asyncio.to_thread(of_decoded, picture, card.input_size, now, "main")).small
             look = LookAt(f"{number:020}", small.tobytes(), small.shape[1], small.shape[0], now, now + 60)
             assert isinstance(await channel.request(look, timeout=60), Seen)  # noqa: S101 - the engine's answer
             counted += 1
@@ -93,6 +94,11 @@ async def through_the_seam(socket: Path, card: Card, pictures: list[np.ndarray],
     channel.close()
     await running
     return rate
+
+
+def _decoded(picture: np.ndarray) -> VideoFrame:
+    """As a decoder gives it."""
+    return VideoFrame.from_ndarray(picture, "bgr24").reformat(format="yuv420p")
 
 
 async def bare_runtime(weights: Path, card: Card, seconds: float) -> float:

@@ -168,7 +168,7 @@ async def get_recording(
     """The bytes. A view is in the audit chain before they flow; the parts played within a minute are one."""
     async with doors.db.reading() as session:
         platform = (await found_camera(session, caller, code)).platform
-    file = await _file(doors, code, recording_id)
+    file = await found_recording(doors, code, recording_id)
     now = doors.clock()
     part = SeenPart(caller.session_id, grant or "", recording_id)
     if not doors.recent_views.covers(part, now):
@@ -188,7 +188,7 @@ async def get_recording(
 @router.put("/{recording_id}/hold", status_code=204)
 async def hold_recording(code: str, recording_id: str, asked: Hold, caller: Holder, doors: Doors) -> None:
     """Keep a recording until it is let go. Holding it again changes the reason."""
-    file = await _file(doors, code, recording_id)
+    file = await found_recording(doors, code, recording_id)
     now = doors.clock()
     async with doors.db.transaction() as session:
         camera = await found_camera(session, caller, code)
@@ -223,7 +223,8 @@ def _folder(doors: Services, code: str) -> Path:
     return camera_recordings(doors.settings.data_folder) / code
 
 
-async def _file(doors: Services, code: str, recording_id: str) -> RecordingFile:
+async def found_recording(doors: Services, code: str, recording_id: str) -> RecordingFile:
+    """A closed file of a camera. Refuses ``recording_unknown``."""
     files = await asyncio.to_thread(lambda: list(listed(_folder(doors, code))))
     found = next((file for file in files if file.id == recording_id), None)
     if found is None:

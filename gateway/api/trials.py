@@ -1,7 +1,7 @@
 """``/api/v1/trials``: rules tried on recorded footage before they are armed, with a timeline of what would have fired.
 
-The footage is an evidence clip, or a film that is brought (``PUT /trials/footage``, the last few are kept). A trial
-runs in a process of its own behind everything live; ask for it again until it is done.
+The footage is an evidence clip, a camera's recording, or a film that is brought (``PUT /trials/footage``, the last few
+are kept). A trial runs in a process of its own behind everything live; ask for it again until it is done.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from gateway.api.camera_lookup import found_camera
 from gateway.api.camera_rules import first_rules
 from gateway.api.evidence import whose
 from gateway.api.guard import permit
+from gateway.api.recordings import found_recording
 from gateway.api.services import Doors, Services
 from gateway.api.trial_jobs import TrialJob, TrialJobs
 from gateway.events.intake import evidence_folder
@@ -38,6 +39,7 @@ class TrialAsked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     evidence_id: str | None = Field(default=None, max_length=36, description="A clip that an alert left …")
+    recording_id: str | None = Field(default=None, max_length=64, description="… a recording of ``camera_code`` …")
     footage_id: str | None = Field(default=None, max_length=36, description="… or a film that was brought.")
     camera_code: str | None = Field(default=None, max_length=20)
     rules: list[Any] | None = Field(default=None, max_length=MOST_RULES)
@@ -102,7 +104,7 @@ async def begin_trial(
     film, starts_at, platform = await _film(asked, caller, doors)
     job = jobs.begin(film, rules, starts_at=starts_at, platform=platform, asked_by=caller.username)
     async with doors.db.transaction() as session:
-        target = f"evidence:{asked.evidence_id}" if asked.evidence_id else f"footage:{asked.footage_id}"
+        target = next(f"{kind}:{one}" for kind, one in _named(asked).items() if one is not None)
         await audit.append(session, audit.Act(caller.username, "rules.try", target, platform), doors.clock())
     return TrialShown.model_validate(job)
 
@@ -134,14 +136,16 @@ async def _rules(asked: TrialAsked, caller: Caller, doors: Services) -> list[dic
 
 async def _film(asked: TrialAsked, caller: Caller, doors: Services) -> tuple[Path, float, str]:
     """The film, when it began, and whose it is."""
-    if (asked.evidence_id is None) == (asked.footage_id is None):
+    if sum(one is not None for one in _named(asked).values()) != 1:
         raise Refusal(
             "invalid",
             "footage_missing",
-            "请指明证据录像或上传的录像（二者之一）。",
-            "Name an evidence clip or a film that was brought (one of them).",
+            "请指明证据录像、摄像机录像或上传的录像（三者之一）。",
+            "Name an evidence clip, a recording or a film that was brought (one of them).",
             field="evidence_id",
         )
+    if asked.recording_id is not None:
+        return await _recorded(asked.recording_id, asked.camera_code, caller, doors)
     if asked.evidence_id is not None:
         async with doors.db.reading() as session:
             found = await whose(session, caller, asked.evidence_id)
@@ -156,6 +160,27 @@ async def _film(asked: TrialAsked, caller: Caller, doors: Services) -> tuple[Pat
             "not_found", "footage_unknown", "没有这段录像，请重新上传。", "There is no such film: bring it again."
         )
     return path, doors.clock().timestamp(), caller.platform
+
+
+async def _recorded(
+    recording_id: str, camera_code: str | None, caller: Caller, doors: Services
+) -> tuple[Path, float, str]:
+    if camera_code is None:
+        raise Refusal(
+            "invalid",
+            "camera_missing",
+            "请指明录像所属的摄像机。",
+            "Say of which camera the recording is.",
+            field="camera_code",
+        )
+    async with doors.db.reading() as session:
+        platform = (await found_camera(session, caller, camera_code)).platform
+    file = await found_recording(doors, camera_code, recording_id)
+    return file.path, file.starts_at, platform
+
+
+def _named(asked: TrialAsked) -> dict[str, str | None]:
+    return {"evidence": asked.evidence_id, "recording": asked.recording_id, "footage": asked.footage_id}
 
 
 def _footage_folder(doors: Services) -> Path:

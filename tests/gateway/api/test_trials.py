@@ -80,6 +80,8 @@ async def test_what_cannot_be_tried_is_refused_before_anything_begins(client_as:
         ({}, "footage_missing"),
         ({"evidence_id": "a", "footage_id": "b"}, "footage_missing"),
         ({"footage_id": "../gateway.db"}, "footage_unknown"),
+        ({"recording_id": "a"}, "camera_missing"),
+        ({"recording_id": "a", "camera_code": "99000000001320009999"}, "camera_unknown"),
         ({"evidence_id": "none"}, "evidence_unknown"),
         ({"footage_id": "a", "rules": [{"kind": "fire", "seen_seconds": 20}]}, "never_fires"),
         ({"footage_id": "a", "camera_code": "99000000001320009999"}, "camera_unknown"),

@@ -72,6 +72,11 @@ export async function beginTrial(film: Blob, code: string, rules: Rule[] | null 
   return fetchJson<Trial>('/trials', { method: 'POST', json: { footage_id, camera_code: code, rules } })
 }
 
+/** Try rules on a recording of the camera: those given, else the camera's own. */
+export function tryOnRecording(recordingId: string, code: string, rules: Rule[] | null = null): Promise<Trial> {
+  return fetchJson<Trial>('/trials', { method: 'POST', json: { recording_id: recordingId, camera_code: code, rules } })
+}
+
 export function getTrial(id: string): Promise<Trial> {
   return fetchJson<Trial>(`/trials/${encodeURIComponent(id)}`)
 }

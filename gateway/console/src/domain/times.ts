@@ -39,6 +39,23 @@ export function clockTime(at: string, nowMs: number): string {
   return when.day === today.day ? when.time : `${when.day} ${when.time}`
 }
 
+/** The day of a moment, `2026-02-13`. */
+export function civilDay(ms: number): string {
+  const { year, day } = civilTime(ms)
+  return `${year}-${day}`
+}
+
+/** The bounds of a day as moments: the city keeps one offset all year. */
+export function dayBounds(day: string): [string, string] {
+  return [`${day}T00:00:00+08:00`, `${day}T23:59:59.999+08:00`]
+}
+
+/** `09:05:07`, of a moment whose day is said already. */
+export function timeOfDay(at: string): string {
+  const ms = Date.parse(at)
+  return Number.isNaN(ms) ? at : civilTime(ms).time
+}
+
 /** Whole seconds until `until`; negative once it is past. Rounded up, so that 0 means that it is over. */
 export function secondsUntil(until: string, nowMs: number): number {
   return Math.ceil((Date.parse(until) - nowMs) / 1000)

@@ -4,9 +4,29 @@ import * as cameras from './cameras'
 import * as detection from './detection'
 import * as duty from './duty'
 import { en as baseEn } from './en'
+import * as recordings from './recordings'
 import * as rooms from './rooms'
 import * as shift from './shift'
 import { zhCN as baseZhCN } from './zh-CN'
 
-export const zhCN = { ...baseZhCN, ...duty.zhCN, ...cameras.zhCN, ...cameraRegistry.zhCN, ...detection.zhCN, ...rooms.zhCN, ...shift.zhCN }
-export const en: typeof zhCN = { ...baseEn, ...duty.en, ...cameras.en, ...cameraRegistry.en, ...detection.en, ...rooms.en, ...shift.en }
+// One line for each: areas are added side by side.
+export const zhCN = {
+  ...baseZhCN,
+  ...duty.zhCN,
+  ...cameras.zhCN,
+  ...cameraRegistry.zhCN,
+  ...detection.zhCN,
+  ...recordings.zhCN,
+  ...rooms.zhCN,
+  ...shift.zhCN,
+}
+export const en: typeof zhCN = {
+  ...baseEn,
+  ...duty.en,
+  ...cameras.en,
+  ...cameraRegistry.en,
+  ...detection.en,
+  ...recordings.en,
+  ...rooms.en,
+  ...shift.en,
+}

@@ -1,7 +1,8 @@
 """A room beside Janus' videoroom: CPU, added latency, time to join, and pictures that stand still under loss.
 
 Four members send 640×360 of 0.6 Mbit/s, three watch all of them. The same publishers and subscribers for both. CPU is
-what the room costs beyond the idle service; loss is on the publishers' way.
+what the room costs beyond the idle service; loss is on the publishers' way. Then small pictures (320×180, 0.15 Mbit/s)
+in a grid that grows until one stands still, and what the composed 3×3 picture costs.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import httpx
 
 from bench.demo_run import free_port
 from bench.result import Result
+from bench.rooming.composed import composer_cores
 from bench.viewers import own_address, say, source
 from bench.viewing import janus
 from bench.viewing.film import make_film
@@ -28,13 +30,16 @@ from bench.viewing.service import Service, cpu_seconds, service
 from gateway.workers.logs import configure_logs
 
 PUBLISHERS, SUBSCRIBERS, JOINS = 4, 3, 20
-WARM_UP, MEASURED, LOSSY = 10.0, 30.0, 20.0
+WARM_UP, MEASURED, LOSSY, GRID, COMPOSED = 10.0, 30.0, 20.0, 20.0, 20.0
+GRIDS = (6, 9, 12, 16)
+"""So many publishers, and as many who watch all of them."""
 JANUS_ROOM = "1234"
 TARGETS = {
     "cpu_ratio_to_janus": ("<=", 2.5),
     "added_latency_p95_ms": ("<=", 50.0),
     "join_p95_ms": ("<=", 800.0),
     "frozen_share_loss_5": ("<=", 0.05),
+    "grid_12_frozen_streams": ("<=", 0),
 }
 _VIDEOROOM = f"""
 general: {{{{ }}}}
@@ -57,9 +62,14 @@ async def rooms() -> Result:
         folder = Path(name)
         film = await asyncio.to_thread(make_film, 640, 360, 0.6)
         (folder / "film").write_bytes(pickle.dumps(film))
+        small = await asyncio.to_thread(make_film, 320, 180, 0.15)
+        (folder / "small").write_bytes(pickle.dumps(small))
         say(f"640x360: {film.megabits:.2f} Mbit/s, {PUBLISHERS} publishers x {SUBSCRIBERS} subscribers")
         figures |= await ours(folder)
         figures |= await theirs(folder)
+        cores, pictures = await composer_cores(film, COMPOSED)
+        say(f"3x3 at 720p: {cores:.2f} cores, {pictures:.1f} pictures a second")
+        figures |= {"composer_cores_3x3": round(cores, 2), "composer_pictures_per_second": round(pictures, 1)}
     own, peer = figures.get("cpu_percent"), figures.get("janus_cpu_percent")
     figures["cpu_ratio_to_janus"] = round(own / peer, 2) if own and peer else None
     return Result("rooms", figures, TARGETS)
@@ -75,7 +85,29 @@ async def ours(folder: Path) -> dict[str, float | None]:
                 "room": await _room(gateway),
             }  # fmt: skip
 
-        return await figures_of(folder, "", gateway.cpu_seconds, asked)
+        figures = await figures_of(folder, "", gateway.cpu_seconds, asked)
+        for size in GRIDS:
+            figures |= await grid(folder, size, gateway, await asked())
+        return figures
+
+
+async def grid(folder: Path, size: int, gateway: Service, asked: dict[str, Any]) -> dict[str, float | None]:
+    """``size`` publishers of small pictures, and as many who watch all of them."""
+    pid = next(pid for pid, line in gateway.processes().items() if "gateway.workers.room" in line)
+    wanted = {"film": str(folder / "small"), "publishers": size, "subscribers": size}
+    wanted |= {"loss": 0.0, "seconds": GRID, "joins": 0}
+    try:
+        busy, came = await people({**asked, **wanted}, lambda: cpu_seconds(pid), GRID)
+    except (RuntimeError, TimeoutError, ValueError) as error:
+        say(f"{size} x {size}: no figures: {error!r}")
+        return {f"grid_{size}_frozen_streams": None}
+    say(f"{size} x {size}: room worker {busy / GRID:.0%} of a core, {came}")
+    return {
+        f"grid_{size}_frozen_streams": came["frozen_streams"],
+        f"grid_{size}_frozen_share": came["frozen_share"],
+        f"grid_{size}_late_p95_ms": came["late_p95_ms"],
+        f"grid_{size}_worker_percent": round(busy / GRID * 100, 1),
+    }
 
 
 async def theirs(folder: Path) -> dict[str, float | None]:
@@ -120,6 +152,7 @@ async def figures_of(
         _, came = await people({**await asked(), **few, "loss": share / 100, "seconds": LOSSY, "joins": 0}, used, LOSSY)
         say(f"{prefix or 'gateway '}{share} % loss: {came}")
         figures[f"{prefix}frozen_share_loss_{share}"] = came["frozen_share"]
+        figures[f"{prefix}recovery_p95_ms_loss_{share}"] = came["recovery_p95_ms"]
     return figures
 
 

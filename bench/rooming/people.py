@@ -128,7 +128,7 @@ class Gateway:
         while True:
             for member in self._members:
                 await self._client.post(f"/rooms/{self._room}/members/{member}/heartbeat")
-            await asyncio.sleep(1)
+            await asyncio.sleep(2)
 
     async def publish(self, peer: RTCPeerConnection) -> str:
         member = await self.member()
@@ -139,6 +139,10 @@ class Gateway:
         transceiver = peer.addTransceiver("video", direction="recvonly")
         subscriber.receive(transceiver.receiver)
         await self._offer(peer, f"/whep/rooms/{self._room}/{feed}?viewer={viewer}")
+
+    async def close(self) -> None:
+        for member in self._members:
+            await self._client.delete(f"/rooms/{self._room}/members/{member}")
 
     async def _offer(self, peer: RTCPeerConnection, path: str) -> None:
         await peer.createOffer()
@@ -157,6 +161,7 @@ class JanusRoom:
         self._client = client
         self._room = int(room)
         self._network = network
+        self._sessions: list[str] = []
 
     async def member(self) -> str:
         return ""
@@ -190,8 +195,13 @@ class JanusRoom:
         await peer.setLocalDescription(await peer.createAnswer())
         await self._ask(handle, {"request": "start"}, {"type": "answer", "sdp": peer.localDescription.sdp})
 
+    async def close(self) -> None:
+        for session in self._sessions:
+            await self._post(session, janus="destroy")
+
     async def _attach(self) -> tuple[str, str]:
         session = f"/{(await self._post('', janus='create'))['data']['id']}"
+        self._sessions.append(session)
         attached = await self._post(session, janus="attach", plugin="janus.plugin.videoroom")
         return session, f"{session}/{attached['data']['id']}"
 
@@ -228,10 +238,20 @@ def lossy(share: float) -> None:
     seams.SecureLine.send = losing  # type: ignore[method-assign, assignment]  # the lossy way
 
 
-def frozen_share(shown: list[float], begin: float, end: float) -> float:
+def freezes(shown: list[float], begin: float, end: float) -> list[float]:
+    """How long each picture that stood still too long stood, in seconds."""
     times = [begin, *(at for at in shown if begin <= at <= end), end]
     gaps = np.diff(times)
-    return float(gaps[gaps > FREEZE].sum() / (end - begin))
+    return [float(gap) for gap in gaps[gaps > FREEZE]]
+
+
+async def connected(peer: RTCPeerConnection) -> None:
+    """Janus knows a feed only from then on."""
+    arrived = asyncio.Event()
+    peer.on("connectionstatechange", lambda: arrived.set() if peer.connectionState == "connected" else None)
+    if peer.connectionState != "connected":
+        async with asyncio.timeout(15):
+            await arrived.wait()
 
 
 async def run(asked: dict[str, Any]) -> dict[str, Any]:
@@ -256,6 +276,7 @@ async def run(asked: dict[str, Any]) -> dict[str, Any]:
             transceiver.setCodecPreferences(h264)
             seams.send_encoded(transceiver.sender, publisher.next_frame, publisher.keyframe)
             feeds[await room.publish(peer)] = publisher
+            await connected(peer)
         subscribers: list[Subscriber] = []
         joins: list[float] = []
 
@@ -297,17 +318,23 @@ async def run(asked: dict[str, Any]) -> dict[str, Any]:
             await peer.close()
             subscribers.pop()
         late = np.array([one for subscriber in watched for one in subscriber.late] or [np.nan])
+        stood = [freezes(one.shown, begin, end) for one in watched]
+        gaps = [gap for one in stood for gap in one]
         result = {
             "late_p50_ms": round(float(np.percentile(late, 50)) * 1000, 1),
             "late_p95_ms": round(float(np.percentile(late, 95)) * 1000, 1),
             "pictures": len(late),
-            "frozen_share": round(float(np.mean([frozen_share(one.shown, begin, end) for one in watched])), 4),
+            "frozen_share": round(sum(gaps) / (end - begin) / len(watched), 4),
+            "frozen_streams": sum(1 for one in stood if one),
+            "recovery_p95_ms": round(float(np.percentile(gaps, 95)) * 1000) if gaps else 0,
+            "recovery_longest_ms": round(max(gaps, default=0.0) * 1000),
             "join_p50_ms": round(float(np.percentile(joins, 50)) * 1000),
             "join_p95_ms": round(float(np.percentile(joins, 95)) * 1000),
         }
         for task in (looking, beating):
             task.cancel()
         await asyncio.gather(*(peer.close() for peer in peers), return_exceptions=True)
+        await room.close()
         return result
 
 

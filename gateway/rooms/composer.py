@@ -25,6 +25,7 @@ import cv2
 import structlog
 from av.video.frame import PictureType
 
+from gateway.events.local_time import LOCAL_TIME
 from gateway.rooms.canvas import Canvas
 from gateway.rooms.composer_messages import (
     Cost,
@@ -365,7 +366,7 @@ class Composer:
                 due = begun + number / PER_SECOND
             await asyncio.sleep(max(0.0, due - now))
             pts = number * (90_000 // PER_SECOND)
-            wall = datetime.now().astimezone()
+            wall = datetime.now(LOCAL_TIME)
             made = await self._loop.run_in_executor(self._painting, self._painter.step, self._loop.time(), wall, pts)
             if made is None:
                 continue

@@ -6,49 +6,18 @@ import asyncio
 import importlib.util
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+from playwright.async_api import expect
 
-from camera_registry.codes import CodeRange
-from camera_registry.ports import Site
-from camera_registry.registration import CameraFound
 from gateway.access.passwords import Passwords
 from gateway.api.pages import BUILT
 from gateway.api.services import Services
-from gateway.clock import system_clock
-from gateway.live import LiveHub
-from gateway.rooms.desk import RoomDesk
-from gateway.settings import RuleSettings, Settings
-from gateway.storage.camera_store import DatabaseCameraStore
 from gateway.storage.database import Database
-from gateway.storage.evidence_files import EvidenceFiles
-from gateway.storage.vault import Vault
-from gateway.workers.control.camera_records import CameraRecords
 
 HERE = Path(__file__).parent
-CHROMIUM = Path("/usr/bin/chromium")
-PASSWORD = "Correct-Horse-7"
-CAMERA = "测试路口东"
-MEDIA = [
-    "--no-sandbox",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    "--autoplay-policy=no-user-gesture-required",
-    "--disable-features=WebRtcHideLocalIpsWithMdns",
-    "--allow-loopback-in-peer-connection",
-]
-
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.timeout(180),
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
-    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
-]
 
 UserWith = Callable[..., Awaitable[str]]
 expect.set_options(timeout=20_000)
@@ -66,17 +35,17 @@ def _loaded(path: Path) -> ModuleType:
 
 webrtc = _loaded(HERE.parent / "webrtc_parts.py")
 parts = _loaded(HERE / "room_parts.py")
+CAMERA, MEDIA, PICTURES = parts.CAMERA, parts.MEDIA, parts.PICTURES
+browser_with, signed_in, tiles = parts.browser_with, parts.signed_in, parts.tiles
+open_room, bring_camera = parts.open_room, parts.bring_camera
 
-PICTURES = """(video) => new Promise((done) => {
-  let frames = 0;
-  const count = () => {
-    frames += 1;
-    if (frames < 5) video.requestVideoFrameCallback(count);
-    else done(video.videoWidth);
-  };
-  video.requestVideoFrameCallback(count);
-  setTimeout(() => done(0), 15000);
-})"""
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(not parts.CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
+    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
+]
+
 STAYS_OLD = """async (tile) => {
   for (let tries = 0; tries < 120; tries += 1) {
     await new Promise((done) => setTimeout(done, 50));
@@ -102,8 +71,8 @@ LOUDNESS = """async (video) => {
 
 
 @pytest.fixture
-def media() -> object:
-    return parts.RoomsHere(webrtc.LOOPBACK)
+def media(tmp_path: Path) -> object:
+    return parts.RoomsHere(webrtc.LOOPBACK, tmp_path / "room-recordings")
 
 
 @pytest.fixture
@@ -113,69 +82,8 @@ async def services(
     passwords: Passwords,
     media: parts.RoomsHere,  # type: ignore[name-defined]
 ) -> AsyncIterator[Services]:
-    vault, live = Vault.at(tmp_path), LiveHub()
-    files = EvidenceFiles(tmp_path / "evidence", ())
-    desk = RoomDesk.over(sqlite_database, media, live, system_clock, files, vault, tmp_path)
-    media.start(desk.register)
-    found = CameraFound(stream_url="rtsp://127.0.0.1:8555/main", encoding="H264")
-    async with sqlite_database.transaction() as session:
-        store = DatabaseCameraStore(session, vault)
-        site = Site(CAMERA, "hub", "990000000001001", 120.5, 30.25, "测试路 1 号")
-        await store.add(await store.next_code(CodeRange("99000000")), found, site, None, "", datetime.now(UTC))
-    yield Services(
-        settings=Settings(data_folder=tmp_path, platform_code="hub"),
-        db=sqlite_database,
-        vault=vault,
-        passwords=passwords,
-        live=live,
-        cameras=CameraRecords(sqlite_database, vault, RuleSettings()),
-        rooms=desk,
-    )
-    await media.stop()
-
-
-@asynccontextmanager
-async def browser_with(arguments: list[str]) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
-        try:
-            yield browser
-        finally:
-            await browser.close()
-
-
-async def signed_in(browser: Browser, address: str, username: str, path: str = "/rooms") -> Page:
-    """A browser of its own, as far as sessions go."""
-    context = await browser.new_context(viewport={"width": 1600, "height": 900}, locale="zh-CN")
-    page = await context.new_page()
-    page.set_default_timeout(20_000)
-    await page.goto(address + path)
-    await page.get_by_test_id("login-username").fill(username)
-    await page.get_by_test_id("login-password").fill(PASSWORD)
-    await page.get_by_test_id("login-submit").click()
-    await expect(page.get_by_test_id("link-state")).to_have_attribute("data-state", "open")
-    return page
-
-
-async def open_room(page: Page, title: str) -> str:
-    """Answers its address."""
-    await page.get_by_test_id("room-title").fill(title)
-    await page.get_by_test_id("room-create").click()
-    await page.wait_for_url("**/rooms/*")
-    await expect(page.get_by_role("heading", name=title)).to_be_visible()
-    return page.url
-
-
-async def bring_camera(page: Page, name: str) -> None:
-    await page.get_by_test_id("room-add-camera").click()
-    await page.get_by_test_id("room-cameras").get_by_text(name).click()
-    await page.get_by_test_id("grant-purpose").fill("应急会商")
-    await page.get_by_test_id("grant-submit").click()
-
-
-def tiles(page: Page, kind: str | None = None) -> Locator:
-    """Of others: cameras, or persons."""
-    return page.locator(f"[data-testid=room-tile][data-kind={kind}]:not(.own)" if kind else "[data-testid=room-tile]")
+    async with parts.services_with(media, sqlite_database, tmp_path, passwords) as made:
+        yield made
 
 
 async def test_two_browsers_and_a_camera_see_and_hear_each_other(

@@ -1,5 +1,8 @@
 // Words of the emergency rooms; English is typed by the Chinese.
+import * as consultation from './consultation'
+
 export const zhCN = {
+  ...consultation.zhCN,
   room: {
     create: '新建会议室',
     title: '会议室名称',
@@ -88,7 +91,8 @@ export const zhCN = {
       ask_to_speak: '申请发言', withdraw_request: '取消申请', allow_to_speak: '允许发言', refuse_to_speak: '不允许发言',
       main_site: '设为主会场', broadcast: '广播', broadcast_end: '停止广播', roll_call: '点名', roll_call_end: '结束点名',
       patrol: '轮巡', patrol_end: '停止轮巡', push_camera: '推送监控', withdraw_camera: '撤回监控', record: '录制',
-      record_stop: '停止录制', extend: '延长 30 分钟',
+      record_stop: '停止录制', extend: '延长 30 分钟', watch: '选看', layout: '合成画面', roll_call_next: '点名下一位',
+      share_screen: '共享屏幕', share_screen_end: '停止共享',
     },
     away: '与网关的联系中断，正在重试；其他成员可能已看不到您。',
     rejoining: '联系中断已超过 5 秒，正在重新加入会议室…',
@@ -97,6 +101,7 @@ export const zhCN = {
 }
 
 export const en: typeof zhCN = {
+  ...consultation.en,
   room: {
     create: 'New room',
     title: 'Room title',
@@ -186,7 +191,8 @@ export const en: typeof zhCN = {
       allow_to_speak: 'Let speak', refuse_to_speak: 'Refuse to let speak', main_site: 'Make main site',
       broadcast: 'Broadcast', broadcast_end: 'End broadcast', roll_call: 'Roll call', roll_call_end: 'End roll call',
       patrol: 'Patrol', patrol_end: 'End patrol', push_camera: 'Push camera', withdraw_camera: 'Withdraw camera',
-      record: 'Record', record_stop: 'Stop recording', extend: 'Extend by 30 min',
+      record: 'Record', record_stop: 'Stop recording', extend: 'Extend by 30 min', watch: 'Watch', layout: 'Layout',
+      roll_call_next: 'Next of the roll call', share_screen: 'Share screen', share_screen_end: 'End sharing',
     },
     away: 'Contact with the gateway was lost; trying again. Others may not see you any more.',
     rejoining: 'Contact was lost for more than 5 seconds; joining the room again…',

@@ -90,6 +90,9 @@ const OPENS = {
   'mode.read': [...BUSINESS, 'system_admin'],
   'mode.ask': ['duty_officer', 'duty_leader', 'commander'],
   'rooms.open': ROOMS,
+  'rooms.invite': ROOMS,
+  'rooms.plan': [...SET_UP, 'commander'],
+  'terminals.write': SET_UP,
   'rooms.control': ['duty_leader', 'duty_officer', 'commander', 'machine'],
 } as const satisfies Record<string, readonly string[]>
 

@@ -1,0 +1,46 @@
+// `/api/v1/room-plans`, and what a plan is made of: event classes and grids.
+import { fetchJson, query, send, type List } from './http'
+
+export const ANY = '*'
+
+export interface Invitee {
+  name: string
+  username: string | null
+  address: string | null
+}
+
+export interface Plan {
+  class_code: string
+  grid: string
+  invitees: Invitee[]
+  cameras: string[]
+  nearest: number
+}
+
+export type KeptPlan = Plan & { id: string }
+
+export function listPlans(): Promise<KeptPlan[]> {
+  return fetchJson<KeptPlan[]>('/room-plans')
+}
+
+/** Sets the plan of its class and grid; one that stands is replaced. */
+export async function putPlan(plan: Plan): Promise<void> {
+  await send('/room-plans', { method: 'PUT', json: plan })
+}
+
+export async function deletePlan(id: string): Promise<void> {
+  await send(`/room-plans/${id}`, { method: 'DELETE' })
+}
+
+export interface Named {
+  code: string
+  name: string
+}
+
+export async function eventClasses(): Promise<Named[]> {
+  return (await fetchJson<{ classes: Named[] }>('/code-tables')).classes
+}
+
+export async function namedGrids(): Promise<Named[]> {
+  return (await fetchJson<List<Named>>(`/grids${query({ limit: 1000 })}`)).items
+}

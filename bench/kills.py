@@ -1,6 +1,7 @@
 """``kill -9`` of control, camera worker, inference and database in turn, at random instants while alerts are brought
 in, on SQLite and on PostgreSQL: every raised alert is there exactly once, with its event, its snapshot and a clip that
-plays, and every message of the outbox has arrived. ``ROUNDS=100`` unless said otherwise.
+plays, and every message of the outbox has arrived. ``ROUNDS=100`` and ``SEED=11``, which chooses the instants, unless
+said otherwise.
 
 The service is the real one, by ``gateway serve``. Alerts are raised as a camera worker raises them, in its journal; a
 worker that comes back takes up what lies there, so each round begins with one that is killed too.
@@ -46,6 +47,7 @@ from gateway.storage.tables.events import AlertRow, EventRow, EvidenceRow, Outbo
 from gateway.workers.camera.journal import AlertJournal
 
 ROUNDS = int(os.environ.get("ROUNDS", "100"))
+SEED = int(os.environ.get("SEED", "11"))
 ALERTS = 5
 """Alerts that are under way in each round."""
 READY_SECONDS, WHOLE_SECONDS = 180.0, 180.0
@@ -85,7 +87,7 @@ class Killing:
     cluster: PostgresCluster | None = None
     raised: set[str] = field(default_factory=set)
     received: set[str] = field(default_factory=set)
-    chance: random.Random = field(default_factory=lambda: random.Random(11))
+    chance: random.Random = field(default_factory=lambda: random.Random(SEED))
 
     async def all_rounds(self) -> dict[str, float]:
         self.folder.mkdir()

@@ -227,6 +227,16 @@ class ReceiverSettings(_Part):
         default=(IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")),
         description="Networks whose MQTT brokers may be spoken to without TLS.",
     )
+    public_address: HttpUrl | None = Field(
+        default=None,
+        description="Where other systems reach this gateway, for links in what is sent to them; empty: links without "
+        "a host.",
+    )
+
+    @property
+    def links(self) -> str:
+        """What stands before ``/api/v1`` in a link."""
+        return str(self.public_address).rstrip("/") if self.public_address is not None else ""
 
 
 class WebhookSettings(_Part):

@@ -25,6 +25,7 @@ from gateway.api import (
     health,
     mode,
     problems,
+    receiver_mappings,
     receivers,
     recordings,
     rooms,
@@ -69,6 +70,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     stream.router,
     statistics.router,
     receivers.router,
+    receiver_mappings.router,
 )
 """Every resource's router; their paths stand under ``/api/v1``."""
 

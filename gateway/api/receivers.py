@@ -39,6 +39,7 @@ class ReceiverShown(BaseModel):
     types: list[str] = Field(description="Message types; empty: what happens to events.")
     mqtt: MqttOptions | None
     has_password: bool
+    mapping_version: int | None = Field(description="None: CloudEvents as they are.")
     enabled: bool
     configured: bool
     platform: str = Field(description="Whom it acts for and whose events it is told of.")
@@ -131,6 +132,7 @@ async def _shown(session: AsyncSession, rows: list[ReceiverRow]) -> list[Receive
             types=[str(type_) for type_ in row.types],
             mqtt=MqttOptions.model_validate(row.options) if row.kind == "mqtt" else None,
             has_password=row.kind == "mqtt" and row.sealed_secret != "",
+            mapping_version=row.mapping_version,
             enabled=row.enabled,
             configured=row.configured,
             platform=row.platform,

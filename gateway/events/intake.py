@@ -4,12 +4,16 @@ The worker forgets an alert only when it is told that control has it, so the ans
 an alert is known by its id (``alert_sightings``); a hazard raised anew while its alert is still open, by a worker that
 lost its memory, extends that one. A file is adopted before the row that names it is written.
 
+What is told again while it is still being stored waits for that: a worker that heard nothing in time must not double
+the work of a control that is behind.
+
 An alert is more than its picture: when the snapshot cannot be taken over for now (disk full), the alert is stored all
 the same and the refusal goes back, so that the worker keeps the picture and sends again.
 """
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +63,7 @@ class AlertIntake:
         self._settings = settings
         self._announcer = announcer
         self._raised = RaisedAlerts(cameras, settings, announcer, opening)
+        self._under_way: dict[str, asyncio.Task[AlertStored]] = {}
 
     async def handle(
         self, message: AlertRaised | AlertSeen | AlertEnded | EvidenceReady
@@ -76,6 +81,19 @@ class AlertIntake:
         return Done()
 
     async def alert_raised(self, message: AlertRaised) -> AlertStored:
+        taking = self._under_way.get(message.alert_id)
+        if taking is None:
+            taking = asyncio.create_task(self._take(message), name=f"take {message.alert_id}")
+            self._under_way[message.alert_id] = taking
+            taking.add_done_callback(lambda done: self._taken(message.alert_id, done))
+        return await asyncio.shield(taking)
+
+    def _taken(self, alert_id: str, done: asyncio.Task[AlertStored]) -> None:
+        del self._under_way[alert_id]
+        if not done.cancelled():
+            done.exception()  # seen, also where nobody waits any more
+
+    async def _take(self, message: AlertRaised) -> AlertStored:
         shipped_classes().of_hazard(message.hazard)  # before a file is taken over for it
         snapshot: StoredFile | None = None
         held_up: Refusal | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.events.outward.mapping import Mapping, mapped
 from gateway.events.outward.standard_webhooks import MEDIA_TYPE, CloudEvent
 from gateway.events.outward.ways import Letter
 from gateway.storage.tables.events import OutboxRow
@@ -18,5 +19,9 @@ def event_of(row: OutboxRow) -> CloudEvent:
     )
 
 
-def letter_of(event: CloudEvent) -> Letter:
-    return Letter(event, event.body(), MEDIA_TYPE)
+def letter_of(event: CloudEvent, mapping: Mapping | None, links: str) -> Letter:
+    """Raises ``MappingFailed`` with the field at fault."""
+    if mapping is None:
+        return Letter(event, event.body(), MEDIA_TYPE)
+    made = mapped(mapping, event.document(), links)
+    return Letter(event, made.body, made.media_type, mapped=True)

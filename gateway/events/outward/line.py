@@ -71,7 +71,7 @@ class Line:
         """Send what is due, until there is nothing or a try fails."""
         while due := await self.post.due(self.receiver.id):
             for some in _together(due, 1 if self._careful else way.at_once):
-                letters = await self.post.letters(some)
+                letters = await self.post.letters(self.receiver, some)
                 if not letters:
                     continue
                 results = await asyncio.gather(*(way.send(one.letter) for one in letters), return_exceptions=True)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import aliased
 
 from gateway.clock import Clock
 from gateway.events.outward.letters import event_of, letter_of
+from gateway.events.outward.mapping import MappingFailed
 from gateway.events.outward.standard_webhooks import CloudEvent
 from gateway.events.outward.ways import Letter, Outcome, Receiver
 from gateway.processes.messages import Sample
@@ -64,6 +65,7 @@ class _Counts:
 class Post:
     db: Database
     clock: Clock
+    links: str = ""
     chance: Callable[[], float] = random.random
     _counts: _Counts = field(default_factory=_Counts)
 
@@ -107,8 +109,35 @@ class Post:
                 for delivery, message in await session.execute(query)
             ]
 
-    async def letters(self, due: Sequence[Due]) -> list[DueLetter]:
-        return [DueLetter(one, letter_of(one.event)) for one in due]
+    async def letters(self, receiver: Receiver, due: Sequence[Due]) -> list[DueLetter]:
+        """What can be sent. What the receiver's mapping cannot form is a dead letter at once: no try would mend it."""
+        letters: list[DueLetter] = []
+        failed: list[tuple[Due, MappingFailed]] = []
+        for one in due:
+            try:
+                letters.append(DueLetter(one, letter_of(one.event, receiver.mapping, self.links)))
+            except MappingFailed as error:
+                failed.append((one, error))
+        if failed:
+            await self._bury(receiver, failed)
+        return letters
+
+    async def _bury(self, receiver: Receiver, failed: Sequence[tuple[Due, MappingFailed]]) -> None:
+        last = ""
+        async with self.db.transaction() as session:
+            for due, error in failed:
+                last = f"mapping {error.field}: {error.reason}"[:200]
+                self._log(receiver, due, due.attempts + 1, last, dead=True)
+                await session.execute(
+                    update(DeliveryRow)
+                    .where(DeliveryRow.id == due.delivery_id, DeliveryRow.state == "pending")
+                    .values(state="dead", attempts=due.attempts + 1, last_status=None, last_error=last)
+                )
+            await session.execute(
+                update(ReceiverRow)
+                .where(ReceiverRow.id == receiver.id)
+                .values(last_error=last, last_error_at=self.clock())
+            )
 
     async def note(self, receiver: Receiver, tried: Sequence[tuple[Due, Outcome]], back: bool) -> None:
         """Keep what became of the tries. ``back``: the receiver had been away; all that waits for it is due now."""

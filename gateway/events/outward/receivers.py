@@ -24,7 +24,7 @@ from gateway.refusals import Refusal
 from gateway.settings import ReceiverSettings, WebhookSettings
 from gateway.storage.ids import new_id
 from gateway.storage.tables.grid import Platform
-from gateway.storage.tables.outward import DeliveryRow, ReceiverRow
+from gateway.storage.tables.outward import DeliveryRow, InboundMessageRow, ReceiverMappingRow, ReceiverRow
 from gateway.storage.vault import Vault
 
 MOST = 50
@@ -135,7 +135,8 @@ async def remove(session: AsyncSession, caller: Caller, receiver_id: str, now: d
     row = await found(session, caller, receiver_id, held=True)
     if row.configured:
         raise _configured()
-    await session.execute(delete(DeliveryRow).where(DeliveryRow.receiver_id == row.id))
+    for table in (DeliveryRow, ReceiverMappingRow, InboundMessageRow):
+        await session.execute(delete(table).where(table.receiver_id == row.id))
     await session.delete(row)
     await session.flush()
     await _audit(session, caller, "receiver.remove", row, now)

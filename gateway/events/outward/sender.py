@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.clock import Clock
 from gateway.events.outward.addresses import BrokerPlaces
 from gateway.events.outward.line import Line
+from gateway.events.outward.mappings import mapping_in_force
 from gateway.events.outward.mqtt_way import MqttWays
 from gateway.events.outward.post import Post
 from gateway.events.outward.ways import OpenWay, Receiver
@@ -52,7 +53,7 @@ class OutboxSender:
     _lines: dict[str, Line] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.post = Post(self.db, self.clock, self.chance)
+        self.post = Post(self.db, self.clock, self.settings.links, self.chance)
 
     def wake(self) -> None:
         self._woken.set()
@@ -105,7 +106,13 @@ class OutboxSender:
             if row.last_error != refusal.reason:
                 await self.post.note_lost(row.id, refusal.reason)
             return
-        receiver = Receiver(row.id, row.kind, row.platform, row.address, row.options, secret, row.revision)
+        try:
+            async with self.db.reading() as session:
+                mapping = await mapping_in_force(session, row)
+        except (Refusal, SQLAlchemyError) as error:
+            log.warning("outbox_not_read", error=str(error))
+            return
+        receiver = Receiver(row.id, row.kind, row.platform, row.address, row.options, secret, row.revision, mapping)
         line = Line(receiver, open_way, self.post, self.clock)
         line.task = asyncio.create_task(line.run(), name=f"receiver {row.id}")
         self._lines[row.id] = line

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from gateway.events.outward.mapping import Mapping as FieldMapping
 from gateway.events.outward.standard_webhooks import CloudEvent
 
 
@@ -21,6 +22,7 @@ class Receiver:
     options: Mapping[str, Any]
     secret: str = field(repr=False)
     revision: int = 1
+    mapping: FieldMapping | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""Receivers of what happens (webhooks and MQTT brokers) and what is delivered to each of them."""
+"""Receivers of what happens (webhooks and MQTT brokers), their mappings, what is delivered to each of them and what
+comes back."""
 
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ class ReceiverRow(RecordMixin, Base):
     """A receiver, which acts for ``platform`` and is told what that platform sees. ``sealed_secret``: a webhook's
     signing secret or a broker's password, sealed by the vault under the row's id; empty where there is none.
 
-    ``last_success_at`` and ``last_error`` are written past the revision: how deliveries go changes no setting.
+    ``mapping_version``: of its mapping in force, None: CloudEvents as they are. ``inbound``: how its own messages are
+    read, empty: none are taken; ``sealed_inbound`` signs those. ``last_success_at`` and ``last_error`` are written past
+    the revision: how deliveries go changes no setting.
     """
 
     __tablename__ = "receivers"
@@ -29,6 +32,9 @@ class ReceiverRow(RecordMixin, Base):
     options: Mapped[dict[str, Any]]
     enabled: Mapped[bool] = mapped_column(default=True)
     configured: Mapped[bool] = mapped_column(default=False)
+    mapping_version: Mapped[int | None]
+    inbound: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    sealed_inbound: Mapped[str] = mapped_column(String(1000), default="")
     created_at: Mapped[datetime]
     last_success_at: Mapped[datetime | None]
     last_error: Mapped[str | None] = mapped_column(String(200))
@@ -57,3 +63,35 @@ class DeliveryRow(Base):
     last_status: Mapped[int | None]
     last_error: Mapped[str | None] = mapped_column(String(200))
     delivered_at: Mapped[datetime | None]
+
+
+class ReceiverMappingRow(Base):
+    """One version of a receiver's mapping. Only ever added."""
+
+    __tablename__ = "receiver_mappings"
+    __table_args__ = (UniqueConstraint("receiver_id", "version"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    receiver_id: Mapped[str] = mapped_column(ForeignKey("receivers.id"))
+    version: Mapped[int]
+    document: Mapped[dict[str, Any]]
+    made_by: Mapped[str] = mapped_column(String(64))
+    made_at: Mapped[datetime]
+
+
+class InboundMessageRow(Base):
+    """A receiver's own message that was carried out, under the id it was sent with, and what it was answered. Written
+    in the transaction of its step."""
+
+    __tablename__ = "inbound_messages"
+    __table_args__ = (UniqueConstraint("receiver_id", "message_id"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    receiver_id: Mapped[str] = mapped_column(ForeignKey("receivers.id"))
+    message_id: Mapped[str] = mapped_column(String(128))
+    body_sha256: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime]
+    event_no: Mapped[str] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(32))
+    state: Mapped[str] = mapped_column(String(32))
+    event_revision: Mapped[int]

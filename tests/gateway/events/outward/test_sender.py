@@ -19,7 +19,8 @@ from aiohttp import web
 from sqlalchemy import select
 
 from gateway.access.caller import Caller
-from gateway.events.outward import receivers
+from gateway.events.outward import mappings, receivers
+from gateway.events.outward.mapping import Mapping
 from gateway.events.outward.post import SCHEDULE, Post, wait_after
 from gateway.events.outward.receivers import NewReceiver, Receivers
 from gateway.events.outward.sender import OutboxSender
@@ -318,6 +319,41 @@ async def test_of_one_event_a_later_message_waits_for_the_earlier_and_another_ev
                 await asyncio.sleep(0.01)
     told = [(json.loads(body)["data"]["no"], json.loads(body)["data"]["state"]) for _, body in target.got]
     assert told == [(first, "reported"), (other, "reported"), (first, "reported"), (first, "accepted")]
+
+
+async def test_a_mapped_receiver_gets_its_own_fields_and_what_cannot_be_mapped_is_a_dead_letter_with_the_field(
+    outside: Outside, receiver: MakeReceiver
+) -> None:
+    target = await receiver()
+    receiver_id, _ = await outside.add(target.url)
+
+    async def use(*fields: dict[str, Any]) -> None:
+        async with outside.room.db.transaction() as session:
+            mapping = Mapping.model_validate({"content_type": "form", "fields": fields})
+            await mappings.set_mapping(session, outside.admin, receiver_id, mapping, None, "", outside.room.clock())
+
+    await use({"to": "caseNo", "from": "data.no"}, {"to": "pic", "evidence": "snapshot"})
+    await outside.room.raise_alert("fire")
+    async with outside.sending() as sender:
+        await outside.until(receiver_id, lambda row: row.state == "delivered")
+        headers, body = target.got[0]
+        assert headers["content-type"].startswith("application/x-www-form-urlencoded")
+        assert body.startswith(b"caseNo=hub-20300107-00001&pic=%2Fapi%2Fv1%2Fevidence%2F")
+        # The sample's code is in the table, the fire's is not.
+        await use({"to": "caseInfo.type", "from": "data.class_code", "table": {"04-06": "0406"}})
+        await outside.room.raise_alert("fire", zone="b")
+        async with asyncio.timeout(10):
+            while (row := (await outside.deliveries(receiver_id))[-1]).state == "pending":
+                await asyncio.sleep(0.01)
+        assert (row.state, row.last_error) == ("dead", "mapping caseInfo.type: not_in_table 90-01")
+        await use({"to": "type", "from": "data.class_code"})
+        async with outside.room.db.transaction() as session:
+            await receivers.replay(session, outside.admin, receiver_id, None, outside.room.clock())
+        sender.wake()
+        async with asyncio.timeout(10):
+            while len(target.got) < 2:
+                await asyncio.sleep(0.01)
+        assert target.got[1][1] == b"type=90-01"
 
 
 async def test_what_waits_is_due_at_once_when_a_receiver_is_back(outside: Outside, receiver: MakeReceiver) -> None:

@@ -13,7 +13,7 @@ from gateway.api.fields import one_line
 from gateway.api.guard import permit
 from gateway.api.room_doors import Desk
 from gateway.rooms.consultation import Invitee
-from gateway.rooms.plans import MOST_CAMERAS, Plan
+from gateway.rooms.plans import MOST_CAMERAS, Plan, PlanMode
 
 router = APIRouter()
 
@@ -29,7 +29,8 @@ class PlanInvitee(BaseModel):
 
 
 class PlanAsked(BaseModel):
-    """``class_code`` and ``grid`` may be ``*``; ``nearest``: how many of the cameras around come in beside."""
+    """``class_code``, ``grid`` and ``mode`` may be ``*``; ``nearest``: how many of the cameras around come in beside;
+    ``opens``: the room opens by itself when such an event is escalated."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -38,6 +39,8 @@ class PlanAsked(BaseModel):
     invitees: list[PlanInvitee] = Field(default=[], max_length=50)
     cameras: list[Annotated[str, Field(pattern=r"^\d{20}$")]] = Field(default=[], max_length=MOST_CAMERAS)
     nearest: int = Field(default=2, ge=0, le=MOST_CAMERAS)
+    mode: PlanMode = "*"
+    opens: bool = True
 
 
 @router.get("/room-plans")
@@ -50,6 +53,8 @@ async def list_plans(caller: Planner, desk: Desk) -> list[dict[str, Any]]:
             "invitees": msgspec.to_builtins(plan.invitees),
             "cameras": list(plan.cameras),
             "nearest": plan.nearest,
+            "mode": plan.mode,
+            "opens": plan.opens,
         }
         for plan_id, plan in await desk.plans.listed(caller)
     ]
@@ -57,9 +62,9 @@ async def list_plans(caller: Planner, desk: Desk) -> list[dict[str, Any]]:
 
 @router.put("/room-plans")
 async def put_plan(asked: PlanAsked, caller: Planner, desk: Desk) -> dict[str, str]:
-    """Set the plan of a class and grid; one that stands is replaced."""
+    """Set the plan of a class, grid and mode; one that stands is replaced."""
     invitees = tuple(Invitee(one.name, one.username, one.address) for one in asked.invitees)
-    plan = Plan(asked.class_code, asked.grid, invitees, tuple(asked.cameras), asked.nearest)
+    plan = Plan(asked.class_code, asked.grid, invitees, tuple(asked.cameras), asked.nearest, asked.mode, asked.opens)
     return {"id": await desk.plans.put(caller, plan)}
 
 

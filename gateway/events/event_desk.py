@@ -28,6 +28,7 @@ from gateway.refusals import Refusal
 from gateway.storage.evidence_files import StoredFile
 from gateway.storage.tables.events import EventRow, EvidenceRow
 from gateway.storage.tables.grid import Platform
+from gateway.storage.tables.rooms import RoomOpeningRow
 
 MOST_PHOTOS = 50
 """Photographs that people may add to one event."""
@@ -168,6 +169,17 @@ class EventDesk:
                 event.responsible = given.responsible
             await session.flush()
             await add_flow(session, event, case.state, action, caller.username, _told(act), changes.at)
+            if after.state == "escalated" and case.state != "escalated":
+                session.add(
+                    RoomOpeningRow(
+                        platform=event.platform,
+                        event_no=event.no,
+                        asked_by=caller.username,
+                        asked_at=changes.at,
+                        next_at=changes.at,
+                    )
+                )
+                await session.flush()
             changes.event(event, "event.changed")
             _audit(caller, f"event.{action}", event, changes, act.opinion)
             return await shown_event(session, event)

@@ -1,7 +1,7 @@
 """Plans (预案): which posts and cameras come into a room opened on an event, by its class and grid.
 
-The plan that says most wins: class and grid before class alone, before grid alone, before the one for any. Beside the
-cameras it names, the event's own camera and the nearest to it come in.
+The plan that says most wins: class and grid before class alone, before grid alone, before the one for any; of two
+alike, the one for the mode that holds (平战). Beside the cameras it names, the event's own and the nearest come in.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
 
 import msgspec
 from sqlalchemy import Select, select
@@ -17,7 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access import audit
 from gateway.access.caller import Caller
+from gateway.access.scopes import above
 from gateway.clock import Clock
+from gateway.events.modes_in_force import modes_in_force
 from gateway.refusals import Refusal
 from gateway.rooms.consultation import Invitee
 from gateway.storage.database import Database
@@ -26,20 +30,23 @@ from gateway.storage.tables.cameras import CameraRow
 from gateway.storage.tables.events import EventRow
 from gateway.storage.tables.rooms import RoomPlanRow
 
-ANY = "*"
+PlanMode = Literal["*", "peace", "wartime"]
+ANY: Literal["*"] = "*"
 MOST_PLANS = 2000
 MOST_CAMERAS = 9
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``class_code`` and ``grid`` may be ``*``."""
+    """``class_code``, ``grid`` and ``mode`` may be ``*``. ``opens``: by itself, when such an event is escalated."""
 
     class_code: str
     grid: str
     invitees: tuple[Invitee, ...]
     cameras: tuple[str, ...]
     nearest: int
+    mode: PlanMode = ANY
+    opens: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +57,23 @@ class Called:
     cameras: tuple[str, ...]
 
 
-def chosen(plans: Iterable[Plan], class_code: str, grid: str | None) -> Plan | None:
-    """The plan that says most about this class and grid. Pure."""
-    fitting = [one for one in plans if one.class_code in (class_code, ANY) and one.grid in (grid, ANY)]
-    return max(fitting, key=lambda one: (one.class_code != ANY, one.grid != ANY), default=None)
+def chosen(plans: Iterable[Plan], class_code: str, grid: str | None, *, wartime: bool = False) -> Plan | None:
+    """The plan that says most about this class and grid, in this mode. Pure."""
+    mode = "wartime" if wartime else "peace"
+    fitting = [
+        one
+        for one in plans
+        if one.class_code in (class_code, ANY) and one.grid in (grid, ANY) and one.mode in (mode, ANY)
+    ]
+    return max(fitting, key=lambda one: (one.class_code != ANY, one.grid != ANY, one.mode != ANY), default=None)
+
+
+async def plan_of(session: AsyncSession, event: EventRow, now: datetime) -> Plan | None:
+    """The plan by which the service itself acts: of the event's platform or one above, in the mode that holds now."""
+    query = select(RoomPlanRow).where(RoomPlanRow.platform.in_(await above(session, event.platform)))
+    plans = [_plan(row) for row in await session.scalars(query.limit(MOST_PLANS))]
+    mode = (await modes_in_force(session, now)).at(event.platform, event.class_code)
+    return chosen(plans, event.class_code, event.grid, wartime=mode.wartime)
 
 
 def metres(lng: float, lat: float, other_lng: float, other_lat: float) -> float:
@@ -77,7 +97,8 @@ class Plans:
             event = await session.scalar(query)
             if event is None:
                 raise Refusal("not_found", "event_unknown", "没有这一事件。", "No such event.", field="event_no")
-            plan = chosen(await _plans(session, caller), event.class_code, event.grid)
+            mode = (await modes_in_force(session, self._clock())).at(event.platform, event.class_code)
+            plan = chosen(await _plans(session, caller), event.class_code, event.grid, wartime=mode.wartime)
             nearest = plan.nearest if plan else 2
             near = await _nearest(session, caller, event, nearest) if nearest else []
         named = plan.cameras if plan else ()
@@ -90,7 +111,7 @@ class Plans:
             return [(row.id, _plan(row)) for row in rows]
 
     async def put(self, caller: Caller, plan: Plan) -> str:
-        """Set the plan for this class and grid; one that stands is replaced."""
+        """Set the plan for this class, grid and mode; one that stands is replaced."""
         now = self._clock()
         try:
             async with self._db.transaction() as session:
@@ -98,18 +119,25 @@ class Plans:
                     RoomPlanRow.platform == caller.platform,
                     RoomPlanRow.class_code == plan.class_code,
                     RoomPlanRow.grid == plan.grid,
+                    RoomPlanRow.mode == plan.mode,
                 )
                 row = await session.scalar(query)
                 if row is None:
-                    row = RoomPlanRow(id=new_id(), platform=caller.platform, class_code=plan.class_code, grid=plan.grid)
+                    row = RoomPlanRow(
+                        id=new_id(),
+                        platform=caller.platform,
+                        class_code=plan.class_code,
+                        grid=plan.grid,
+                        mode=plan.mode,
+                    )
                     session.add(row)
                 row.invitees = [dict(msgspec.to_builtins(one)) for one in plan.invitees]
                 row.cameras = list(plan.cameras)
                 row.nearest = plan.nearest
+                row.opens = plan.opens
                 await session.flush()
-                act = audit.Act(
-                    caller.username, "plan.put", f"plan:{row.id}", row.platform, f"{plan.class_code} {plan.grid}"
-                )
+                why = f"{plan.class_code} {plan.grid} {plan.mode}"
+                act = audit.Act(caller.username, "plan.put", f"plan:{row.id}", row.platform, why)
                 await audit.append(session, act, now)
         except IntegrityError:
             raise Refusal(
@@ -125,7 +153,7 @@ class Plans:
                 raise Refusal("not_found", "plan_unknown", "没有这一预案。", "There is no such plan.")
             await session.delete(row)
             await session.flush()
-            why = f"{row.class_code} {row.grid}"
+            why = f"{row.class_code} {row.grid} {row.mode}"
             await audit.append(
                 session, audit.Act(caller.username, "plan.delete", f"plan:{row.id}", row.platform, why), now
             )
@@ -141,7 +169,8 @@ def _visible(caller: Caller) -> Select[RoomPlanRow]:
 
 def _plan(row: RoomPlanRow) -> Plan:
     invitees = msgspec.convert(row.invitees, tuple[Invitee, ...])
-    return Plan(row.class_code, row.grid, invitees, tuple(row.cameras), row.nearest)
+    mode = msgspec.convert(row.mode, PlanMode)
+    return Plan(row.class_code, row.grid, invitees, tuple(row.cameras), row.nearest, mode, row.opens)
 
 
 async def _nearest(session: AsyncSession, caller: Caller, event: EventRow, count: int) -> list[str]:

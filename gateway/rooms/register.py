@@ -113,6 +113,17 @@ class RoomRegister:
             await audit.append(session, act, now)
         return self.records.tell(RoomState(room, ()))
 
+    @asynccontextmanager
+    async def opening(self, room_id: str, title: str) -> AsyncIterator[str]:
+        """The media of a room whose row the block writes; gives the number that terminals dial. Taken back when the
+        block fails. Refuses ``rooms_too_many``, or when the media side is away."""
+        async with self._db.reading() as session:
+            await _room_for_one_more(session)
+            number = await _free_number(session)
+        await self._media.open(room_id, title)
+        async with undone(lambda: self._quietly_close(room_id)):
+            yield number
+
     async def begin(self, room_id: str) -> None:
         """The time of a scheduled room has come."""
         async with self._db.reading() as session:

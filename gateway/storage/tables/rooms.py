@@ -110,16 +110,39 @@ class RoomLinkRow(RecordMixin, Base):
 
 
 class RoomPlanRow(RecordMixin, Base):
-    """A plan (预案): for events of a class in a grid, who is invited and which cameras come in. ``*`` is any."""
+    """A plan (预案): for events of a class in a grid, in peace or wartime, who is invited and which cameras come in.
+    ``*`` is any. ``opens``: the room opens by itself when such an event is escalated."""
 
     __tablename__ = "room_plans"
-    __table_args__ = (UniqueConstraint("platform", "class_code", "grid"),)
+    __table_args__ = (UniqueConstraint("platform", "class_code", "grid", "mode"),)
 
     class_code: Mapped[str] = mapped_column(String(16))
     grid: Mapped[str] = mapped_column(String(32))
     invitees: Mapped[list[Any]]
     cameras: Mapped[list[Any]]
     nearest: Mapped[int] = mapped_column(default=2)
+    mode: Mapped[str] = mapped_column(String(8), default="*")
+    opens: Mapped[bool] = mapped_column(default=True)
+
+
+class RoomOpeningRow(Base):
+    """An event was escalated: its plan is asked whether a room opens. Written with the step itself, so that no crash
+    loses it; ``id`` is that of the room, so that none opens twice.
+
+    ``state``: wanted, opened, unplanned, or void where the event was no longer escalated when its turn came."""
+
+    __tablename__ = "room_openings"
+    __table_args__ = (Index("ix_room_openings_state_next_at", "state", "next_at"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    platform: Mapped[str] = mapped_column(String(32))
+    event_no: Mapped[str] = mapped_column(ForeignKey("events.no"), index=True)
+    asked_by: Mapped[str] = mapped_column(String(64))
+    asked_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(16), default="wanted")
+    next_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+    last_error: Mapped[str | None] = mapped_column(String(200))
 
 
 class RoomPictureRow(RecordMixin, Base):

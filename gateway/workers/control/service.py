@@ -34,6 +34,7 @@ from gateway.processes.messages import Message, Sample
 from gateway.processes.supervisor import Supervisor, WorkerSpec
 from gateway.refusals import Refusal
 from gateway.rooms.desk import RoomDesk
+from gateway.rooms.escalation import Escalations
 from gateway.settings import Settings
 from gateway.storage.database import Database
 from gateway.storage.evidence_files import EvidenceFiles
@@ -258,6 +259,7 @@ class ControlProcess:
         control._start(ModeKeeping(db, announcer, clock).run(), "modes")
         control._start(sender.run(), "outbox")
         control._start(rooms.steering.run(), "rooms")
+        control._start(Escalations(rooms.register, announcer).run(), "escalations")
         control._start(clocks.run(), "clocks")
         control._start(keeper.run(), "recordings")
         supervisor.start()

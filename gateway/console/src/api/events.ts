@@ -42,6 +42,11 @@ export function evidenceUrl(id: string, grant: string): string {
 }
 
 /** A room in which the event is consulted on. */
+/** The rooms that are open on an event. */
+export async function roomsOn(no: string): Promise<{ id: string; number: string | null }[]> {
+  return (await fetchJson<{ items: { id: string; number: string | null }[] }>(`/rooms${query({ state: 'open', event_no: no })}`)).items
+}
+
 export function openRoomOn(event: GridEvent, title: string): Promise<{ id: string }> {
   return fetchJson<{ id: string }>('/rooms', { method: 'POST', json: { title: title.slice(0, 100), event_no: event.no } })
 }

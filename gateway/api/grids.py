@@ -1,82 +1,22 @@
-"""``/api/v1/platforms`` and ``/api/v1/grids``: the hub and its sub-platforms, their grids, and the import of grids."""
+"""``/api/v1/grids``: the grids, the one at a point, and taking one away."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel
 from sqlalchemy import func, select
 
 from gateway.access import audit
 from gateway.access.caller import Caller
-from gateway.api.fields import one_line
 from gateway.api.guard import permit
 from gateway.api.services import Doors
-from gateway.grid import platforms
-from gateway.grid.imports import import_grids
-from gateway.grid.outlines import GridRow, RowFault, read_features
+from gateway.grid.hanging import hanging_on_grid
 from gateway.refusals import Refusal
 from gateway.storage.tables.grid import Grid
 
 router = APIRouter(tags=["grid"])
-
-
-class PlatformShown(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    code: str
-    name: str
-    kind: str
-    parent: str | None
-    revision: int
-
-
-class PlatformList(BaseModel):
-    items: list[PlatformShown]
-    total: int
-
-
-@router.get("/platforms")
-async def list_platforms(caller: Annotated[Caller, Depends(permit("platforms.read"))], doors: Doors) -> PlatformList:
-    """The platforms in the caller's scope, the hub first."""
-    async with doors.db.reading() as session:
-        rows = await platforms.listed(session)
-    items = [PlatformShown.model_validate(row) for row in rows if caller.sees(row.code)]
-    return PlatformList(items=items, total=len(items))
-
-
-class PlatformAsked(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    code: str = Field(pattern=r"^[a-z0-9_-]{1,32}$")
-    name: Annotated[str, one_line] = Field(min_length=1, max_length=100)
-    kind: platforms.PlatformKind
-    parent: str | None = None
-
-
-@router.post("/platforms", status_code=201)
-async def add_platform(
-    asked: PlatformAsked, caller: Annotated[Caller, Depends(permit("grids.write"))], doors: Doors
-) -> PlatformShown:
-    """Add a sub-platform below one in the caller's scope."""
-    parent = asked.parent or caller.platform
-    if not caller.sees(parent):
-        raise Refusal(
-            "forbidden",
-            "scope_beyond_yours",
-            "上级平台不在您的管辖范围内。",
-            "The platform above is outside your scope.",
-            field="parent",
-        )
-    async with doors.db.transaction() as session:
-        made = await platforms.add_sub_platform(session, asked.code, asked.name, asked.kind, parent)
-        act = audit.Act(caller.username, "platform.add", f"platform:{asked.code}", asked.code)
-        await audit.append(session, act, doors.clock())
-        return PlatformShown.model_validate(made)
 
 
 class GridShown(BaseModel):
@@ -140,62 +80,33 @@ async def list_grids(
     return GridList(items=items, total=total)
 
 
-class FaultShown(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    row: int
-    code: str
-    field: str
-    reason: str
-    zh: str
-    en: str
-
-
-class ImportShown(BaseModel):
-    """The counts, and each row that was left out with its reason."""
-
-    added: int
-    changed: int
-    unchanged: int
-    left_out: int
-    faults: list[FaultShown]
-    at: datetime
-
-
-@router.post(
-    "/grids/import",
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/geo+json": {"schema": {"type": "object"}}},
-            "description": "A FeatureCollection; each Feature has properties code, name, kind and maybe platform.",
-        }
-    },
-)
-async def import_outlines(
-    request: Request, caller: Annotated[Caller, Depends(permit("grids.write"))], doors: Doors
-) -> ImportShown:
-    """Import grids from GeoJSON. Faulty rows are named and left out; the good ones go in together or not at all."""
-    body = await request.body()
-    rows = await asyncio.to_thread(_rows, body)
-    now = doors.clock()
+@router.delete("/grids/{code}", status_code=204)
+async def remove_grid(
+    code: str,
+    revision: Annotated[int, Query(ge=1)],
+    caller: Annotated[Caller, Depends(permit("grids.write"))],
+    doors: Doors,
+) -> None:
+    """Refused while cameras, staff, dispatch rules or open events are in it."""
     async with doors.db.transaction() as session:
-        report = await import_grids(session, rows, platform=caller.platform, visible=caller.platforms, now=now)
-        why = f"added {len(report.added)}, changed {len(report.changed)}, left out {len(report.faults)}"
-        await audit.append(session, audit.Act(caller.username, "grids.import", "grids", caller.platform, why=why), now)
-    return ImportShown(
-        added=len(report.added),
-        changed=len(report.changed),
-        unchanged=len(report.unchanged),
-        left_out=len(report.faults),
-        faults=[FaultShown.model_validate(fault) for fault in report.faults],
-        at=now,
-    )
-
-
-def _rows(body: bytes) -> list[GridRow | RowFault]:
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Refusal("invalid", "json_invalid", "请求内容不是有效的 JSON。", "The body is not valid JSON.") from error
-    return list(read_features(document))
+        query = select(Grid).where(Grid.code == code, caller.visible(Grid.platform)).with_for_update()
+        row = await session.scalar(query)
+        if row is None:
+            raise Refusal("not_found", "grid_unknown", f"没有网格“{code}”。", f"There is no grid {code!r}.")
+        if row.revision != revision:
+            raise Refusal(
+                "conflict",
+                "revision_stale",
+                "记录已被他人修改，请刷新后重试。",
+                "The record was changed meanwhile; fetch it again and retry.",
+                field="revision",
+            )
+        hanging = await hanging_on_grid(session, code)
+        if hanging:
+            zh, en = "、".join(f"{one.zh} {one.count}" for one in hanging), ", ".join(one.en for one in hanging)
+            raise Refusal(
+                "conflict", "grid_not_empty", f"网格内仍有{zh}，不能删除。", f"Not deleted: it still has {en}."
+            )
+        act = audit.Act(caller.username, "grids.remove", f"grid:{code}", row.platform, why=row.name)
+        await audit.append(session, act, doors.clock())
+        await session.delete(row)

@@ -20,6 +20,7 @@ from shapely.geometry import mapping, shape
 from gateway.refusals import Refusal
 
 CODE_PATTERN = re.compile(r"(?P<division>[0-9]{12})[0-9]{3}")
+_WGS_84 = re.compile(r"CRS:?84|EPSG:{1,2}(4326|4490)\b|WGS ?84|CGCS2000$", re.IGNORECASE)
 _NO_TEXT = frozenset({"Cc", "Cs"})  # control characters and lone surrogates, which no database keeps
 KINDS = frozenset({"urban", "rural", "dedicated"})
 MOST_ROWS = 20_000
@@ -49,6 +50,8 @@ class RowFault:
     reason: str
     zh: str
     en: str
+    where: Mapping[str, Any] | None = None
+    """GeoJSON of the spot at fault, where there is one to draw."""
 
 
 def read_features(document: object, code_pattern: re.Pattern[str] = CODE_PATTERN) -> Iterator[GridRow | RowFault]:
@@ -62,6 +65,7 @@ def read_features(document: object, code_pattern: re.Pattern[str] = CODE_PATTERN
             "The document is not a GeoJSON FeatureCollection.",
             field="type",
         )
+    _check_crs(document.get("crs"))
     if len(features) > MOST_ROWS:
         raise Refusal(
             "too_large",
@@ -86,6 +90,21 @@ def read_features(document: object, code_pattern: re.Pattern[str] = CODE_PATTERN
                 continue
             seen[read.code] = number
         yield read
+
+
+def _check_crs(crs: object) -> None:
+    """RFC 7946 knows WGS-84 alone; older files name another system in a member ``crs``."""
+    properties = crs.get("properties") if isinstance(crs, dict) else None
+    name = properties.get("name") if isinstance(properties, dict) else crs
+    if crs is None or (isinstance(name, str) and _WGS_84.search(name)):
+        return
+    raise Refusal(
+        "invalid",
+        "crs_unsupported",
+        f"坐标系“{str(name)[:60]}”不受支持，请转换为 WGS-84 或 CGCS2000 经纬度。",
+        f"The coordinate system {str(name)[:60]!r} is not supported; convert to WGS-84 or CGCS2000 degrees.",
+        field="crs",
+    )
 
 
 def _read(number: int, feature: object, code_pattern: re.Pattern[str]) -> GridRow | RowFault:
@@ -118,8 +137,17 @@ def _read(number: int, feature: object, code_pattern: re.Pattern[str]) -> GridRo
         )
     outline = _outline(feature.get("geometry"))
     if isinstance(outline, _Flaw):
-        return RowFault(number, code, "geometry", outline.reason, outline.zh, outline.en)
+        return RowFault(number, code, "geometry", outline.reason, outline.zh, outline.en, outline.where)
     division = match.groupdict().get("division") or code[:12]
+    if code_pattern is CODE_PATTERN and division.endswith("000"):
+        return RowFault(
+            number,
+            code,
+            "code",
+            "grid_straight_under_town",
+            "网格须属于村或社区（区划代码末三位不为 000），不能直属镇街。",
+            "A grid belongs to a village or community, never straight to a town: its division ends in 000.",
+        )
     return GridRow(number, code, name, kind, division, str(properties.get("platform", "")).strip(), outline)
 
 
@@ -128,6 +156,7 @@ class _Flaw:
     reason: str
     zh: str
     en: str
+    where: Mapping[str, Any] | None = None
 
 
 def _outline(geometry: object) -> Mapping[str, Any] | _Flaw:
@@ -148,16 +177,34 @@ def _outline(geometry: object) -> Mapping[str, Any] | _Flaw:
         )
     west, south, east, north = outline.bounds
     if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
+        if -90 <= west <= east <= 90 and -180 <= south <= north <= 180:
+            return _Flaw(
+                "outline_axes_swapped",
+                "纬度超出 ±90 度：经度与纬度可能颠倒，GeoJSON 先写经度。",
+                "A latitude exceeds 90 degrees: the axes may be swapped; GeoJSON gives longitude first.",
+            )
         return _Flaw(
             "outline_not_in_degrees",
-            "坐标须为 WGS-84 经纬度（度）。",
-            "The coordinates are not WGS-84 longitude and latitude in degrees.",
+            "坐标须为 WGS-84 经纬度（度），该值可能是投影坐标（米）。",
+            "The coordinates are not WGS-84 degrees; they may be projected, in metres.",
         )
     if not outline.is_valid:
         fault = is_valid_reason(outline)
         if "Self-intersection" in fault:
-            return _Flaw("outline_crosses_itself", f"边界自相交：{fault}", f"The outline crosses itself: {fault}")
-        return _Flaw("outline_invalid", f"边界无效：{fault}", f"The outline is not valid: {fault}")
+            said = (f"边界自相交：{fault}", f"The outline crosses itself: {fault}")
+            return _Flaw("outline_crosses_itself", *said, _spot(fault))
+        return _Flaw("outline_invalid", f"边界无效：{fault}", f"The outline is not valid: {fault}", _spot(fault))
     if outline.area == 0:
         return _Flaw("outline_empty", "边界没有面积。", "The outline has no area.")
-    return mapping(outline)
+    # As JSON gives it back: lists, not tuples, so that an unchanged row is seen as such.
+    return {"type": outline.geom_type, "coordinates": _lists(mapping(outline)["coordinates"])}
+
+
+def _lists(value: object) -> object:
+    return [_lists(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+def _spot(fault: str) -> Mapping[str, Any] | None:
+    """The point that GEOS names at the end of its reason: ``Self-intersection[120.5 30.2]``."""
+    found = re.search(r"\[(-?[0-9.e+-]+) (-?[0-9.e+-]+)\]$", fault)
+    return {"type": "Point", "coordinates": [float(found[1]), float(found[2])]} if found else None

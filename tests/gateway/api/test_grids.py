@@ -131,3 +131,67 @@ async def test_an_import_leaves_an_audit_row(client_as: ClientAs) -> None:
     await admin.post("/api/v1/grids/import", json=collection(feature(1, square(0.0, 0.0))))
     rows = (await auditor.get("/api/v1/access/audit", params={"what": "grids.import"})).json()["items"]
     assert [row["why"] for row in rows] == ["added 1, changed 0, left out 0"]
+
+
+async def test_a_preview_tells_the_same_as_the_import_and_keeps_nothing(client_as: ClientAs) -> None:
+    admin = await client_as("system_admin")
+    document = collection(feature(1, square(0, 0)), feature(2, square(0.008, 0)), feature(3, square(0.03, 0.0)))
+    tried = (await admin.post("/api/v1/grids/import", params={"dry_run": True}, json=document)).json()
+    assert (await admin.get("/api/v1/grids")).json()["total"] == 0
+    done = (await admin.post("/api/v1/grids/import", json=document)).json()
+    assert tried == {**done, "dry_run": True}
+    (overlap,) = done["findings"]
+    assert (overlap["kind"], overlap["codes"]) == ("overlap", [f"{DIVISION}001", f"{DIVISION}002"])
+    assert overlap["area_m2"] == pytest.approx(0.002 * 0.01 * 111_319 * 110_574, rel=0.001)
+    assert overlap["where"]["type"] == "Polygon"
+    assert [note["reason"] for note in done["notes"]] == ["datum_undecidable"]
+    again = (await admin.post("/api/v1/grids/import", json=document)).json()
+    assert (again["unchanged"], again["findings"]) == (3, done["findings"])
+    assert [row["outcome"] for row in again["results"]] == ["unchanged"] * 3
+
+
+async def test_a_crossing_is_pointed_at_and_a_foreign_system_refused(client_as: ClientAs) -> None:
+    admin = await client_as("system_admin")
+    bow_tie = [[[1.0, 1.0], [1.1, 1.1], [1.1, 1.0], [1.0, 1.1], [1.0, 1.0]]]
+    (fault,) = (await admin.post("/api/v1/grids/import", json=collection(feature(1, bow_tie)))).json()["faults"]
+    assert fault["where"]["coordinates"] == pytest.approx([1.05, 1.05])
+    projected = collection(feature(1, square(0, 0))) | {"crs": {"properties": {"name": "EPSG:4528"}}}
+    answer = await admin.post("/api/v1/grids/import", json=projected)
+    assert (answer.status_code, answer.json()["reason"]) == (422, "crs_unsupported")
+    known = collection(feature(1, square(0, 0))) | {"crs": {"properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}}}
+    assert (await admin.post("/api/v1/grids/import", json=known)).json()["added"] == 1
+
+
+async def test_a_grids_division_lies_in_its_platforms(client_as: ClientAs) -> None:
+    admin = await client_as("system_admin")
+    town = {"code": "town", "name": "镇", "kind": "town", "division": "999001002"}
+    await admin.post("/api/v1/platforms", json=town)
+    report = await admin.post("/api/v1/grids/import", json=collection(feature(1, square(0, 0), platform="town")))
+    assert [fault["reason"] for fault in report.json()["faults"]] == ["division_elsewhere"]
+
+
+async def test_neighbours_beyond_the_callers_sight_are_not_named(client_as: ClientAs) -> None:
+    admin = await client_as("system_admin")
+    for code in ("town-1", "town-2"):
+        await admin.post("/api/v1/platforms", json={"code": code, "name": "镇街", "kind": "town"})
+    await admin.post("/api/v1/grids/import", json=collection(feature(1, square(0, 0), platform="town-1")))
+    town = await client_as("system_admin", platform="town-2")
+    (overlap,) = (await town.post("/api/v1/grids/import", json=collection(feature(2, square(0.005, 0))))).json()[
+        "findings"
+    ]
+    assert f"{DIVISION}002" in overlap["codes"]
+    assert f"{DIVISION}001" not in str(overlap)
+    assert "其他平台" in overlap["zh"]
+
+
+async def test_a_grid_is_taken_away_only_when_nothing_is_in_it(client_as: ClientAs) -> None:
+    admin = await client_as("system_admin")
+    await admin.post("/api/v1/grids/import", json=collection(feature(1, square(0, 0))))
+    door = f"/api/v1/grids/{DIVISION}001"
+    staff = (await admin.post("/api/v1/grid-staff", json={"name": "测试甲", "grids": [f"{DIVISION}001"]})).json()
+    refused = await admin.delete(door, params={"revision": 1})
+    assert (refused.status_code, refused.json()["reason"]) == (409, "grid_not_empty")
+    await admin.delete(f"/api/v1/grid-staff/{staff['id']}", params={"revision": 1})
+    assert (await admin.delete(door, params={"revision": 2})).json()["reason"] == "revision_stale"
+    assert (await admin.delete(door, params={"revision": 1})).status_code == 204
+    assert (await admin.get("/api/v1/grids")).json()["total"] == 0

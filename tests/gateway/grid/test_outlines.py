@@ -17,6 +17,7 @@ from gateway.refusals import Refusal
 DIVISION = "999001001001"
 SQUARE = [[[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]]
 METRES = [[[500000, 3000000], [500100, 3000000], [500100, 3000100], [500000, 3000000]]]
+SWAPPED = [[[30.0, 120.0], [30.1, 120.0], [30.1, 120.1], [30.0, 120.0]]]
 BOW_TIE = [[[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]]
 
 
@@ -55,6 +56,7 @@ def test_a_hole_and_several_parts_are_fine() -> None:
         ({"type": "Polygon", "coordinates": [[[0, 0], [1, 0]]]}, "outline_unreadable"),
         ({"type": "Polygon", "coordinates": [[["a", "b"]] * 4]}, "outline_unreadable"),
         ({"type": "Polygon", "coordinates": METRES}, "outline_not_in_degrees"),
+        ({"type": "Polygon", "coordinates": SWAPPED}, "outline_axes_swapped"),
         ({"type": "Polygon", "coordinates": [[[math.nan, 0], [1, 0], [1, 1], [math.nan, 0]]]}, None),
         ("nothing", "outline_not_a_polygon"),
     ],
@@ -71,6 +73,7 @@ def test_an_outline_that_is_none_is_named(geometry: object, reason: str | None) 
     [
         ({"code": ""}, "code", "code_invalid"),
         ({"code": "99900100100100"}, "code", "code_invalid"),
+        ({"code": "999001001000001"}, "code", "grid_straight_under_town"),
         ({"code": "９９９００１００１００１００１"}, "code", "code_invalid"),
         ({"name": ""}, "name", "name_invalid"),
         ({"name": "第\x00一"}, "name", "name_invalid"),

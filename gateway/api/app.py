@@ -24,6 +24,7 @@ from gateway.api import (
     grid_staff,
     grids,
     health,
+    inbound,
     mode,
     platforms,
     problems,
@@ -75,6 +76,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     statistics.router,
     receivers.router,
     receiver_mappings.router,
+    inbound.router,
 )
 """Every resource's router; their paths stand under ``/api/v1``."""
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from gateway.access.caller import Caller
 from gateway.api.events import event_desk_of
 from gateway.api.guard import permit
-from gateway.api.services import Doors
+from gateway.api.services import Doors, Services
 from gateway.events.event_desk import Photo, may_add, seen_event
 from gateway.events.intake import evidence_folder
 from gateway.events.photographs import checked_photograph
@@ -45,10 +45,14 @@ async def add_photo(
     """Add one photograph: its bytes are the body. A feedback needs one taken after the handling."""
     async with doors.db.reading() as session:
         may_add(await seen_event(session, caller, no))
-    content = await request.body()
+    photo = await kept_photo(doors, await request.body(), kind)
+    return await event_desk_of(doors).add_photo(caller, no, photo)
+
+
+async def kept_photo(doors: Services, content: bytes, kind: str) -> Photo:
+    """The photograph as a file among the evidence; refuses what is none."""
     head = await asyncio.to_thread(checked_photograph, content)
     files = EvidenceFiles(evidence_folder(doors.settings), ())
     photo_id = new_id()
     file = await files.write(content, photo_id, head.suffix)
-    photo = Photo(photo_id, kind, head.media_type, hashlib.sha256(content).hexdigest(), file)
-    return await event_desk_of(doors).add_photo(caller, no, photo)
+    return Photo(photo_id, kind, head.media_type, hashlib.sha256(content).hexdigest(), file)

@@ -27,6 +27,9 @@ LARGER_BODIES: Mapping[str, int] = {
 }
 PHOTO_BYTES = 20_000_000
 _PHOTOS = re.compile(r"/api/v1/events/[^/]+/photos")
+INBOUND_BYTES = 8_000_000
+"""A photograph in base64 with its message."""
+_INBOUND = re.compile(r"/api/v1/inbound/[^/]+")
 ANSWER_SECONDS = 30.0
 LONGER_ANSWERS: Mapping[str, float] = {
     "/api/v1/cameras/import": 120.0,
@@ -41,6 +44,8 @@ def body_limit(path: str) -> int:
     """The most bytes that a request to ``path`` may bring."""
     if _PHOTOS.fullmatch(path) is not None:
         return PHOTO_BYTES
+    if _INBOUND.fullmatch(path) is not None:
+        return INBOUND_BYTES
     return LARGER_BODIES.get(path, BODY_BYTES)
 
 

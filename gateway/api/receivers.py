@@ -16,6 +16,7 @@ from gateway.api.fields import one_line
 from gateway.api.guard import permit
 from gateway.api.services import Doors, Services
 from gateway.events.outward import receivers
+from gateway.events.outward.inbound import InboundRules
 from gateway.events.outward.mqtt_options import MqttOptions
 from gateway.events.outward.receivers import NewReceiver, ReceiverChange, Receivers
 from gateway.storage.tables.events import OutboxRow
@@ -39,6 +40,7 @@ class ReceiverShown(BaseModel):
     types: list[str] = Field(description="Message types; empty: what happens to events.")
     mqtt: MqttOptions | None
     has_password: bool
+    inbound: InboundRules | None = Field(description="How its own messages are read; null: none are taken.")
     mapping_version: int | None = Field(description="None: CloudEvents as they are.")
     enabled: bool
     configured: bool
@@ -132,6 +134,7 @@ async def _shown(session: AsyncSession, rows: list[ReceiverRow]) -> list[Receive
             types=[str(type_) for type_ in row.types],
             mqtt=MqttOptions.model_validate(row.options) if row.kind == "mqtt" else None,
             has_password=row.kind == "mqtt" and row.sealed_secret != "",
+            inbound=InboundRules.model_validate(row.inbound) if row.inbound else None,
             mapping_version=row.mapping_version,
             enabled=row.enabled,
             configured=row.configured,

@@ -139,90 +139,101 @@ class EventDesk:
 
     async def act(self, caller: Caller, event_no: str, action: str, asked: StepAsked | None = None) -> EventShown:
         """Take a step: by the table of the states, and by the rules of ``event_case``."""
-        asked = asked or StepAsked()
 
         async def work(session: AsyncSession, changes: Changes) -> EventShown:
-            event = await seen_event(session, caller, event_no)
-            seen = event.revision
-            rules = await self._opening.rules(session, event.platform, event.class_code, changes.at)
-            await let_lapse(session, event, changes.at, rules)
-            case = case_of(event)
-            given = await self._given(session, caller, event, asked, changes.at) if action == "dispatch" else None
-            act = Act(
-                action,
-                caller.username,
-                caller.roles,
-                changes.at,
-                asked.opinion.strip(),
-                given.department if given else None,
-                given.assignee if given else asked.assignee,
-                asked.until,
-                await _original(session, caller, event, action, asked),
-                await _photos(session, event) if action == "feedback" else 0,
-                event.department is None or caller.sees(event.department),
-            )
-            after = decide(case, act, rules)  # what the state does not allow tells more than that it is another one
-            if asked.revision is not None and asked.revision != seen:
-                raise stale()
-            set_case(event, after)
-            if given is not None:
-                event.responsible = given.responsible
-            await session.flush()
-            await add_flow(session, event, case.state, action, caller.username, _told(act), changes.at)
-            if after.state == "escalated" and case.state != "escalated":
-                session.add(
-                    RoomOpeningRow(
-                        platform=event.platform,
-                        event_no=event.no,
-                        asked_by=caller.username,
-                        asked_at=changes.at,
-                        next_at=changes.at,
-                    )
-                )
-                await session.flush()
-            changes.event(event, "event.changed")
-            _audit(caller, f"event.{action}", event, changes, act.opinion)
-            return await shown_event(session, event)
+            return await self.step(session, changes, caller, event_no, action, asked or StepAsked())
 
         return await self._announcer.commit(work)
+
+    async def step(
+        self, session: AsyncSession, changes: Changes, caller: Caller, event_no: str, action: str, asked: StepAsked
+    ) -> EventShown:
+        """The same within a transaction of the caller's."""
+        event = await seen_event(session, caller, event_no)
+        seen = event.revision
+        rules = await self._opening.rules(session, event.platform, event.class_code, changes.at)
+        await let_lapse(session, event, changes.at, rules)
+        case = case_of(event)
+        given = await self._given(session, caller, event, asked, changes.at) if action == "dispatch" else None
+        act = Act(
+            action,
+            caller.username,
+            caller.roles,
+            changes.at,
+            asked.opinion.strip(),
+            given.department if given else None,
+            given.assignee if given else asked.assignee,
+            asked.until,
+            await _original(session, caller, event, action, asked),
+            await _photos(session, event) if action == "feedback" else 0,
+            event.department is None or caller.sees(event.department),
+        )
+        after = decide(case, act, rules)  # what the state does not allow tells more than that it is another one
+        if asked.revision is not None and asked.revision != seen:
+            raise stale()
+        set_case(event, after)
+        if given is not None:
+            event.responsible = given.responsible
+        await session.flush()
+        await add_flow(session, event, case.state, action, caller.username, _told(act), changes.at)
+        if after.state == "escalated" and case.state != "escalated":
+            session.add(
+                RoomOpeningRow(
+                    platform=event.platform,
+                    event_no=event.no,
+                    asked_by=caller.username,
+                    asked_at=changes.at,
+                    next_at=changes.at,
+                )
+            )
+            await session.flush()
+        changes.event(event, "event.changed")
+        _audit(caller, f"event.{action}", event, changes, act.opinion)
+        return await shown_event(session, event)
 
     async def add_photo(self, caller: Caller, event_no: str, photo: Photo) -> EventShown:
         """Add a photograph to an event that is still open."""
 
         async def work(session: AsyncSession, changes: Changes) -> EventShown:
-            event = await seen_event(session, caller, event_no)
-            may_add(event)
-            known = await session.get(EvidenceRow, photo.id)
-            if known is None:
-                if await _how_many(session, event) >= MOST_PHOTOS:
-                    raise Refusal(
-                        "conflict",
-                        "photos_too_many",
-                        f"一个事件最多 {MOST_PHOTOS} 张照片。",
-                        f"An event has at most {MOST_PHOTOS} photographs.",
-                    )
-                session.add(
-                    EvidenceRow(
-                        id=photo.id,
-                        platform=event.platform,
-                        event_no=event.no,
-                        added_by=caller.username,
-                        kind=photo.kind,
-                        media_type=photo.media_type,
-                        path=photo.file.path,
-                        sha256=photo.sha256,
-                        size=photo.file.size,
-                        starts_at=changes.at,
-                        ends_at=changes.at,
-                        stored_at=changes.at,
-                    )
-                )
-                await session.flush()
-                changes.event(event, "event.changed")
-                _audit(caller, "event.photo", event, changes, f"{photo.kind} sha256:{photo.sha256}")
-            return await shown_event(session, event)
+            return await self.attach(session, changes, caller, event_no, photo)
 
         return await self._announcer.commit(work)
+
+    async def attach(
+        self, session: AsyncSession, changes: Changes, caller: Caller, event_no: str, photo: Photo
+    ) -> EventShown:
+        """The same within a transaction of the caller's."""
+        event = await seen_event(session, caller, event_no)
+        may_add(event)
+        known = await session.get(EvidenceRow, photo.id)
+        if known is None:
+            if await _how_many(session, event) >= MOST_PHOTOS:
+                raise Refusal(
+                    "conflict",
+                    "photos_too_many",
+                    f"一个事件最多 {MOST_PHOTOS} 张照片。",
+                    f"An event has at most {MOST_PHOTOS} photographs.",
+                )
+            session.add(
+                EvidenceRow(
+                    id=photo.id,
+                    platform=event.platform,
+                    event_no=event.no,
+                    added_by=caller.username,
+                    kind=photo.kind,
+                    media_type=photo.media_type,
+                    path=photo.file.path,
+                    sha256=photo.sha256,
+                    size=photo.file.size,
+                    starts_at=changes.at,
+                    ends_at=changes.at,
+                    stored_at=changes.at,
+                )
+            )
+            await session.flush()
+            changes.event(event, "event.changed")
+            _audit(caller, "event.photo", event, changes, f"{photo.kind} sha256:{photo.sha256}")
+        return await shown_event(session, event)
 
     async def _given(
         self, session: AsyncSession, caller: Caller, event: EventRow, asked: StepAsked, at: datetime

@@ -16,6 +16,7 @@ from gateway.access import audit
 from gateway.access.caller import Caller
 from gateway.events.outward import outbox
 from gateway.events.outward.addresses import BrokerPlaces, checked_url
+from gateway.events.outward.inbound import InboundRules, inbound_key
 from gateway.events.outward.mqtt_options import MqttOptions
 from gateway.events.outward.outbox import OPTIONAL_TYPES, OutMessage
 from gateway.events.outward.sample import sample_event
@@ -119,6 +120,31 @@ class Receivers:
         await session.flush()
         await _audit(session, caller, "receiver.change", row, now)
         return row
+
+    async def open_inbound(
+        self,
+        session: AsyncSession,
+        caller: Caller,
+        receiver_id: str,
+        rules: InboundRules | None,
+        new: bool,
+        revision: int | None,
+        now: datetime,
+    ) -> tuple[ReceiverRow, str | None]:
+        """Set how the receiver's own messages are read; None closes the way. A secret is made where there is none, or
+        ``new`` asks for it, and shown this once."""
+        row = await found(session, caller, receiver_id, held=True)
+        same_revision(row, revision)
+        secret: str | None = None
+        row.inbound = rules.model_dump(mode="json") if rules is not None else {}
+        if rules is None:
+            row.sealed_inbound = ""
+        elif new or not row.sealed_inbound:
+            secret = new_secret(secrets.token_bytes(_SECRET_BYTES))
+            row.sealed_inbound = self.vault.seal(secret, inbound_key(row.id))
+        await session.flush()
+        await _audit(session, caller, "receiver.inbound", row, now)
+        return row, secret
 
     def _checked_address(self, kind: str, address: str) -> str:
         if kind == "webhook":

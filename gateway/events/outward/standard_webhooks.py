@@ -14,7 +14,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gateway.refusals import Refusal
@@ -91,6 +91,40 @@ def signed_headers(
         "webhook-timestamp": timestamp,
         "webhook-signature": f"v1,{signature}",
     }
+
+
+WINDOW = timedelta(minutes=5)
+"""How far a message's time may lie from ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedHeaders:
+    """``webhook-id``, ``webhook-timestamp`` and ``webhook-signature`` as they came; the last may hold several."""
+
+    message_id: str
+    timestamp: str
+    signature: str
+
+
+def check_signature(secret: str, headers: SignedHeaders, body: bytes, now: datetime) -> None:
+    """Refuses a message that the holder of ``secret`` did not sign within the window."""
+    expected = "v1," + _signature(secret, headers.message_id, headers.timestamp, body)
+    if not any(hmac.compare_digest(one.encode(), expected.encode()) for one in headers.signature.split()[:10]):
+        raise Refusal("unauthenticated", "signature_refused", "签名不正确。", "The signature is wrong.")
+    if not headers.timestamp.isdecimal() or len(headers.timestamp) > 12:
+        raise _outside_window()
+    if abs(int(headers.timestamp) - now.timestamp()) > WINDOW.total_seconds():
+        raise _outside_window()
+
+
+def _outside_window() -> Refusal:
+    return Refusal(
+        "unauthenticated",
+        "timestamp_outside_window",
+        "消息时间与网关相差超过 5 分钟，请校时后重发。",
+        "The message's time is more than 5 minutes from the gateway's; set the clock and send again.",
+        field="webhook-timestamp",
+    )
 
 
 def _signature(secret: str, message_id: str, timestamp: str, body: bytes) -> str:

@@ -176,14 +176,30 @@ export async function removeCredentialSet(id: string): Promise<void> {
 }
 
 export interface Rules {
-  rules: Rule[]
+  rules: readonly Rule[]
   /** False: the camera was given none, and the installation's first values hold. */
   own: boolean
   revision: number
+  /** The view they are for; null: of a camera never steered, empty: a view nobody stored. */
+  preset: string | null
+  /** The views that have rules of their own. */
+  presets: string[]
 }
 
-export function getRules(code: string): Promise<Rules> {
-  return fetchJson<Rules>(`${of(code)}/rules`)
+/** `preset` null: those of the view the camera has now. */
+export function getRules(code: string, preset: string | null = null): Promise<Rules> {
+  return fetchJson<Rules>(`${of(code)}/rules${query({ preset })}`)
+}
+
+/** `rules` null: back to the first values; `preset` left out: the view the camera has now. */
+export interface RulesAsked {
+  rules: readonly Rule[] | null
+  revision: number
+  preset?: string
+}
+
+export function putRules(code: string, asked: RulesAsked): Promise<Rules> {
+  return fetchJson<Rules>(`${of(code)}/rules`, { method: 'PUT', json: asked })
 }
 
 export interface Snapshot {

@@ -66,14 +66,14 @@ export async function undoSuppression(id: string): Promise<void> {
 const UPLOAD_LIMIT_MS = 600_000
 
 /** Bring a film and try rules on it: those given, else the camera's own. */
-export async function beginTrial(film: Blob, code: string, rules: Rule[] | null = null): Promise<Trial> {
+export async function beginTrial(film: Blob, code: string, rules: readonly Rule[] | null = null): Promise<Trial> {
   const brought = { method: 'PUT', body: film, contentType: 'application/octet-stream', limitMs: UPLOAD_LIMIT_MS } as const
   const { footage_id } = await fetchJson<{ footage_id: string }>('/trials/footage', brought)
   return fetchJson<Trial>('/trials', { method: 'POST', json: { footage_id, camera_code: code, rules } })
 }
 
 /** Try rules on a recording of the camera: those given, else the camera's own. */
-export function tryOnRecording(recordingId: string, code: string, rules: Rule[] | null = null): Promise<Trial> {
+export function tryOnRecording(recordingId: string, code: string, rules: readonly Rule[] | null = null): Promise<Trial> {
   return fetchJson<Trial>('/trials', { method: 'POST', json: { recording_id: recordingId, camera_code: code, rules } })
 }
 

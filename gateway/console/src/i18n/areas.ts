@@ -6,6 +6,7 @@ import * as duty from './duty'
 import { en as baseEn } from './en'
 import * as recordings from './recordings'
 import * as rooms from './rooms'
+import * as rules from './rules'
 import * as shift from './shift'
 import { zhCN as baseZhCN } from './zh-CN'
 
@@ -18,6 +19,7 @@ export const zhCN = {
   ...detection.zhCN,
   ...recordings.zhCN,
   ...rooms.zhCN,
+  ...rules.zhCN,
   ...shift.zhCN,
 }
 export const en: typeof zhCN = {
@@ -28,5 +30,6 @@ export const en: typeof zhCN = {
   ...detection.en,
   ...recordings.en,
   ...rooms.en,
+  ...rules.en,
   ...shift.en,
 }

@@ -94,10 +94,9 @@ async def ours(folder: Path) -> dict[str, float | None]:
 async def grid(folder: Path, size: int, gateway: Service, asked: dict[str, Any]) -> dict[str, float | None]:
     """``size`` publishers of small pictures, and as many who watch all of them."""
     pid = next(pid for pid, line in gateway.processes().items() if "gateway.workers.room" in line)
-    wanted = {"film": str(folder / "small"), "publishers": size, "subscribers": size}
-    wanted |= {"loss": 0.0, "seconds": GRID, "joins": 0}
+    wanted = {**asked, "film": str(folder / "small"), "size": size, "seconds": GRID}
     try:
-        busy, came = await people({**asked, **wanted}, lambda: cpu_seconds(pid), GRID)
+        busy, came = await people(wanted, lambda: cpu_seconds(pid), GRID, "bench.rooming.grid")
     except (RuntimeError, TimeoutError, ValueError) as error:
         say(f"{size} x {size}: no figures: {error!r}")
         return {f"grid_{size}_frozen_streams": None}
@@ -156,11 +155,11 @@ async def figures_of(
     return figures
 
 
-async def people(asked: dict[str, Any], used: Callable[[], float], seconds: float) -> tuple[float, dict[str, Any]]:
+async def people(
+    asked: dict[str, Any], used: Callable[[], float], seconds: float, module: str = "bench.rooming.people"
+) -> tuple[float, dict[str, Any]]:
     """CPU seconds used while they watched, and what came."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.rooming.people", stdin=PIPE, stdout=PIPE
-    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", module, stdin=PIPE, stdout=PIPE)
     assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - asked for
     try:
         process.stdin.write(json.dumps(asked).encode() + b"\n")

@@ -150,7 +150,8 @@ class Gateway:
         await peer.setLocalDescription(await peer.createOffer())
         headers = {"Content-Type": "application/sdp"}
         answer = await self._client.post(path, content=peer.localDescription.sdp, headers=headers)
-        answer.raise_for_status()
+        if answer.is_error:
+            raise RuntimeError(f"{path}: {answer.status_code} {answer.text}")
         await peer.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
 
 

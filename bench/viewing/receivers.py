@@ -53,6 +53,11 @@ class Receivers:
         self._received: dict[aioice.ice.Connection, Received] = {}
         self._sockets: list[socket.socket] = []
 
+    @property
+    def received(self) -> list[Received]:
+        """In the order of connecting."""
+        return list(self._received.values())
+
     def _take_over(self, ice: aioice.ice.Connection) -> None:
         """Read its sockets in aioice's place: what is no RTP is handed on."""
         loop = asyncio.get_running_loop()
@@ -94,7 +99,8 @@ class Receivers:
         answer = await client.post(
             url, content=peer.localDescription.sdp, headers={"Content-Type": "application/sdp"}, timeout=20
         )
-        answer.raise_for_status()
+        if answer.is_error:
+            raise RuntimeError(f"{url}: {answer.status_code} {answer.text}")
         await self._connected(peer, lambda: peer.setRemoteDescription(RTCSessionDescription(answer.text, "answer")))
 
     async def janus(self, client: httpx.AsyncClient, url: str) -> None:

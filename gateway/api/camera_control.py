@@ -42,6 +42,8 @@ Token = Annotated[str, StringConstraints(min_length=1, max_length=64), one_line]
 PresetName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), one_line]
 Action = Literal["continuous", "absolute", "stop", "goto_preset", "set_preset", "remove_preset", "home"]
 
+STEERER = 1
+"""Rank of whoever may steer cameras by role; whom a room's chair lets has a lower one."""
 AWAY = ""
 """``CameraRow.preset`` of a camera that was turned to a view nobody stored."""
 
@@ -103,7 +105,10 @@ class PtzShown(BaseModel):
 @router.get("/cameras/{code}/ptz")
 async def get_ptz(code: str, caller: Steerer, doors: Doors, network: Network) -> PtzShown:
     """Where the camera looks, and its presets."""
-    head = await _Head.of(doors, network, caller, code, "ptz")
+    return await shown_head(await Head.of(doors, network, caller, code, "ptz"))
+
+
+async def shown_head(head: Head) -> PtzShown:
     async with head.ptz() as ptz:
         state = await ptz.state()
     return PtzShown(
@@ -118,9 +123,21 @@ async def get_ptz(code: str, caller: Steerer, doors: Doors, network: Network) ->
 
 @router.post("/cameras/{code}/ptz")
 async def steer(code: str, asked: PtzAsked, caller: Steerer, doors: Doors, network: Network) -> PtzDone:
-    """Turn the camera. A continuous move stops after ``seconds``, sooner with ``stop``."""
-    head = await _Head.of(doors, network, caller, code, "ptz")
-    said = " ".join(str(part) for part in (asked.action, asked.preset, asked.name) if part)
+    """Turn the camera. A continuous move stops after ``seconds``, sooner with ``stop``. Refuses ``head_held`` while
+    somebody else turns it."""
+    head = await Head.of(doors, network, caller, code, "ptz")
+    done, _ = await turned(doors, network, head, asked, caller, rank=STEERER)
+    return done
+
+
+async def turned(
+    doors: Services, network: CameraNetwork, head: Head, asked: PtzAsked, caller: Caller, *, rank: int, where: str = ""
+) -> tuple[PtzDone, bool]:
+    """Carry out a command of somebody who may; answers also whether the head has gone over to this caller with it.
+    ``rank``: see ``head_leases``; ``where`` it was ordered, for the audit chain."""
+    code = head.row.code
+    fresh = network.leases.take(code, caller.username, caller.display_name, rank, doors.clock().timestamp())
+    said = " ".join(str(part) for part in (asked.action, asked.preset, asked.name, where) if part)
     async with doors.db.transaction() as session:
         act = audit.Act(caller.username, "camera.steer", f"camera:{code}", head.row.platform, why=said)
         await audit.append(session, act, doors.clock())
@@ -143,10 +160,10 @@ async def steer(code: str, asked: PtzAsked, caller: Steerer, doors: Doors, netwo
                 made = await ptz.set_preset(asked.name or "", asked.preset)
             case "remove_preset":
                 await ptz.remove_preset(asked.preset or "")
-    return PtzDone(preset=made, at=await _after(doors, network, head, asked, made))
+    return PtzDone(preset=made, at=await _after(doors, network, head, asked, made)), fresh
 
 
-async def _after(doors: Services, network: CameraNetwork, head: _Head, asked: PtzAsked, made: str | None) -> str | None:
+async def _after(doors: Services, network: CameraNetwork, head: Head, asked: PtzAsked, made: str | None) -> str | None:
     """What follows a command; answers where the head is, or is going to."""
     code = head.row.code
     match asked.action:
@@ -192,7 +209,7 @@ async def _looks_at(doors: Services, code: str, preset: str | None) -> None:
     await doors.cameras_changed(code)
 
 
-class _Head:
+class Head:
     """A camera of the caller's scope and how it is reached for control."""
 
     def __init__(self, network: CameraNetwork, row: CameraRow, login: Login | None) -> None:
@@ -201,8 +218,11 @@ class _Head:
         self.row = row
 
     @classmethod
-    async def of(cls, doors: Services, network: CameraNetwork, caller: Caller, code: str, offer: str | None) -> _Head:
-        """Refuses a camera without ONVIF, or one that does not offer what is asked for."""
+    async def of(
+        cls, doors: Services, network: CameraNetwork, caller: Caller | None, code: str, offer: str | None
+    ) -> Head:
+        """Without a ``caller`` the scope has been judged elsewhere. Refuses a camera without ONVIF, or one that does
+        not offer what is asked for."""
         async with doors.db.reading() as session:
             row = await found_camera(session, caller, code)
             login = await DatabaseCameraStore(session, doors.vault).login(row)
@@ -277,7 +297,7 @@ class ImagingAsked(BaseModel):
 
 @router.get("/cameras/{code}/imaging")
 async def get_imaging(code: str, caller: Writer, doors: Doors, network: Network) -> ImagingShown:
-    head = await _Head.of(doors, network, caller, code, "imaging")
+    head = await Head.of(doors, network, caller, code, "imaging")
     async with head.session() as session:
         return await _imaging(session)
 
@@ -287,7 +307,7 @@ async def change_imaging(
     code: str, asked: ImagingAsked, caller: Writer, doors: Doors, network: Network
 ) -> ImagingShown:
     """Set the camera's picture, for good. Answers how it is then."""
-    head = await _Head.of(doors, network, caller, code, "imaging")
+    head = await Head.of(doors, network, caller, code, "imaging")
     given = asked.model_dump(exclude_none=True)
     async with doors.db.transaction() as session:
         why = ", ".join(f"{name} {value}" for name, value in given.items())
@@ -329,7 +349,7 @@ class DeviceClockShown(BaseModel):
 @router.get("/cameras/{code}/clock")
 async def get_clock(code: str, caller: Writer, doors: Doors, network: Network) -> DeviceClockShown:
     """What the camera's clock says now, and by whom it is set."""
-    head = await _Head.of(doors, network, caller, code, None)
+    head = await Head.of(doors, network, caller, code, None)
     async with head.session() as onvif:
         told = await read_device_clock(onvif)
         at = None if told.offset is None else onvif.device_now()
@@ -352,7 +372,7 @@ class ClockShown(BaseModel):
 @router.post("/cameras/{code}/clock")
 async def correct_clock(code: str, asked: ClockAsked, caller: Writer, doors: Doors, network: Network) -> ClockShown:
     """Set the camera's clock to ours, where it is set by hand. One that is set by NTP is refused."""
-    head = await _Head.of(doors, network, caller, code, None)
+    head = await Head.of(doors, network, caller, code, None)
     async with doors.db.transaction() as session:
         act = audit.Act(caller.username, "camera.clock", f"camera:{code}", head.row.platform, why="set")
         await audit.append(session, act, doors.clock())

@@ -10,11 +10,12 @@ from gateway.refusals import Refusal
 from gateway.storage.tables.cameras import CameraRow
 
 
-async def found_camera(session: AsyncSession, caller: Caller, code: str, *, held: bool = False) -> CameraRow:
-    """The registered camera; refuses one that the caller does not see. ``held``: until the transaction ends."""
-    query = select(CameraRow).where(
-        CameraRow.code == code, CameraRow.status != "removed", caller.visible(CameraRow.platform)
-    )
+async def found_camera(session: AsyncSession, caller: Caller | None, code: str, *, held: bool = False) -> CameraRow:
+    """The registered camera; refuses one that the caller does not see. Without a ``caller`` any is seen: the scope has
+    been judged elsewhere. ``held``: until the transaction ends."""
+    query = select(CameraRow).where(CameraRow.code == code, CameraRow.status != "removed")
+    if caller is not None:
+        query = query.where(caller.visible(CameraRow.platform))
     row = await session.scalar(query.with_for_update(key_share=True) if held else query)
     if row is None:
         raise Refusal("not_found", "camera_unknown", "没有这台摄像机。", "There is no such camera.", field="code")

@@ -23,6 +23,7 @@ from camera_registry.sweep import SweepRange
 from gateway.api.camera_heads import CameraHeads
 from gateway.api.connection_jobs import ConnectionJobs
 from gateway.api.discovery_jobs import DiscoveryJobs, discovery_running
+from gateway.api.head_leases import HeadLeases
 from gateway.clock import Clock
 from gateway.refusals import Refusal, RefusalKind
 from gateway.settings import CameraSettings
@@ -58,6 +59,7 @@ class CameraNetwork:
         self._registrar = Registrar(self._policy, backoff, clock)
         self.control = CameraControl(self._policy, backoff, clock)
         self.heads = CameraHeads()
+        self.leases = HeadLeases()
         self._searching = asyncio.Lock()
         self.jobs = DiscoveryJobs(self._discovery, clock)
         self.connections = ConnectionJobs(clock)

@@ -41,10 +41,10 @@ async def control_room(
     asked: ControlAsked | None = None,
 ) -> Room:
     """lock, unlock, lobby_on, lobby_off, admit, turn_away, mute, unmute, mute_all, mode, ask_to_speak,
-    withdraw_request, allow_to_speak, refuse_to_speak, main_site, broadcast, broadcast_end, watch, layout, roll_call,
-    roll_call_next, roll_call_end, patrol, patrol_end, push_camera, withdraw_camera, share_screen, share_screen_end,
-    record, record_stop, extend, remove, end. A member may use watch, ask_to_speak, withdraw_request, share_screen and
-    share_screen_end on its own seat; everything else is the chair's."""
+    withdraw_request, allow_to_speak, refuse_to_speak, let_steer, end_steering, main_site, broadcast, broadcast_end,
+    watch, layout, roll_call, roll_call_next, roll_call_end, patrol, patrol_end, push_camera, withdraw_camera,
+    share_screen, share_screen_end, record, record_stop, extend, remove, end. A member may use watch, ask_to_speak,
+    withdraw_request, share_screen and share_screen_end on its own seat; everything else is the chair's."""
     given = asked or ControlAsked()
     order = Asked(
         member=given.member,

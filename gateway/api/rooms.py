@@ -16,6 +16,7 @@ from gateway.api import (
     room_orders,
     room_plans,
     room_recordings,
+    room_steering,
     room_talk,
     terminals,
 )
@@ -30,7 +31,8 @@ from gateway.rooms.register import NewRoom
 
 router = APIRouter(tags=["rooms"])
 for part in (
-    room_links, room_controls, room_talk, room_orders, room_plans, room_media, room_recordings, terminals,
+    room_links, room_controls, room_talk, room_orders, room_plans, room_media, room_recordings, room_steering,
+    terminals,
 ):  # fmt: skip
     router.include_router(part.router)
 

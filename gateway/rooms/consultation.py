@@ -53,6 +53,8 @@ class Seat(msgspec.Struct, frozen=True):
     mode: Mode = "both"
     asks_to_speak: bool = False
     sharing: bool = False
+    steers: bool = False
+    """The chair lets it turn the room's cameras."""
     layout: int = 9
     watches: tuple[str, ...] | None = None
     """The members chosen to watch, at most ``layout``; None: all there are."""

@@ -190,6 +190,16 @@ def _asks(asks: bool) -> Callable[[Consultation, Order], Consultation]:
     return apply
 
 
+def _steers(steers: bool) -> Callable[[Consultation, Order], Consultation]:
+    def apply(state: Consultation, order: Order) -> Consultation:
+        seat = _within(state, order)
+        if seat.kind != "person":
+            raise _invalid("member", "只有人员可以操作云台。", "Only a person can steer cameras.")
+        return with_seat(state, replace(seat, steers=steers))
+
+    return apply
+
+
 def _flag(name: str, value: bool) -> Callable[[Consultation, Order], Consultation]:
     def apply(state: Consultation, order: Order) -> Consultation:
         return replace(state, **{name: value})
@@ -331,6 +341,8 @@ CONTROLS: Mapping[str, Control] = MappingProxyType(
         "withdraw_request": Control("取消申请发言", False, _asks(False)),
         "allow_to_speak": Control("允许发言", True, _mute(False)),
         "refuse_to_speak": Control("不允许发言", True, _asks(False)),
+        "let_steer": Control("允许操作云台", True, _steers(True)),
+        "end_steering": Control("收回云台", True, _steers(False)),
         "main_site": Control("设为主会场", True, _main_site),
         "broadcast": Control("广播", True, _broadcast),
         "broadcast_end": Control("停止广播", True, _end_broadcast),

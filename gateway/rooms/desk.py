@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gateway.clock import Clock
 from gateway.live import LiveHub
+from gateway.rooms.camera_steering import CameraSteering
 from gateway.rooms.engine import MediaEngine
 from gateway.rooms.links import Links
 from gateway.rooms.orders import Orders
@@ -33,6 +34,7 @@ class RoomDesk:
     plans: Plans
     terminals: Terminals
     recordings: Recordings
+    cameras: CameraSteering
 
     @classmethod
     def over(
@@ -51,4 +53,5 @@ class RoomDesk:
             plans=Plans(db, clock),
             terminals=Terminals(db, vault, clock),
             recordings=Recordings(records, files, recordings),
+            cameras=CameraSteering(records),
         )

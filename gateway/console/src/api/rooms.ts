@@ -1,5 +1,6 @@
 // `/api/v1/rooms`: rooms, their members, and the doors for media of each.
 import type { Member, Room, RoomEntry } from '../domain/room'
+import type { PtzAsked, PtzState } from './cameras'
 import { fetchJson, query, send, type List } from './http'
 
 const HEARTBEAT_LIMIT_MS = 2_000
@@ -86,6 +87,15 @@ export function whipPath(room: string, member: string): string {
 
 export function whepPath(room: string, member: string, viewer: string): string {
   return `/whep${of(room)}/${member}${query({ viewer })}`
+}
+
+/** Where a camera of the room looks; refused to whom the chair has not let steer. */
+export function headInRoom(room: string, member: string): Promise<PtzState> {
+  return fetchJson<PtzState>(`${of(room)}/members/${member}/ptz`)
+}
+
+export async function steerInRoom(room: string, member: string, asked: PtzAsked): Promise<void> {
+  await send(`${of(room)}/members/${member}/ptz`, { method: 'POST', json: asked })
 }
 
 export interface NamedCamera {

@@ -20,6 +20,8 @@ export interface Seat {
   mode: 'both' | 'speak_only' | 'listen_only'
   asks_to_speak: boolean
   sharing: boolean
+  /** The chair lets it turn the room's cameras. */
+  steers: boolean
   username: string | null
 }
 

@@ -14,6 +14,7 @@ Topic = Literal[
     "event.opened",
     "event.changed",
     "mode.changed",
+    "duty.changed",
     "camera.health",
     "camera.discovery",
     "camera.connection",

@@ -42,6 +42,7 @@ NEEDED: Mapping[Topic, str] = MappingProxyType(
         "event.opened": "events.read",
         "event.changed": "events.read",
         "mode.changed": "mode.read",
+        "duty.changed": "duty.read",
         "camera.health": "cameras.read",
         "camera.discovery": "cameras.discover",
         "camera.connection": "cameras.write",
@@ -98,9 +99,9 @@ async def _left(receive: Receive) -> None:
     responses={200: {"content": {"text/event-stream": {}}, "description": "`event:` topic, `data:` the object's JSON"}},
 )
 async def stream(caller: Annotated[Caller, Depends(permit("stream.read"))], doors: Doors) -> Response:
-    """Topics: alert.raised, alert.changed, event.opened, event.changed, mode.changed, camera.health, camera.discovery,
-    camera.connection, camera.event, room.changed, room.said, room.speaker; each to whoever may read its resource,
-    within scope. A comment every 10 s; `overrun` as the last event to one who was too slow."""
+    """Topics: alert.raised, alert.changed, event.opened, event.changed, mode.changed, duty.changed, camera.health,
+    camera.discovery, camera.connection, camera.event, room.changed, room.said, room.speaker; each to whoever may read
+    its resource, within scope. A comment every 10 s; `overrun` as the last event to one who was too slow."""
     if doors.live.listeners >= MOST_STREAMS:
         raise Refusal(
             "too_many", "streams_too_many", "实时连接过多，请稍后重试。", "Too many streams are open; try again later."

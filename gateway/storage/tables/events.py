@@ -136,7 +136,7 @@ class AlertRow(RecordMixin, Base):
     due_at: Mapped[datetime | None] = mapped_column(index=True)
     acknowledged_by: Mapped[str | None] = mapped_column(String(64))
     assessed_by: Mapped[str | None] = mapped_column(String(64))
-    assessed_at: Mapped[datetime | None]
+    assessed_at: Mapped[datetime | None] = mapped_column(index=True)
     reason: Mapped[str] = mapped_column(Text, default="")
     score: Mapped[float] = mapped_column(Float)
     sightings: Mapped[int] = mapped_column(default=1)

@@ -15,6 +15,10 @@ export interface Plan {
   invitees: Invitee[]
   cameras: string[]
   nearest: number
+  /** `*`, or the mode (平战) it is for. */
+  mode: '*' | 'peace' | 'wartime'
+  /** The room opens by itself when such an event is escalated. */
+  opens: boolean
 }
 
 export type KeptPlan = Plan & { id: string }

@@ -52,6 +52,11 @@ export const zhCN = {
     cameras: '摄像机',
     camerasNamed: '指定摄像机（最多 {most} 台）',
     nearest: '附近摄像机',
+    mode: '平战',
+    opens: '升级时',
+    opensYes: '自动开会',
+    opensNo: '人工开会',
+    opensWhen: '事件升级应急时自动开启会商室',
     save: '保存',
   },
 }
@@ -109,6 +114,11 @@ export const en: typeof zhCN = {
     cameras: 'Cameras',
     camerasNamed: 'Cameras named (at most {most})',
     nearest: 'Cameras nearby',
+    mode: 'Mode',
+    opens: 'Escalated',
+    opensYes: 'opens by itself',
+    opensNo: 'by hand',
+    opensWhen: 'The room opens by itself when such an event is escalated',
     save: 'Save',
   },
 }

@@ -103,8 +103,8 @@ class Health:
     clock_wrong: bool = False
 
 
-LOGIN_REFUSED = frozenset({"auth_failed", "forbidden"})
-"""Reasons of the pull that mean: the camera refused the login."""
+LOGIN_REFUSED = frozenset({"auth_failed", "forbidden", "clear_login_needed"})
+"""Reasons of the pull that mean: there is no login that the camera takes."""
 SKEW_SECONDS = 60.0
 """Beyond this a camera's own time stamps, and many cameras' logins, are of no use."""
 

@@ -37,6 +37,7 @@ _PULL: Mapping[str, Reason] = {
     "timeout": reasons.STREAM_TIMEOUT,
     "auth_failed": reasons.STREAM_AUTH_FAILED,
     "forbidden": reasons.STREAM_AUTH_FAILED,
+    "clear_login_needed": reasons.CLEAR_LOGIN_NEEDED,
     "not_found": reasons.STREAM_NOT_FOUND,
     "rejected": reasons.STREAM_REFUSED,
     "invalid_answer": reasons.STREAM_INVALID,
@@ -44,6 +45,9 @@ _PULL: Mapping[str, Reason] = {
     "no_keyframe": reasons.NO_PICTURE,
     "unsupported_codec": reasons.CODEC_UNSUPPORTED,
     "certificate_refused": Reason("certificate_refused", *SENTENCES["certificate_refused"]),
+    "redirected": Reason("redirected", *SENTENCES["redirected"]),
+    "packets_lost": Reason("packets_lost", *SENTENCES["packets_lost"]),
+    "unsupported_packetisation": Reason("unsupported_packetisation", *SENTENCES["unsupported_packetisation"]),
 }
 """What the pull says, by its reason; of all others the state says enough."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from gateway.refusals import Refusal
 
@@ -22,11 +22,15 @@ def _refused() -> Refusal:
 
 @dataclass(frozen=True, slots=True)
 class StreamAddress:
-    """An ``rtsp://`` or ``rtsps://`` address without credentials, and the credentials. Refuses anything else."""
+    """An ``rtsp://`` or ``rtsps://`` address without credentials, and the credentials. Refuses anything else.
+
+    ``clear_login``: the password may be sent there readably (Basic), where nothing else is taken.
+    """
 
     url: str
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    clear_login: bool = False
 
     def __post_init__(self) -> None:
         try:
@@ -36,11 +40,3 @@ class StreamAddress:
             raise _refused() from None
         if not valid or "@" in parts.netloc or len(self.url) > _LONGEST or not self.url.isprintable():
             raise _refused()
-
-    def with_credentials(self) -> str:
-        """The form FFmpeg wants. Holds the password: hand it on, keep it nowhere."""
-        if self.username is None:
-            return self.url
-        parts = urlsplit(self.url)
-        login = f"{quote(self.username, safe='')}:{quote(self.password or '', safe='')}"
-        return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc}"))

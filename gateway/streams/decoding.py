@@ -35,12 +35,6 @@ def decode_last(codec: VideoCodec, pictures: list[bytes]) -> VideoFrame | None:
     return last
 
 
-def size_of_picture(codec: VideoCodec, keyframe: bytes) -> tuple[int, int]:
-    """Width and height of a keyframe's picture; (0, 0) if it cannot be decoded."""
-    picture = decode_last(codec, [keyframe])
-    return (0, 0) if picture is None else (picture.width, picture.height)
-
-
 class KeyframeDecoders(threading.local):
     """A decoder for each codec and each thread that uses it, kept between keyframes of whatever cameras.
 

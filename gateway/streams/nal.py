@@ -9,7 +9,8 @@ from gateway.streams.frame import VideoCodec
 START_CODE = b"\x00\x00\x00\x01"
 _START = b"\x00\x00\x01"
 
-H264_IDR, H264_SPS, H264_PPS, H264_AUD = 5, 7, 8, 9
+H264_IDR, H264_SEI, H264_SPS, H264_PPS, H264_AUD = 5, 6, 7, 8, 9
+_RECOVERY_POINT = 6
 H264_PROFILES = tuple(bytes([profile]) for profile in (66, 77, 88, 100, 110, 122, 244))
 HEVC_FIRST_IRAP, HEVC_LAST_IRAP = 16, 21
 HEVC_VPS, HEVC_SPS, HEVC_PPS, HEVC_AUD = 32, 33, 34, 35
@@ -72,6 +73,28 @@ def tells_other_codec(codec: VideoCodec, unit: bytes) -> bool:
     if codec == "h264":
         return unit[:2] == b"\x40\x01"
     return unit[0] in (0x27, 0x47, 0x67) and unit[1:2] in H264_PROFILES
+
+
+def is_recovery_point(unit: bytes) -> bool:
+    """Whether the unit is an SEI of H.264 that holds a recovery point message (7.3.2.3.1 and D.1.8)."""
+    if unit[0] & 0x1F != H264_SEI:
+        return False
+    at, last = 1, len(unit) - 1
+    while at < last:
+        kind, at = _sei_number(unit, at)
+        size, at = _sei_number(unit, at)
+        if kind == _RECOVERY_POINT:
+            return True
+        at += size
+    return False
+
+
+def _sei_number(unit: bytes, at: int) -> tuple[int, int]:
+    """255 for each byte FF, and the byte behind them."""
+    number = 0
+    while at < len(unit) and unit[at] == 0xFF:
+        number, at = number + 255, at + 1
+    return (number + unit[at] if at < len(unit) else number), at + 1
 
 
 def is_delimiter(codec: VideoCodec, unit: bytes) -> bool:

@@ -1,17 +1,18 @@
-"""Why a camera gives no picture: FFmpeg's errors turned into reasons that an operator can act on."""
+"""Why a camera gives no picture, as reasons that an operator can act on."""
 
 from __future__ import annotations
 
 import errno
-import ssl
+import socket
 from typing import Literal
 
-import av.error
+from camera_registry.reasons import CLEAR_LOGIN_NEEDED
 
 PullReason = Literal[
-    "unreachable", "refused", "auth_failed", "forbidden", "not_found", "rejected", "server_error", "timeout",
-    "invalid_answer", "no_video", "unsupported_codec", "no_keyframe", "stalled", "stream_ended", "connection_lost",
-    "certificate_refused", "codec_changed",
+    "unreachable", "refused", "auth_failed", "forbidden", "clear_login_needed", "not_found", "redirected", "rejected",
+    "server_error", "timeout", "invalid_answer", "no_video", "unsupported_codec", "unsupported_packetisation",
+    "no_keyframe", "packets_lost", "stalled", "stream_ended", "connection_lost", "certificate_refused",
+    "codec_changed",
 ]  # fmt: skip
 
 SENTENCES: dict[PullReason, tuple[str, str]] = {
@@ -22,14 +23,27 @@ SENTENCES: dict[PullReason, tuple[str, str]] = {
     ),
     "auth_failed": ("用户名或密码错误", "wrong user name or password"),
     "forbidden": ("该账号无权查看此视频流", "the account may not view this stream"),
+    "clear_login_needed": (CLEAR_LOGIN_NEEDED.zh, CLEAR_LOGIN_NEEDED.en),
     "not_found": ("摄像机上没有该视频流，请检查路径", "the camera has no such stream; check the path"),
+    "redirected": (
+        "摄像机要求改连其他地址，未予跟随，请登记实际地址",
+        "the camera sends us to another address, which is not followed; register the address itself",
+    ),
     "rejected": ("摄像机拒绝了请求，可能连接数已满", "the camera rejected the request; it may serve too many already"),
     "server_error": ("摄像机报告内部错误", "the camera reported an error of its own"),
     "timeout": ("摄像机没有及时应答", "the camera did not answer in time"),
     "invalid_answer": ("摄像机的应答无法识别", "the camera's answer could not be understood"),
     "no_video": ("该流没有视频", "the stream has no video"),
     "unsupported_codec": ("视频编码不是 H.264 或 H.265", "the video is neither H.264 nor H.265"),
+    "unsupported_packetisation": (
+        "视频的 RTP 打包方式不受支持（交织模式）",
+        "the video travels in RTP packets of a kind that is not supported (interleaved mode)",
+    ),
     "no_keyframe": ("视频流没有关键帧，无法解码", "the stream has no keyframe, so it cannot be decoded"),
+    "packets_lost": (
+        "网络丢包严重，没有收到完整的关键帧，请检查网络或改用 TCP",
+        "so many packets are lost that no keyframe arrives whole; check the network, or take the stream over TCP",
+    ),
     "stalled": ("摄像机停止发送画面", "the camera stopped sending pictures"),
     "stream_ended": ("摄像机结束了视频流", "the camera ended the stream"),
     "connection_lost": ("与摄像机的连接中断", "the connection to the camera broke"),
@@ -40,37 +54,33 @@ SENTENCES: dict[PullReason, tuple[str, str]] = {
     ),
 }
 
-_OPENING: tuple[tuple[type[Exception], PullReason], ...] = (
-    (av.error.HTTPUnauthorizedError, "auth_failed"),
-    (av.error.HTTPForbiddenError, "forbidden"),
-    (av.error.HTTPNotFoundError, "not_found"),
-    (av.error.HTTPClientError, "rejected"),
-    (av.error.HTTPServerError, "server_error"),
-    (ssl.SSLError, "invalid_answer"),
-    (ConnectionRefusedError, "refused"),
-    (ConnectionError, "connection_lost"),
-    (TimeoutError, "timeout"),
-    (av.error.ExitError, "timeout"),
-    (EOFError, "connection_lost"),
-)
-_AWAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EIO, errno.EADDRNOTAVAIL}
+_AWAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL}
 
 
-def why_not_opened(error: Exception, *, out_of_time: bool) -> PullReason:
-    """``out_of_time``: the time limit had passed when it came. FFmpeg then often says "invalid data"."""
-    for kind, reason in _OPENING:
-        if isinstance(error, kind):
-            return reason
-    if out_of_time:
+class PullEnded(Exception):
+    """There is no picture any more, or there was none to begin with."""
+
+    def __init__(self, reason: PullReason) -> None:
+        super().__init__(reason)
+        self.reason: PullReason = reason
+
+
+def why_not_connected(error: OSError) -> PullReason:
+    """The reason for an error before the connection stood, or while it was spoken over."""
+    if isinstance(error, ConnectionRefusedError):
+        return "refused"
+    if isinstance(error, TimeoutError):
         return "timeout"
-    # A name that cannot be resolved is an I/O error to FFmpeg.
-    if isinstance(error, OSError) and error.errno in _AWAY:
-        return "unreachable"
-    return "invalid_answer"
+    if isinstance(error, ConnectionError):
+        return "connection_lost"
+    return "unreachable" if isinstance(error, socket.gaierror) or error.errno in _AWAY else "invalid_answer"
 
 
-def why_it_ended(error: Exception) -> PullReason:
-    """The reason for an error in mid-stream."""
-    if isinstance(error, (av.error.ExitError, TimeoutError)):
-        return "stalled"
-    return "stream_ended" if isinstance(error, EOFError) else "connection_lost"
+def why_refused(status: int) -> PullReason:
+    """The reason for an answer other than 200 (RFC 2326, 11)."""
+    known: dict[int, PullReason] = {401: "auth_failed", 403: "forbidden", 404: "not_found"}
+    if status in known:
+        return known[status]
+    if 300 <= status < 400:
+        return "redirected"
+    return "rejected" if 400 <= status < 500 else "server_error" if status >= 500 else "invalid_answer"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from urllib.parse import urlsplit, urlunsplit
+from typing import Literal
+from urllib.parse import urlsplit
 
 from gateway.streams.address import StreamAddress
-from gateway.streams.tls_tunnel import TlsTrust, tunnel
+from gateway.streams.rtsp_in_socket import RtspSocket, connect
+from gateway.streams.tls_trust import TlsTrust
 
-RTSPS_PORT = 322
+RTSP_PORT, RTSPS_PORT = 554, 322
+"""RFC 7826, 4.2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,34 +23,17 @@ class Way:
     udp: tuple[IPv4Network | IPv6Network, ...] = ()
     trust: TlsTrust = field(default_factory=TlsTrust)
 
-    def transport(self, address: StreamAddress) -> str:
-        """``tcp`` or ``udp``; encrypted streams are never sent beside their connection."""
+    def transport(self, address: StreamAddress) -> Literal["tcp", "udp"]:
+        """Encrypted streams are never sent beside their connection."""
         parts = urlsplit(address.url)
         return "udp" if parts.scheme == "rtsp" and _lies_in(parts.hostname or "", self.udp) else "tcp"
 
-    @contextlib.contextmanager
-    def to(self, address: StreamAddress, loop: asyncio.AbstractEventLoop, seconds: float) -> Iterator[StreamAddress]:
-        """The address that FFmpeg opens, for a thread beside ``loop``. Raises ``CertificateRefused``, ``OSError``, and
-        ``TimeoutError`` when the way is not open within ``seconds``."""
+    async def connect(self, address: StreamAddress) -> RtspSocket:
+        """Raises ``CertificateRefused`` and ``OSError``; set a time limit around it."""
         parts = urlsplit(address.url)
-        if parts.scheme != "rtsps":
-            yield address
-            return
-        opened = tunnel(parts.hostname or "", parts.port or RTSPS_PORT, self.trust)
-        port = _on(loop, opened, seconds)
-        try:
-            yield replace(address, url=urlunsplit(parts._replace(scheme="rtsp", netloc=f"127.0.0.1:{port}")))
-        finally:
-            with contextlib.suppress(RuntimeError):  # the loop has ended, and the connection with it
-                asyncio.run_coroutine_threadsafe(opened.__aexit__(None, None, None), loop)
-
-
-def _on(loop: asyncio.AbstractEventLoop, opened: AbstractAsyncContextManager[int], seconds: float) -> int:
-    async def enter() -> int:
-        async with asyncio.timeout(seconds):
-            return await opened.__aenter__()
-
-    return asyncio.run_coroutine_threadsafe(enter(), loop).result(seconds + 1.0)
+        encrypted = parts.scheme == "rtsps"
+        port = parts.port or (RTSPS_PORT if encrypted else RTSP_PORT)
+        return await connect(parts.hostname or "", port, self.trust if encrypted else None)
 
 
 def _lies_in(host: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:

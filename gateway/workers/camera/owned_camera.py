@@ -183,6 +183,7 @@ class OwnedCamera:
         labels = {"camera": self.code}
         counted = {
             "gateway_camera_packets_total": self._packets_before + self._pull.packets,
+            "gateway_camera_packets_lost_total": self._pull.packets_lost,
             "gateway_camera_reconnects_total": self._lives.reconnects,
             "gateway_camera_frames_unhandled_total": self._pull.drops,
             "gateway_camera_recording_failures_total": self.recorder.failures,
@@ -247,7 +248,7 @@ class OwnedCamera:
     def _sub_stream(self, order: AssignCamera) -> OnDemandSource | None:
         if order.sub_stream_url is None or order.sub_stream_url == order.stream_url:
             return None
-        address = StreamAddress(order.sub_stream_url, order.username, order.password)
+        address = StreamAddress(order.sub_stream_url, order.username, order.password, order.clear_login)
         return OnDemandSource(address, name=f"{order.code}-sub", limits=self._limits(), way=self._around.way)
 
     async def _change_sub_stream(self, before: AssignCamera, order: AssignCamera) -> None:
@@ -264,7 +265,7 @@ class OwnedCamera:
     def _new_pull(self, first_epoch: int) -> CameraPull:
         order = self._order
         return CameraPull(
-            StreamAddress(order.stream_url, order.username, order.password),
+            StreamAddress(order.stream_url, order.username, order.password, order.clear_login),
             self.bus,
             self._pull_says,
             name=order.code,
@@ -321,16 +322,16 @@ def _jpeg_of(frame: EncodedFrame) -> bytes:
     return jpeg(decode_keyframe(frame))
 
 
-def _source(order: AssignCamera) -> tuple[str | None, ...]:
+def _source(order: AssignCamera) -> tuple[str | bool | None, ...]:
     return _main(order) + _sub(order)
 
 
-def _main(order: AssignCamera) -> tuple[str | None, ...]:
-    return order.stream_url, order.username, order.password
+def _main(order: AssignCamera) -> tuple[str | bool | None, ...]:
+    return order.stream_url, order.username, order.password, order.clear_login
 
 
-def _sub(order: AssignCamera) -> tuple[str | None, ...]:
-    return order.sub_stream_url, order.username, order.password
+def _sub(order: AssignCamera) -> tuple[str | bool | None, ...]:
+    return order.sub_stream_url, order.username, order.password, order.clear_login
 
 
 def _suppressions(order: AssignCamera) -> tuple[Suppression, ...]:

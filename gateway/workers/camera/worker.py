@@ -38,7 +38,7 @@ from gateway.settings import RtspSettings, WorkerSettings
 from gateway.streams.bus import FrameBus
 from gateway.streams.clip_recovery import recover_clip
 from gateway.streams.rtsp_out import RtspServer
-from gateway.streams.tls_tunnel import TlsTrust
+from gateway.streams.tls_trust import TlsTrust
 from gateway.streams.way import Way
 from gateway.streams.whep import WhepDoor
 from gateway.workers.camera.awake import Decoding

@@ -1,24 +1,23 @@
-"""Pictures come out whole, once, keyframes with their parameter sets, however the demuxer cuts them."""
+"""What comes out can be shown: whole pictures, keyframes with their parameter sets, nothing behind a loss."""
 
 from __future__ import annotations
 
-from gateway.streams.assembly import AccessUnit, Assembler, Piece
-from gateway.streams.nal import ParameterSets, annexb, begins_picture, is_slice
+import pytest
 
-SPS, PPS, SEI, AUD = b"\x67\x42\x00\x1f", b"\x68\xce\x3c", b"\x06\x05\x01", b"\x09\xf0"
+from gateway.streams.assembly import AccessUnit, Assembler, CodecChanged
+from gateway.streams.nal import ParameterSets, annexb
+from gateway.streams.pictures import Picture
+
+SPS, PPS, SEI, AUD = b"\x67\x42\x00\x1f", b"\x68\xce\x3c", b"\x06\x05\x01\x00\x80", b"\x09\xf0"
 IDR_1, IDR_2, P_1, P_2 = b"\x65\x88\x01", b"\x65\x48\x02", b"\x41\x9a\x03", b"\x41\x4a\x04"
+RECOVERY = b"\x06\x01\x01\x00\x06\x01\xc4\x80"
 NOTHING = ParameterSets("h264", ())
 OF_SDP = ParameterSets("h264", (SPS, PPS))
 
 
-def taken(assembler: Assembler, *pieces: list[bytes], start: int = 0) -> list[AccessUnit]:
-    """What comes out; only the first piece of a picture has a time, as FFmpeg's parser gives it."""
-    done = []
-    for number, units in enumerate(pieces, start):
-        first = next((begins_picture("h264", unit) for unit in units if is_slice("h264", unit)), False)
-        piece = Piece(annexb(units), number if first else None, None, float(number))
-        done += assembler.take(piece, marked_keyframe=False)
-    return done
+def taken(assembler: Assembler, *pictures: list[bytes]) -> list[AccessUnit]:
+    made = (assembler.take(Picture(units, at, whole=True, after_loss=False)) for at, units in enumerate(pictures))
+    return [unit for unit in made if unit is not None]
 
 
 def test_parameter_sets_of_the_sdp_are_put_before_each_keyframe() -> None:
@@ -28,35 +27,31 @@ def test_parameter_sets_of_the_sdp_are_put_before_each_keyframe() -> None:
 
 
 def test_nothing_comes_before_a_keyframe_that_can_be_decoded() -> None:
-    done = taken(Assembler("h264", NOTHING), [P_1], [IDR_1], [P_1], [SPS, PPS, IDR_1], [P_1])
+    assembler = Assembler("h264", NOTHING)
+    done = taken(assembler, [P_1], [IDR_1], [P_1], [SPS, PPS, IDR_1], [P_1])
     assert [unit.data for unit in done] == [annexb([SPS, PPS, IDR_1]), annexb([P_1])]
+    assert assembler.drops == 0, "what came before the first picture was not lost"
 
 
-def test_a_keyframe_cut_by_repeated_parameter_sets_comes_out_as_one() -> None:
-    cut = ([SEI, SPS, PPS, IDR_1], [SPS, PPS, IDR_2], [P_1, P_2])
-    done = taken(Assembler("h264", NOTHING), *cut, *cut, *cut)
-    assert [unit.data for unit in done] == [annexb([SPS, PPS, SEI, IDR_1, IDR_2]), annexb([P_1, P_2])] * 3
-    assert [unit.pts for unit in done] == [0, 2, 3, 5, 6, 8]
-    assert not any(unit.gap for unit in done)
+def test_parameter_sets_repeated_before_each_slice_stand_once_in_front() -> None:
+    done = taken(Assembler("h264", NOTHING), [AUD, SEI, SPS, PPS, IDR_1, SPS, PPS, IDR_2], [P_1, P_2])
+    assert [unit.data for unit in done] == [annexb([AUD, SPS, PPS, SEI, IDR_1, IDR_2]), annexb([P_1, P_2])]
 
 
-def test_after_two_whole_keyframes_nothing_is_held_back() -> None:
+def test_a_damaged_picture_takes_all_that_follow_along_up_to_the_next_keyframe() -> None:
     assembler = Assembler("h264", OF_SDP)
-    assert taken(assembler, [IDR_1]) == []
-    assert len(taken(assembler, [P_1], [IDR_1], [P_1])) == 4
-    assert len(taken(assembler, [IDR_1])) == 1
+    assert len(taken(assembler, [IDR_1], [P_1])) == 2
+    assert assembler.take(Picture([P_1], 2, whole=False, after_loss=True)) is None
+    assert taken(assembler, [P_1], [P_1]) == []
+    assert (assembler.drops, assembler.waiting) == (3, True)
+    assert [unit.keyframe for unit in taken(assembler, [IDR_1], [P_1])] == [True, False]
 
 
-def test_a_stream_that_begins_to_cut_its_pictures_goes_on_at_a_keyframe_and_says_so() -> None:
+def test_a_whole_keyframe_right_behind_a_loss_is_shown() -> None:
     assembler = Assembler("h264", OF_SDP)
-    taken(assembler, [IDR_1], [P_1], [IDR_1], [P_1], [IDR_1])
-    assert taken(assembler, [IDR_2], [P_1, P_2]) == []
-    done = taken(assembler, [IDR_1], [IDR_2], [P_1], [P_1])
-    assert [unit.gap for unit in done] == [True, False, False]
-    assert done[0].data == annexb([SPS, PPS, IDR_1, IDR_2])
-    assert taken(assembler, [P_2], [P_1]) == []
-    done = taken(assembler, [IDR_1], [P_1], [P_2], [P_1])
-    assert [unit.data for unit in done] == [annexb([SPS, PPS, IDR_1]), annexb([P_1, P_2])]
+    taken(assembler, [IDR_1], [P_1])
+    assert assembler.take(Picture([IDR_1], 5, whole=True, after_loss=True)) is not None
+    assert assembler.take(Picture([P_1], 9, whole=True, after_loss=True)) is None
 
 
 def test_what_stands_before_a_picture_goes_with_it() -> None:
@@ -71,8 +66,11 @@ def test_new_parameters_are_those_of_the_next_keyframe() -> None:
     assert [unit.parameters.units[0] for unit in done] == [SPS, SPS, other, other]
 
 
-def test_ffmpegs_mark_of_a_recovery_point_is_taken_for_a_keyframe() -> None:
-    assembler = Assembler("h264", OF_SDP)
-    assembler.take(Piece(annexb([SEI, P_1]), 0, 0, 0.0), marked_keyframe=True)
-    done = taken(assembler, [P_1], start=1)
+def test_a_recovery_point_is_a_keyframe() -> None:
+    done = taken(Assembler("h264", OF_SDP), [SEI, P_1], [RECOVERY, P_1], [P_1])
     assert [unit.keyframe for unit in done] == [True, False]
+
+
+def test_parameter_sets_of_the_other_codec_say_that_it_changed() -> None:
+    with pytest.raises(CodecChanged):
+        taken(Assembler("h264", OF_SDP), [IDR_1], [b"\x40\x01\x0c", b"\x26\x01\xaf"])

@@ -26,7 +26,7 @@ from gateway.streams.decoding import decode_last
 from gateway.streams.frame import EncodedFrame
 from gateway.streams.pull import CameraPull, PullLimits, PullState
 from gateway.streams.ring import ClipRing
-from gateway.streams.tls_tunnel import TlsTrust
+from gateway.streams.tls_trust import TlsTrust
 from gateway.streams.way import Way
 from gateway.virtual.camera_faults import FAULTS, Units, other_stream, script_of, well
 from gateway.virtual.scripted_camera import ScriptedCamera, Served
@@ -97,6 +97,7 @@ EXPECTED = {
     "falls_silent": {"stalled"},
     "hangs_up": {"connection_lost", "stream_ended"},
     "endless_picture": {"no_keyframe"},
+    "half_packets": {"packets_lost"},
 }
 """Faults after which there is no picture, and what is said of them. After all others the camera stays connected."""
 PERHAPS = {"garbage_in_pictures": {"no_keyframe", "stalled"}}

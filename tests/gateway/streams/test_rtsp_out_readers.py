@@ -37,6 +37,11 @@ class Door:
         return StreamAddress(f"rtsp://127.0.0.1:{self.port}/{path}", username, password)
 
 
+def with_login(address: StreamAddress) -> str:
+    """The form in which other readers are told the login."""
+    return address.url.replace("://", f"://{address.username}:{address.password}@")
+
+
 @pytest.fixture
 async def door(live: FrameBus, live_h265: FrameBus) -> AsyncIterator[Door]:
     buses = {PATH: live, PATH_H265: live_h265}
@@ -117,7 +122,7 @@ async def test_h265_is_given_on_as_well(door: Door) -> None:
 
 @pytest.mark.parametrize(("path", "codec"), [(PATH, "h264"), (PATH_H265, "hevc")])
 async def test_ffprobe_reads_what_it_is(door: Door, path: str, codec: str) -> None:
-    url = door.lend("wall", path=path).with_credentials()
+    url = with_login(door.lend("wall", path=path))
     told = await tool(
         "ffprobe", "-v", "error", "-rtsp_transport", "tcp", "-show_streams", "-of", "json", url
     )  # fmt: skip
@@ -128,7 +133,7 @@ async def test_ffprobe_reads_what_it_is(door: Door, path: str, codec: str) -> No
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 async def test_ffmpeg_decodes_every_picture(door: Door, transport: str) -> None:
-    url = door.lend("wall").with_credentials()
+    url = with_login(door.lend("wall"))
     pictures = await tool(
         "ffmpeg", "-v", "error", "-xerror", "-err_detect", "explode", "-rtsp_transport", transport, "-i", url,
         "-frames:v", "50", "-vf", "scale=32:18", "-f", "rawvideo", "-pix_fmt", "gray", "-",
@@ -157,7 +162,7 @@ async def test_a_reader_hears_the_camera_as_well(door: Door, live: FrameBus) -> 
 
     humming = asyncio.create_task(hum())
     for transport in ("tcp", "udp"):
-        url = door.lend(f"wall-{transport}").with_credentials()
+        url = with_login(door.lend(f"wall-{transport}"))
         told = await tool(
             "ffmpeg", "-v", "error", "-rtsp_transport", transport, "-i", url, "-t", "1", "-map", "0:a",
             "-f", "s16le", "-",

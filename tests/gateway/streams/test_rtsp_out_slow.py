@@ -15,8 +15,8 @@ import pytest
 from gateway.streams.address import StreamAddress
 from gateway.streams.bus import FrameBus
 from gateway.streams.frame import EncodedFrame
-from gateway.streams.handover import PATIENCE
 from gateway.streams.pull import PullLimits
+from gateway.streams.rtsp_in_pump import PAUSE
 from gateway.streams.rtsp_out import RtspLimits, RtspServer
 from gateway.streams.source import RemoteSource
 
@@ -93,8 +93,8 @@ class Scene:
 
     def is_among_the_last(self, seen: EncodedFrame, film: list[EncodedFrame]) -> bool:
         """Whether a reader has come to the end of what was sent, but for frames on their way: those that nobody views
-        wait for ``PATIENCE`` before they cross to the loop."""
-        waiting = round(PATIENCE * 100) + 5
+        wait for ``PAUSE`` before they are read."""
+        waiting = round(PAUSE * 100) + 5
         return any(film[number % 100].data[-64:] in seen.data for number in range(self.sent - waiting, self.sent))
 
     async def send(self, film: list[EncodedFrame], seconds: float) -> float:

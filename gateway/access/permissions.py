@@ -61,6 +61,8 @@ PERMISSIONS: Mapping[str, frozenset[str]] = MappingProxyType(
         "tables.write": frozenset({"system_admin"}),
         "stream.read": BUSINESS | {"system_admin", GUEST},
         "statistics.read": _WATCH | {"department", "system_admin"},
+        "warnings.read": _WATCH | {"department"},
+        "open311.read": _WATCH,
         "receivers.read": frozenset({"system_admin"}),
         "receivers.write": frozenset({"system_admin"}),
         "rooms.read": _ROOMS | {"department", "grid_member", GUEST},

@@ -40,6 +40,7 @@ from gateway.api import (
     stream_loans,
     suppressions,
     trials,
+    warnings,
     whep,
 )
 from gateway.api.document import described
@@ -79,6 +80,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     receivers.router,
     receiver_mappings.router,
     inbound.router,
+    warnings.router,
 )
 """Every resource's router; their paths stand under ``/api/v1``."""
 

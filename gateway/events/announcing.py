@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access import audit
 from gateway.clock import Clock
-from gateway.events.outward import outbox
+from gateway.events.outward import outbox, warnings
 from gateway.events.shown import AlertShown, EventShown, shown_alerts, shown_events
 from gateway.live import LiveHub, Notice, Topic
 from gateway.storage.database import Database
@@ -69,6 +69,9 @@ class Changes:
             self.notices.append(Notice(topic, row.platform, data, row.department))
             type_, subject = f"gateway.{topic}", f"events/{row.no}"
             messages.append(outbox.OutMessage(type_, subject, row.platform, row.department, data))
+        events = {row.id: row for _, row in self._told if isinstance(row, EventRow)}
+        for warning in await warnings.follow(session, list(events.values()), self.at):
+            messages.append(outbox.warning_message(warning, shown))
         if messages:
             await outbox.put(session, messages, self.at)
             self.sent_out = True

@@ -151,6 +151,10 @@ class _Client(aiomqtt.Client):
 def _form(letter: Letter, mode: str) -> tuple[bytes, Properties]:
     """Payload and properties: the idempotency key is the user property ``id``, whatever the form."""
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves its constructor untyped
+    if letter.binary:
+        properties.ContentType = letter.media_type
+        properties.UserProperty = list(letter.event.attributes().items())
+        return letter.body, properties
     if letter.mapped or mode == "structured":
         properties.ContentType = letter.media_type
         properties.UserProperty = [("id", letter.event.id)]

@@ -27,12 +27,14 @@ class Receiver:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A message in the form in which its receiver wants it. ``mapped``: the body is no CloudEvent."""
+    """A message in the form in which its receiver wants it. ``mapped``: the body is no CloudEvent, and its receiver
+    wants none; ``binary``: the body is the data alone, the attributes go beside it (CloudEvents' binary mode)."""
 
     event: CloudEvent
     body: bytes
     media_type: str
     mapped: bool = False
+    binary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

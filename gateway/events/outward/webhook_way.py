@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import httpx
 
@@ -15,6 +16,9 @@ from gateway.events.outward.addresses import checked_url
 from gateway.events.outward.standard_webhooks import signed_headers
 from gateway.events.outward.ways import Letter, Outcome, Receiver
 from gateway.refusals import Refusal
+
+_PLAIN = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
+"""What a header's value may hold as it is (CloudEvents HTTP binding, 3.1.3.2)."""
 
 
 @dataclass(slots=True)
@@ -34,6 +38,10 @@ class WebhookWay:
             headers = signed_headers(
                 self.receiver.secret, letter.event.id, self.clock(), letter.body, letter.media_type
             )
+            if letter.binary:
+                headers |= {
+                    f"ce-{name}": quote(value, safe=_PLAIN) for name, value in letter.event.attributes().items()
+                }
             url = checked_url(self.receiver.address)
             request = self.client.build_request("POST", url, content=letter.body, headers=headers)
             async with asyncio.timeout(self.try_seconds):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.storage.ids import new_id
@@ -95,3 +95,24 @@ class InboundMessageRow(Base):
     action: Mapped[str] = mapped_column(String(32))
     state: Mapped[str] = mapped_column(String(32))
     event_revision: Mapped[int]
+
+
+class WarningRow(Base):
+    """A CAP message, the ``number``-th of its event. Only ever added. ``facts``: what it says, to know an update by."""
+
+    __tablename__ = "warnings"
+    __table_args__ = (UniqueConstraint("event_no", "number"), Index("ix_warnings_sent", "sent"))
+
+    identifier: Mapped[str] = mapped_column(String(64), primary_key=True)
+    platform: Mapped[str] = mapped_column(String(32))
+    department: Mapped[str | None] = mapped_column(String(32))
+    event_no: Mapped[str] = mapped_column(String(64))
+    number: Mapped[int]
+    msg_type: Mapped[str] = mapped_column(String(8))
+    colour: Mapped[str] = mapped_column(String(16))
+    drill: Mapped[bool]
+    facts: Mapped[str] = mapped_column(String(300))
+    sent: Mapped[datetime]
+    expires: Mapped[datetime]
+    headline: Mapped[str] = mapped_column(String(200))
+    document: Mapped[str] = mapped_column(Text)

@@ -356,6 +356,24 @@ async def test_a_mapped_receiver_gets_its_own_fields_and_what_cannot_be_mapped_i
         assert target.got[1][1] == b"type=90-01"
 
 
+async def test_a_warning_goes_out_as_the_cap_message_itself_with_its_attributes_in_headers(
+    outside: Outside, receiver: MakeReceiver
+) -> None:
+    target = await receiver()
+    async with outside.room.db.transaction() as session:
+        new = NewReceiver("webhook", target.url, types=("gateway.warning",))
+        await Receivers(outside.vault, ReceiverSettings()).add(session, outside.admin, new, outside.room.clock())
+    await outside.room.raise_alert("fire")
+    async with outside.sending():
+        async with asyncio.timeout(10):
+            while not target.got:
+                await asyncio.sleep(0.01)
+    [(headers, body)] = target.got
+    assert headers["content-type"] == "application/cap+xml"
+    assert (headers["ce-type"], headers["ce-id"]) == ("gateway.warning", headers["webhook-id"])
+    assert body.startswith(b"<?xml")
+
+
 async def test_what_waits_is_due_at_once_when_a_receiver_is_back(outside: Outside, receiver: MakeReceiver) -> None:
     well = False
 

@@ -117,6 +117,7 @@ class Gateway:
         self._room = room
         self._network = network
         self._members: list[str] = []
+        self._beats: set[asyncio.Task[httpx.Response]] = set()
 
     async def member(self) -> str:
         answer = await self._client.post(f"/rooms/{self._room}/members", json={"kind": "person"})
@@ -126,9 +127,12 @@ class Gateway:
 
     async def beat(self) -> None:
         while True:
-            for member in self._members:
-                await self._client.post(f"/rooms/{self._room}/members/{member}/heartbeat")
-            await asyncio.sleep(2)
+            await asyncio.sleep(2 / max(1, len(self._members)))
+            for member in list(self._members):
+                path = f"/rooms/{self._room}/members/{member}/heartbeat"
+                self._beats.add(beat := asyncio.create_task(self._client.post(path)))
+                beat.add_done_callback(self._beats.discard)
+                await asyncio.sleep(2 / len(self._members))
 
     async def publish(self, peer: RTCPeerConnection) -> str:
         member = await self.member()

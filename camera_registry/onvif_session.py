@@ -289,12 +289,33 @@ class OnvifSession:
         address = address or self._services.get(soap_call.SPACES[prefix])
         if address is None:
             raise Unsupported("no such service")
-        try:
-            return await soap_call.call(self._transport, address, body, self._token(), headers)
-        except soap_call.SoapFault as fault:
-            if fault.is_login:
-                raise self._login_refused() from fault
-            raise Unsupported(str(fault), fault.codes) from fault
+        again = False
+        while True:
+            try:
+                answer = await soap_call.call(self._transport, address, body, self._token(), headers)
+            except soap_call.SoapFault as fault:
+                if not fault.is_login:
+                    raise Unsupported(str(fault), fault.codes) from fault
+                if again or not await self._clock_was_set():
+                    raise self._login_refused() from fault
+                self._refused_logins, again = self._refused_logins + 1, True
+                continue
+            if again:
+                self._refused_logins -= 1  # it was the clock that was refused, not the password
+            return answer
+
+    async def _clock_was_set(self) -> bool:
+        """Whether a refused token was stamped by a clock that the camera has no more: somebody set it meanwhile.
+
+        The clock is told without a login, so asking costs none; where it was set, one more login is sent.
+        """
+        before = self.clock_offset
+        if before is None or self._transport is None or self._transport.digest_refused or self._transport.locked:
+            return False
+        if self.wrong_logins + 2 > self._left:
+            return False
+        now = await self.read_clock()
+        return now is not None and abs(now - before) > NOTEWORTHY_OFFSET
 
     @property
     def offers(self) -> tuple[str, ...]:

@@ -25,9 +25,11 @@ from gateway.access.caller import Caller
 from gateway.api.camera_lookup import found_camera
 from gateway.api.camera_network import CameraNetwork, refusal_of
 from gateway.api.camera_reach import network_of
+from gateway.api.camera_shown import CameraShown, shown_camera
 from gateway.api.fields import one_line
 from gateway.api.guard import permit
 from gateway.api.services import Doors, Services
+from gateway.live import Notice
 from gateway.refusals import Refusal
 from gateway.storage.camera_store import DatabaseCameraStore
 from gateway.storage.tables.cameras import CameraRow
@@ -206,7 +208,15 @@ async def _looks_at(doors: Services, code: str, preset: str | None) -> None:
         row.preset = preset
         # What was drawn for a view that nobody stored ends with it.
         row.preset_rules = {name: rules for name, rules in row.preset_rules.items() if name != AWAY}
+        await session.flush()
+        shown = shown_camera(row)
     await doors.cameras_changed(code)
+    _tell(doors, shown)
+
+
+def _tell(doors: Services, shown: CameraShown) -> None:
+    """Whoever looks at the record has an old revision of it."""
+    doors.live.publish(Notice("camera.health", shown.platform, shown.model_dump(mode="json")))
 
 
 class Head:
@@ -385,6 +395,9 @@ async def correct_clock(code: str, asked: ClockAsked, caller: Writer, doors: Doo
         row.clock_offset = None if after is None else after.total_seconds()
         row.notices = [code for code in row.notices if code != reasons.CLOCK_WRONG.code]
         row.changed_at = doors.clock()
+        await session.flush()
+        shown = shown_camera(row)
+    _tell(doors, shown)
     return ClockShown(
         before=None if before is None else before.total_seconds(),
         after=None if after is None else after.total_seconds(),

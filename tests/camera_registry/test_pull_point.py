@@ -167,3 +167,22 @@ async def test_a_device_without_events_says_so(login: Login) -> None:
     async with OnvifSession("http://127.0.0.1:9/onvif/device_service", login, now) as session:
         with pytest.raises(CameraRefused, match="events_refused"):
             await PullPoint(session).create()
+
+
+@pytest.mark.integration
+async def test_a_clock_that_is_set_while_we_listen_costs_one_question_and_no_login(
+    one_device: OneDevice, login: Login
+) -> None:
+    async with (
+        one_device(clock_offset=-7200.0) as camera,
+        OnvifSession(camera.onvif_address, login, lambda: datetime.now(UTC)) as session,
+    ):
+        await session.read_clock()
+        await session.find_services()
+        point = PullPoint(session)
+        await point.create()
+        camera.device.clock_offset = timedelta(seconds=1)
+        await point.create()  # the old subscription ended with the old time
+        assert session.wrong_logins == 0
+        assert session.clock_offset is not None
+        assert abs(session.clock_offset) < timedelta(seconds=5)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { cameraShape, degrees, matches, toneOf, watchable, type Camera } from '../src/domain/camera'
+import { cameraShape, connectFailed, degrees, matches, toneOf, watchable, type Camera } from '../src/domain/camera'
 import { withRecord } from '../src/live/records'
 
 function camera(change: Partial<Camera> = {}, state = 'live'): Camera {
@@ -10,6 +10,10 @@ function camera(change: Partial<Camera> = {}, state = 'live'): Camera {
     lng: 120.5, lat: 30.25, address: '测试路', status: 'in_use', health, encoding: 'H264', width: 640, height: 360,
     fps: 25, gop: 50, clock_offset: 0, note: '', notices: [], own_rules: false, profiles: [],
     sub_stream: false, offers: [], credential_set: null, clear_login: false, device_events: false, preset: null,
+    description: {
+      owner_unit: '', division: '', structure: '', position_type: '', room_type: '', use_type: '', fill_light: '',
+      bearing: null, confidentiality: '',
+    },
     registered_at: '2030-01-07T09:00:00Z',
     changed_at: '2030-01-07T09:00:00Z', revision: 1, ...change,
   }
@@ -25,6 +29,13 @@ describe('the state of a camera', () => {
     ['auth_failed', 'bad'],
   ])('%s is shown as %s', (state, tone) => {
     expect(toneOf(camera({}, state))).toBe(tone)
+  })
+
+  it('tells a camera that waits from one that could not be connected', () => {
+    const waiting = camera({ status: 'awaiting' }, 'offline')
+    const failed = { ...waiting, health: { ...waiting.health, reason: 'connect.auth_failed' } }
+    expect([waiting, failed].map(connectFailed)).toEqual([false, true])
+    expect([waiting, failed].map(toneOf)).toEqual(['quiet', 'bad'])
   })
 
   it('says nothing of a camera that is stopped', () => {

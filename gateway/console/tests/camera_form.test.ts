@@ -4,7 +4,11 @@ import { askedOf, blank, faults, isRange, portsOf, targetsOf, typedOf } from '..
 
 const before = {
   code: '99000000081322000001', name: '东门', onvif_address: 'http://127.0.0.1/onvif', lng: 120.5, lat: 30.25,
-  address: '测试路', note: '', revision: 7,
+  address: '测试路', note: '', revision: 7, clear_login: false,
+  description: {
+    owner_unit: '测试单位', division: '', structure: '1', position_type: '', room_type: '', use_type: '', fill_light: '',
+    bearing: 90, confidentiality: '',
+  },
 } as Camera
 const typed = { ...blank(), reached: ' 127.0.0.1:80 ', username: 'viewer', password: ' p ', name: ' 东门 ', lng: '120.5', lat: '30.25' }
 
@@ -27,6 +31,29 @@ describe('changing a camera', () => {
   it('sends only what is different, and the revision it was read at', () => {
     expect(askedOf(typedOf(before), before)).toEqual({ revision: 7 })
     expect(askedOf({ ...typedOf(before), name: '西门' }, before)).toEqual({ name: '西门', revision: 7 })
+  })
+
+  it('sends of the descriptive record what is different, and what became unknown', () => {
+    const typed = typedOf(before)
+    typed.description = { ...typed.description, structure: '', bearing: ' 270.5 ', division: '990000' }
+    expect(askedOf(typed, before)).toEqual({
+      description: { structure: '', bearing: 270.5, division: '990000' }, revision: 7,
+    })
+    expect(faults({ ...typed, description: { ...typed.description, bearing: '360', division: '12345' } })).toEqual({
+      bearing: 'bearingWrong', division: 'divisionWrong',
+    })
+  })
+
+  it('allows a readable password only where that was chosen', () => {
+    expect(askedOf({ ...typedOf(before), clearLogin: true }, before)).toEqual({ clear_login: true, revision: 7 })
+    expect(askedOf(typedOf({ ...before, clear_login: true }), { ...before, clear_login: true })).toEqual({ revision: 7 })
+  })
+
+  it('leaves a camera without a place where it is', () => {
+    const nowhere = { ...before, lng: null, lat: null }
+    expect(faults(typedOf(nowhere), nowhere)).toEqual({})
+    expect(askedOf({ ...typedOf(nowhere), name: '西门' }, nowhere)).toEqual({ name: '西门', revision: 7 })
+    expect(faults({ ...typedOf(nowhere), lng: '120' }, nowhere)).toEqual({ lat: 'latWrong' })
   })
 
   it('sends both coordinates where one has changed', () => {

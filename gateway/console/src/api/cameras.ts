@@ -1,5 +1,6 @@
 // `/api/v1/cameras`: the records, what is found on the network, rules, and the latest picture.
 import type { Camera } from '../domain/camera'
+import type { CameraDescription } from '../domain/camera_description'
 import type { Rule } from '../domain/rule'
 import { API, fetchJson, query, send, type List } from './http'
 
@@ -29,6 +30,9 @@ export interface CameraAsked {
   address?: string
   note?: string
   status?: 'in_use' | 'stopped'
+  clear_login?: boolean
+  device_events?: boolean
+  description?: Partial<CameraDescription>
   endpoint_reference?: string
   revision?: number
 }

@@ -1,5 +1,6 @@
 // A camera record (一机一档) as the gateway shows it (gateway/api/camera_shown.py), and how its state is shown.
 import type { Shape } from '../live/records'
+import type { CameraDescription } from './camera_description'
 
 export interface CameraHealth {
   state: string
@@ -63,6 +64,7 @@ export interface Camera {
   credential_set: string | null
   clear_login: boolean
   device_events: boolean
+  description: CameraDescription
   /** The view it has: a preset's token; empty: one that nobody stored; null: it was never steered. */
   preset: string | null
   registered_at: string
@@ -75,8 +77,16 @@ export type Tone = 'good' | 'waiting' | 'warn' | 'bad' | 'quiet'
 
 const BAD = new Set(['offline', 'auth_failed', 'stalled'])
 
+const CONNECT_FAILED = 'connect.'
+
+/** Of a camera that waits to be connected: whether that was tried, and failed. */
+export function connectFailed(camera: Pick<Camera, 'status' | 'health'>): boolean {
+  return camera.status === 'awaiting' && camera.health.reason.startsWith(CONNECT_FAILED)
+}
+
 /** The colour of a camera's state; the words beside it say the same. */
 export function toneOf(camera: Pick<Camera, 'status' | 'health'>): Tone {
+  if (connectFailed(camera)) return 'bad'
   if (camera.status !== 'in_use') return 'quiet'
   if (camera.health.state === 'live') return 'good'
   if (camera.health.state === 'connecting') return 'waiting'

@@ -1,6 +1,7 @@
 // What is typed to register or change a camera, checked before the gateway is asked. Pure.
 import type { CameraAsked } from '../api/cameras'
 import { degrees, type Camera } from './camera'
+import { describedAs, descriptionFaults, typedDescription, type DescriptionFault, type TypedDescription } from './camera_description'
 
 export interface Typed {
   kind: 'onvif' | 'rtsp'
@@ -14,14 +15,16 @@ export interface Typed {
   lat: string
   address: string
   note: string
+  clearLogin: boolean
+  description: TypedDescription
 }
 
-export type Field = 'reached' | 'name' | 'lng' | 'lat'
+export type Field = 'reached' | 'name' | 'lng' | 'lat' | DescriptionFault
 
 export function blank(): Typed {
   return {
     kind: 'onvif', readdress: true, reached: '', username: '', password: '', name: '', lng: '', lat: '', address: '',
-    note: '',
+    note: '', clearLogin: false, description: typedDescription(null),
   }
 }
 
@@ -37,17 +40,26 @@ export function typedOf(camera: Camera): Typed {
     lat: camera.lat === null ? '' : String(camera.lat),
     address: camera.address,
     note: camera.note,
+    clearLogin: camera.clear_login,
+    description: typedDescription(camera.description),
   }
 }
 
 /** The first field of each fault and its word under `cameraForm.`. */
-export function faults(typed: Typed): Partial<Record<Field, string>> {
+export function faults(typed: Typed, before: Camera | null = null): Partial<Record<Field, string>> {
   const found: Partial<Record<Field, string>> = {}
   if (typed.readdress && typed.reached.trim() === '') found.reached = 'needed'
   if (typed.name.trim() === '') found.name = 'needed'
-  if (degrees(typed.lng, 180) === null) found.lng = 'lngWrong'
-  if (degrees(typed.lat, 90) === null) found.lat = 'latWrong'
-  return found
+  if (!placeless(typed, before)) {
+    if (degrees(typed.lng, 180) === null) found.lng = 'lngWrong'
+    if (degrees(typed.lat, 90) === null) found.lat = 'latWrong'
+  }
+  return { ...found, ...descriptionFaults(typed.description) }
+}
+
+/** A record that came without a place may be changed without one. */
+function placeless(typed: Typed, before: Camera | null): boolean {
+  return before !== null && before.lng === null && typed.lng.trim() === '' && typed.lat.trim() === ''
 }
 
 /** What is asked of the gateway; of a change only what is different. `typed` has no faults. */
@@ -55,6 +67,9 @@ export function askedOf(typed: Typed, before: Camera | null): CameraAsked {
   const lng = degrees(typed.lng, 180) ?? 0
   const lat = degrees(typed.lat, 90) ?? 0
   const asked: CameraAsked = {}
+  const description = describedAs(typed.description, before?.description ?? null)
+  if (description !== null) asked.description = description
+  if (typed.clearLogin !== (before?.clear_login ?? false)) asked.clear_login = typed.clearLogin
   if (typed.readdress) {
     asked[typed.kind === 'onvif' ? 'onvif_address' : 'rtsp_url'] = typed.reached.trim()
     asked.username = typed.username.trim()
@@ -65,7 +80,7 @@ export function askedOf(typed: Typed, before: Camera | null): CameraAsked {
   if (typed.name.trim() !== before.name) asked.name = typed.name.trim()
   if (typed.address.trim() !== before.address) asked.address = typed.address.trim()
   if (typed.note.trim() !== before.note) asked.note = typed.note.trim()
-  if (lng !== before.lng || lat !== before.lat) Object.assign(asked, { lng, lat })
+  if (!placeless(typed, before) && (lng !== before.lng || lat !== before.lat)) Object.assign(asked, { lng, lat })
   return { ...asked, revision: before.revision }
 }
 

@@ -56,6 +56,19 @@ export function timeOfDay(at: string): string {
   return Number.isNaN(ms) ? at : civilTime(ms).time
 }
 
+/** `2026-01-02 09:05:07`. */
+export function wholeTime(ms: number): string {
+  const { year, day, time } = civilTime(ms)
+  return `${year}-${day} ${time}`
+}
+
+/** The length of an offset, whichever its sign; of one of hours the seconds mean nothing, for clocks tell whole ones. */
+export function offsetParts(seconds: number): { hours: number; minutes: number; seconds: number } {
+  const exact = Math.round(Math.abs(seconds))
+  const whole = exact >= 3600 ? Math.round(exact / 60) * 60 : exact
+  return { hours: Math.floor(whole / 3600), minutes: Math.floor((whole % 3600) / 60), seconds: whole % 60 }
+}
+
 /** Whole seconds until `until`; negative once it is past. Rounded up, so that 0 means that it is over. */
 export function secondsUntil(until: string, nowMs: number): number {
   return Math.ceil((Date.parse(until) - nowMs) / 1000)

@@ -1,4 +1,5 @@
 // Each area of the console brings its own words: a module with `zhCN` and `en`, the latter typed by the former.
+import * as cameraDevice from './camera_device'
 import * as cameraRegistry from './camera_registry'
 import * as cameras from './cameras'
 import * as detection from './detection'
@@ -16,6 +17,7 @@ export const zhCN = {
   ...duty.zhCN,
   ...cameras.zhCN,
   ...cameraRegistry.zhCN,
+  ...cameraDevice.zhCN,
   ...detection.zhCN,
   ...recordings.zhCN,
   ...rooms.zhCN,
@@ -27,6 +29,7 @@ export const en: typeof zhCN = {
   ...duty.en,
   ...cameras.en,
   ...cameraRegistry.en,
+  ...cameraDevice.en,
   ...detection.en,
   ...recordings.en,
   ...rooms.en,

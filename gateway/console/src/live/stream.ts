@@ -4,7 +4,10 @@ import { computed, readonly, ref } from 'vue'
 import { currentSession } from '../api/session'
 import { API } from '../api/http'
 
-export const TOPICS = ['alert.raised', 'alert.changed', 'event.opened', 'event.changed', 'mode.changed', 'camera.health', 'camera.discovery', 'room.changed', 'room.said', 'room.speaker'] as const
+export const TOPICS = [
+  'alert.raised', 'alert.changed', 'event.opened', 'event.changed', 'mode.changed', 'camera.health', 'camera.discovery',
+  'camera.connection', 'camera.event', 'room.changed', 'room.said', 'room.speaker',
+] as const
 export type Topic = (typeof TOPICS)[number]
 
 type Heard = (record: unknown, topic: Topic) => void

@@ -79,6 +79,7 @@ const OPENS = {
   'credentials.write': ['system_admin', 'machine'],
   'rules.read': [...WATCH, 'system_admin'],
   'rules.write': SET_UP,
+  'statistics.read': [...WATCH, 'department', 'system_admin'],
   'video.view': WATCH,
   'recordings.read': WATCH,
   'recordings.start': [...DUTY, 'commander'],

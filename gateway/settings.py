@@ -239,6 +239,14 @@ class ReceiverSettings(_Part):
         return str(self.public_address).rstrip("/") if self.public_address is not None else ""
 
 
+class Open311Settings(_Part):
+    """The read-only façade for other portals (Open311 GeoReport v2)."""
+
+    jurisdiction_id: str = Field(
+        default="", max_length=100, description="What callers must name as jurisdiction_id; empty: nothing is asked."
+    )
+
+
 class WebhookSettings(_Part):
     """A receiver of events known from the start (others are added over the API)."""
 
@@ -271,6 +279,7 @@ class Settings(BaseSettings):
     rtsp: RtspSettings = Field(default_factory=RtspSettings)
     sip: SipSettings = Field(default_factory=SipSettings)
     receivers: ReceiverSettings = Field(default_factory=ReceiverSettings)
+    open311: Open311Settings = Field(default_factory=Open311Settings)
     webhooks: tuple[WebhookSettings, ...] = Field(
         default=(), description="Receivers of events: a list of tables with `url` and `secret` (`whsec_…`)."
     )

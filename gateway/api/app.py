@@ -27,6 +27,7 @@ from gateway.api import (
     health,
     inbound,
     mode,
+    open311,
     platforms,
     problems,
     receiver_mappings,
@@ -81,6 +82,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     receiver_mappings.router,
     inbound.router,
     warnings.router,
+    open311.router,
 )
 """Every resource's router; their paths stand under ``/api/v1``."""
 

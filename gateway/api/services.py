@@ -76,6 +76,11 @@ def _inbound_attempts() -> Attempts:
     return Attempts(limit=300, seconds=60)
 
 
+def _open311_attempts() -> Attempts:
+    """Queries of one reader."""
+    return Attempts(limit=120, seconds=60)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """One field for each part a door may use. ``workers_ready`` names each worker and whether it is ready."""
@@ -90,6 +95,7 @@ class Services:
     sign_in_attempts: Attempts = field(default_factory=_sign_in_attempts)
     sign_in_addresses: Attempts = field(default_factory=_sign_in_addresses)
     inbound_attempts: Attempts = field(default_factory=_inbound_attempts)
+    open311_attempts: Attempts = field(default_factory=_open311_attempts)
     books: CityBooks = field(default_factory=CityBooks)
     dispatch: DispatchBook = field(default_factory=DispatchBook)
     cameras: CameraFacts = field(default_factory=NoCameras)

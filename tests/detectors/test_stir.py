@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.observation import Box
-from detectors.rules.fire import STILL, STIRS
+from detectors.rules.fire_proof import STILL
+from detectors.rules.fire_spots import STIRS
 from detectors.stir import change, luma, stir
 
 PLACE = Box(0.4, 0.4, 0.6, 0.6)

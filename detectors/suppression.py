@@ -1,13 +1,14 @@
-"""What an officer rejected at one camera: a place and an appearance for a hazard, until it lapses.
+"""What an officer rejected at one camera: a place and an appearance for a hazard, in one view, until it lapses.
 
 A rejection acts at once and only there. For fire it asks for more proof and never silences: what is larger than the
 rejected box, reaches out of it or looks otherwise is judged as ever. For a gathering it covers the number of people
-that was rejected, for a stall that stall at that place.
+that was rejected, for a stall that stall at that place. A camera that turns shows another place in the same box: what
+was rejected in one view says nothing of another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,8 @@ MORE_PEOPLE = 1.2
 @dataclass(frozen=True, slots=True)
 class Suppression:
     """``box`` and ``appearance`` of what was rejected; ``people``: how many, for a gathering. ``until``: seconds since
-    the epoch at which it lapses."""
+    the epoch at which it lapses. ``view``: the preset in which it was seen; empty: of a camera that was never steered,
+    None: one that nobody stored."""
 
     id: str
     hazard: str
@@ -34,6 +36,7 @@ class Suppression:
     box: Box | None = None
     appearance: tuple[int, ...] = ()
     people: int = 0
+    view: str | None = ""
 
     def covers(self, one: Detection, at: float) -> bool:
         """Whether a detection is what was rejected: there, no larger, and of the same appearance."""
@@ -49,6 +52,11 @@ class Suppression:
         return at < self.until and people <= MORE_PEOPLE * self.people
 
 
+def of_view(suppressions: Iterable[Suppression], view: str | None) -> tuple[Suppression, ...]:
+    """Those that were rejected in the view that a camera has."""
+    return tuple(one for one in suppressions if one.view == view)
+
+
 def parse(facts: Mapping[str, Any]) -> Suppression:
     """From its JSON form. Raises ``KeyError``, ``TypeError`` or ``ValueError``."""
     box = facts.get("box")
@@ -60,4 +68,11 @@ def parse(facts: Mapping[str, Any]) -> Suppression:
         box=None if box is None else Box(*(float(side) for side in box)),
         appearance=tuple(int(number) for number in facts.get("appearance") or ()),
         people=int(facts.get("people") or 0),
+        view=_view(facts.get("view", "")),
     )
+
+
+def _view(said: object) -> str | None:
+    if said is None or isinstance(said, str):
+        return said
+    raise TypeError("a view is named by its preset")

@@ -29,6 +29,7 @@ from gateway.api.camera_shown import CameraShown, shown_camera
 from gateway.api.fields import one_line
 from gateway.api.guard import permit
 from gateway.api.services import Doors, Services
+from gateway.events.suppressions import forget_unstored
 from gateway.live import Notice
 from gateway.refusals import Refusal
 from gateway.storage.camera_store import DatabaseCameraStore
@@ -208,6 +209,7 @@ async def _looks_at(doors: Services, code: str, preset: str | None) -> None:
         row.preset = preset
         # What was drawn for a view that nobody stored ends with it.
         row.preset_rules = {name: rules for name, rules in row.preset_rules.items() if name != AWAY}
+        await forget_unstored(session, code, doors.clock())
         await session.flush()
         shown = shown_camera(row)
     await doors.cameras_changed(code)

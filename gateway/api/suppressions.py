@@ -19,7 +19,8 @@ router = APIRouter(tags=["alerts"])
 
 
 class SuppressionShown(BaseModel):
-    """``box`` normalised x1, y1, x2, y2; null for a gathering, of which ``people`` were rejected. ``held_back`` counts
+    """``preset``: the view in which it holds; empty: one that nobody stored, null: of a camera never steered. ``box``
+    normalised x1, y1, x2, y2; null for a gathering, of which ``people`` were rejected. ``held_back`` counts
     how often it kept an alert from being raised (for fire: raised later)."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -30,6 +31,7 @@ class SuppressionShown(BaseModel):
     camera_code: str
     hazard: str
     zone: str
+    preset: str | None
     box: list[float] | None
     people: int
     created_at: datetime

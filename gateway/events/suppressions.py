@@ -1,4 +1,5 @@
-"""An officer's rejection becomes a local suppression at once: that place and appearance at that camera, for a while.
+"""An officer's rejection becomes a local suppression at once: that place and appearance in that camera's view, for a
+while.
 
 What it may do is the rules' business (``detectors.suppression``): for fire it only asks for more proof. Here it is
 made, listed, undone, and what it holds back is counted.
@@ -43,6 +44,7 @@ async def suppress(session: AsyncSession, alert: AlertRow, by: str, now: datetim
         camera_code=alert.camera_code,
         hazard=alert.hazard,
         zone=alert.zone,
+        preset=_preset_of(alert.why.get("view", "")),
         box=list(box) if has_place and isinstance(box, list) else None,
         appearance=list(alert.why.get("appearance") or ()),
         people=people if isinstance(people, int) else 0,
@@ -69,6 +71,7 @@ async def in_force(
                 "id": row.id,
                 "hazard": row.hazard,
                 "zone": row.zone,
+                "view": "" if row.preset is None else row.preset or None,
                 "until": row.until.timestamp(),
                 "box": row.box,
                 "appearance": row.appearance,
@@ -76,6 +79,15 @@ async def in_force(
             }
         )
     return found
+
+
+async def forget_unstored(session: AsyncSession, code: str, now: datetime) -> None:
+    """What was rejected in a view that nobody stored lapses with it: once turned, the camera does not know it again."""
+    await session.execute(
+        update(SuppressionRow)
+        .where(SuppressionRow.camera_code == code, SuppressionRow.preset == "", SuppressionRow.until > now)
+        .values(until=now)
+    )
 
 
 async def undo(session: AsyncSession, caller: Caller, suppression_id: str, now: datetime) -> SuppressionRow:
@@ -101,3 +113,10 @@ async def note_held_back(session: AsyncSession, suppression_id: str, camera_code
         .where(SuppressionRow.id == suppression_id, SuppressionRow.camera_code == camera_code)
         .values(held_back=SuppressionRow.held_back + 1, last_held_back_at=datetime.fromtimestamp(at, UTC))
     )
+
+
+def _preset_of(view: object) -> str | None:
+    """The view of an alert, which its worker names as its order does, as a camera's record names it."""
+    if view is None:
+        return ""
+    return str(view)[:64] or None

@@ -12,9 +12,10 @@ from gateway.storage.tables.base import Base, RecordMixin
 
 
 class SuppressionRow(RecordMixin, Base):
-    """A rejection (误报抑制) of one alert: a place and an appearance at one camera, until it lapses or is undone.
+    """A rejection (误报抑制) of one alert: a place and an appearance in a camera's view, until it lapses or is undone.
 
-    ``box`` normalised x1, y1, x2, y2, or None; ``held_back``: how often it kept an alert from being raised."""
+    ``preset``: that view, as in ``CameraRow``. ``box`` normalised x1, y1, x2, y2, or None; ``held_back``: how often it
+    kept an alert from being raised."""
 
     __tablename__ = "suppressions"
     __table_args__ = (Index("ix_suppressions_camera_code_until", "camera_code", "until"),)
@@ -23,6 +24,7 @@ class SuppressionRow(RecordMixin, Base):
     camera_code: Mapped[str] = mapped_column(String(20))
     hazard: Mapped[str] = mapped_column(String(32))
     zone: Mapped[str] = mapped_column(String(100))
+    preset: Mapped[str | None] = mapped_column(String(64))
     box: Mapped[list[Any] | None]
     appearance: Mapped[list[Any]]
     people: Mapped[int] = mapped_column(default=0)

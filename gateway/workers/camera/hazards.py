@@ -36,9 +36,11 @@ class CameraHazards:
         end_after: Mapping[str, float],
         ring_seconds: float,
         suppressions: Sequence[Suppression] = (),
+        view: str | None = "",
         tell: Callable[[Message], None] = lambda _message: None,
     ) -> None:
         self._tell = tell
+        self._view = view
         self.raised = 0
         self._told_held_back: dict[str, float] = {}
         self._code = code
@@ -73,8 +75,11 @@ class CameraHazards:
             for name in verdict.held_back:
                 self._say_held_back(name, look.at)
 
-    def replace(self, rules: Sequence[RuleConfig], at: float, suppressions: Sequence[Suppression] = ()) -> None:
-        """Run these rules from now on, heeding these rejections; the alerts of rules that are gone end."""
+    def replace(
+        self, rules: Sequence[RuleConfig], at: float, suppressions: Sequence[Suppression] = (), view: str | None = ""
+    ) -> None:
+        """Run these rules from now on in this view, heeding these rejections; the alerts of rules that are gone end."""
+        self._view = view
         for key in self._watch.replace(rules, suppressions):
             incident = self._incidents.pop(key, Incident())
             if incident.alert_id is not None:
@@ -132,7 +137,7 @@ class CameraHazards:
             hazard_from=hazard_from,
             raised_at=look.at,
             score=verdict.score,
-            why={**verdict.why, "rule": rule, "weights_sha256": look.weights},
+            why={**verdict.why, "rule": rule, "view": self._view, "weights_sha256": look.weights},
             snapshot_path="",
             snapshot_sha256="",
         )

@@ -22,7 +22,7 @@ from camera_registry.health import (
 )
 from detectors.rules.config import RuleConfig
 from detectors.rules.parsing import RulesRefused, parse_rules
-from detectors.suppression import Suppression, parse
+from detectors.suppression import Suppression, of_view, parse
 from gateway.processes.active import ActiveMarks
 from gateway.processes.messages import (
     AssignCamera,
@@ -112,6 +112,7 @@ class OwnedCamera:
             end_after={"fire": windows.fire_end, "crowd": windows.crowd_end, "stall": windows.stall_end},
             ring_seconds=around.settings.cameras.ring_seconds,
             suppressions=_suppressions(order),
+            view=order.preset,
             tell=around.tell,
         )
         self._sight = Sight(around.eye.card)
@@ -151,7 +152,7 @@ class OwnedCamera:
         if order.fence < self._order.fence:
             return
         before, self._order = self._order, order
-        self._hazards.replace(_rules(order), self._around.clock(), _suppressions(order))
+        self._hazards.replace(_rules(order), self._around.clock(), _suppressions(order), order.preset)
         self.pictures.know(order.scenes)
         if before.preset != order.preset:
             self.pictures.use_preset(order.preset)
@@ -335,14 +336,14 @@ def _sub(order: AssignCamera) -> tuple[str | bool | None, ...]:
 
 
 def _suppressions(order: AssignCamera) -> tuple[Suppression, ...]:
-    """What officers rejected at this camera; one that cannot be read is left out, so that the camera alerts as ever."""
+    """What officers rejected in the view the camera has; one that cannot be read is left out: it alerts as ever."""
     found = []
     for one in order.suppressions:
         try:
             found.append(parse(one))
         except (KeyError, TypeError, ValueError) as error:
             log.error("suppression_unusable", camera=order.code, detail=repr(error))
-    return tuple(found)
+    return of_view(found, order.preset)
 
 
 def _rules(order: AssignCamera) -> tuple[RuleConfig, ...]:

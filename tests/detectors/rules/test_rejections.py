@@ -13,7 +13,7 @@ from detectors.observation import Box, Detection, Look
 from detectors.rules.config import CrowdRuleConfig, FireRuleConfig, RuleConfig, StallRuleConfig
 from detectors.rules.making import make_rule
 from detectors.rules.replay import Judgement, hazards, replay
-from detectors.suppression import Suppression
+from detectors.suppression import Suppression, of_view, parse
 
 BOX = Box(0.4, 0.4, 0.5, 0.6)
 LANTERN, FLAME = (200, *[0] * 26, 56), (0, 0, 200, *[0] * 24, 56)
@@ -102,3 +102,12 @@ def test_an_appearance_tells_a_red_lantern_from_a_yellow_flame_and_bears_dusk() 
     assert alike(appearance(red, whole), appearance(darker, whole)) > 0.9
     assert alike(appearance(red, whole), appearance(yellow, whole)) < 0.1
     assert alike((), appearance(red, whole)) == 0
+
+
+def test_what_was_rejected_in_one_view_holds_in_that_one_alone() -> None:
+    facts = {"id": "r1", "hazard": "fire", "zone": "全画面", "until": 10_000.0}
+    at_gate, never_steered, unstored = (parse({**facts, **view}) for view in ({"view": "7"}, {}, {"view": None}))
+    every = (at_gate, never_steered, unstored)
+    assert [of_view(every, view) for view in ("7", "", None, "8")] == [(at_gate,), (never_steered,), (unstored,), ()]
+    with pytest.raises(TypeError):
+        parse({**facts, "view": 7})

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from gateway.api.services import Services
-from gateway.events.suppressions import in_force, note_held_back
+from gateway.events.suppressions import forget_unstored, in_force, note_held_back
 from gateway.storage.tables.events import AlertRow
 
 if TYPE_CHECKING:
@@ -94,3 +94,21 @@ async def test_who_may_not_judge_alerts_takes_nothing_back(
     (one,) = await told(services)
     client = await client_as("checker")
     assert (await client.post(f"/api/v1/suppressions/{one['id']}/undo")).status_code == 403
+
+
+async def test_a_rejection_holds_in_the_view_it_was_made_in_and_one_that_nobody_stored_ends_with_it(
+    client_as: ClientAs, rejected: Callable[..., Awaitable[str]], services: Services, clock: ManualClock
+) -> None:
+    await rejected("stall", {**WHY, "view": "preset-7"})
+    await rejected("fire", {**WHY, "view": None})
+    await rejected("crowd", {"people": 18, "view": ""})
+    assert {one["hazard"]: one["view"] for one in await told(services)} == {
+        "stall": "preset-7",
+        "fire": None,
+        "crowd": "",
+    }
+    shown = (await (await client_as("duty_officer")).get("/api/v1/suppressions")).json()["items"]
+    assert {one["hazard"]: one["preset"] for one in shown} == {"stall": "preset-7", "fire": "", "crowd": None}
+    async with services.db.transaction() as session:
+        await forget_unstored(session, CODE, services.clock())
+    assert {one["hazard"] for one in await told(services)} == {"stall", "crowd"}

@@ -75,7 +75,11 @@ def test_an_alert_says_where_what_since_when_and_why(asked: Asked) -> None:
     alert = asked.calls[1][2]
     assert (alert.code, alert.zone, alert.hazard, alert.hazard_from) == ("9" * 20, "广场", "crowd", 100.0)
     assert alert.raised_at >= 110.0
-    assert alert.why
+    assert alert.why["view"] == ""
+    watched.replace((CrowdRuleConfig(zone="广场", people=5, dwell_seconds=10.0),), 116.0, view="preset-7")
+    watch(watched, 0, 116, 180)
+    watch(watched, 8, 180, 196)
+    assert asked.calls[-1][2].why["view"] == "preset-7"
 
 
 def test_a_gathering_that_disperses_in_time_leaves_neither_clip_nor_alert(asked: Asked) -> None:

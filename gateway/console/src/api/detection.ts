@@ -18,6 +18,8 @@ export interface Suppression {
   id: string
   hazard: string
   zone: string
+  /** The view in which it holds; empty: one that nobody stored, null: of a camera never steered. */
+  preset: string | null
   created_by: string
   created_at: string
   until: string

@@ -7,6 +7,7 @@ difference between the tables and the migrated schema; a test holds the two toge
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -21,6 +22,8 @@ from gateway.refusals import Refusal
 from gateway.storage.database import BUSY_SECONDS, make_private, prepare_sqlite_for_migration, refusal_for
 
 FOLDER = Path(__file__).parent
+OTHERS_SECONDS = 60.0
+"""How long a service waits for another one's migration of the same file: on a loaded machine one takes many seconds."""
 _LOCK = 0x6772_6964  # "grid": two services starting at once migrate one after the other
 
 
@@ -48,6 +51,7 @@ async def migrate(url: str) -> None:
     engine = create_async_engine(address, connect_args=waiting)
     if sqlite:
         event.listen(engine.sync_engine, "connect", prepare_sqlite_for_migration)
+        event.listen(engine.sync_engine, "connect", _wait_for_others)
         event.listen(engine.sync_engine, "begin", _begin_immediate)
     try:
         async with engine.begin() as connection:
@@ -75,6 +79,10 @@ def _upgrade(connection: Connection) -> None:
         orphans = connection.execute(text("PRAGMA foreign_key_check")).all()
         if orphans:
             raise RuntimeError(f"a migration left {len(orphans)} rows without the row they belong to")
+
+
+def _wait_for_others(connection: Any, _record: object) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {int(OTHERS_SECONDS * 1000)}").close()
 
 
 def _begin_immediate(connection: Connection) -> None:

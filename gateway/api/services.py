@@ -58,6 +58,10 @@ def _no_recordings() -> None:
     """Nobody keeps recordings."""
 
 
+def _no_reports() -> None:
+    """Nobody makes reports; they wait."""
+
+
 def _no_sender() -> None:
     """Nobody sends the outbox; it waits."""
 
@@ -111,6 +115,8 @@ class Services:
     wake_outbox: Callable[[], None] = _no_sender
     recordings_changed: Callable[[], None] = _no_recordings
     """Called after the plan of a camera's recordings has been committed."""
+    report_asked: Callable[[], None] = _no_reports
+    """Called after a report has been asked for."""
     recent_views: RecentViews = field(default_factory=RecentViews)
     workers_ready: Callable[[], Mapping[str, bool]] = _no_workers
     extra_metrics: Callable[[], Iterable[Sample]] = _no_samples

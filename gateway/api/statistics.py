@@ -108,7 +108,7 @@ async def read_rates(
             key=group.key,
             reported=group.tally.reported,
             closed=group.tally.closed,
-            rates=[RateShown.model_validate(rate) for rate in group.tally.rates()],
+            rates=[RateShown.model_validate(rate) for rate in group.rates()],
         )
         for group in made
     ]

@@ -95,10 +95,16 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One platform, department, grid or class; ``key`` is its code, empty where an event has none."""
+    """One platform, department, grid or class; ``key`` is its code, empty where an event has none. ``rejected`` of
+    ``assessed`` alerts were false; a department has no alerts."""
 
     key: str
-    tally: Tally
+    tally: Tally = Tally()
+    rejected: int = 0
+    assessed: int = 0
+
+    def rates(self) -> tuple[Rate, ...]:
+        return (*self.tally.rates(), _false_positive_rate(self.rejected, self.assessed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +149,7 @@ async def summary(session: AsyncSession, caller: Caller, period: Period) -> Summ
 
 
 async def groups(session: AsyncSession, caller: Caller, period: Period, by: Grouping) -> list[Group]:
-    """The period's events by one of the groupings, by code."""
+    """The period's events, and alerts where they belong to such a group, by one of the groupings, by code."""
     columns: dict[str, ColumnElement[str]] = {
         "platform": EventRow.platform.expression,
         "department": func.coalesce(EventRow.department, ""),
@@ -153,7 +159,33 @@ async def groups(session: AsyncSession, caller: Caller, period: Period, by: Grou
     column = columns[by]
     query = select(column, *_counts(period.now)).where(*_events(caller, period), *_drills(EventRow.drill, period))
     found = await session.execute(query.group_by(column).order_by(column).limit(MOST_GROUPS))
-    return [Group(row[0], Tally(*(int(count) for count in row[1:]))) for row in found]
+    tallies = {row[0]: Tally(*(int(count) for count in row[1:])) for row in found}
+    judged = await _judged(session, caller, period, by)
+    return [
+        Group(key, tallies.get(key, Tally()), *judged.get(key, (0, 0)))
+        for key in sorted(tallies.keys() | judged.keys())[:MOST_GROUPS]
+    ]
+
+
+async def _judged(session: AsyncSession, caller: Caller, period: Period, by: Grouping) -> dict[str, tuple[int, int]]:
+    """Alerts rejected and assessed, by group."""
+    columns: dict[str, ColumnElement[str]] = {
+        "platform": AlertRow.platform.expression,
+        "grid": func.coalesce(AlertRow.grid, ""),
+        "class": AlertRow.class_code.expression,
+    }
+    column = columns.get(by)
+    if column is None:
+        return {}
+    rejected = func.coalesce(func.sum(case((AlertRow.state == "false_positive", 1), else_=0)), 0)
+    query = (
+        select(column, rejected, func.count(AlertRow.assessed_at))
+        .where(*_alert_conditions(caller, period), *_drills(AlertRow.drill, period))
+        .where(AlertRow.assessed_at.is_not(None))
+        .group_by(column)
+        .limit(MOST_GROUPS)
+    )
+    return {key: (int(false), int(judged)) for key, false, judged in await session.execute(query)}
 
 
 def _drills(column: InstrumentedAttribute[bool], period: Period) -> list[ColumnElement[bool]]:
@@ -194,15 +226,20 @@ class _Alerts:
 
     @property
     def false_positive_rate(self) -> Rate:
-        false = self.by_state.get("false_positive", 0)
-        return Rate("false_positive_rate", "误报率", "false_positive / assessed", false, self.assessed)
+        return _false_positive_rate(self.by_state.get("false_positive", 0), self.assessed)
+
+
+def _false_positive_rate(rejected: int, assessed: int) -> Rate:
+    return Rate("false_positive_rate", "误报率", "false_positive / assessed", rejected, assessed)
+
+
+def _alert_conditions(caller: Caller, period: Period) -> list[ColumnElement[Any]]:
+    found = [AlertRow.raised_at >= period.since, AlertRow.raised_at < period.until, caller.visible(AlertRow.platform)]
+    return found if period.platform is None else [*found, AlertRow.platform == period.platform]
 
 
 async def _alerts(session: AsyncSession, caller: Caller, period: Period) -> _Alerts:
-    conditions = [AlertRow.raised_at >= period.since, AlertRow.raised_at < period.until]
-    conditions.append(caller.visible(AlertRow.platform))
-    if period.platform is not None:
-        conditions.append(AlertRow.platform == period.platform)
+    conditions = _alert_conditions(caller, period)
     keys = (AlertRow.state, AlertRow.hazard, AlertRow.drill)
     query = select(*keys, func.count(), func.count(AlertRow.assessed_at)).where(*conditions).group_by(*keys)
     by_state: dict[str, int] = {}

@@ -17,6 +17,7 @@ from gateway.api.camera_network import CameraNetwork
 from gateway.api.services import Services
 from gateway.api.trial_jobs import TrialJobs
 from gateway.clock import Clock, system_clock
+from gateway.duty.report_keeper import ReportKeeper
 from gateway.events.announcing import Announcer
 from gateway.events.books import CityBooks
 from gateway.events.intake import AlertIntake, evidence_folder
@@ -190,6 +191,7 @@ class ControlProcess:
         keeper = RecordingKeeper(
             db, links, placement, camera_recordings(settings.data_folder), settings.recordings, clock
         )
+        reports = ReportKeeper.over(db, books, live, clock, settings.data_folder)
         dispatch = Dispatch(intake, assignments, loans, rooms, addresses, cameras)
         clocks = ClockWatch(db, AddressPolicy(settings.cameras.networks), clock, assignments.tell)
 
@@ -242,6 +244,7 @@ class ControlProcess:
                 device_events=device_events,
                 tell_camera=assignments.tell,
                 recordings_changed=keeper.wake,
+                report_asked=reports.wake,
                 workers_ready=ready,
                 extra_metrics=metrics,
             ),
@@ -262,6 +265,7 @@ class ControlProcess:
         control._start(Escalations(rooms.register, announcer).run(), "escalations")
         control._start(clocks.run(), "clocks")
         control._start(keeper.run(), "recordings")
+        control._start(reports.run(), "reports")
         supervisor.start()
         stack.push_async_callback(supervisor.stop)
         return control

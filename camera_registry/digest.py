@@ -24,7 +24,7 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-_HASHES: dict[str, Hash] = {"SHA-256": _sha256, "MD5": _md5}
+_HASHES: dict[str, Hash] = {"SHA-256": _sha256, "SHA-256-SESS": _sha256, "MD5": _md5, "MD5-SESS": _md5}
 """Best first."""
 
 
@@ -91,6 +91,8 @@ def answer(challenge: Challenge, login: Login, method: str, uri: str, cnonce: st
     """The value of ``Authorization``. ``count``: which request with this nonce it is; ``cnonce``: random."""
     hashed = _HASHES[(challenge.algorithm or "MD5").upper()]
     first = hashed(f"{login.username}:{challenge.realm}:{login.password}")
+    if (challenge.algorithm or "").upper().endswith("-SESS"):
+        first = hashed(f"{first}:{challenge.nonce}:{cnonce}")
     second = hashed(f"{method}:{uri}")
     quoted = {"username": login.username, "realm": challenge.realm, "nonce": challenge.nonce, "uri": uri}
     plain = {} if challenge.algorithm is None else {"algorithm": challenge.algorithm}

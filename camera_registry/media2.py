@@ -14,8 +14,9 @@ from camera_registry.ws_discovery import printable
 _MOST_PROFILES = 64
 
 
-def get_profiles() -> Any:
-    return element("tr2:GetProfiles", element("tr2:Type", text="VideoEncoder"))
+def get_profiles(kind: str = "VideoEncoder") -> Any:
+    """With the configurations of one kind, or ``All``."""
+    return element("tr2:GetProfiles", element("tr2:Type", text=kind))
 
 
 def get_stream_uri(token: str, protocol: str = "RTSP") -> Any:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import aiohttp
 import onvif
@@ -52,6 +52,8 @@ _HTTP = ("http", "https")
 _RTSP = ("rtsp", "rtsps")
 _MOST_PROFILES = 64
 
+_BARE_ERRORS = frozenset({400, 405, 500, 501})
+"""With which some older devices answer a question they do not know, without a fault."""
 LOGIN_REASONS = (reasons.AUTH_FAILED, reasons.LOCKED_OUT, reasons.CLOCK_SKEWED, reasons.CLOCK_UNKNOWN)
 """Reasons that mean: the device refused the login."""
 
@@ -103,7 +105,7 @@ class OnvifSession:
         self._http: aiohttp.ClientSession | None = None
         self._transport: BoundedTransport | None = None
         self._request_seconds = request_seconds or REQUEST_SECONDS
-        self._services: dict[str, str] = {} if known is None else dict(known.services)
+        self._services: dict[str, str] = {DEVICE: address} if known is None else dict(known.services)
         self.clock_offset: timedelta | None = None if known is None else known.clock_offset
         """The camera's clock less ours; None where it would not tell."""
         self.host_repaired = False
@@ -184,24 +186,34 @@ class OnvifSession:
             for service in await self._logged_in(device.GetServices, {"IncludeCapability": False}) or ():
                 self._note_service(_text(service, "Namespace"), _text(service, "XAddr"))
         except Unsupported:
-            try:
-                answer = await self._logged_in(device.GetCapabilities, {"Category": ["All"]})
-            except Unsupported as error:
-                raise CameraRefused(reasons.NO_MEDIA) from error
-            for prefix, path in _CAPABILITIES.items():
-                told: Any = answer
-                for part in path.split("/"):
-                    told = getattr(told, part, None)
-                self._note_service(soap_call.SPACES[prefix], _text(told, "XAddr"))
+            pass
+        except CameraRefused:
+            if self._transport is None or self._transport.last_status not in _BARE_ERRORS:
+                raise
+        if not self._services.keys() & {MEDIA, MEDIA2}:
+            await self._find_capabilities(device)
         if not self._services.keys() & {MEDIA, MEDIA2}:
             raise CameraRefused(reasons.NO_MEDIA)
         return frozenset(self._services)
+
+    async def _find_capabilities(self, device: Any) -> None:
+        try:
+            answer = await self._logged_in(device.GetCapabilities, {"Category": ["All"]})
+        except Unsupported as error:
+            raise CameraRefused(reasons.NO_MEDIA) from error
+        for prefix, path in _CAPABILITIES.items():
+            told: Any = answer
+            for part in path.split("/"):
+                told = getattr(told, part, None)
+            self._note_service(soap_call.SPACES[prefix], _text(told, "XAddr"))
 
     async def profiles(self) -> tuple[MediaProfile, ...]:
         """The video profiles, from Media2 where the camera has it and it works, else from Media."""
         if MEDIA2 in self._services:
             try:
                 listed = media2.profiles(await self.ask("tr2", media2.get_profiles()))
+                if not listed:  # a device that knows but one kind of configuration at a time tells them by "All"
+                    listed = media2.profiles(await self.ask("tr2", media2.get_profiles("All")))
                 if listed or MEDIA not in self._services:
                     return listed
                 del self._services[MEDIA2]
@@ -327,7 +339,13 @@ class OnvifSession:
         return self._repaired(url)
 
     def _repaired(self, url: str) -> str | None:
+        """Of several addresses, as devices on two networks name them, the first that is one; a path is on our host."""
         own = urlsplit(self._address)
+        named = url.split()
+        if len(named) > 1:
+            return next((there for one in named if (there := self._repaired(one)) is not None), None)
+        if url.strip().startswith("/"):
+            return urljoin(self._address, url.strip())
         there = rehosted(url, own.hostname or "", _HTTP)
         if there is None or host_or(url.strip(), own.hostname or "") == own.hostname:
             return there

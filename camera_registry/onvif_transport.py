@@ -82,6 +82,7 @@ class BoundedTransport(AIOHTTPTransport):  # type: ignore[misc]  # the library h
         self._challenge: digest.Challenge | None = None
         self._count = 0
         self.requests = 0
+        self.last_status = 0
         self.wrong_logins = 0
         self.locked = False
         self.digest_refused = False
@@ -148,6 +149,7 @@ class BoundedTransport(AIOHTTPTransport):  # type: ignore[misc]  # the library h
     ) -> tuple[aiohttp.ClientResponse, bytes]:
         self.requests += 1
         response, content = await post(self.session, address, data, headers)
+        self.last_status = response.status
         self.locked = self.locked or (response.status >= 400 and _LOCKED.search(content) is not None)
         return response, content
 
@@ -163,14 +165,18 @@ def _challenges(response: aiohttp.ClientResponse) -> list[str]:
 async def post(
     session: aiohttp.ClientSession, address: str, data: bytes, headers: dict[str, str] | None = None
 ) -> tuple[aiohttp.ClientResponse, bytes]:
-    """One SOAP request. Raises ``CameraRefused`` for whatever keeps the device from answering."""
+    """One SOAP request. Raises ``CameraRefused`` for whatever keeps the device from answering.
+
+    Many devices end a connection after an answer without saying so: a question that finds it closed, before any word
+    came back, is asked once more on a new one.
+    """
     try:
-        async with session.post(
-            address, data=data, headers={**_HEADERS, **(headers or {})}, allow_redirects=False
-        ) as response:
-            content = await response.content.read(LONGEST_ANSWER + 1)
-            while len(content) <= LONGEST_ANSWER and (more := await response.content.read(LONGEST_ANSWER)):
-                content += more
+        try:
+            response, content = await _posted(session, address, data, headers)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            if isinstance(error, aiohttp.ClientConnectorError):
+                raise
+            response, content = await _posted(session, address, data, headers)
     except aiohttp.ConnectionTimeoutError as error:
         raise CameraRefused(reasons.UNREACHABLE, detail="no connection in time") from error
     except TimeoutError as error:
@@ -188,6 +194,18 @@ async def post(
     if 300 <= response.status < 400 or response.status == 404:
         raise CameraRefused(reasons.NOT_ONVIF, detail=f"HTTP {response.status}")
     return response, content
+
+
+async def _posted(
+    session: aiohttp.ClientSession, address: str, data: bytes, headers: dict[str, str] | None
+) -> tuple[aiohttp.ClientResponse, bytes]:
+    async with session.post(
+        address, data=data, headers={**_HEADERS, **(headers or {})}, allow_redirects=False
+    ) as response:
+        content = await response.content.read(LONGEST_ANSWER + 1)
+        while len(content) <= LONGEST_ANSWER and (more := await response.content.read(LONGEST_ANSWER)):
+            content += more
+        return response, content
 
 
 def without_token(data: bytes) -> bytes | None:

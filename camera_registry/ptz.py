@@ -6,6 +6,7 @@ shares of the device's greatest, from -1 to 1. Nothing here knows of rules; whoe
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from camera_registry.ws_discovery import printable
 LONGEST_MOVE = 10.0
 """Seconds: a head left turning shows nothing that anybody chose."""
 _MOST_PRESETS = 300
+_HEADLESS = frozenset({"NoPTZProfile", "NoProfile"})
+"""Codes of a profile that no head belongs to: on many devices only one of them has a PTZ configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,12 @@ class PtzState:
 
 
 class Ptz:
-    """The PTZ service through a profile. Every method raises ``CameraRefused``, ``ptz_refused`` for a fault."""
+    """The PTZ service through the first of ``profiles`` that has a head. Every method raises ``CameraRefused``,
+    ``ptz_refused`` for a fault."""
 
-    def __init__(self, session: OnvifSession, profile: str) -> None:
+    def __init__(self, session: OnvifSession, *profiles: str) -> None:
         self._session = session
-        self._profile = profile
+        self._profiles = list(profiles)
 
     async def move(self, velocity: Vector, seconds: float) -> None:
         """Turn for ``seconds``. The device is told so too, but not every one keeps to it: ``stop`` it then."""
@@ -126,10 +130,14 @@ class Ptz:
         return position, ("MOVING" in states) if states else None
 
     async def _ask(self, operation: str, *parts: Any) -> Any:
-        token = element("tptz:ProfileToken", text=self._profile)
+        token = element("tptz:ProfileToken", text=self._profiles[0])
+        body = element(f"tptz:{operation}", token, *(deepcopy(part) for part in parts))
         try:
-            return await self._session.ask("tptz", element(f"tptz:{operation}", token, *parts))
+            return await self._session.ask("tptz", body)
         except Unsupported as error:
+            if len(self._profiles) > 1 and not _HEADLESS.isdisjoint(error.codes):
+                self._profiles.pop(0)
+                return await self._ask(operation, *parts)
             if "NoToken" in error.codes or "NoEntity" in error.codes:
                 raise CameraRefused(reasons.PRESET_UNKNOWN, field="preset") from error
             raise CameraRefused(reasons.PTZ_REFUSED, detail=str(error)) from error

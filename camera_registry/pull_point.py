@@ -25,6 +25,7 @@ PULL_SECONDS = 10
 """How long the device may wait for an event before it answers with none."""
 MESSAGE_LIMIT = 32
 _PULL_POINT = "http://www.onvif.org/ver10/events/wsdl/PullPointSubscription"
+_CREATE = "http://www.onvif.org/ver10/events/wsdl/EventPortType/CreatePullPointSubscriptionRequest"
 _MANAGER = "http://docs.oasis-open.org/wsn/bw-2/SubscriptionManager"
 _IS_REFERENCE = f"{{{SPACES['a']}}}IsReferenceParameter"
 
@@ -123,12 +124,20 @@ class PullPoint:
 
     async def _created(self) -> Any:
         try:
-            return await self._session.ask("tev", _subscription(self._termination()))
+            return await self._ask_for_one()
         except Unsupported:
             if self._absolute:
                 raise
             self._absolute = True
-            return await self._session.ask("tev", _subscription(self._termination()))
+            return await self._ask_for_one()
+
+    async def _ask_for_one(self) -> Any:
+        """With WS-Addressing (Core, 9.1), which some devices insist on."""
+        headers = [
+            element("a:Action", text=_CREATE),
+            element("a:MessageID", text=f"urn:uuid:{uuid.uuid4()}"),
+        ]
+        return await self._session.ask("tev", _subscription(self._termination()), headers=headers)
 
     async def _renew(self) -> None:
         try:

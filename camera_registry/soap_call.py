@@ -76,13 +76,15 @@ async def call(transport: BoundedTransport, address: str, body: Any, login: Sign
     if response.status in (401, 403) and not content.strip().startswith(b"<"):
         raise SoapFault(("NotAuthorized",), "")
     tree = parsed(content)
-    fault = tree.find("s:Body/s:Fault", SPACES)
+    # Some devices answer SOAP 1.1 to a question in 1.2: names are read without their namespace.
+    fault = tree.find("{*}Body/{*}Fault")
     if fault is not None:
-        codes = [str(value.text or "").strip().rpartition(":")[2] for value in fault.findall("s:Code//s:Value", SPACES)]
+        values = [*fault.findall("{*}Code//{*}Value"), *fault.findall("faultcode")]
+        codes = [str(value.text or "").strip().rpartition(":")[2] for value in values]
         raise SoapFault(codes, " ".join(part for part in fault.itertext() if part.strip()))
     if response.status in (401, 403):
         raise SoapFault(("NotAuthorized",), "")
-    answer = tree.find("s:Body/*", SPACES)
+    answer = tree.find("{*}Body/*")
     if answer is None:
         raise CameraRefused(reasons.ANSWER_INVALID)
     return answer

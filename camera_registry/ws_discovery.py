@@ -63,16 +63,23 @@ def matches(packet: bytes, message_ids: frozenset[str]) -> tuple[ProbeMatch, ...
         envelope: Element = fromstring(packet)
     except (ParseError, DefusedXmlException, ValueError, LookupError):  # LookupError: an unknown encoding
         return ()
-    if envelope.findtext("s:Header/a:RelatesTo", "", SPACES).strip() not in message_ids:
+    # Names are read without their namespaces: devices answer in newer WS-Addressing and WS-Discovery, and in SOAP 1.1.
+    asked = {_bare(one) for one in message_ids}
+    if not any(_bare(one.text or "") in asked for one in envelope.iterfind("{*}Header/{*}RelatesTo")):
         return ()
     found = []
-    for match in envelope.iterfind("s:Body/d:ProbeMatches/d:ProbeMatch", SPACES):
-        reference = match.findtext("a:EndpointReference/a:Address", "", SPACES).strip()
-        addresses = tuple(match.findtext("d:XAddrs", "", SPACES).split())
-        scopes = tuple(printable(scope) for scope in match.findtext("d:Scopes", "", SPACES).split())
+    for match in envelope.iterfind("{*}Body/{*}ProbeMatches/{*}ProbeMatch"):
+        reference = match.findtext("{*}EndpointReference/{*}Address", "").strip()
+        addresses = tuple(match.findtext("{*}XAddrs", "").split())
+        scopes = tuple(printable(scope) for scope in match.findtext("{*}Scopes", "").split())
         if reference and addresses:
             found.append(ProbeMatch(printable(reference), addresses[:8], scopes[:_MOST_SCOPES]))
     return tuple(found)
+
+
+def _bare(message_id: str) -> str:
+    """Some devices give an identifier back with one of its prefixes, or in other letters."""
+    return message_id.strip().lower().removeprefix("urn:").removeprefix("uuid:")
 
 
 def printable(text: str) -> str:

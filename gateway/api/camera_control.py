@@ -47,6 +47,8 @@ Action = Literal["continuous", "absolute", "stop", "goto_preset", "set_preset", 
 
 STEERER = 1
 """Rank of whoever may steer cameras by role; whom a room's chair lets has a lower one."""
+MOST_HEADS = 4
+"""Profiles tried until one has a head."""
 AWAY = ""
 """``CameraRow.preset`` of a camera that was turned to a view nobody stored."""
 
@@ -258,11 +260,12 @@ class Head:
 
     @asynccontextmanager
     async def ptz(self) -> AsyncIterator[Ptz]:
-        profile = next((str(one["token"]) for one in self.row.profiles if one["role"] == "main"), None)
-        if profile is None:
+        ranks = {"main": 0, "sub": 1}
+        profiles = sorted(self.row.profiles, key=lambda one: ranks.get(str(one["role"]), 2))
+        if not profiles:
             raise refusal_of(CameraRefused(reasons.NO_PROFILE))
         async with self.session() as session:
-            yield Ptz(session, profile)
+            yield Ptz(session, *(str(one["token"]) for one in profiles[:MOST_HEADS]))
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[OnvifSession]:

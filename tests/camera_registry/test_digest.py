@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from camera_registry import digest
@@ -12,6 +14,12 @@ RFC7616 = (
     'Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm={}, '
     'nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"'
 )
+
+
+def md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
 CNONCE = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"
 
 
@@ -29,6 +37,19 @@ def test_the_examples_of_rfc_7616(algorithm: str, response: str) -> None:
     assert f'response="{response}"' in answer
     assert f"algorithm={algorithm}, qop=auth, nc=00000001" in answer
     assert 'opaque="FQhe/' in answer
+
+
+def test_a_session_variant_hashes_nonces_into_the_secret() -> None:
+    challenge = digest.best(['Digest realm="r", nonce="n", qop="auth", algorithm=MD5-sess'])
+    assert challenge is not None
+    answer = digest.answer(challenge, Login("u", "p"), "POST", "/", "c")
+    # RFC 7616, 3.4.2, worked by hand: H(H(H(u:r:p):n:c):n:00000001:c:auth:H(POST:/)).
+    own = md5("u:r:p")
+    secret = md5(f"{own}:n:c")
+    asked = md5("POST:/")
+    response = md5(f"{secret}:n:00000001:c:auth:{asked}")
+    assert f'response="{response}"' in answer
+    assert "algorithm=MD5-sess" in answer
 
 
 def test_a_challenge_without_qop_is_answered_as_rfc_2069_has_it() -> None:

@@ -144,6 +144,9 @@ async def test_https_to_a_door_that_speaks_none_is_a_tls_error(
 
 
 async def test_a_device_without_media_is_no_camera(registrar: Registrar, soap_peer: SoapPeer, login: Login) -> None:
+    soap_peer.replaced["tds:GetCapabilities"] = lambda _: (
+        "<tds:GetCapabilitiesResponse><tds:Capabilities/></tds:GetCapabilitiesResponse>"
+    )
     soap_peer.replaced[SERVICES] = lambda _: "<tds:GetServicesResponse/>"
     assert await reason_of(registrar, soap_peer, login) == "no_media_service"
 
@@ -237,3 +240,87 @@ async def test_a_password_is_never_sent_readably_unless_that_is_allowed_for_the_
     with pytest.raises(CameraRefused, match=TOP):
         await registrar.over_onvif(soap_peer.address, login, clear_login=True)
     assert heard[-1] == "Basic dmlld2VyOm1hZGUtZm9yLXRoaXMtdGVzdA=="
+
+
+def services(*named: tuple[str, str]) -> str:
+    inside = "".join(
+        f"<tds:Service><tds:Namespace>{namespace}</tds:Namespace><tds:XAddr>{address}</tds:XAddr>"
+        "<tds:Version><tt:Major>2</tt:Major><tt:Minor>60</tt:Minor></tds:Version></tds:Service>"
+        for namespace, address in named
+    )
+    return f"<tds:GetServicesResponse>{inside}</tds:GetServicesResponse>"
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "/onvif/media2_service",
+        "http://[fe80::1%25eth0]:80/onvif/media2 {door}/onvif/media2_service",
+        "http://10.255.255.1:8899/onvif/media2_service",
+        "http://[2001:db8::7]/onvif/media2_service",
+    ],
+    ids=["a path", "two networks", "behind a NAT", "another family"],
+)
+async def test_a_service_is_asked_at_the_host_we_reached_however_the_device_names_it(
+    registrar: Registrar, soap_peer: SoapPeer, login: Login, named: str
+) -> None:
+    door = soap_peer.address.removesuffix("/onvif/device_service")
+    media2 = "http://www.onvif.org/ver20/media/wsdl"
+    soap_peer.replaced[SERVICES] = lambda _: services((media2, named.format(door=door)))
+    assert await reason_of(registrar, soap_peer, login) == TOP
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda _: fault("ter:ActionNotSupported", "The requested action is optional", 400),
+        lambda _: web.Response(status=400),
+        lambda _: web.Response(status=500, text="Internal Server Error"),
+        lambda _: services(("http://www.onvif.org/ver10/device/wsdl", "/onvif/device_service")),
+    ],
+    ids=["a fault", "no such page", "a bare error", "nothing of media"],
+)
+async def test_a_device_that_knows_no_services_is_asked_for_its_capabilities(
+    registrar: Registrar, soap_peer: SoapPeer, login: Login, answer: Answer
+) -> None:
+    soap_peer.replaced[SERVICES] = answer
+    assert await reason_of(registrar, soap_peer, login) == TOP
+    assert "tds:GetCapabilities" in [operation for operation, _ in soap_peer.asked]
+
+
+async def test_profiles_that_are_told_only_with_all_their_configurations_are_found(
+    registrar: Registrar, soap_peer: SoapPeer, login: Login
+) -> None:
+    usual = soap_peer.usual(PROFILES)
+    answers = iter(["<tr2:GetProfilesResponse/>", usual])
+    soap_peer.replaced[PROFILES] = lambda _: next(answers)
+    assert await reason_of(registrar, soap_peer, login) == TOP
+
+
+async def test_a_connection_that_ended_unsaid_is_made_anew(
+    registrar: Registrar, soap_peer: SoapPeer, login: Login
+) -> None:
+    dropped: list[str] = []
+
+    def drop(request: web.Request) -> web.StreamResponse | str:
+        if not dropped:
+            dropped.append("once")
+            assert request.transport is not None
+            request.transport.close()
+        return soap_peer.usual(SERVICES)
+
+    soap_peer.replaced[SERVICES] = drop
+    assert await reason_of(registrar, soap_peer, login) == TOP
+    assert dropped == ["once"]
+
+
+async def test_faults_of_soap_1_1_and_of_deep_subcodes_say_what_they_say(
+    registrar: Registrar, soap_peer: SoapPeer, login: Login
+) -> None:
+    soap11 = (
+        b'<SOAP-ENV:Envelope xmlns:SOAP-ENV="http://schemas.xmlsoap.org/soap/envelope/"><SOAP-ENV:Body>'
+        b"<SOAP-ENV:Fault><faultcode>wsse:FailedAuthentication</faultcode><faultstring>no</faultstring>"
+        b"</SOAP-ENV:Fault></SOAP-ENV:Body></SOAP-ENV:Envelope>"
+    )
+    soap_peer.replaced[PROFILES] = lambda _: web.Response(body=soap11, status=400, content_type="text/xml")
+    assert await reason_of(registrar, soap_peer, login) == "auth_failed"

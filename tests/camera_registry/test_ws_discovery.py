@@ -42,6 +42,33 @@ def test_a_match_tells_name_and_model() -> None:
     assert found.addresses == ("http://192.0.2.7/onvif",)
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        ASKED.removeprefix("urn:"),
+        ASKED.removeprefix("urn:uuid:").upper(),
+        f"\n  {ASKED}\n",
+    ],
+)
+def test_an_identifier_that_comes_back_in_another_form_is_ours(told: str) -> None:
+    assert len(matches(answer(device(), relates_to=told), IDS)) == 1
+
+
+def test_newer_addressing_discovery_1_1_and_soap_1_1_are_read_under_any_prefix() -> None:
+    packet = (
+        '<env:Envelope xmlns:env="http://schemas.xmlsoap.org/soap/envelope/" '
+        'xmlns:wsa="http://www.w3.org/2005/08/addressing" '
+        'xmlns="http://docs.oasis-open.org/ws-dd/ns/discovery/2009/01">'
+        f"<env:Header><wsa:RelatesTo>{ASKED}</wsa:RelatesTo></env:Header><env:Body><ProbeMatches><ProbeMatch>"
+        "<wsa:EndpointReference><wsa:Address>urn:uuid:7</wsa:Address></wsa:EndpointReference>"
+        "<Scopes>\n onvif://www.onvif.org/name/Gate%20East\n\tonvif://www.onvif.org/hardware/H1 \n</Scopes>"
+        "<XAddrs>http://[fe80::1%25eth0]/onvif/device_service http://192.0.2.7/onvif/device_service</XAddrs>"
+        "</ProbeMatch></ProbeMatches></env:Body></env:Envelope>"
+    ).encode()
+    (found,) = matches(packet, IDS)
+    assert (found.name, found.model, len(found.addresses)) == ("Gate East", "H1", 2)
+
+
 def test_an_answer_to_somebody_else_is_no_answer() -> None:
     assert matches(answer(device(), relates_to="urn:uuid:other"), IDS) == ()
 

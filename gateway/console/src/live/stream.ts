@@ -5,7 +5,7 @@ import { currentSession } from '../api/session'
 import { API } from '../api/http'
 
 export const TOPICS = [
-  'alert.raised', 'alert.changed', 'event.opened', 'event.changed', 'mode.changed', 'camera.health', 'camera.discovery',
+  'alert.raised', 'alert.changed', 'event.opened', 'event.changed', 'mode.changed', 'duty.changed', 'camera.health', 'camera.discovery',
   'camera.connection', 'camera.event', 'room.changed', 'room.said', 'room.speaker',
 ] as const
 export type Topic = (typeof TOPICS)[number]

@@ -1,0 +1,88 @@
+// The duty log, shifts, handovers and reports as the gateway shows them.
+
+export interface LogEntry {
+  at: string
+  id: string
+  kind: string
+  platform: string
+  who: string
+  zh: string
+  en: string
+  subject: string
+  drill: boolean
+  corrects: string | null
+}
+
+export interface Shift {
+  id: string
+  platform: string
+  username: string
+  post: string
+  starts_at: string
+  ends_at: string
+  made_by: string
+}
+
+export interface SummaryPart {
+  total: number
+  items: Record<string, string | boolean | null>[]
+}
+
+export interface Summary {
+  at: string
+  events_open: number
+  events_by_state: Record<string, number>
+  overdue: SummaryPart
+  due_soon: SummaryPart
+  suspended: SummaryPart
+  alerts_unassessed: SummaryPart
+  cameras_down: SummaryPart
+  rooms_open: SummaryPart
+  modes: SummaryPart
+}
+
+export const PARTS = ['overdue', 'due_soon', 'suspended', 'alerts_unassessed', 'cameras_down', 'rooms_open', 'modes'] as const
+
+export interface Handover {
+  id: string
+  platform: string
+  given_by: string
+  given_at: string
+  since: string
+  remarks: string
+  summary: Summary
+  received_by: string
+  state: 'given' | 'signed' | 'refused'
+  received_at: string | null
+  opinion: string
+}
+
+export type ReportKind = 'daily' | 'weekly' | 'monthly'
+
+export interface Report {
+  id: string
+  platform: string
+  kind: ReportKind
+  since: string
+  until: string
+  asked_by: string
+  asked_at: string
+  state: 'wanted' | 'made' | 'failed'
+  reason: string | null
+  made_at: string | null
+  size: number | null
+}
+
+export interface ReportPlan {
+  id: string
+  platform: string
+  kind: ReportKind
+  minutes: number
+  made_by: string
+}
+
+/** What one line of a summary says, shortest first. */
+export function lineOf(item: Record<string, string | boolean | null>): string {
+  const named = ['no', 'class_name', 'camera_name', 'code', 'name', 'title', 'number', 'platform', 'reason', 'department']
+  return named.map((key) => item[key]).filter((value) => typeof value === 'string' && value !== '').join(' · ')
+}

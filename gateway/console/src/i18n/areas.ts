@@ -5,6 +5,7 @@ import * as cameras from './cameras'
 import * as detection from './detection'
 import * as duty from './duty'
 import { en as baseEn } from './en'
+import * as receivers from './receivers'
 import * as recordings from './recordings'
 import * as rooms from './rooms'
 import * as rules from './rules'
@@ -19,6 +20,7 @@ export const zhCN = {
   ...cameraRegistry.zhCN,
   ...cameraDevice.zhCN,
   ...detection.zhCN,
+  ...receivers.zhCN,
   ...recordings.zhCN,
   ...rooms.zhCN,
   ...rules.zhCN,
@@ -31,6 +33,7 @@ export const en: typeof zhCN = {
   ...cameraRegistry.en,
   ...cameraDevice.en,
   ...detection.en,
+  ...receivers.en,
   ...recordings.en,
   ...rooms.en,
   ...rules.en,

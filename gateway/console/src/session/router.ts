@@ -66,6 +66,12 @@ export const router = createRouter({
           component: () => import('../pages/PlansPage.vue'),
           meta: { permission: 'rooms.plan' },
         },
+        {
+          path: 'receivers',
+          name: 'receivers',
+          component: () => import('../pages/ReceiversPage.vue'),
+          meta: { permission: 'receivers.read' },
+        },
         { path: 'nothing', name: 'nothing', component: () => import('../pages/NothingPage.vue') },
       ],
     },

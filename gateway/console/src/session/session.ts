@@ -100,6 +100,8 @@ const OPENS = {
   'rooms.invite': ROOMS,
   'rooms.plan': [...SET_UP, 'commander'],
   'terminals.write': SET_UP,
+  'receivers.read': ['system_admin'],
+  'receivers.write': ['system_admin'],
   'rooms.control': ['duty_leader', 'duty_officer', 'commander', 'machine'],
 } as const satisfies Record<string, readonly string[]>
 

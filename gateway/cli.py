@@ -125,12 +125,13 @@ def promote_weights(
     """启用新模型 Put weights in force, from the next start on; a person decides, and the audit chain says who."""
     from detectors.weights import WeightsRefused
     from gateway.access import audit
-    from gateway.workers.inference.promotion import promote, withdraw
+    from gateway.workers.inference.promotion import promote, refuse_pinned, withdraw
 
     settings = load_settings()
     chosen = card or settings.inference.shadow
 
     async def work(session: AsyncSession) -> None:
+        refuse_pinned(settings.inference)
         try:
             what = ""
             if back:

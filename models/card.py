@@ -19,6 +19,15 @@ FAILS = (
     "Dense crowds are counted by density, which is right on average and not for each person; it was taught on"
     " one city's streets by day, and is used only where boxes already show a crowd.",
 )
+FAILS_ZH = (
+    "真实占道摊点：训练中没有真实照片，仅有合成画面，识别效果差（见指标）。",
+    "远处摄像机中细小、粗糙或压缩严重的火焰常被漏检。",
+    "训练图片几乎没有真实监控画面；夜间、雨天和镜头污渍为模拟，并非实拍。",
+    "夕阳、红灯、屏幕和亮橙色表面有时被误认为火焰。",
+    "稀薄、发白或对比度低的烟雾常被漏检，雾和水汽有时被误认为烟雾。",
+    "密集人群按密度估计，平均准确但不逐人准确；训练取自一座城市的白天街景，仅在检测框已显示有人群时使用。",
+)
+"""``FAILS`` line by line, in the console's first language."""
 TEXTS = {
     "fire_map50": "fire, average precision at IoU 0.5",
     "smoke_map50": "smoke, average precision at IoU 0.5",
@@ -74,6 +83,8 @@ def page(card: Mapping[str, Any]) -> str:
         "## Where it fails",
         "",
         *(f"- {line}" for line in card["fails_where"]),
+        "",
+        *(f"- {line}" for line in card.get("fails_where_zh", ())),
         "",
         "## How it was made",
         "",

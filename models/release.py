@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from detectors.engine import open_detector
 from detectors.plan import pictures_per_second
 from models import thresholds
-from models.card import CLEAR, FAILS, UNCLEAR, page
+from models.card import CLEAR, FAILS, FAILS_ZH, UNCLEAR, page
 from models.classes import CLASSES
 from models.evaluate import Seen, judge, look_at, read_picture, recall
 from models.figures import DENSEST, LOW, Profile, Say, figures, look, open_profile
@@ -136,6 +136,7 @@ def described(prepared: Path, recipe: Mapping[str, Any], before: Mapping[str, An
         "trained_from": sources,
         "recipe": [f"{name}: {value}" for name, value in recipe.items()],
         "fails_where": list(FAILS),
+        "fails_where_zh": list(FAILS_ZH),
         **{name: before[name] for name in ("counting", "density", "licensed_only") if name in before},
     }
 

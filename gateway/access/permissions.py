@@ -39,6 +39,8 @@ PERMISSIONS: Mapping[str, frozenset[str]] = MappingProxyType(
         "cameras.steer": _DUTY | {"commander"},
         "rules.read": _WATCH | {"system_admin"},
         "rules.write": _SET_UP,
+        "models.read": _WATCH | {"system_admin"},
+        "models.promote": frozenset({"system_admin", "duty_leader"}),
         "video.view": _WATCH,
         "recordings.read": _WATCH,
         "recordings.start": _DUTY | {"commander"},

@@ -15,6 +15,7 @@ from gateway.api.camera_network import CameraNetwork
 from gateway.api.device_events_heard import DeviceEventsHeard
 from gateway.api.media import CameraMedia, NoCameraMedia
 from gateway.api.trial_jobs import TrialJobs
+from gateway.api.weights_desk import WeightsDesk
 from gateway.clock import Clock, system_clock
 from gateway.events.announcing import Announcer
 from gateway.events.books import CityBooks
@@ -112,6 +113,7 @@ class Services:
     device_events: DeviceEventsHeard | None = None
     rooms: RoomDesk | None = None
     trials: TrialJobs | None = None
+    weights: WeightsDesk | None = None
     wake_outbox: Callable[[], None] = _no_sender
     recordings_changed: Callable[[], None] = _no_recordings
     """Called after the plan of a camera's recordings has been committed."""

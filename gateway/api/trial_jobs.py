@@ -52,6 +52,10 @@ class TrialJobs:
         self._jobs: dict[str, TrialJob] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def use(self, card: Path) -> None:
+        """Try rules by these weights from now on."""
+        self._card = card
+
     def begin(
         self, film: Path, rules: Sequence[dict[str, Any]], *, starts_at: float, platform: str, asked_by: str
     ) -> TrialJob:

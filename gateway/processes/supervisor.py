@@ -47,6 +47,8 @@ class WorkerState:
     pid: int | None = None
     starts: int = 0
     last_word: float = 0.0
+    planned: bool = False
+    """Its end was asked for."""
     history: RestartHistory = field(default_factory=RestartHistory)
 
 
@@ -81,6 +83,14 @@ class Supervisor:
         self.workers[spec.name] = WorkerState(spec)
         if self._tasks and not self._stopping.is_set():
             self._tasks.append(asyncio.create_task(self._keep(self.workers[spec.name]), name=f"keep-{spec.name}"))
+
+    def restart(self, name: str) -> None:
+        """End a worker as planned: it is started again at once, and its end is no crash. One that is not running is
+        about to be started anyway."""
+        state = self.workers[name]
+        if state.pid is not None:
+            state.planned = True
+            _signal(state.pid, signal.SIGTERM)
 
     def heard(self, name: str) -> None:
         """A worker gave a sign of life."""
@@ -127,6 +137,10 @@ class Supervisor:
                 state.pid = None
             if self._stopping.is_set():
                 return
+            if state.planned:
+                state.planned = False
+                log.info("worker_restarted", worker=state.spec.name, starts=state.starts)
+                continue
             log.error("worker_ended", worker=state.spec.name, code=code, starts=state.starts)
             if self._on_exit is not None:
                 self._on_exit(state.spec.name, code)

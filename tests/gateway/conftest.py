@@ -7,25 +7,32 @@ migrated and hold the hub platform ``hub``.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import os
 import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
 from argon2 import PasswordHasher
 
+from detectors.observation import Box, Detection
+from detectors.weights import load_card
 from gateway.access.passwords import Passwords
 from gateway.grid.platforms import ensure_hub
 from gateway.storage.database import Database
 from gateway.storage.migrations import migrate
+from gateway.workers.inference.promotion import SHIPPED_CARD
+from gateway.workers.inference.shadow import Shadow
 
 
 @dataclass
@@ -50,6 +57,38 @@ def clock() -> ManualClock:
 def passwords() -> Passwords:
     """Real argon2, as cheap as it goes."""
     return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+@pytest.fixture
+def shadow_card(tmp_path: Path) -> Path:
+    """The shipped network with another description in it: other bytes, and it runs."""
+    folder = tmp_path / "new"
+    folder.mkdir()
+    network = SHIPPED_CARD.with_suffix(".onnx").read_bytes() + b"\x32\x05newer"  # ModelProto.doc_string
+    facts = json.loads(SHIPPED_CARD.read_text(encoding="utf-8"))
+    facts.pop("density")
+    facts |= {"name": "newer", "sha256": hashlib.sha256(network).hexdigest()}
+    (folder / "newer.onnx").write_bytes(network)
+    (folder / "newer.json").write_text(json.dumps(facts), encoding="utf-8")
+    return folder / "newer.json"
+
+
+class _SeesFire:
+    """Weights that see a fire wherever they look."""
+
+    at_once = 1
+
+    def __init__(self, card: Path) -> None:
+        self.card = load_card(card)
+
+    def detect(self, _picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> tuple[Detection, ...]:
+        return (Detection("fire", 0.8, Box(0.25, 0.5, 0.5, 0.75)),)
+
+
+@pytest.fixture
+def shadow_seeing_fire(shadow_card: Path) -> Callable[[Path], Shadow]:
+    """Makes a shadow of those weights that keeps its differences in a folder."""
+    return lambda folder: Shadow(_SeesFire(shadow_card), folder)
 
 
 def _bin() -> Path | None:

@@ -57,6 +57,7 @@ from gateway.workers.control.placement import Placement
 from gateway.workers.control.quarantine import is_crash
 from gateway.workers.control.recording_keeper import RecordingKeeper
 from gateway.workers.control.stream_loans import StreamLoans
+from gateway.workers.control.weights_desk import WeightsOnDisk
 from gateway.workers.inference.promotion import card_in_force
 from gateway.workers.room.worker import recordings_folder
 
@@ -208,6 +209,10 @@ class ControlProcess:
         trials = TrialJobs(card_in_force(settings.data_folder, settings.inference))
         stack.push_async_callback(trials.close)
 
+        def engine_again(card: Path) -> None:
+            trials.use(card)
+            supervisor.restart(INFERENCE_WORKER)
+
         def metrics() -> Iterable[Sample]:
             yield from sender.samples()
             yield from device_events.samples()
@@ -239,6 +244,7 @@ class ControlProcess:
                 media=media,
                 rooms=rooms,
                 trials=trials,
+                weights=WeightsOnDisk(settings.data_folder, settings.inference, engine_again),
                 wake_outbox=sender.wake,
                 cameras_changed=camera_changed,
                 device_events=device_events,

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from detectors.weights import Card, checked_weights, load_card
+from gateway.refusals import Refusal
 from gateway.settings import InferenceSettings
 
 SHIPPED_CARD = Path(__file__).parents[3] / "models" / "weights" / "hazard_n.json"
@@ -22,6 +23,18 @@ def card_in_force(data_folder: Path, inference: InferenceSettings) -> Path:
 
 def promoted_card(data_folder: Path) -> Path:
     return data_folder / _PROMOTED / "weights.json"
+
+
+def refuse_pinned(inference: InferenceSettings) -> None:
+    """The settings' own weights go before any that were promoted: to promote beside them would change nothing."""
+    if inference.weights is not None:
+        raise Refusal(
+            "conflict",
+            "weights_pinned",
+            "设置 inference.weights 指定了模型，须先去掉该设置。",
+            "The setting inference.weights names the weights; remove it first.",
+            field="inference.weights",
+        )
 
 
 def promote(card_path: Path, data_folder: Path) -> Card:

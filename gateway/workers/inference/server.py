@@ -14,7 +14,7 @@ import structlog
 from detectors.density import DensityCounter, open_density
 from detectors.engine import Detector, open_detector
 from detectors.observation import Box, Detection
-from detectors.weights import WeightsRefused
+from detectors.weights import WeightsRefused, load_card
 from gateway.processes.channel import Channel, listen
 from gateway.processes.messages import DENSITY, Done, LookAt, Message, Sample, Seen, SeenObject
 from gateway.refusals import Refusal
@@ -141,11 +141,13 @@ class InferenceServer:
         return Seen(look.taken_at, objects, self._detector.card.sha256)
 
 
-def _shadow(settings: WorkerSettings) -> Shadow | None:
-    """Unusable new weights are said, and the old ones go on alone."""
+def _shadow(settings: WorkerSettings, in_force: str) -> Shadow | None:
+    """Unusable new weights are said, and the old ones go on alone; so do new ones that were put in force (sha256)."""
     if settings.inference.shadow is None:
         return None
     try:
+        if load_card(settings.inference.shadow).sha256 == in_force:
+            return None
         return Shadow(
             open_detector(settings.inference.engine, settings.inference.shadow, 1), settings.data_folder / FOLDER
         )
@@ -167,7 +169,7 @@ async def open_inference(name: str, settings: WorkerSettings, channel: Channel) 
         at_once=detector.at_once,
     )
     density = await asyncio.to_thread(open_density, card, 1)
-    server = InferenceServer(detector, density, await asyncio.to_thread(_shadow, settings))
+    server = InferenceServer(detector, density, await asyncio.to_thread(_shadow, settings, detector.card.sha256))
     engine = asyncio.create_task(server.run_engine())
     listening = await listen(settings.run_folder / SOCKET_NAME, server.accept)
     try:

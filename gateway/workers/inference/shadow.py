@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +29,8 @@ EVERY = 10
 """One look in so many is looked at by the new weights too, and each in which the old ones see a hazard."""
 MOST_KEPT = 500
 FOLDER = "shadow"
+_NAME = re.compile(r"[0-9]{15}-([0-9A-Za-z]{1,20})")
+"""Of a difference: its time in milliseconds and the camera's code."""
 
 
 class Shadow:
@@ -71,7 +73,22 @@ class Shadow:
 
 
 def kept_differences(folder: Path) -> Iterator[dict[str, Any]]:
-    """The newest first."""
+    """The newest first, each with its ``id``. One that gives way to a newer one meanwhile, or is half written, is left
+    out."""
     for path in sorted(folder.glob("*.json"), reverse=True):
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        yield {**facts, "picture": os.fspath(path.with_suffix(".jpg"))}
+        try:
+            facts = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        yield {**facts, "id": path.stem, "picture": str(path.with_suffix(".jpg"))}
+
+
+def kept_picture(folder: Path, difference_id: str) -> tuple[str, bytes] | None:
+    """The camera's code and the JPEG of a difference, or None where it is not kept."""
+    name = _NAME.fullmatch(difference_id)
+    if name is None:
+        return None
+    try:
+        return name[1], (folder / f"{difference_id}.jpg").read_bytes()
+    except OSError:
+        return None

@@ -125,3 +125,18 @@ def test_a_worker_does_not_outlive_a_killed_parent(tmp_path: Path, sleeper: str)
     parent.stdout.close()
     psutil.wait_procs([worker], timeout=5)
     assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
+
+
+async def test_a_planned_restart_is_no_crash(tmp_path: Path, sleeper: str) -> None:
+    exits: list[tuple[str, int]] = []
+    supervisor = Supervisor(
+        (WorkerSpec("inference", sleeper),), tmp_path / "s", on_exit=lambda name, code: exits.append((name, code))
+    )
+    supervisor.start()
+    state = supervisor.workers["inference"]
+    await until(lambda: state.pid is not None)
+    first = state.pid
+    supervisor.restart("inference")
+    await until(lambda: state.pid not in (None, first))
+    assert (exits, state.history.exits, state.planned) == ([], (), False)
+    await supervisor.stop(grace=2)

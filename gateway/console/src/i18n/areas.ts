@@ -6,6 +6,7 @@ import * as detection from './detection'
 import * as duty from './duty'
 import { en as baseEn } from './en'
 import * as receivers from './receivers'
+import * as models from './models'
 import * as recordings from './recordings'
 import * as rooms from './rooms'
 import * as rules from './rules'
@@ -21,6 +22,7 @@ export const zhCN = {
   ...cameraDevice.zhCN,
   ...detection.zhCN,
   ...receivers.zhCN,
+  ...models.zhCN,
   ...recordings.zhCN,
   ...rooms.zhCN,
   ...rules.zhCN,
@@ -34,6 +36,7 @@ export const en: typeof zhCN = {
   ...cameraDevice.en,
   ...detection.en,
   ...receivers.en,
+  ...models.en,
   ...recordings.en,
   ...rooms.en,
   ...rules.en,

@@ -72,6 +72,12 @@ export const router = createRouter({
           component: () => import('../pages/ReceiversPage.vue'),
           meta: { permission: 'receivers.read' },
         },
+        {
+          path: 'models',
+          name: 'models',
+          component: () => import('../pages/ModelsPage.vue'),
+          meta: { permission: 'models.read' },
+        },
         { path: 'nothing', name: 'nothing', component: () => import('../pages/NothingPage.vue') },
       ],
     },

@@ -80,6 +80,8 @@ const OPENS = {
   'rules.read': [...WATCH, 'system_admin'],
   'rules.write': SET_UP,
   'statistics.read': [...WATCH, 'department', 'system_admin'],
+  'models.read': [...WATCH, 'system_admin'],
+  'models.promote': ['system_admin', 'duty_leader'],
   'video.view': WATCH,
   'recordings.read': WATCH,
   'recordings.start': [...DUTY, 'commander'],

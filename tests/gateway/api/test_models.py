@@ -1,0 +1,139 @@
+"""What runs and how good it is, what weights in shadow see otherwise, and a person's promotion of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from detectors.weights import load_card
+from gateway.api.services import Services
+from gateway.processes.messages import Sample
+from gateway.settings import InferenceSettings
+from gateway.storage.tables.access import AuditRow
+from gateway.storage.tables.cameras import CameraRow
+from gateway.storage.tables.grid import Platform
+from gateway.workers.control.weights_desk import WeightsOnDisk
+from gateway.workers.inference.promotion import SHIPPED_CARD, card_in_force, promoted_card
+from gateway.workers.inference.shadow import FOLDER, Shadow
+
+ClientAs = Callable[..., Awaitable[httpx.AsyncClient]]
+CODE, ELSEWHERE = "99000000001320000001", "99000000001320000002"
+PICTURE = np.full((36, 64, 3), 90, np.uint8)
+
+
+class Engine:
+    """The inference process as control sees it."""
+
+    def __init__(self) -> None:
+        self.began_with: list[Path] = []
+        self.looked = 0.0
+
+    def samples(self) -> list[Sample]:
+        return [Sample("gateway_shadow_looks_total", {"worker": "inference"}, self.looked, "counter")]
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+async def services(
+    services: Services, shadow_card: Path, shadow_seeing_fire: Callable[[Path], Shadow], engine: Engine
+) -> Services:
+    """Two cameras, one of them another platform's, and weights in shadow that saw a fire at both."""
+    folder = services.settings.data_folder
+    now = services.clock()
+    async with services.db.transaction() as session:
+        session.add(Platform(platform="town", code="town", name="测试镇", kind="town", parent="hub"))
+        for code, platform in ((CODE, "hub"), (ELSEWHERE, "town")):
+            session.add(
+                CameraRow(
+                    code=code,
+                    platform=platform,
+                    name="测试路口",
+                    stream_url="rtsp://127.0.0.1/",
+                    encoding="H264",
+                    notices=[],
+                    health_state="live",
+                    health_reason="",
+                    health_since=now,
+                    registered_at=now,
+                    changed_at=now,
+                )
+            )
+    shadow = shadow_seeing_fire(folder / FOLDER)
+    for code in (CODE, ELSEWHERE):
+        shadow.compare(code, now.timestamp(), PICTURE, [])
+    desk = WeightsOnDisk(folder, InferenceSettings(shadow=shadow_card), engine.began_with.append)
+    return replace(services, weights=desk, extra_metrics=engine.samples, workers_ready=lambda: {"inference": True})
+
+
+async def test_what_runs_is_told_with_its_figures_and_where_it_fails(client_as: ClientAs) -> None:
+    shown = (await (await client_as("duty_officer")).get("/api/v1/models")).json()
+    assert (shown["source"], shown["ready"]) == ("shipped", True)
+    assert shown["in_force"]["sha256"] == load_card(SHIPPED_CARD).sha256
+    assert shown["in_force"]["figures_on_test"]["fire_map50"] > 0
+    assert len(shown["in_force"]["fails_where_zh"]) == len(shown["in_force"]["fails_where"]) > 0
+    assert shown["shadow"]["name"] == "newer"
+
+
+async def test_differences_are_those_of_the_callers_cameras_and_their_pictures_need_a_reason(
+    client_as: ClientAs, services: Services
+) -> None:
+    of_town = await client_as("duty_officer", platform="town")
+    assert [one["camera_code"] for one in (await of_town.get("/api/v1/models/differences")).json()["items"]] == [
+        ELSEWHERE
+    ]
+    client = await client_as("duty_officer")
+    found = (await client.get("/api/v1/models/differences")).json()
+    (one,) = [look for look in found["items"] if look["camera_code"] == CODE]
+    assert one["differences"] == [{"seen_by": "new", "label": "fire", "score": 0.8, "box": [0.25, 0.5, 0.5, 0.75]}]
+    assert (await client.get("/api/v1/models/differences", params={"label": "smoke"})).json()["total"] == 0
+    door = f"/api/v1/models/differences/{one['id']}/picture.jpg"
+    assert (await client.get(door)).json()["reason"] == "grant_missing"
+    until = (services.clock() + timedelta(hours=1)).isoformat()
+    asked = {"purpose": "核对新模型", "scope": "platform:hub", "until": until}
+    grant = (await client.post("/api/v1/access/grants", json=asked)).json()["id"]
+    picture = await client.get(door, params={"grant": grant})
+    assert picture.headers["content-type"] == "image/jpeg"
+    assert cv2.imdecode(np.frombuffer(picture.content, np.uint8), cv2.IMREAD_COLOR).shape == PICTURE.shape
+    for unknown in ("../../vault", "000000000000000-x"):
+        assert (await client.get(f"/api/v1/models/differences/{unknown}/picture.jpg")).status_code == 404
+
+
+async def test_a_person_promotes_what_has_been_tried_and_takes_it_back(
+    client_as: ClientAs, services: Services, engine: Engine, shadow_card: Path
+) -> None:
+    leader = await client_as("duty_leader")
+    sha256 = load_card(shadow_card).sha256
+    for role in ("duty_officer", "machine"):
+        denied = await (await client_as(role)).post("/api/v1/models/promote", json={"sha256": sha256})
+        assert denied.status_code == 403
+    untried = await leader.post("/api/v1/models/promote", json={"sha256": sha256})
+    assert untried.json()["reason"] == "shadow_untried"
+    engine.looked = 3
+    other = await leader.post("/api/v1/models/promote", json={"sha256": "0" * 64})
+    assert other.json()["reason"] == "weights_changed"
+    assert engine.began_with == []
+
+    shown = (await leader.post("/api/v1/models/promote", json={"sha256": sha256})).json()
+    assert (shown["in_force"]["sha256"], shown["source"], shown["shadow"]) == (sha256, "promoted", None)
+    assert engine.began_with == [promoted_card(services.settings.data_folder)]
+    async with services.db.reading() as session:
+        told = list(await session.scalars(select(AuditRow.target).where(AuditRow.what == "weights.promote")))
+    assert told == [f"weights:{sha256}"]
+
+    shown = (await leader.post("/api/v1/models/withdraw")).json()
+    assert (shown["source"], shown["shadow"]["sha256"]) == ("shipped", sha256)
+    assert engine.began_with[-1] == SHIPPED_CARD
+    assert (await leader.post("/api/v1/models/withdraw")).json()["reason"] == "nothing_promoted"
+    assert card_in_force(services.settings.data_folder, InferenceSettings()) == SHIPPED_CARD

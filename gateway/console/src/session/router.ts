@@ -78,6 +78,12 @@ export const router = createRouter({
           component: () => import('../pages/ModelsPage.vue'),
           meta: { permission: 'models.read' },
         },
+        {
+          path: 'terminals',
+          name: 'terminals',
+          component: () => import('../pages/TerminalsPage.vue'),
+          meta: { permission: 'terminals.read' },
+        },
         { path: 'nothing', name: 'nothing', component: () => import('../pages/NothingPage.vue') },
       ],
     },

@@ -14,6 +14,7 @@ from bench.demo import demo
 from bench.detector import detector
 from bench.discovery import discovery
 from bench.false_alarms import false_alarms
+from bench.grids import grids
 from bench.history import history
 from bench.kills import kills
 from bench.load import load
@@ -31,6 +32,7 @@ BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {
     "detector": detector,
     "discovery": discovery,
     "false_alarms": false_alarms,
+    "grids": grids,
     "history": history,
     "kills": kills,
     "load": load,

@@ -1,11 +1,12 @@
-"""``/api/v1/grids``: the grids, the one at a point, and taking one away."""
+"""``/api/v1/grids``: the grids, those at points, and taking one away."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
 
 from gateway.access import audit
@@ -78,6 +79,34 @@ async def list_grids(
             for row in rows
         ]
     return GridList(items=items, total=total)
+
+
+Lng = Annotated[float, Field(ge=-180, le=180)]
+Lat = Annotated[float, Field(ge=-90, le=90)]
+
+
+class PointsAsked(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    points: list[tuple[Lng, Lat]] = Field(max_length=20_000, description="Longitude and latitude, WGS-84.")
+
+
+class PointsLocated(BaseModel):
+    """For each point, in order, the code of its grid; null where it lies in none of the caller's scope."""
+
+    grids: list[str | None]
+
+
+@router.post("/grids/locate")
+async def locate_points(
+    asked: PointsAsked, caller: Annotated[Caller, Depends(permit("grids.read"))], doors: Doors
+) -> PointsLocated:
+    """In which grids points lie. A point on a border belongs to one of them: the smaller, then by code."""
+    async with doors.db.reading() as session:
+        index = await doors.grids.current(session)
+    lng, lat = [point[0] for point in asked.points], [point[1] for point in asked.points]
+    hits = await asyncio.to_thread(index.at_many, lng, lat)
+    return PointsLocated(grids=[hit.code if hit is not None and caller.sees(hit.platform) else None for hit in hits])
 
 
 @router.delete("/grids/{code}", status_code=204)

@@ -195,3 +195,16 @@ async def test_a_grid_is_taken_away_only_when_nothing_is_in_it(client_as: Client
     assert (await admin.delete(door, params={"revision": 2})).json()["reason"] == "revision_stale"
     assert (await admin.delete(door, params={"revision": 1})).status_code == 204
     assert (await admin.get("/api/v1/grids")).json()["total"] == 0
+
+
+async def test_many_points_are_located_at_once_each_within_the_callers_scope(client_as: ClientAs) -> None:
+    admin = await client_as("system_admin")
+    await admin.post("/api/v1/platforms", json={"code": "town-1", "name": "镇街", "kind": "town"})
+    both = collection(feature(1, square(0, 0), platform="town-1"), feature(2, square(0.01, 0)))
+    await admin.post("/api/v1/grids/import", json=both)
+    asked = {"points": [[0.005, 0.005], [0.01, 0.005], [0.015, 0.005], [5, 5]]}
+    first, second = f"{DIVISION}001", f"{DIVISION}002"
+    located = (await admin.post("/api/v1/grids/locate", json=asked)).json()
+    assert located == {"grids": [first, first, second, None]}
+    town = await client_as("duty_officer", platform="town-1")
+    assert (await town.post("/api/v1/grids/locate", json=asked)).json() == {"grids": [first, first, None, None]}

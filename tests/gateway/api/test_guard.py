@@ -27,8 +27,14 @@ OPEN = {
     ("POST", "/api/v1/inbound/{receiver_id}"),  # by signature: test_inbound
 }
 SAFE = {"GET", "HEAD", "OPTIONS"}
-FOR_EVERY_ROLE = {("GET", "/api/v1/session"), ("DELETE", "/api/v1/session"), ("GET", "/api/v1/platforms"),
-                  ("GET", "/api/v1/grids"), ("GET", "/api/v1/code-tables")}  # fmt: skip
+FOR_EVERY_ROLE = {
+    ("GET", "/api/v1/session"),
+    ("DELETE", "/api/v1/session"),
+    ("GET", "/api/v1/platforms"),
+    ("GET", "/api/v1/grids"),
+    ("POST", "/api/v1/grids/locate"),
+    ("GET", "/api/v1/code-tables"),
+}
 
 
 def _documented(app: FastAPI) -> set[tuple[str, str]]:

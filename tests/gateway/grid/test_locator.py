@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shapely import Point, box
 from sqlalchemy import delete
 
 from gateway.grid.imports import import_grids
-from gateway.grid.locator import GridLocator
+from gateway.grid.locator import GridHit, GridIndex, GridLocator
 from gateway.grid.outlines import GridRow
 from gateway.grid.platforms import add_sub_platform, ensure_hub
 from gateway.refusals import Refusal
@@ -17,6 +20,7 @@ from gateway.storage.tables.grid import Grid
 
 NOW = datetime(2030, 1, 7, 9, 0, tzinfo=UTC)
 DIVISION = "999001001001"
+_STEPS, _SIZES = st.integers(0, 6).map(float), st.integers(1, 3).map(float)
 
 
 def _row(serial: int, west: float, south: float, size: float = 1.0) -> GridRow:
@@ -49,6 +53,25 @@ async def test_a_common_border_always_falls_to_the_same_grid(database: Database)
     await _store(database, _row(2, 1, 0), _row(1, 0, 0), _row(3, 0.9, 0.4, size=0.2))
     assert await _at(database, GridLocator(), 1.0, 0.9) == "001"
     assert await _at(database, GridLocator(), 1.0, 0.5) == "003"  # the smaller grid inside the larger ones
+
+
+@given(st.lists(st.tuples(_STEPS, _STEPS), max_size=60), st.lists(st.tuples(_STEPS, _STEPS, _SIZES), max_size=12))
+@settings(max_examples=150, deadline=None)
+def test_many_points_at_once_lie_where_each_lies_alone(
+    points: list[tuple[float, float]], squares: list[tuple[float, float, float]]
+) -> None:
+    """Overlapping grids, common borders and corners: one grid or none, the same in whatever order the grids come."""
+    grids = [
+        (GridHit(f"{number:02}", "", "hub", ""), box(west, south, west + size, south + size))
+        for number, (west, south, size) in enumerate(squares)
+    ]
+    index, reverse = GridIndex.of(grids), GridIndex.of(grids[::-1])
+    alone = [index.at(lng, lat) for lng, lat in points]
+    together = index.at_many([lng for lng, _ in points], [lat for _, lat in points])
+    assert together == alone == [reverse.at(lng, lat) for lng, lat in points]
+    for (lng, lat), hit in zip(points, alone, strict=True):
+        around = [(outline.area, grid.code) for grid, outline in grids if outline.intersects(Point(lng, lat))]
+        assert (hit.code if hit else None) == (min(around)[1] if around else None)
 
 
 async def test_every_change_is_seen_by_a_locator_that_did_not_make_it(database: Database) -> None:

@@ -15,10 +15,26 @@ export function act(event: GridEvent, action: string, opinion: string, more: Ste
   return fetchJson<GridEvent>(`/events/${encodeURIComponent(event.no)}/actions/${action}`, { method: 'POST', json })
 }
 
-/** The photograph taken after the handling, which a feedback needs; answers the event that holds it. */
-export function addPhoto(event: GridEvent, photo: Blob): Promise<GridEvent> {
+/** `report_id` is a UUID of the sender's: sent again, it is the same event. */
+export interface Reported {
+  report_id: string
+  class_code: string | null
+  description: string
+  source: string
+  address: string
+  lng?: number
+  lat?: number
+  urgent: boolean
+}
+
+export function reportEvent(json: Reported): Promise<GridEvent> {
+  return fetchJson<GridEvent>('/events', { method: 'POST', json })
+}
+
+/** A photograph, by default taken after the handling, which a feedback needs; answers the event that holds it. */
+export function addPhoto(event: GridEvent, photo: Blob, kind: 'before_photo' | 'after_photo' = 'after_photo'): Promise<GridEvent> {
   const ask = { method: 'POST', body: photo, contentType: photo.type, limitMs: 60_000 } as const
-  return fetchJson<GridEvent>(`/events/${encodeURIComponent(event.no)}/photos`, ask)
+  return fetchJson<GridEvent>(`/events/${encodeURIComponent(event.no)}/photos${query({ kind })}`, ask)
 }
 
 export interface Platform {

@@ -11,6 +11,18 @@ export interface FlowStep {
   opinion: string
 }
 
+/** Whose an event is by the dispatch rules, and why. */
+export interface Responsible {
+  department: string
+  department_name: string
+  assignee: string | null
+  staff_name: string | null
+  basis: 'rule' | 'fallback' | 'hub' | 'hand'
+  rule_number: number | null
+  zh: string
+  en: string
+}
+
 export interface GridEvent {
   id: string
   no: string
@@ -32,6 +44,7 @@ export interface GridEvent {
   reported_at: string
   source: string
   reported_by: string
+  responsible?: Responsible | null
   department: string | null
   assignee: string | null
   due_at: string | null

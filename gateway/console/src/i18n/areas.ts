@@ -7,6 +7,7 @@ import * as duty from './duty'
 import { en as baseEn } from './en'
 import * as receivers from './receivers'
 import * as models from './models'
+import * as grid from './grid'
 import * as recordings from './recordings'
 import * as rooms from './rooms'
 import * as rules from './rules'
@@ -23,6 +24,7 @@ export const zhCN = {
   ...detection.zhCN,
   ...receivers.zhCN,
   ...models.zhCN,
+  ...grid.zhCN,
   ...recordings.zhCN,
   ...rooms.zhCN,
   ...rules.zhCN,
@@ -37,6 +39,7 @@ export const en: typeof zhCN = {
   ...detection.en,
   ...receivers.en,
   ...models.en,
+  ...grid.en,
   ...recordings.en,
   ...rooms.en,
   ...rules.en,

@@ -28,7 +28,7 @@ export const zhCN = {
     ended: '登录已结束，请重新登录。',
     notice: '调阅视频须登记事由，全部操作记入审计链。',
   },
-  nav: { duty: '值班', cameras: '视频点位', rooms: '应急会商', shift: '值班管理', receivers: '对接' },
+  nav: { duty: '值班', cameras: '视频点位', rooms: '应急会商', shift: '值班管理', map: '事件地图', statistics: '统计', grid: '组织网格', receivers: '对接' },
   header: {
     signOut: '退出登录',
     connected: '实时连接正常',

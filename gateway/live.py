@@ -29,13 +29,14 @@ Topic = Literal[
 class Notice:
     """One change, as JSON-ready data. ``platform`` is the owning platform's code, ``department`` that of the one which
     an event was dispatched to: listeners are filtered by scope. ``room``: the room it is about, for those who know one
-    room alone."""
+    room alone. ``reaches``: platforms below that it governs, whose users are told too (None: all)."""
 
     topic: Topic
     platform: str
     data: Mapping[str, Any]
     department: str | None = None
     room: str | None = None
+    reaches: frozenset[str] | None = frozenset()
 
 
 @dataclass(slots=True, eq=False)

@@ -105,12 +105,15 @@ class AuditVerdict(BaseModel):
     reason: str | None = None
 
 
-@router.get("/access/audit/verify", dependencies=[Depends(permit("audit.read"))])
-async def verify_audit(doors: Doors) -> AuditVerdict:
-    """Walk the chain and say whether every link holds."""
+@router.get("/access/audit/verify")
+async def verify_audit(caller: Annotated[Caller, Depends(permit("audit.read"))], doors: Doors) -> AuditVerdict:
+    """Walk the chain and say whether every link holds. ``rows`` counts those of the caller's scope."""
     async with doors.db.reading() as session:
         verdict = await audit.verify(session)
-    return AuditVerdict(holds=verdict.holds, rows=verdict.rows, broken_at=verdict.broken_at, reason=verdict.reason)
+        rows = verdict.rows
+        if caller.platforms is not None:
+            rows = (await audit.page(session, limit=0, platforms=caller.platforms)).total
+    return AuditVerdict(holds=verdict.holds, rows=rows, broken_at=verdict.broken_at, reason=verdict.reason)
 
 
 class UserShown(BaseModel):

@@ -133,9 +133,9 @@ def shows(caller: Caller, notice: Notice) -> bool:
     """Whether a notice is for this caller: by scope, by what its roles may read, and for a guest by its room."""
     if caller.room is not None and notice.room != caller.room:
         return False
-    if notice.topic == "mode.changed":  # it governs also those below, who see nothing else of that platform
-        return caller.may(NEEDED[notice.topic])
-    return sees_event(caller, notice.platform, notice.department) and caller.may(NEEDED[notice.topic])
+    governed = notice.reaches is None or caller.platform in notice.reaches
+    seen = governed or sees_event(caller, notice.platform, notice.department)
+    return seen and caller.may(NEEDED[notice.topic])
 
 
 async def _next(listener: Listener, ping_at: float) -> Notice | None:

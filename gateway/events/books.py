@@ -76,6 +76,13 @@ def _put_together(rows: Iterable[CodeTableRow]) -> Books:
 
 async def import_table(session: AsyncSession, caller: Caller, document: dict[str, Any], now: datetime) -> CodeTableRow:
     """Take a table in, over the one of its kind (and year) that was there; refuses one with a fault as a whole."""
+    if caller.platforms is not None:
+        raise Refusal(
+            "forbidden",
+            "scope_beyond_yours",
+            "代码表全市通用，只能由枢纽平台导入。",
+            "Code tables hold for the whole city; the hub alone imports them.",
+        )
     kind = document.get("kind")
     if kind == CLASSES:
         name, version = "", read_class_table(document).version

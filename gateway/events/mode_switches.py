@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access import audit
 from gateway.access.caller import Caller
+from gateway.access.scopes import visible_platforms
 from gateway.clock import Clock
 from gateway.events.announcing import Announcer, Changes
 from gateway.events.books import CityBooks
@@ -109,7 +110,9 @@ async def _noted(
     await session.flush()
     changes.audit(audit.Act(operator, f"mode.{action}", f"mode:{row.id}", row.platform, opinion))
     # All whom it governs must know, also below its platform: what it is, they ask for.
-    changes.notices.append(Notice("mode.changed", row.platform, {"id": row.id, "action": action, "state": row.state}))
+    data = {"id": row.id, "action": action, "state": row.state}
+    reaches = await visible_platforms(session, row.platform)
+    changes.notices.append(Notice("mode.changed", row.platform, data, reaches=reaches))
 
 
 class ModeKeeping:

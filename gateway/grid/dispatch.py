@@ -180,8 +180,11 @@ class Dispatching:
     def _hub_duty(self, asked: Asked) -> Responsible:
         hub = self.hub
         name = self.names.get(hub, hub)
-        why_zh = "没有适用的派遣规则" if self.rules else "尚未设置派遣规则"
-        why_en = "no dispatch rule fits" if self.rules else "there are no dispatch rules yet"
+        # Whether there are rules of platforms that this place does not lie under is nobody's business here.
+        around = self.around(asked.platform, asked.grid)
+        some = any(rule.owner in around for rule in self.rules)
+        why_zh = "没有适用的派遣规则" if some else "尚未设置派遣规则"
+        why_en = "no dispatch rule fits" if some else "there are no dispatch rules yet"
         return Responsible(
             department=hub,
             department_name=name,

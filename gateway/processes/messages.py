@@ -90,8 +90,6 @@ class AssignCamera(Message, frozen=True):
     """The preset its head was sent to; empty: it was never steered; None: a view that nobody stored."""
     quarantined: bool = False
     """It is alone in its worker, because it was active in crashes."""
-    wrong_logins: list[float] = []
-    """When its login was refused since it last was taken, seconds since the epoch: a new owner goes on counting."""
 
 
 class RecordCamera(Message, frozen=True):
@@ -127,13 +125,6 @@ class ClockOffset(Message, frozen=True):
 
     code: str
     offset: float
-
-
-class RetryLogin(Message, frozen=True):
-    """A refused login may be right now: the camera was restarted, or took it at another door (``proved``)."""
-
-    code: str
-    proved: bool = False
 
 
 class LearnScene(Message, frozen=True):
@@ -208,14 +199,6 @@ class HealthChanged(Message, frozen=True):
     reason: str
     at: float
     evidence: bytes | None = None
-
-
-class LoginRefused(Message, frozen=True):
-    """The camera refused the login of its pull once more. ``at``: seconds since the epoch."""
-
-    code: str
-    fence: int
-    at: float
 
 
 class StreamUnreachable(Message, frozen=True):
@@ -393,47 +376,6 @@ class TerminalKnown(Message, frozen=True):
     name: str
 
 
-class RingTerminal(Message, frozen=True):
-    """A room rings a terminal: where it has registered as ``username``, or else at ``address`` (a SIP URI)."""
-
-    room_id: str
-    ring_id: str
-    username: str
-    address: str
-    seconds: float
-
-
-class StopRinging(Message, frozen=True):
-    """Nobody waits for it any more."""
-
-    room_id: str
-    ring_id: str
-
-
-class RingTold(Message, frozen=True):
-    """Room worker → control: what has become of a ring."""
-
-    room_id: str
-    ring_id: str
-    state: Literal["ringing", "failed"]
-    reason: str
-
-
-class RingAnswered(Message, frozen=True):
-    """Room worker → control: the terminal has picked up; the answer is ``TerminalTakenIn``."""
-
-    room_id: str
-    ring_id: str
-
-
-class TerminalRegistered(Message, frozen=True):
-    """Room worker → control: a known terminal can be rung at ``address`` until then; 0: no longer."""
-
-    username: str
-    address: str
-    until: float
-
-
 class RoomRecorded(Message, frozen=True):
     """Room worker → control: a finished recording, to be taken over. ``member_id`` None: the composed picture."""
 
@@ -516,13 +458,14 @@ class Seen(Message, frozen=True):
 
 AnyMessage = (
     WorkerReady | Configure | Done | Refused | MetricsReport
-    | AssignCamera | RecordCamera | WakeCamera | ReleaseCamera | AlertStored | EvidenceStored | TakeSnapshot | Snapshot
+    | AssignCamera | RecordCamera | ReleaseCamera | AlertStored | EvidenceStored | TakeSnapshot | Snapshot
     | OpenViewing | Answer | CloseViewing | LendStream | StreamLent | WithdrawStream
-    | HealthChanged | StreamUnreachable | LoginRefused | AlertRaised | AlertSeen | AlertEnded | HeldBack | EvidenceReady
-    | ClockOffset | RetryLogin | LearnScene | SceneLearned
+    | AssignCamera | RecordCamera | WakeCamera | ReleaseCamera | AlertStored | EvidenceStored | TakeSnapshot | Snapshot
+    | OpenViewing | Answer | CloseViewing | LendStream | StreamLent
+    | HealthChanged | StreamUnreachable | AlertRaised | AlertSeen | AlertEnded | HeldBack | EvidenceReady
+    | ClockOffset | LearnScene | SceneLearned
     | OpenRoom | CloseRoom | AddCameraMember | AddPersonMember | RemoveMember
     | ArrangeRoom | SpeakerChanged | TerminalArrives | TerminalTakenIn | LookUpTerminal | TerminalKnown
-    | RingTerminal | StopRinging | RingTold | RingAnswered | TerminalRegistered
     | RoomRecorded | RecordingBroke
     | PublishToRoom | SubscribeInRoom | StopPublishing | StopSubscription | MemberAlive | MemberChanged
     | LookAt | Seen

@@ -14,7 +14,6 @@ from gateway.rooms.orders import Orders
 from gateway.rooms.plans import Plans
 from gateway.rooms.recordings import Recordings
 from gateway.rooms.register import RoomRegister
-from gateway.rooms.ringing import Ringing
 from gateway.rooms.steering import Steering
 from gateway.rooms.talk import Talk
 from gateway.rooms.terminals import Terminals
@@ -36,7 +35,6 @@ class RoomDesk:
     terminals: Terminals
     recordings: Recordings
     cameras: CameraSteering
-    ringing: Ringing
 
     @classmethod
     def over(
@@ -46,7 +44,6 @@ class RoomDesk:
         """``recordings``: the folder into which the room worker writes; ``files`` may take out of it."""
         register = RoomRegister(db, engine, live, clock)
         records = register.records
-        terminals = Terminals(db, vault, clock)
         return cls(
             register=register,
             steering=Steering(register),
@@ -54,8 +51,7 @@ class RoomDesk:
             orders=Orders(records),
             links=Links(records),
             plans=Plans(db, clock),
-            terminals=terminals,
+            terminals=Terminals(db, vault, clock),
             recordings=Recordings(records, files, recordings),
             cameras=CameraSteering(records),
-            ringing=Ringing(register, engine, terminals),
         )

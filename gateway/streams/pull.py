@@ -239,7 +239,8 @@ class CameraPull:
                 answer = await session.set_up(track.control, interleaved(2 * number))
                 for channel in channels_in(answer, 2 * number):
                     reading.on_channel(channel, kind)
-        await session.play(reading)
+        session.sink = reading
+        await session.play()
         return pump
 
     def _publish(self, frame: EncodedFrame) -> None:

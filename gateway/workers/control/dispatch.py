@@ -11,20 +11,16 @@ from gateway.processes.messages import (
     EvidenceReady,
     HealthChanged,
     HeldBack,
-    LoginRefused,
     LookUpTerminal,
     MemberChanged,
     Message,
     RecordingBroke,
-    RingAnswered,
-    RingTold,
     RoomRecorded,
     SceneLearned,
     SpeakerChanged,
     StreamUnreachable,
     TerminalArrives,
     TerminalKnown,
-    TerminalRegistered,
     TerminalTakenIn,
 )
 from gateway.refusals import Refusal
@@ -65,8 +61,6 @@ class Dispatch:
             case StreamUnreachable(code, fence) if is_camera_worker(worker):
                 if self._assignments.owns(worker, code, fence):
                     self._addresses.failed(code)
-            case LoginRefused() if is_camera_worker(worker):
-                self._assignments.login_refused(worker, message)
             case SceneLearned() if is_camera_worker(worker):
                 await self._assignments.scene(worker, message)
             case MemberChanged() if worker == ROOM_WORKER:
@@ -80,13 +74,6 @@ class Dispatch:
             case LookUpTerminal(username) if worker == ROOM_WORKER:
                 secret, name = await self._rooms.terminals.secret_of(username) or ("", "")
                 return TerminalKnown(secret, name)
-            case RingAnswered(room_id, ring_id) if worker == ROOM_WORKER:
-                state, member = await self._rooms.ringing.answered(room_id, ring_id)
-                return TerminalTakenIn(state.room.id, member.id)
-            case RingTold(room_id, ring_id, became, reason) if worker == ROOM_WORKER:
-                await self._rooms.ringing.told(room_id, ring_id, became, reason)
-            case TerminalRegistered(username, address, until) if worker == ROOM_WORKER:
-                self._rooms.terminals.registered(username, address, until)
             case TerminalArrives(number, name, address, known) if worker == ROOM_WORKER:
                 state, member, _ = await self._rooms.register.join_terminal(number, name, address, known=known)
                 return TerminalTakenIn(state.room.id, member.id)
@@ -109,8 +96,6 @@ class Dispatch:
         """A worker has gone; the supervisor starts it again."""
         if is_camera_worker(worker):
             await self._assignments.worker_lost(worker)
-        elif worker == ROOM_WORKER:
-            self._rooms.terminals.forget_registrations()
 
 
 def is_camera_worker(name: str) -> bool:

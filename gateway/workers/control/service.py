@@ -20,7 +20,6 @@ from gateway.clock import Clock, system_clock
 from gateway.duty.report_keeper import ReportKeeper
 from gateway.events.announcing import Announcer
 from gateway.events.books import CityBooks
-from gateway.events.holiday_watch import HolidayWatch
 from gateway.events.intake import AlertIntake, evidence_folder
 from gateway.events.mode_switches import ModeKeeping
 from gateway.events.opening import Opening
@@ -53,7 +52,6 @@ from gateway.workers.control.fresh_address import FreshAddresses
 from gateway.workers.control.http_server import address_of, http_server
 from gateway.workers.control.instance import bound_socket, sole_instance
 from gateway.workers.control.links import WorkerLinks
-from gateway.workers.control.login_memory import LoginMemory
 from gateway.workers.control.media import ROOM_WORKER, CameraMedia, WorkerRoomMedia
 from gateway.workers.control.placement import Placement
 from gateway.workers.control.quarantine import is_crash
@@ -184,13 +182,10 @@ class ControlProcess:
         links = WorkerLinks(supervisor, worker_settings, on_message, on_worker, on_lost)
         media = CameraMedia(links, placement)
         rooms = RoomDesk.over(db, WorkerRoomMedia(links, media), live, clock, files, vault, recorded)
+        assignments = Assignments(cameras, placement, links, supervisor, live, clock)
+        stack.push_async_callback(assignments.close)
         network = CameraNetwork(settings.cameras, clock)
         stack.push_async_callback(network.close)
-        logins = LoginMemory(db, network.backoff, clock)
-        await logins.load()
-        stack.push_async_callback(logins.close)
-        assignments = Assignments(cameras, placement, links, supervisor, live, clock, logins)
-        stack.push_async_callback(assignments.close)
         addresses = FreshAddresses(db, vault, network, assignments.changed, clock)
         stack.push_async_callback(addresses.close)
         loans = StreamLoans(links, db, vault, clock)
@@ -211,7 +206,6 @@ class ControlProcess:
             except Refusal as refusal:  # the change itself stands; what the camera reports is heard at the next one
                 log.warning("camera_events_not_changed", camera=code, reason=refusal.reason)
 
-        holidays = HolidayWatch(db, books, clock)
         trials = TrialJobs(card_in_force(settings.data_folder, settings.inference))
         stack.push_async_callback(trials.close)
 
@@ -223,7 +217,6 @@ class ControlProcess:
             yield from sender.samples()
             yield from device_events.samples()
             yield from clocks.samples()
-            yield from holidays.samples()
             for health, count in assignments.changes.items():
                 yield Sample("gateway_camera_health_changes_total", {"state": health}, count, "counter")
             yield Sample("gateway_cameras_quarantined", {}, len(assignments.quarantine))
@@ -277,7 +270,6 @@ class ControlProcess:
         control._start(rooms.steering.run(), "rooms")
         control._start(Escalations(rooms.register, announcer).run(), "escalations")
         control._start(clocks.run(), "clocks")
-        control._start(holidays.run(), "holidays")
         control._start(keeper.run(), "recordings")
         control._start(reports.run(), "reports")
         supervisor.start()

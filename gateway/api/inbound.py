@@ -75,7 +75,9 @@ async def take_message(
 ) -> InboundAnswer:
     """One step of one event that was dispatched to the receiver. 401: signature or time; 404: not its event; 409: the
     event's state or revision is another, or the id was used; 422: a field or code."""
-    wait = doors.inbound_attempts.wait(receiver_id, time.monotonic())
+    # By address too, so that nobody else can use up what a receiver may send.
+    client = request.client.host if request.client is not None else ""
+    wait = doors.inbound_attempts.wait(f"{receiver_id} {client}", time.monotonic())
     if wait:
         raise Refusal(
             "too_many",

@@ -247,3 +247,36 @@ async def test_a_broker_that_never_answers_slows_no_other_and_a_password_can_be_
 
             await until(delivered)
             assert (await outside.deliveries(silent_id))[0].state == "pending"
+
+
+async def test_a_connection_that_breaks_is_told_by_the_will_and_made_anew(outside: Outside, broker: Mosquitto) -> None:
+    writers: list[asyncio.StreamWriter] = []
+
+    async def between(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind, to = await asyncio.open_connection("127.0.0.1", broker.port)
+        writers.extend((writer, to))
+        with suppress(OSError):
+            await asyncio.gather(_pass(reader, to), _pass(behind, writer))
+
+    server = await asyncio.start_server(between, "127.0.0.1", 0)
+    async with server:
+        await outside.add(f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with broker.listener("gateway/hub/status") as heard, outside.sending():
+            await until(lambda: _among(heard, 1))
+            for writer in writers:
+                writer.transport.abort()
+            await until(lambda: _among(heard, 2))
+
+            async def told_three_times() -> bool:
+                outside.room.clock.advance(seconds=1)
+                return len(heard) >= 3
+
+            await until(told_three_times)
+    assert [one.payload for one in heard][:3] == [b"online", b"offline", b"online"]
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while chunk := await reader.read(65536):
+        writer.write(chunk)
+        await writer.drain()
+    writer.close()

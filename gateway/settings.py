@@ -227,6 +227,9 @@ class ReceiverSettings(_Part):
         default=(IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")),
         description="Networks whose MQTT brokers may be spoken to without TLS.",
     )
+    keep_days: float = Field(
+        default=30, ge=1, le=3650, description="How long what was delivered is kept. Dead letters stay."
+    )
     public_address: HttpUrl | None = Field(
         default=None,
         description="Where other systems reach this gateway, for links in what is sent to them; empty: links without "

@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import structlog
 from sqlalchemy import select
@@ -19,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock
 from gateway.events.outward.addresses import BrokerPlaces
+from gateway.events.outward.forgetting import forget
 from gateway.events.outward.line import Line
 from gateway.events.outward.mappings import mapping_in_force
 from gateway.events.outward.mqtt_way import MqttWays
@@ -36,6 +38,7 @@ log = structlog.get_logger(__name__)
 
 TRY_SECONDS = 10.0
 ROUND_SECONDS = 2.0
+FORGET_SECONDS, FORGET_STEP_SECONDS = 3600.0, 1.0
 
 
 @dataclass(slots=True)
@@ -70,6 +73,8 @@ class OutboxSender:
                 "mqtt": MqttWays(places, self.try_seconds).open,
             }
             stack.push_async_callback(self._end_all)
+            forgetting = asyncio.create_task(self._forget(), name="forget deliveries")
+            stack.callback(forgetting.cancel)
             while True:
                 await self._round(ways)
                 try:
@@ -78,6 +83,16 @@ class OutboxSender:
                 except TimeoutError:
                     pass
                 self._woken.clear()
+
+    async def _forget(self) -> None:
+        """Once an hour, in small steps."""
+        while True:
+            removed = 0
+            try:
+                removed = await forget(self.db, self.clock() - timedelta(days=self.settings.keep_days))
+            except (Refusal, SQLAlchemyError) as error:
+                log.warning("outbox_not_cleared", error=str(error))
+            await asyncio.sleep(FORGET_STEP_SECONDS if removed else FORGET_SECONDS)
 
     async def _round(self, ways: dict[str, OpenWay]) -> None:
         """See to it that each enabled receiver has a line as it is set up now, and tell the lines what is due."""

@@ -100,6 +100,11 @@ async def test_an_event_arrives_as_a_cloud_event_and_the_status_says_that_the_ga
         async with outside.sending():
             alert_id = await outside.room.raise_alert("fire")
             await until(lambda: _among(heard, 2))
+
+            async def noted() -> bool:
+                return (await outside.deliveries(receiver_id))[0].state == "delivered"
+
+            await until(noted)
         event_no = (await outside.room.shown(alert_id)).event_no
         message = next(one for one in heard if not str(one.topic).endswith("/status"))
         assert str(message.topic) == f"gateway/hub/fire/{event_no}"

@@ -28,6 +28,7 @@ class PointShown(BaseModel):
     hazard: str
     state: str
     level: int
+    drill: bool
     lng: float
     lat: float
 

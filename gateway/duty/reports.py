@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,7 +28,8 @@ from gateway.storage.database import Database
 from gateway.storage.tables.events import EventRow
 from gateway.storage.tables.grid import Grid, Platform
 
-BATCH = 2_000
+BATCH = 500
+"""Events fetched at a time: they are made in the loop, which must not wait long."""
 BATCH_SECONDS = 30.0
 MOST_EVENTS = 500_000
 """Rows of one sheet; XLSX takes a million."""
@@ -71,12 +73,38 @@ async def figures_of(
     )
 
 
+class _Listed(NamedTuple):
+    """What the list tells of an event."""
+
+    id: str
+    no: str
+    class_code: str
+    class_name: str
+    state: str
+    platform: str
+    department: str | None
+    grid: str | None
+    reported_at: datetime
+    handle_due_at: datetime | None
+    handled_at: datetime | None
+    handled_late: bool
+    reworks: int
+    extensions: int
+    closed_at: datetime | None
+    drill: bool
+    address: str
+    description: str
+
+
+_LISTED = tuple(getattr(EventRow, name) for name in _Listed._fields)
+
+
 async def write_report(db: Database, caller: Caller, figures: Figures, path: Path) -> None:
     """Write the workbook; the loop is free meanwhile but for the batches."""
     loop = asyncio.get_running_loop()
 
-    async def batch(after: tuple[datetime, str] | None) -> list[EventRow]:
-        query = select(EventRow).where(
+    async def batch(after: tuple[datetime, str] | None) -> list[_Listed]:
+        query = select(*_LISTED).where(
             visible_events(caller),
             EventRow.reported_at >= figures.period.since,
             EventRow.reported_at < figures.period.until,
@@ -85,15 +113,16 @@ async def write_report(db: Database, caller: Caller, figures: Figures, path: Pat
             at, last = after
             query = query.where(or_(EventRow.reported_at > at, and_(EventRow.reported_at == at, EventRow.id > last)))
         async with db.reading() as session:
-            return list(await session.scalars(query.order_by(EventRow.reported_at, EventRow.id).limit(BATCH)))
+            found = await session.execute(query.order_by(EventRow.reported_at, EventRow.id).limit(BATCH))
+            return [_Listed(*row) for row in found]
 
-    def fetched(after: tuple[datetime, str] | None) -> list[EventRow]:
+    def fetched(after: tuple[datetime, str] | None) -> list[_Listed]:
         return asyncio.run_coroutine_threadsafe(batch(after), loop).result(BATCH_SECONDS)
 
     await asyncio.to_thread(write_workbook, path, [*_sheets(figures), _events(figures, fetched)])
 
 
-Fetch = Callable[[tuple[datetime, str] | None], list[EventRow]]
+Fetch = Callable[[tuple[datetime, str] | None], list[_Listed]]
 
 
 def _sheets(figures: Figures) -> Iterator[Sheet]:

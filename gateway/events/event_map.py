@@ -43,6 +43,7 @@ class Point:
     hazard: str
     state: str
     level: int
+    drill: bool
     lng: float
     lat: float
 
@@ -67,10 +68,12 @@ class EventMap:
 async def event_map(session: AsyncSession, caller: Caller, asked: Asked) -> EventMap:
     """The events of the box in the caller's scope."""
     row, conditions = EventRow, _conditions(caller, asked)
-    query = select(row.no, row.class_code, row.hazard, row.state, row.level, row.lng, row.lat).where(*conditions)
+    query = select(row.no, row.class_code, row.hazard, row.state, row.level, row.drill, row.lng, row.lat).where(
+        *conditions
+    )
     found = (await session.execute(query.limit(MOST_POINTS + 1))).all()
     if len(found) <= MOST_POINTS:
-        return EventMap(tuple(Point(*one[:5], lng=one[5] or 0.0, lat=one[6] or 0.0) for one in found), ())
+        return EventMap(tuple(Point(*one[:6], lng=one[6] or 0.0, lat=one[7] or 0.0) for one in found), ())
     box = asked.box
     column = cast((row.lng - box.west) * (CELLS / (box.east - box.west)), Integer)
     line = cast((row.lat - box.south) * (CELLS / (box.north - box.south)), Integer)

@@ -144,11 +144,12 @@ function pending(event: GridEvent, action: string): boolean {
   return action !== 'mark_urgent' || !event.urgent
 }
 
-/** What somebody with these roles may do with the event now, the usual step first. */
-export function stepsOf(event: GridEvent, roles: readonly string[]): Step[] {
+/** What somebody with these roles may do with the event now, the usual step first. `escalatedBy`: the roles that the
+ * mode lets escalate, beside those of the table. */
+export function stepsOf(event: GridEvent, roles: readonly string[], escalatedBy: readonly string[] = []): Step[] {
   return WAYS.filter(([action, before, allowed]) => {
     const here = before === '*' ? isOpen(event) : before.split(' ').includes(event.state)
-    return here && pending(event, action) && allowed.split(' ').some((role) => roles.includes(role))
+    return here && pending(event, action) && [...allowed.split(' '), ...(action === 'escalate' ? escalatedBy : [])].some((role) => roles.includes(role))
   }).map(([action, , , reason]) => ({
     action,
     needsReason: reason !== undefined,

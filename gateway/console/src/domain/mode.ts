@@ -35,6 +35,14 @@ export interface Mode {
 
 export type ModeKind = 'wartime' | 'drill' | 'wartimeDrill'
 
+/** Who may escalate an event of this class beside the usual: the server knows its platform's mode, and decides. */
+export function escalatedBy(mode: Mode | null, classCode: string, nowMs: number): readonly string[] {
+  const held = (mode?.switches ?? []).some(
+    (one) => one.wartime && Date.parse(one.until) > nowMs && (one.classes.length === 0 || one.classes.includes(classCode)),
+  )
+  return held && mode !== null ? mode.wartime_changes.escalated_by : []
+}
+
 export function kindOf(one: { wartime: boolean; drill: boolean }): ModeKind {
   return one.wartime ? (one.drill ? 'wartimeDrill' : 'wartime') : 'drill'
 }

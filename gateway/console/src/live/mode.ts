@@ -1,5 +1,5 @@
 // The mode that holds, for the head of every page: fetched at each connection and each change, and when one ends.
-import { readonly, shallowRef } from 'vue'
+import { computed, shallowRef } from 'vue'
 import { readMode } from '../api/mode'
 import type { Mode } from '../domain/mode'
 import { may, onSignedOut } from '../session/session'
@@ -9,7 +9,7 @@ const AGAIN_MS = 5_000
 const held = shallowRef<Mode | null>(null)
 let timer: ReturnType<typeof setTimeout> | undefined
 
-export const mode = readonly(held)
+export const mode = computed(() => held.value)
 
 export async function loadMode(): Promise<void> {
   if (!may('mode.read')) return

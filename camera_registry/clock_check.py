@@ -33,20 +33,22 @@ async def clock_offset(http: aiohttp.ClientSession, address: str, clock: Callabl
     halfway = asked_at + (clock() - asked_at) / 2
     if response.status != 200:
         raise CameraRefused(reasons.CLOCK_UNKNOWN, detail=f"HTTP {response.status}")
-    shown = _utc(parsed(content))
+    shown = utc_told(parsed(content))
     if shown is None:
         raise CameraRefused(reasons.CLOCK_UNKNOWN)
     return shown - halfway
 
 
-def _utc(envelope: Any) -> datetime | None:
-    told = envelope.find(f".//{_TT}UTCDateTime")
+def utc_told(answer: Any) -> datetime | None:
+    """The UTC of a GetSystemDateAndTimeResponse; None where it tells none, or one that cannot be."""
+    told = answer.find(f".//{_TT}UTCDateTime")
     if told is None:
         return None
     parts = [told.findtext(f"{_TT}Date/{_TT}{name}") for name in ("Year", "Month", "Day")]
     parts += [told.findtext(f"{_TT}Time/{_TT}{name}") for name in ("Hour", "Minute", "Second")]
     try:
         year, month, day, hour, minute, second = (int(part or "") for part in parts)
-        return datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
+        at = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
+    return at if 1970 <= at.year < 2100 else None  # a camera with an empty battery begins in 1970

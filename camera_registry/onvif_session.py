@@ -8,30 +8,24 @@ twice at most, once in each form: cameras lock accounts.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import aiohttp
-import onvif
 import structlog
-from onvif.client import ONVIFService
-from onvif.exceptions import ONVIFError
-from onvif.util import is_auth_error
-from zeep.exceptions import Error as ZeepError
-from zeep.exceptions import Fault
-from zeep.wsse.username import UsernameToken
 
-from camera_registry import digest, media2, reasons, soap_call
+from camera_registry import digest, media, media2, reasons, soap_call
 from camera_registry.address_policy import host_of, host_or, rehosted
+from camera_registry.clock_check import utc_told
 from camera_registry.errors import CameraRefused, Reason
 from camera_registry.login import Login
-from camera_registry.onvif_transport import REQUEST_SECONDS, BoundedTransport, LoginForm, harden_parser, open_http, post
-from camera_registry.profiles import MediaProfile, told
+from camera_registry.onvif_transport import REQUEST_SECONDS, BoundedTransport, LoginForm, open_http, post
+from camera_registry.profiles import MediaProfile
+from camera_registry.username_token import UsernameToken
 from camera_registry.ws_discovery import printable
 
 log = structlog.get_logger(__name__)
@@ -47,10 +41,8 @@ _CAPABILITIES = {
     "trt": "Media", "tptz": "PTZ", "timg": "Imaging", "tev": "Events",
     "trc": "Extension/Recording", "trp": "Extension/Replay",
 }  # fmt: skip
-_WSDL = Path(onvif.__file__).parent / "wsdl"
 _HTTP = ("http", "https")
 _RTSP = ("rtsp", "rtsps")
-_MOST_PROFILES = 64
 
 _BARE_ERRORS = frozenset({400, 405, 500, 501})
 """With which some older devices answer a question they do not know, without a fault."""
@@ -94,7 +86,6 @@ class OnvifSession:
         known: SessionFacts | None = None,
         request_seconds: float | None = None,
     ) -> None:
-        harden_parser()
         self._left = wrong_logins_left
         self._form: LoginForm = form
         self._clear_login = clear_login
@@ -146,14 +137,16 @@ class OnvifSession:
 
     async def read_clock(self) -> timedelta | None:
         """The offset of the camera's clock, asked without a login; None for a camera that tells it only after one."""
-        device = await self._service(DEVICE, self._address)
+        if self._transport is None:
+            raise RuntimeError("the session is not open")
+        question = soap_call.element("tds:GetSystemDateAndTime")
         asked_at = self._clock()
         try:
-            answer = await self._call(device.authless_GetSystemDateAndTime)
-        except (_NotAuthorised, Unsupported):
+            answer = await soap_call.call(self._transport, self._address, question)
+        except soap_call.SoapFault:
             return None
         halfway = asked_at + (self._clock() - asked_at) / 2
-        shown = _utc(answer)
+        shown = utc_told(answer)
         self.clock_offset = None if shown is None else shown - halfway
         return self.clock_offset
 
@@ -171,41 +164,41 @@ class OnvifSession:
 
     async def information(self) -> DeviceInformation:
         """The first rung that needs the login. Raises one of ``LOGIN_REASONS`` where the device refuses it."""
-        device = await self._service(DEVICE, self._address)
         try:
-            answer = await self._logged_in(device.GetDeviceInformation)
+            answer = await self.ask("tds", soap_call.element("tds:GetDeviceInformation"))
         except Unsupported:
             answer = None
-        texts = (_text(answer, name) for name in ("Manufacturer", "Model", "FirmwareVersion", "SerialNumber"))
-        return DeviceInformation(*texts)
+        names = ("Manufacturer", "Model", "FirmwareVersion", "SerialNumber")
+        return DeviceInformation(*(printable(soap_call.text_at(answer, f"tds:{name}")) for name in names))
 
     async def find_services(self) -> frozenset[str]:
         """Namespaces of the services, by GetServices, or by GetCapabilities on an older device."""
-        device = await self._service(DEVICE, self._address)
+        wanted = soap_call.element("tds:IncludeCapability", text="false")
         try:
-            for service in await self._logged_in(device.GetServices, {"IncludeCapability": False}) or ():
-                self._note_service(_text(service, "Namespace"), _text(service, "XAddr"))
+            answer = await self.ask("tds", soap_call.element("tds:GetServices", wanted))
+            for service in answer.iterfind("tds:Service", soap_call.SPACES):
+                self._note_service(soap_call.text_at(service, "tds:Namespace"), soap_call.text_at(service, "tds:XAddr"))
         except Unsupported:
             pass
         except CameraRefused:
             if self._transport is None or self._transport.last_status not in _BARE_ERRORS:
                 raise
         if not self._services.keys() & {MEDIA, MEDIA2}:
-            await self._find_capabilities(device)
+            await self._find_capabilities()
         if not self._services.keys() & {MEDIA, MEDIA2}:
             raise CameraRefused(reasons.NO_MEDIA)
         return frozenset(self._services)
 
-    async def _find_capabilities(self, device: Any) -> None:
+    async def _find_capabilities(self) -> None:
+        wanted = soap_call.element("tds:Category", text="All")
         try:
-            answer = await self._logged_in(device.GetCapabilities, {"Category": ["All"]})
+            answer = await self.ask("tds", soap_call.element("tds:GetCapabilities", wanted))
         except Unsupported as error:
             raise CameraRefused(reasons.NO_MEDIA) from error
         for prefix, path in _CAPABILITIES.items():
-            told: Any = answer
-            for part in path.split("/"):
-                told = getattr(told, part, None)
-            self._note_service(soap_call.SPACES[prefix], _text(told, "XAddr"))
+            where = "/".join(f"tt:{part}" for part in path.split("/"))
+            address = soap_call.text_at(answer, f"tds:Capabilities/{where}/tt:XAddr")
+            self._note_service(soap_call.SPACES[prefix], address)
 
     async def profiles(self) -> tuple[MediaProfile, ...]:
         """The video profiles, from Media2 where the camera has it and it works, else from Media."""
@@ -222,12 +215,10 @@ class OnvifSession:
                     raise self._refused(error) from error
                 log.info("media2_unusable", address=self._address, error=str(error))
                 del self._services[MEDIA2]
-        media = await self._service(MEDIA, self._services[MEDIA])
         try:
-            answer = await self._logged_in(media.GetProfiles)
+            return media.profiles(await self.ask("trt", media.get_profiles()))
         except Unsupported as error:
             raise CameraRefused(reasons.NO_PROFILE) from error
-        return tuple(found for one in (answer or ())[:_MOST_PROFILES] if (found := _profile(one)) is not None)
 
     async def stream_address(self, token: str) -> str:
         """The RTSP address of a profile, on the host we reached: a camera may name one that nobody else can reach."""
@@ -235,10 +226,7 @@ class OnvifSession:
             if MEDIA2 in self._services:
                 uri = await self._media2_stream(token)
             else:
-                media = await self._service(MEDIA, self._services[MEDIA])
-                setup = {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}}
-                answer = await self._logged_in(media.GetStreamUri, {"StreamSetup": setup, "ProfileToken": token})
-                uri = str(getattr(answer, "Uri", None) or "")
+                uri = media.uri(await self.ask("trt", media.get_stream_uri(token)))
         except Unsupported as error:
             raise CameraRefused(reasons.NO_STREAM_ADDRESS) from error
         address = rehosted(uri, host_of(self._address), _RTSP)
@@ -259,10 +247,7 @@ class OnvifSession:
             if MEDIA2 in self._services:
                 uri = media2.uri(await self.ask("tr2", media2.get_snapshot_uri(token)))
             else:
-                media = await self._service(MEDIA, self._services[MEDIA])
-                uri = str(
-                    getattr(await self._logged_in(media.GetSnapshotUri, {"ProfileToken": token}), "Uri", "") or ""
-                )
+                uri = media.uri(await self.ask("trt", media.get_snapshot_uri(token)))
         except (Unsupported, CameraRefused) as error:
             if _is_login(error):
                 raise
@@ -358,47 +343,8 @@ class OnvifSession:
         if namespace and repaired is not None:
             self._services.setdefault(namespace, repaired)
 
-    async def _service(self, namespace: str, address: str) -> Any:
-        wsdl, binding = ("devicemgmt.wsdl", "DeviceBinding") if namespace == DEVICE else ("media.wsdl", "MediaBinding")
-        service = ONVIFService(
-            address, None, None, str(_WSDL / wsdl), no_cache=True, binding_name=f"{{{namespace}}}{binding}"
-        )  # fmt: skip
-        await service.close()  # the connections it has made for itself; ours are used
-        service.transport = self._transport
-        await service.setup()
-        service.zeep_client.wsse = self._token()
-        return service
-
-    def _token(self) -> StampedToken:
-        return StampedToken(self._login, self.device_now)
-
-    async def _logged_in(self, call: Callable[..., Awaitable[Any]], params: dict[str, Any] | None = None) -> Any:
-        try:
-            return await self._call(call, params)
-        except _NotAuthorised as error:
-            raise self._login_refused() from error
-
-    async def _call(self, call: Callable[..., Awaitable[Any]], params: dict[str, Any] | None = None) -> Any:
-        try:
-            return await call(params) if params is not None else await call()
-        except Fault as fault:
-            if is_auth_error(fault):
-                raise _NotAuthorised from fault
-            raise Unsupported from fault
-        except CameraRefused:
-            raise
-        except ONVIFError as error:
-            if isinstance(error.__cause__, CameraRefused):
-                raise error.__cause__ from error
-            raise CameraRefused(reasons.ANSWER_INVALID, detail=type(error.__cause__).__name__) from error
-        except ZeepError as error:
-            status = getattr(error, "status_code", None)
-            if status in (401, 403):
-                raise _NotAuthorised from error
-            raise CameraRefused(reasons.NOT_ONVIF, detail=f"{type(error).__name__} {status or ''}") from error
-        except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
-            # zeep builds its answer from whatever the device sent; a hostile or broken one ends in any of these.
-            raise CameraRefused(reasons.ANSWER_INVALID, detail=type(error).__name__) from error
+    def _token(self) -> UsernameToken:
+        return UsernameToken(self._login, self.device_now)
 
     def _login_refused(self) -> CameraRefused:
         self._refused_logins += 1
@@ -420,40 +366,6 @@ class OnvifSession:
         return error if isinstance(error, CameraRefused) else CameraRefused(reasons.NO_PROFILE)
 
 
-async def read_descriptions() -> None:
-    """Have the library read its service descriptions, once for the process and shared by whoever waits.
-
-    That is our own time, not the camera's: on a busy machine the first sessions would else be given up for it.
-    """
-    for wsdl, namespace, binding in (("devicemgmt.wsdl", DEVICE, "Device"), ("media.wsdl", MEDIA, "Media")):
-        service = ONVIFService(
-            "http://127.0.0.1/", None, None, str(_WSDL / wsdl), no_cache=True,
-            binding_name=f"{{{namespace}}}{binding}Binding",
-        )  # fmt: skip
-        try:
-            await service.setup()
-        finally:
-            await service.close()
-
-
-class StampedToken(UsernameToken):
-    """A digest of the password, stamped anew for each request by a clock of our choice: the camera's own."""
-
-    def __init__(self, login: Login, clock: Clock) -> None:
-        # Some cameras take only "…Z", not the "+00:00" that zeep writes of itself.
-        super().__init__(login.username, login.password, use_digest=True, zulu_timestamp=True)  # type: ignore[no-untyped-call]  # zeep has none
-        self._clock = clock
-
-    def apply(self, envelope: Any, headers: dict[str, str]) -> tuple[Any, dict[str, str]]:
-        self.created = self._clock().astimezone(UTC).replace(tzinfo=None)
-        signed: tuple[Any, dict[str, str]] = super().apply(envelope, headers)  # type: ignore[no-untyped-call]  # zeep has none
-        return signed
-
-
-class _NotAuthorised(Exception):
-    """The device refused the login, or asks for one."""
-
-
 class Unsupported(Exception):
     """The device knows the service, but not this question, or refuses it. ``codes``: of its fault, outermost first."""
 
@@ -464,32 +376,3 @@ class Unsupported(Exception):
 
 def _is_login(error: Exception) -> bool:
     return isinstance(error, CameraRefused) and error.cause in LOGIN_REASONS
-
-
-def _text(value: Any, name: str) -> str:
-    found = getattr(value, name, None)
-    return printable(str(found)) if found is not None else ""
-
-
-def _utc(answer: Any) -> datetime | None:
-    shown: Any = getattr(answer, "UTCDateTime", None)
-    try:
-        date, time = shown.Date, shown.Time
-        at = datetime(date.Year, date.Month, date.Day, time.Hour, time.Minute, min(time.Second, 59), tzinfo=UTC)
-    except (AttributeError, TypeError, ValueError, OverflowError):
-        return None
-    return at if 1970 <= at.year < 2100 else None  # a camera with an empty battery begins in 1970
-
-
-def _profile(answer: Any) -> MediaProfile | None:
-    encoder: Any = getattr(answer, "VideoEncoderConfiguration", None)
-    size: Any = getattr(encoder, "Resolution", None)
-    return told(
-        token=str(getattr(answer, "token", None) or "")[:64],
-        name=_text(answer, "Name"),
-        encoding=_text(encoder, "Encoding"),
-        width=getattr(size, "Width", None),
-        height=getattr(size, "Height", None),
-        fps=getattr(getattr(encoder, "RateControl", None), "FrameRateLimit", None),
-        gop=getattr(getattr(encoder, "H264", None), "GovLength", None),
-    )

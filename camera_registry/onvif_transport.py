@@ -1,8 +1,7 @@
 """How requests reach a device: bounded answers, no redirects, one time limit for each request, digest as second login.
 
-onvif-zeep-async brings the service descriptions and the WS-UsernameToken; its own transport follows redirects, reads
-answers of any length and allows huge XML trees. A device is not trusted so far. Where a device refuses the token and
-asks for HTTP digest, as newer ones do, that is tried once; what it takes is kept for the session.
+A device is not trusted: it cannot lead elsewhere, send without end, or make a small answer a large one. Where it
+refuses the token and asks for HTTP digest, as newer ones do, that is tried once; what it takes is kept for the session.
 """
 
 from __future__ import annotations
@@ -14,12 +13,11 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from lxml import etree
-from onvif.settings import DEFAULT_SETTINGS
-from onvif.zeep_aiohttp import AIOHTTPTransport
 
 from camera_registry import digest, reasons
 from camera_registry.errors import CameraRefused
 from camera_registry.login import Login
+from camera_registry.username_token import WSSE
 
 REQUEST_SECONDS = 5.0
 CONNECT_SECONDS = 3.0
@@ -30,20 +28,13 @@ _HEADERS = {
     # Nothing to unpack: a small answer cannot become a large one.
     "Accept-Encoding": "identity",
 }
-_SECURITY = "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd}Security"
+_SECURITY = f"{{{WSSE}}}Security"
 _LOCKED = re.compile(rb"\blocked\b|\block-?out\b|lockstatus>\s*lock\b", re.IGNORECASE)
 """No standard says how a device tells of a lock; these are words seen in faults and in bodies of HTTP 401."""
 
 
 LoginForm = Literal["either", "token", "digest"]
 """How a login is given: WS-UsernameToken first and HTTP digest where that is refused, or one of them alone."""
-
-
-def harden_parser() -> None:
-    """zeep's settings are one object for all clients: neither huge trees nor entities from here on."""
-    DEFAULT_SETTINGS.xml_huge_tree = False
-    DEFAULT_SETTINGS.forbid_entities = True
-    DEFAULT_SETTINGS.forbid_dtd = True
 
 
 def open_http(seconds: float = REQUEST_SECONDS) -> aiohttp.ClientSession:
@@ -59,8 +50,8 @@ def open_http(seconds: float = REQUEST_SECONDS) -> aiohttp.ClientSession:
     )
 
 
-class BoundedTransport(AIOHTTPTransport):  # type: ignore[misc]  # the library has no types
-    """zeep's transport within our bounds. An answer's contents are zeep's to judge.
+class BoundedTransport:
+    """Questions to one device within our bounds, with its login.
 
     ``requests`` counts all; ``wrong_logins`` those that the device refused although a login was in them; ``locked`` is
     set where it says that the account is locked.
@@ -74,7 +65,7 @@ class BoundedTransport(AIOHTTPTransport):  # type: ignore[misc]  # the library h
         form: LoginForm = "either",
         clear_login: bool = False,
     ) -> None:
-        super().__init__(session=session, verify_ssl=False)
+        self._session = session
         self._login = login
         self._left = wrong_logins_left
         self._form = form
@@ -88,13 +79,6 @@ class BoundedTransport(AIOHTTPTransport):  # type: ignore[misc]  # the library h
         self.digest_refused = False
         self.basic_only = False
         """Whether the device refused the token and offers nothing but HTTP Basic."""
-
-    async def _post_internal(
-        self, address: str, message: str | bytes, headers: dict[str, str]
-    ) -> tuple[aiohttp.ClientResponse, bytes]:
-        response, content = await self.exchange(address, message.encode() if isinstance(message, str) else message)
-        refuse_hostile(content, response.status)
-        return response, content
 
     async def exchange(self, address: str, data: bytes) -> tuple[aiohttp.ClientResponse, bytes]:
         """One request within the bounds, once more with digest where the device asks for it."""
@@ -148,7 +132,7 @@ class BoundedTransport(AIOHTTPTransport):  # type: ignore[misc]  # the library h
         self, address: str, data: bytes, headers: dict[str, str] | None = None
     ) -> tuple[aiohttp.ClientResponse, bytes]:
         self.requests += 1
-        response, content = await post(self.session, address, data, headers)
+        response, content = await post(self._session, address, data, headers)
         self.last_status = response.status
         self.locked = self.locked or (response.status >= 400 and _LOCKED.search(content) is not None)
         return response, content
@@ -222,7 +206,10 @@ def as_bytes(envelope: Any) -> bytes:
 
 
 def parsed(content: bytes) -> Any:
-    """An answer as a tree, with no entity resolved and libxml2's own limits on. Raises ``answer_invalid``."""
+    """An answer as a tree, with no entity resolved and libxml2's own limits on. Raises ``answer_invalid``, and
+    ``not_onvif`` for a page."""
+    if content[:200].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        raise CameraRefused(reasons.NOT_ONVIF, detail="a page")
     try:
         tree = etree.fromstring(content, _parser())
     except (etree.XMLSyntaxError, ValueError) as error:
@@ -230,21 +217,6 @@ def parsed(content: bytes) -> Any:
     if tree.getroottree().docinfo.internalDTD is not None:
         raise CameraRefused(reasons.ANSWER_INVALID, detail="DTD")  # SOAP 1.2, part 1, 5: a message holds none
     return tree
-
-
-def refuse_hostile(content: bytes, status: int = 200) -> None:
-    """Raises ``answer_invalid`` for a message with a DTD or one that breaks off (zeep would take what there is of it),
-    ``not_onvif`` for a page; zeep judges what is no XML."""
-    if content[:200].lstrip().lower().startswith((b"<!doctype html", b"<html")):
-        raise CameraRefused(reasons.NOT_ONVIF, detail="a page")
-    try:
-        tree = etree.fromstring(content, _parser())
-    except (etree.XMLSyntaxError, ValueError) as error:
-        if status == 200 and content.lstrip().startswith(b"<"):
-            raise CameraRefused(reasons.ANSWER_INVALID, detail="not well-formed") from error
-        return
-    if tree.getroottree().docinfo.internalDTD is not None:
-        raise CameraRefused(reasons.ANSWER_INVALID, detail="DTD")
 
 
 def _parser() -> Any:

@@ -34,7 +34,7 @@ from camera_registry import reasons
 from camera_registry.address_policy import AddressPolicy
 from camera_registry.errors import CameraRefused, Reason
 from camera_registry.login import Login, LoginBackoff, device_of
-from camera_registry.onvif_session import LADDER_SECONDS, NOTEWORTHY_OFFSET, OnvifSession, read_descriptions
+from camera_registry.onvif_session import LADDER_SECONDS, NOTEWORTHY_OFFSET, OnvifSession
 from camera_registry.onvif_transport import LoginForm
 from camera_registry.profiles import MediaProfile, ProfileChoice, RecordedProfile, choose
 from camera_registry.rtsp_check import CHECK_SECONDS, StreamFacts, check_stream
@@ -88,7 +88,6 @@ class Registrar:
         """Climb the ONVIF ladder and look at the stream at its top."""
         address = await self._policy.onvif_address(address)
         device = device_of(address)
-        await read_descriptions()
         async with self._asking(device) as left:
             async with OnvifSession(
                 address, login, self._clock, wrong_logins_left=left, form=form, clear_login=clear_login

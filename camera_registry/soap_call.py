@@ -1,11 +1,12 @@
 """One question to an ONVIF service, its envelope and its answer read by hand (SOAP 1.2, WS-Addressing where needed).
 
-The library's descriptions leave out Media2, and its strict reading of the others' answers refuses devices that work:
-here only what is looked for is read, and unknown elements are left alone.
+Answers are not held to the schema: devices leave out what it asks for, change its order, and add to it. Only what is
+looked for is read, and unknown elements are left alone.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -32,12 +33,14 @@ SPACES = {
 }
 _NOT_AUTHORISED = frozenset({"NotAuthorized", "FailedAuthentication", "FailedCheck", "InvalidSecurity"})
 """Local names of fault codes: ONVIF's own, and those of WS-Security 1.1, 12, which many devices use."""
+_LOGIN_WORDS = re.compile(r"(not|un) ?authori[sz]ed|authenticat|authori[sz]ation", re.IGNORECASE)
+"""Many devices give no code, or a wrong one, and say it in words."""
 
 
 class Signs(Protocol):
-    """Puts a login into an envelope, as zeep's UsernameToken does."""
+    """Puts a login into a SOAP header."""
 
-    def apply(self, envelope: Any, headers: dict[str, str]) -> tuple[Any, dict[str, str]]: ...
+    def sign(self, header: Any) -> None: ...
 
 
 class SoapFault(Exception):
@@ -46,7 +49,7 @@ class SoapFault(Exception):
     def __init__(self, codes: Sequence[str], text: str) -> None:
         super().__init__(f"{'/'.join(codes)} {text}".strip()[:200])
         self.codes = tuple(codes)
-        self.is_login = not _NOT_AUTHORISED.isdisjoint(codes) or "not authorized" in text.lower()
+        self.is_login = not _NOT_AUTHORISED.isdisjoint(codes) or _LOGIN_WORDS.search(text) is not None
 
 
 def element(name: str, *children: Any, text: str | None = None, **attributes: str) -> Any:
@@ -69,12 +72,18 @@ def text_at(tree: Any, path: str) -> str:
     return "" if tree is None else str(tree.findtext(path, "", SPACES) or "").strip()
 
 
-async def call(transport: BoundedTransport, address: str, body: Any, login: Signs, headers: Sequence[Any] = ()) -> Any:
+async def call(
+    transport: BoundedTransport, address: str, body: Any, login: Signs | None = None, headers: Sequence[Any] = ()
+) -> Any:
     """Ask; answers the first element of the answer's body. Raises ``SoapFault`` and ``CameraRefused``."""
-    signed, _ = login.apply(_envelope(body, headers), {})
-    response, content = await transport.exchange(address, as_bytes(signed))
+    question = _envelope(body, headers)
+    if login is not None:
+        login.sign(question[0])
+    response, content = await transport.exchange(address, as_bytes(question))
     if response.status in (401, 403) and not content.strip().startswith(b"<"):
         raise SoapFault(("NotAuthorized",), "")
+    if response.status >= 400 and not content.strip().startswith(b"<"):
+        raise CameraRefused(reasons.NOT_ONVIF, detail=f"HTTP {response.status}")
     tree = parsed(content)
     # Some devices answer SOAP 1.1 to a question in 1.2: names are read without their namespace.
     fault = tree.find("{*}Body/{*}Fault")

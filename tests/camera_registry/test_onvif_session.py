@@ -324,3 +324,54 @@ async def test_faults_of_soap_1_1_and_of_deep_subcodes_say_what_they_say(
     )
     soap_peer.replaced[PROFILES] = lambda _: web.Response(body=soap11, status=400, content_type="text/xml")
     assert await reason_of(registrar, soap_peer, login) == "auth_failed"
+
+
+_ENCODER = (
+    "<tt:Encoding>H264</tt:Encoding><tt:Resolution><tt:Width>640</tt:Width><tt:Height>360</tt:Height></tt:Resolution>"
+)
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        f"<tt:Name>n</tt:Name><tt:VideoEncoderConfiguration>{_ENCODER}</tt:VideoEncoderConfiguration>",
+        "<tt:VideoEncoderConfiguration><tt:Resolution><tt:Height>360</tt:Height><tt:Width>640</tt:Width></tt:Resolution>"
+        "<tt:Encoding>H264</tt:Encoding></tt:VideoEncoderConfiguration><tt:Name>n</tt:Name>",
+        f"<tt:Name>n</tt:Name><tt:Vendor/><tt:VideoEncoderConfiguration>{_ENCODER}<tt:RateControl><tt:FrameRateLimit>"
+        "25.0</tt:FrameRateLimit></tt:RateControl><tt:More>1</tt:More></tt:VideoEncoderConfiguration>",
+    ],
+    ids=["no more than is needed", "in another order", "with more than is known"],
+)
+async def test_media_of_profile_s_is_read_in_whatever_form_it_comes(
+    registrar: Registrar, soap_peer: SoapPeer, login: Login, listed: str
+) -> None:
+    bare = '<trt:Profiles token="bare"><tt:Name>no source</tt:Name></trt:Profiles>'
+    soap_peer.replaced[SERVICES] = lambda _: services(("http://www.onvif.org/ver10/media/wsdl", "/onvif/media_service"))
+    soap_peer.replaced["trt:GetProfiles"] = lambda _: (
+        f'<trt:GetProfilesResponse>{bare}<trt:Profiles token="p">{listed}</trt:Profiles></trt:GetProfilesResponse>'
+    )
+    soap_peer.replaced["trt:GetStreamUri"] = lambda _: (
+        "<trt:GetStreamUriResponse><trt:MediaUri><tt:Timeout>PT0S</tt:Timeout><tt:Uri> rtsp://0.0.0.0:9/main"
+        "</tt:Uri></trt:MediaUri></trt:GetStreamUriResponse>"
+    )
+    assert await reason_of(registrar, soap_peer, login) == TOP
+
+
+async def test_capabilities_and_clock_are_read_in_whatever_order_they_come(
+    registrar: Registrar, soap_peer: SoapPeer, login: Login
+) -> None:
+    soap_peer.replaced[CLOCK] = lambda _: (
+        "<tds:GetSystemDateAndTimeResponse><tds:SystemDateAndTime><tt:UTCDateTime><tt:Date><tt:Year>2020</tt:Year>"
+        "<tt:Month>1</tt:Month><tt:Day>1</tt:Day></tt:Date><tt:Time><tt:Hour>1</tt:Hour><tt:Minute>1</tt:Minute>"
+        "<tt:Second>1</tt:Second></tt:Time></tt:UTCDateTime></tds:SystemDateAndTime>"
+        "</tds:GetSystemDateAndTimeResponse>"
+    )
+    soap_peer.replaced[SERVICES] = lambda _: fault("ter:ActionNotSupported", "not known")
+    soap_peer.replaced["tds:GetCapabilities"] = lambda _: (
+        "<tds:GetCapabilitiesResponse><tds:Capabilities><tt:Media><tt:XAddr>/onvif/media_service</tt:XAddr></tt:Media>"
+        "<tt:Device><tt:XAddr>/onvif/device_service</tt:XAddr></tt:Device></tds:Capabilities>"
+        "</tds:GetCapabilitiesResponse>"
+    )
+    assert await reason_of(registrar, soap_peer, login) == TOP
+    soap_peer.replaced[FIRST_LOGIN] = lambda _: fault("ter:NotAuthorized", "Sender not authorized")
+    assert await reason_of(registrar, soap_peer, login) == "clock_skewed"

@@ -6,6 +6,7 @@ One worker, one camera for each fault, all at once; the cameras are real ones, w
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,10 @@ PASSWORD = "made-for-this-test"
 FILM = RenderedFootage("quiet", seed=45, seconds=12.0, fps=8, size=(480, 270))
 SETTLED = 12.0
 """Seconds of good pictures by which a fault can be told; the camera looks every two seconds."""
-WITHIN, UNPLUGGED_WITHIN, CURED_WITHIN = 45.0, 20.0, 30.0
-"""What is promised is 30, 10 and 15 s; a machine that does other things too may take longer. The bench measures it."""
+WITHIN, UNPLUGGED_WITHIN, CURED_WITHIN = 30.0, 10.0, 15.0
+"""What is promised, and held to: in the worker's own time, less what this machine was late in waking anybody."""
+GIVEN_UP_AFTER = 60.0
+WAKES = 0.05
 
 Step = Callable[[VirtualFleet, LoneWorker, int], Awaitable[None]]
 
@@ -37,6 +40,20 @@ class Fault:
     begin: Step
     cure: Step
     within: float = WITHIN
+
+
+class Lateness:
+    """How much later than asked this machine wakes who sleeps: what other work on it adds to every time measured."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    async def measure(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            asked = loop.time() + WAKES
+            await asyncio.sleep(WAKES)
+            self.seconds += loop.time() - asked
 
 
 def shown(name: str) -> Fault:
@@ -90,17 +107,21 @@ def assign(fleet: VirtualFleet, worker: LoneWorker, number: int, password: str =
     worker.channel.send(AssignCamera(code(number), code(number), "hub", 1, url, "viewer", password, []))
 
 
-async def until(worker: LoneWorker, number: int, state: str, within: float) -> HealthChanged:
-    """The report of the state. Raises ``AssertionError`` with what the camera was in instead."""
+async def until(worker: LoneWorker, number: int, state: str, within: float, late: Lateness) -> HealthChanged:
+    """The report of the state, which came in time. Raises ``AssertionError`` with what the camera was in instead."""
+    begun, late_before = time.time(), late.seconds
     try:
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(GIVEN_UP_AFTER):
             while worker.states.get(code(number)) != state:
                 worker.heard.clear()
                 await worker.heard.wait()
     except TimeoutError:
         history = [told.state for told in worker.told if told.code == code(number)]
-        raise AssertionError(f"{state} not told within {within} s but {history}") from None
-    return next(told for told in reversed(worker.told) if told.code == code(number))
+        raise AssertionError(f"{state} not told but {history}") from None
+    told = next(told for told in reversed(worker.told) if told.code == code(number))
+    took, late_by = told.at - begun, late.seconds - late_before
+    assert took <= within + late_by, f"{state} told after {took:.1f} s, {late_by:.1f} s of it the machine's"
+    return told
 
 
 async def test_each_fault_is_told_in_time_and_its_cure_too(tmp_path: Path, footage_cache: Path) -> None:
@@ -111,20 +132,23 @@ async def test_each_fault_is_told_in_time_and_its_cure_too(tmp_path: Path, foota
             assign(fleet, worker, number)
         async with asyncio.timeout(60):
             await worker.until_live(len(cameras))
+        late = Lateness()
+        measuring = asyncio.create_task(late.measure())
         await asyncio.sleep(SETTLED)  # good pictures must have been seen before a bad one is told from them
 
         async def drive(number: int, case: Fault) -> None:
             await case.begin(fleet, worker, number)
-            told = await until(worker, number, case.state, case.within)
+            told = await until(worker, number, case.state, case.within, late)
             if case.state in FAULTS:
                 assert told.evidence is not None
                 assert told.evidence.startswith(b"\xff\xd8")
             await case.cure(fleet, worker, number)
-            await until(worker, number, "live", CURED_WITHIN)
+            await until(worker, number, "live", CURED_WITHIN, late)
 
         driven = await asyncio.gather(
             *(drive(number, case) for number, case in enumerate(CASES)), return_exceptions=True
         )
+        measuring.cancel()
         failed = {case.state: str(error) for case, error in zip(CASES, driven, strict=True) if error is not None}
         assert not failed
         passed = {(told.code, told.state) for told in worker.told} - {

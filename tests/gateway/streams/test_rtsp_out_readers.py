@@ -167,7 +167,8 @@ async def test_a_reader_hears_the_camera_as_well(door: Door, live: FrameBus) -> 
             "ffmpeg", "-v", "error", "-rtsp_transport", transport, "-i", url, "-t", "1", "-map", "0:a",
             "-f", "s16le", "-",
         )  # fmt: skip
-        assert 8_000 <= len(told) <= 16_800, "most of a second, after the picture's beginning"
+        # Where the machine is busy, what is late is left out rather than heard late.
+        assert 3_200 <= len(told) <= 16_800, "of a second, what is after the picture's beginning"
         pictures = await tool(
             "ffmpeg", "-v", "error", "-rtsp_transport", transport, "-i", url, "-frames:v", "20", "-map", "0:v",
             "-vf", "scale=32:18", "-f", "rawvideo", "-pix_fmt", "gray", "-",

@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 MAX_FRAME = 16 * 1024 * 1024
 """Bytes of the largest message: a 4K snapshot as JPEG or a 1080p picture in BGR fits."""
+MOST_BETWEEN_TRIES = 0.5
+"""Seconds between two tries to connect to a process that is not there: soon at first, for it may be starting."""
 
 Handler = Callable[[Message], Awaitable[Message | None]]
 """Answers a request with a message; the answer to a one-way message is not sent."""
@@ -187,6 +189,7 @@ async def connect(path: Path, handler: Handler, *, name: str, timeout: float) ->
     """Connect to a listening process, trying again until ``timeout`` seconds are over. Raises ChannelClosed then."""
     loop = asyncio.get_running_loop()
     until = loop.time() + timeout
+    pause = 0.05
     while True:
         try:
             reader, writer = await asyncio.open_unix_connection(path, limit=MAX_FRAME)
@@ -194,7 +197,8 @@ async def connect(path: Path, handler: Handler, *, name: str, timeout: float) ->
         except (FileNotFoundError, ConnectionRefusedError):
             if loop.time() >= until:
                 raise ChannelClosed(f"nobody listens on {path.name}") from None
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, MOST_BETWEEN_TRIES)
 
 
 async def listen(path: Path, accept: Accept) -> asyncio.Server:

@@ -25,11 +25,15 @@ class DecodingOrder:
         newest, self._newest = self._newest, shown
         if newest is None or abs(shown - newest) > LARGEST_REORDERING:
             self._shown = []  # another clock
-        later = sum(time > shown for time in self._shown)
-        if later > DEEPEST:
-            self._shown = [shown]
-            return shown
-        insort(self._shown, shown)
+        if not self._shown or shown >= self._shown[-1]:
+            later = 0
+            self._shown.append(shown)
+        else:
+            later = sum(time > shown for time in self._shown)
+            if later > DEEPEST:
+                self._shown = [shown]
+                return shown
+            insort(self._shown, shown)
         del self._shown[: -2 * DEEPEST]
         if later > self._depth:
             self._depth = later

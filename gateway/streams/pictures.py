@@ -53,6 +53,14 @@ class Pictures:
         self._bytes = self._count = 0
         self._keyframe = self._marked = self._damaged = False
 
+    def goes_on(self, data: memoryview, timestamp: int, begin: int, end: int) -> bool:
+        """Whether a payload without a marker, before which nothing is missing, is one piece more of the unit at hand;
+        then it is taken."""
+        if timestamp != self._timestamp or self._bytes > MOST_BYTES:
+            return False
+        self._bytes += end - begin
+        return self._depacketiser.goes_on(data, begin, end)
+
     def take(self, data: memoryview, packet: RtpPacket, lost: int) -> list[Picture]:
         """The pictures that are known for whole, or for damaged, with this packet. ``lost``: how many are missing
         before it."""

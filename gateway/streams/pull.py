@@ -239,8 +239,7 @@ class CameraPull:
                 answer = await session.set_up(track.control, interleaved(2 * number))
                 for channel in channels_in(answer, 2 * number):
                     reading.on_channel(channel, kind)
-        session.sink = reading
-        await session.play()
+        await session.play(reading)
         return pump
 
     def _publish(self, frame: EncodedFrame) -> None:

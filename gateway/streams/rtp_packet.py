@@ -5,9 +5,12 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-_HEAD = struct.Struct("!BBHII")
-_PLAIN = 0x80
+HEAD = struct.Struct("!BBHII")
+PLAIN = 0x80
+"""The first byte of a header that is nothing but a header."""
 _VERSION = 2
+LATEST = 1024
+"""Packets by which one may come late. A sequence number further back is that of a stream begun anew."""
 RTCP_TYPES = range(192, 224)
 """The second byte of RTCP; as RTP it would be a marker and one of the types that RFC 3551 (6) keeps free for that."""
 
@@ -27,11 +30,11 @@ class RtpPacket(NamedTuple):
 def read_packet(data: memoryview, begin: int, end: int) -> RtpPacket | None:
     """The packet between ``begin`` and ``end``; None where there is none. Contributors, extension and padding are left
     out; what cameras write into the padding's length is taken for none where it makes no sense."""
-    if end - begin < _HEAD.size:
+    if end - begin < HEAD.size:
         return None
-    first, second, sequence, timestamp, source = _HEAD.unpack_from(data, begin)
-    at = begin + _HEAD.size
-    if first != _PLAIN:
+    first, second, sequence, timestamp, source = HEAD.unpack_from(data, begin)
+    at = begin + HEAD.size
+    if first != PLAIN:
         if first >> 6 != _VERSION:
             return None
         at += 4 * (first & 0x0F)
@@ -58,16 +61,17 @@ class Arrivals:
     def came(self, sequence: int, source: int) -> int | None:
         """How many packets are missing before this one; None for one that came twice or too late.
 
-        A track that goes on as another source begins anew: what is missing in between nobody knows, so it is one.
+        A track that goes on as another source, or far back, begins anew: what is missing in between nobody knows, so it
+        is one.
         """
-        if source != self.source:
+        step = (sequence - self.highest) & 0xFFFF
+        if source != self.source or 0x8000 <= step < 0x1_0000 - LATEST:
             begun = self.source is not None
             self.source, self._first, self.highest = source, sequence, sequence
             self._received_before = self.received
             self.received += 1
             self.lost += begun
             return int(begun)
-        step = (sequence - self.highest) & 0xFFFF
         if step == 1:
             self.highest += 1
             self.received += 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 WINDOW = 64
 PATIENCE = 0.1
 """Seconds that what came early waits for what is missing: in a camera network datagrams overtake each other by less."""
+BEFORE_THE_FIRST = 4
+"""Packets that may still come before the one that came first."""
 LARGEST_STEP = 1024
 """A sequence number further off is that of a stream begun anew."""
 _HEAD = 12
@@ -25,14 +27,13 @@ class Reordering:
             return []
         sequence, source = int.from_bytes(packet[2:4]), packet[8:12]
         if self._expected is None or source != self._source:
-            due = self._release_all()
-            self._expected, self._source = sequence, source
+            due = self._begun_at(sequence)
+            self._source = source
         else:
             due = []
-        step = (sequence - self._expected) & 0xFFFF
+        step = (sequence - (self._expected or 0)) & 0xFFFF
         if LARGEST_STEP < step < 0x1_0000 - LARGEST_STEP:
-            due += self._release_all()
-            self._expected = sequence
+            due += self._begun_at(sequence)
         elif step > LARGEST_STEP:
             return due
         if not self._held:
@@ -61,7 +62,9 @@ class Reordering:
         self._since = now
         return self._next()
 
-    def _release_all(self) -> list[bytes]:
+    def _begun_at(self, sequence: int) -> list[bytes]:
+        """What is held of the stream before."""
         expected = self._expected or 0
+        self._expected = (sequence - BEFORE_THE_FIRST) & 0xFFFF
         order = sorted(self._held, key=lambda sequence: (sequence - expected) & 0xFFFF)
         return [self._held.pop(sequence) for sequence in order]

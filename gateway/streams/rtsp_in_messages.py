@@ -22,6 +22,8 @@ VERSION = 2
 _STATUS_LINE = re.compile(rb"RTSP/\d\.\d +(\d{3})(?: |\r|$)")
 _RTSP = b"RTSP/"
 
+Packet = Callable[[int, memoryview, int, int], bool]
+
 
 class BadAnswer(Exception):
     """What came is no RTSP, or more than any camera has to say."""
@@ -50,11 +52,11 @@ def request(method: str, url: str, sequence: int, headers: Iterable[tuple[str, s
 
 
 class Wire:
-    """Takes apart what came. ``packet(channel, begin, end)`` hears of each packet and where it lies, and tells whether
-    it makes sense; ``answer`` hears of each answer. Both are called in the order of what came."""
+    """Takes apart what came. ``packet(channel, data, begin, end)`` hears of each packet and where it lies, and tells
+    whether it makes sense; ``answer`` hears of each answer. Both are called in the order of what came."""
 
-    def __init__(self, packet: Callable[[int, int, int], bool], answer: Callable[[Answer], None]) -> None:
-        self._packet = packet
+    def __init__(self, packet: Packet, answer: Callable[[Answer], None]) -> None:
+        self.packet = packet
         self._answer = answer
         self._junk = 0
         self._greeted = False
@@ -63,7 +65,7 @@ class Wire:
         """How much of the first ``end`` bytes was taken; what is left is the beginning of something. Raises
         ``BadAnswer``."""
         at = 0
-        packet = self._packet
+        packet = self.packet
         while at < end:
             first = data[at]
             if first == PACKET:
@@ -75,7 +77,7 @@ class Wire:
                 size = data[at + 2] << 8 | data[at + 3]
                 if end - at < 4 + size:
                     break
-                if not self._greeted or packet(data[at + 1], at + 4, at + 4 + size):
+                if not self._greeted or packet(data[at + 1], data, at + 4, at + 4 + size):
                     self._junk = 0
                 else:
                     self._junk += 4 + size

@@ -39,25 +39,15 @@ class PacketSink(Protocol):
     def received(self) -> None: ...
 
 
-class _Nobody:
-    """Nothing was asked to be sent yet."""
-
-    def packet(self, channel: int, data: memoryview, begin: int, end: int) -> bool:
-        return False
-
-    def received(self) -> None:
-        """There is nothing to do."""
-
-
 class RtspSession:
     """One connection's conversation. Everything raises ``PullEnded``; no step has a time limit of its own."""
 
     def __init__(self, connection: RtspSocket, address: StreamAddress) -> None:
         self.connection = connection
-        self.sink: PacketSink = _Nobody()
+        self._sink: PacketSink | None = None
         self._url = quote(address.url, safe=_ASCII)
         self._login = CameraLogin(address, private=connection.encrypted)
-        self._wire = Wire(self._packet, self._answered)
+        self._wire = Wire(_nobody, self._answered)
         self._sequence = 0
         self._pending: asyncio.Future[Answer] | None = None
         self._aggregate = self._url
@@ -94,7 +84,9 @@ class RtspSession:
             self._timeout = float(found[1])
         return answer.headers.get("transport", "")
 
-    async def play(self) -> None:
+    async def play(self, sink: PacketSink) -> None:
+        """Packets may come before it is answered."""
+        self._sink, self._wire.packet = sink, sink.packet
         await self._ask("PLAY", self._aggregate, [*self._session_header(), ("Range", "npt=0.000-")])
 
     def keep_alive(self) -> None:
@@ -114,7 +106,8 @@ class RtspSession:
             raise PullEnded("connection_lost") from None
         except BadAnswer:
             raise PullEnded("invalid_answer" if self._pending is not None else "connection_lost") from None
-        self.sink.received()
+        if self._sink is not None:
+            self._sink.received()
         return came
 
     def close(self) -> None:
@@ -168,9 +161,6 @@ class RtspSession:
     def _session_header(self) -> Headers:
         return [("Session", self._session)] if self._session else []
 
-    def _packet(self, channel: int, begin: int, end: int) -> bool:
-        return self.sink.packet(channel, self.connection.data, begin, end)
-
     def _answered(self, answer: Answer) -> None:
         if answer.status < 200:
             return
@@ -196,6 +186,11 @@ class RtspSession:
             self._login.taken()
         elif answer.status in _UNKNOWN:
             self._keeper = "OPTIONS"
+
+
+def _nobody(_channel: int, _data: memoryview, _begin: int, _end: int) -> bool:
+    """Nothing was asked to be sent yet."""
+    return False
 
 
 def _resolved(base: str, control: str) -> str:

@@ -39,11 +39,6 @@ class RtspSocket:
         return self._encrypted
 
     @property
-    def data(self) -> memoryview:
-        """What ``receive`` has read, while it hands it out."""
-        return self._buffer
-
-    @property
     def own_address(self) -> str:
         return str(self._socket.getsockname()[0])
 

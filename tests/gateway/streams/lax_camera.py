@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,7 +17,11 @@ from gateway.virtual.scripted_camera import payloads
 @dataclass
 class LaxCamera:
     """``film`` is sent over and over, a picture every 40 ms. ``challenges``: what it wants to be answered, ``opens``
-    tells whether an Authorization is right. ``authorizations`` are all it was sent, ``methods`` all it was asked."""
+    tells whether an Authorization is right. ``authorizations`` are all it was sent, ``methods`` all it was asked.
+
+    Asked for datagrams it sends them as a bad network would deliver them, each pair in the wrong order and some twice,
+    while somebody else sends others from ``127.0.0.9``; ``reports`` is what it heard of them, ``lost(number)`` tells
+    of which picture the first packet is not sent."""
 
     film: list[EncodedFrame]
     challenges: tuple[str, ...] = ()
@@ -37,9 +42,13 @@ class LaxCamera:
     authorizations: list[str] = field(default_factory=list)
     methods: list[str] = field(default_factory=list)
     urls: list[str] = field(default_factory=list)
+    reports: list[bytes] = field(default_factory=list)
     connections: int = 0
     port: int = 0
+    lost: Callable[[int], bool] = lambda _number: False
     _number: int = 0
+    _ports: list[socket.socket] = field(default_factory=list)
+    _reader: tuple[str, int] = ("", 0)
     _sequence: int = 65_500
 
     @property
@@ -54,6 +63,8 @@ class LaxCamera:
             yield self
         finally:
             server.close()
+            for port in self._ports:
+                port.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -99,6 +110,8 @@ class LaxCamera:
                 return self._answer("200 OK", headers, [*base, f"Content-Length:  {len(body)} "], body)
             case "SETUP":
                 transport = f"Transport: RTP/AVP/TCP;unicast;interleaved={self.channels[0]}-{self.channels[1]}"
+                if "client_port=" in headers["Transport"]:
+                    transport = self._open_ports(headers["Transport"])
                 return self._answer("200 OK", headers, [*session, transport])
             case "OPTIONS":
                 return self._answer("200 OK", headers, ["Public: DESCRIBE, GET_PARAMETER"])
@@ -114,9 +127,38 @@ class LaxCamera:
     async def _play(self, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
             while True:
-                writer.write(self._packets())
-                await writer.drain()
+                if self._ports:
+                    self._send_datagrams()
+                else:
+                    writer.write(self._packets())
+                    await writer.drain()
                 await asyncio.sleep(0.04)
+
+    def _open_ports(self, transport: str) -> str:
+        asked = transport.partition("client_port=")[2]
+        self._reader = ("127.0.0.1", int(asked.partition("-")[0]))
+        for host in ("127.0.0.1", "127.0.0.1", "127.0.0.9"):
+            port = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            port.setblocking(False)
+            port.bind((host, 0))
+            self._ports.append(port)
+        rtp, rtcp = (port.getsockname()[1] for port in self._ports[:2])
+        return f"Transport: RTP/AVP;unicast;client_port={asked};server_port={rtp}-{rtcp}"
+
+    def _send_datagrams(self) -> None:
+        rtp, rtcp, stranger = self._ports
+        lost, data, packets = self.lost(self._number), self._packets(), []
+        while data:
+            size = int.from_bytes(data[2:4])
+            packets.append(data[4 : 4 + size])
+            data = data[4 + size :]
+        packets = packets[lost:]
+        for pair in (packets[at : at + 2] for at in range(0, len(packets), 2)):
+            for packet in [*reversed(pair), pair[0]]:
+                stranger.sendto(packet[:12] + b"\x41\x9a" + b"not of this camera", self._reader)
+                rtp.sendto(packet, self._reader)
+        with contextlib.suppress(BlockingIOError):
+            self.reports.append(rtcp.recv(2000))
 
     def _packets(self) -> bytes:
         frame = self.film[self._number % len(self.film)]

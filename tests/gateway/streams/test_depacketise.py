@@ -173,6 +173,18 @@ def test_whatever_comes_nothing_breaks(
                 assembler.take(picture)
 
 
+def test_what_is_missing_between_packets_is_counted_over_the_wrap_and_in_another_source() -> None:
+    arrivals = Arrivals()
+    came = [
+        arrivals.came(sequence & 0xFFFF, 1) for sequence in (65_534, 65_535, 65_536, 65_538, 65_537, 65_538, 65_539)
+    ]
+    assert came == [0, 0, 0, 1, None, None, 0]
+    assert (arrivals.expected, arrivals.received_of_source, arrivals.lost) == (6, 5, 1)
+    assert arrivals.came(9, 2) == 1, "nobody knows how many"
+    assert arrivals.came(60_000, 2) == 1, "begun anew without saying so"
+    assert arrivals.came(60_001, 2) == 0
+
+
 @given(st.binary(max_size=80))
 def test_whatever_is_said_to_be_rtp_is_read_within_its_bounds(data: bytes) -> None:
     packet = read_packet(memoryview(data), 0, len(data))

@@ -10,11 +10,13 @@ import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import structlog
+from aiortc.rtp import RtcpPacket, RtcpRrPacket
 
 from gateway.streams.address import StreamAddress
 from gateway.streams.backoff import Backoff
@@ -48,11 +50,13 @@ class Pulled:
 
 
 @asynccontextmanager
-async def pulled(address: StreamAddress, *, limits: PullLimits = LIMITS) -> AsyncIterator[Pulled]:
+async def pulled(
+    address: StreamAddress, *, limits: PullLimits = LIMITS, way: Way | None = None
+) -> AsyncIterator[Pulled]:
     bus = FrameBus()
     once = Backoff(first=60.0)
     states: list[PullState] = []
-    pull = CameraPull(address, bus, states.append, limits=limits, retry=once, retry_after_wrong_password=once)
+    pull = CameraPull(address, bus, states.append, limits=limits, retry=once, retry_after_wrong_password=once, way=way)
     made = Pulled(pull, bus, states=states)
     bus.tap(made.frames.append)
     await pull.start()
@@ -265,6 +269,24 @@ async def test_a_picture_of_which_a_packet_is_lost_takes_its_group_along_and_is_
         assert {frame.epoch for frame in made.frames} == {0}, "the ring keeps what it has"
         assert made.pull.packets_lost == made.pull.drops // 20 > 0
     await camera.stop()
+
+
+async def test_datagrams_in_the_wrong_order_twice_and_of_strangers_make_the_same_pictures(
+    film: list[EncodedFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.streams.rtsp_in_transport.REPORT_EVERY", 0.5)
+    camera = LaxCamera(film, lost=lambda number: number == 60)
+    way = Way(udp=(IPv4Network("127.0.0.0/8"),))
+    async with camera.serving(), pulled(StreamAddress(camera.url), way=way) as made:
+        await until(lambda: len(made.frames) > 75)
+        numbers = [*range(60), *range(75, 90)]
+        for frame, number in zip(made.frames[:75], numbers, strict=True):
+            assert units_of(frame) == units_of(film[number % len(film)])
+        assert (made.reasons, made.pull.packets_lost, made.pull.drops) == ([], 1, 15)
+        await until(lambda: len(camera.reports) >= 2)
+        receiver, *_ = RtcpPacket.parse(camera.reports[-1])
+        assert isinstance(receiver, RtcpRrPacket)
+        assert (receiver.reports[0].ssrc, receiver.reports[0].packets_lost) == (7, 1)
 
 
 async def test_a_session_that_is_not_known_any_more_ends_the_stream(film: list[EncodedFrame]) -> None:

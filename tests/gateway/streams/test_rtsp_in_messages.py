@@ -31,9 +31,9 @@ class Taken:
         self._data = self._data[self._wire.take(memoryview(self._data), len(self._data)) :]
         return len(self._data)
 
-    def _packet(self, channel: int, begin: int, end: int) -> bool:
-        self.packets.append((channel, self._data[begin:end]))
-        return self._data[begin] >> 6 == 2
+    def _packet(self, channel: int, data: memoryview, begin: int, end: int) -> bool:
+        self.packets.append((channel, bytes(data[begin:end])))
+        return data[begin] >> 6 == 2
 
 
 @given(st.lists(st.integers(0, 200), max_size=8).map(sorted))

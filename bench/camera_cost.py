@@ -160,7 +160,7 @@ async def measured(
         ring_mb=round(ring / cameras / 1e6, 2),
         source=round(sent / passed, 2),
         looks=round(looks / passed / cameras, 2),
-        lost=worker.sum_of("gateway_camera_frames_unhandled_total"),
+        lost=worker.sum_of("gateway_camera_frames_left_out_total"),
         live=worker.live,
     )
     return cost, round(100 * theirs / passed / max(1, len(peers)), 2)

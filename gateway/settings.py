@@ -71,8 +71,8 @@ class CameraSettings(_Part):
     stalled_after: Seconds = Field(default=5, gt=0, description="No packet for so long: the camera is stalled.")
     udp_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
         default=(),
-        description="Networks whose cameras send RTP over UDP; all others send it over the RTSP connection. Over UDP "
-        "what the network loses is missing from the picture.",
+        description="Networks whose cameras send RTP over UDP; all others send it over the RTSP connection. A "
+        "picture of which the network loses a part is left out, with all up to the next keyframe.",
     )
     rtsps_authorities: Path | None = Field(
         default=None, description="PEM file of authorities trusted for RTSPS, beside the system's own."

@@ -186,7 +186,7 @@ class OwnedCamera:
             "gateway_camera_packets_total": self._packets_before + self._pull.packets,
             "gateway_camera_packets_lost_total": self._pull.packets_lost,
             "gateway_camera_reconnects_total": self._lives.reconnects,
-            "gateway_camera_frames_unhandled_total": self._pull.drops,
+            "gateway_camera_frames_left_out_total": self._pull.drops,
             "gateway_camera_recording_failures_total": self.recorder.failures,
             "gateway_camera_looks_total": self.looks.taken,
             "gateway_camera_awake_seconds_total": self.looks.seconds_awake,

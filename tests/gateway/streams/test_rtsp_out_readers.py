@@ -84,6 +84,7 @@ async def test_another_gateway_process_gets_the_same_frames(door: Door, live: Fr
     sent: list[EncodedFrame] = list(live.gop())
     live.tap(sent.append)
     reading = Reading(door.lend("room"))
+    reading.source.bus.subscribe("viewer", 1)  # while nobody views, what came waits for a moment
     await reading.source.start()
     await until(lambda: len(reading.frames) >= 60)
     await reading.source.stop()

@@ -1,7 +1,7 @@
 """From a camera's packets to the frames of the bus, and whether what comes is enough to go on. No socket, no timer.
 
-What was read together is published together. Its frames did not arrive at one moment: their own times tell how far
-apart they came, between the last read and this.
+What was read together is published together. Its frames did not arrive at one moment, nor only when they were read:
+their own times, held against the quickest way of late, tell when they came, between the last read and this.
 """
 
 from __future__ import annotations
@@ -24,6 +24,11 @@ from gateway.streams.rtsp_in_sdp import SoundTrack, VideoTrack
 from gateway.streams.sound_framing import SoundFraming
 
 Kind = Literal["video", "sound"]
+
+LONGEST_WAY = 1.0
+"""Seconds by which a frame may come later after its own time than the quickest; beyond, the times are others."""
+FORGETS = 0.01
+"""Share of the difference by which the quickest way follows the present one at each read: clocks drift apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,7 @@ class Reading:
         self._drops = self._lost_when_whole = 0
         self._over = False
         self._came = False
+        self._way: float | None = None
         self._read_at = clock()
         self._seen_at = self._whole_at = now()
 
@@ -184,7 +190,8 @@ class Reading:
             raise PullEnded("stalled" if not waiting else "packets_lost" if lossy else "no_keyframe")
 
     def _pass_on(self, pictures: list[Picture], arrival: float) -> None:
-        newest, earliest = pictures[-1].timestamp, min(self._read_at, arrival)
+        came = min(self._read_at, arrival)
+        way = self._quickest_way(arrival - max(picture.timestamp for picture in pictures) / self._ticks_a_second)
         for picture in pictures:
             try:
                 unit = self._assembler.take(picture)
@@ -193,9 +200,8 @@ class Reading:
             if unit is None:
                 continue
             self._whole_at, self._lost_when_whole = self._now(), self.arrivals["video"].lost
-            earlier = max(0, newest - picture.timestamp) / self._ticks_a_second
-            earliest = max(earliest, arrival - earlier)
-            frame = self._framing.frame(unit, earliest)
+            came = max(came, min(arrival, picture.timestamp / self._ticks_a_second + way))
+            frame = self._framing.frame(unit, came)
             self._epoch = frame.epoch
             self._publish(frame)
             if self._framing.stream != self._told:
@@ -203,6 +209,14 @@ class Reading:
                 self._live(self._told)
         self._counted.drops += self._assembler.drops - self._drops
         self._drops = self._assembler.drops
+
+    def _quickest_way(self, now: float) -> float:
+        """Seconds from a frame's own time to its arrival, of late. ``now``: of the newest, if it came this moment."""
+        if self._way is None or not self._way <= now <= self._way + LONGEST_WAY:
+            self._way = now
+        else:
+            self._way += FORGETS * (now - self._way)
+        return self._way
 
     def _control(self, data: bytes) -> bool:
         """Reports of the sender, and its goodbye (RFC 3550, 6)."""

@@ -18,8 +18,8 @@ from gateway.streams.tls_trust import TlsTrust, check_pin, encrypted_over, looki
 BUFFER = 512 * 1024
 KERNEL_BUFFER = 1024 * 1024
 """Bytes that may wait: at 16 Mbit/s half a second. Taken only while they are needed."""
-MOST_READS = 64
-"""Of one go: TLS hands out 16 KiB at a time, and whoever sends without an end must not keep the loop."""
+MOST_AT_ONCE = 1024 * 1024
+"""Bytes of one go. TLS hands out 16 KiB at a time, and whoever sends without an end must not keep the loop."""
 
 
 class RtspSocket:
@@ -60,7 +60,7 @@ class RtspSocket:
         follows. How many bytes came. Raises ``EOFError`` at the end, and ``OSError``."""
         total = 0
         buffer = self._buffer
-        for _ in range(MOST_READS):
+        while total < MOST_AT_ONCE:
             kept = len(self._rest)
             buffer[:kept] = self._rest
             try:

@@ -70,7 +70,9 @@ SUSPICIOUS_GAP, SUSPICIOUS_SECONDS = 2.0, 15.0
 """While a picture looks wrong it is looked at more often, though the camera sends a keyframe only every ten seconds."""
 
 
-PERHAPS_MOVED = frozenset({"unreachable", "refused", "not_found", "timeout", "invalid_answer", "connection_lost"})
+PERHAPS_MOVED = frozenset(
+    {"unreachable", "refused", "not_found", "redirected", "timeout", "invalid_answer", "connection_lost"}
+)
 """Reasons for which the stream may have another address by now; a wrong password is none."""
 TRIES = 3
 """Failures in a row after which, and every so many more, control is asked for a fresh address."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import re
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Network
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +26,7 @@ from gateway.streams.bus import FrameBus
 from gateway.streams.frame import EncodedFrame
 from gateway.streams.nal import nal_units
 from gateway.streams.pull import CameraPull, PullLimits, PullState
+from gateway.streams.rtsp_in_socket import RtspSocket
 from gateway.streams.tls_trust import TlsTrust
 from gateway.streams.way import Way
 from gateway.virtual.camera_faults import TICKS
@@ -287,6 +290,37 @@ async def test_datagrams_in_the_wrong_order_twice_and_of_strangers_make_the_same
         receiver, *_ = RtcpPacket.parse(camera.reports[-1])
         assert isinstance(receiver, RtcpRrPacket)
         assert (receiver.reports[0].ssrc, receiver.reports[0].packets_lost) == (7, 1)
+
+
+async def test_a_camera_that_sends_without_an_end_does_not_keep_the_loop(film: list[EncodedFrame]) -> None:
+    filler = b"\0\0\1\x0c" + b"\xff" * 1_000_000
+    camera = ScriptedCamera({"a": Served(partial(endlessly, Picture(film[0].data + filler, 0)))})
+    await camera.start()
+    loop = asyncio.get_running_loop()
+    async with pulled(StreamAddress(camera.url("a"))) as made:
+        made.bus.subscribe("viewer", 1)
+        await until(lambda: made.frames)
+        reads = 0
+        receive = RtspSocket.receive
+
+        def counted(self: RtspSocket, take: Callable[[memoryview, int], int]) -> int:
+            nonlocal reads
+            came = receive(self, take)
+            reads += came > 500_000
+            assert came < 2_000_000
+            return came
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(RtspSocket, "receive", counted)
+            began = loop.time()
+            await asyncio.sleep(1.0)
+            assert reads <= (loop.time() - began) / 0.05 + 1
+    await camera.stop()
+
+
+def endlessly(picture: Picture) -> Iterator[Picture]:
+    for number in itertools.count():
+        yield Picture(picture.data, number)
 
 
 async def test_a_session_that_is_not_known_any_more_ends_the_stream(film: list[EncodedFrame]) -> None:

@@ -1,7 +1,9 @@
 """The supervisor: keeps the workers alive and ends them all when control ends.
 
 A worker is a process of its own (FFmpeg is C and can crash). It dies with its parent (PR_SET_PDEATHSIG), is started
-again after an exit, and is killed when it has said nothing for ``silence`` seconds.
+again after an exit, and is killed when it has said nothing for ``silence`` seconds. Until its first word it has
+``starting`` seconds: on a loaded machine an engine takes more than half a minute to load, and to kill it for that would
+only make it begin again.
 """
 
 from __future__ import annotations
@@ -47,6 +49,8 @@ class WorkerState:
     pid: int | None = None
     starts: int = 0
     last_word: float = 0.0
+    has_spoken: bool = False
+    """Since its last start."""
     planned: bool = False
     """Its end was asked for."""
     history: RestartHistory = field(default_factory=RestartHistory)
@@ -61,11 +65,13 @@ class Supervisor:
         socket_path: Path,
         *,
         silence: float = 30.0,
+        starting: float = 120.0,
         on_exit: Callable[[str, int], None] | None = None,
     ) -> None:
         self.workers = {spec.name: WorkerState(spec) for spec in specs}
         self._socket = socket_path
         self._silence = silence
+        self._starting = starting
         self._on_exit = on_exit
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
@@ -93,8 +99,9 @@ class Supervisor:
             _signal(state.pid, signal.SIGTERM)
 
     def heard(self, name: str) -> None:
-        """A worker gave a sign of life."""
-        self.workers[name].last_word = time.monotonic()
+        """A worker that serves gave a sign of life."""
+        state = self.workers[name]
+        state.last_word, state.has_spoken = time.monotonic(), True
 
     def expects(self, name: str, pid: int) -> bool:
         """Whether the process that says it is ``name`` is the one that was started."""
@@ -124,6 +131,7 @@ class Supervisor:
                 await self._pause(state)
                 continue
             state.pid, state.starts, state.last_word = process.pid, state.starts + 1, time.monotonic()
+            state.has_spoken = False
             if self._stopping.is_set():
                 _signal(state.pid, signal.SIGTERM)
             watching = asyncio.create_task(self._kill_when_silent(state))
@@ -169,8 +177,9 @@ class Supervisor:
     async def _kill_when_silent(self, state: WorkerState) -> None:
         while True:
             await asyncio.sleep(1)
-            if time.monotonic() - state.last_word > self._silence:
-                log.error("worker_silent", worker=state.spec.name, seconds=self._silence)
+            limit = self._silence if state.has_spoken else self._starting
+            if time.monotonic() - state.last_word > limit:
+                log.error("worker_silent", worker=state.spec.name, seconds=limit)
                 _signal(state.pid, signal.SIGKILL)
                 return
 

@@ -117,7 +117,6 @@ class WorkerLinks:
                     return None
                 name = channel.name = message.name
                 self._channels[name] = channel
-                self._supervisor.heard(name)
                 return Configure(self._settings.model_dump(mode="json"))
             if isinstance(message, MetricsReport):
                 self._supervisor.heard(name)

@@ -53,10 +53,23 @@ async def test_a_killed_worker_is_started_again_and_the_exit_is_told(tmp_path: P
 
 
 async def test_a_worker_that_says_nothing_is_killed_and_started_again(tmp_path: Path, sleeper: str) -> None:
-    supervisor = Supervisor((WorkerSpec("camera-1", sleeper),), tmp_path / "s", silence=0.5)
+    supervisor = Supervisor((WorkerSpec("camera-1", sleeper),), tmp_path / "s", silence=0.5, starting=60)
     supervisor.start()
     state = supervisor.workers["camera-1"]
+    await until(lambda: state.pid is not None)
+    supervisor.heard("camera-1")
     await until(lambda: state.starts >= 2, seconds=10)
+    await supervisor.stop(grace=2)
+
+
+async def test_a_worker_may_take_longer_to_begin_than_to_answer(tmp_path: Path, sleeper: str) -> None:
+    supervisor = Supervisor((WorkerSpec("inference", sleeper),), tmp_path / "s", silence=0.1, starting=4)
+    supervisor.start()
+    state = supervisor.workers["inference"]
+    await until(lambda: state.pid is not None)
+    begun = time.monotonic()
+    await until(lambda: state.starts >= 2, seconds=20)
+    assert time.monotonic() - begun > 3
     await supervisor.stop(grace=2)
 
 

@@ -24,6 +24,7 @@ from gateway.api.services import Doors, Services
 from gateway.api.trial_jobs import TrialJob, TrialJobs
 from gateway.events.intake import evidence_folder
 from gateway.refusals import Refusal
+from gateway.storage.camera_store import rules_in_force
 from gateway.storage.evidence_files import EvidenceFiles
 from gateway.storage.ids import new_id
 
@@ -34,7 +35,7 @@ MOST_FILMS = 4
 
 
 class TrialAsked(BaseModel):
-    """``rules`` null: those of ``camera_code``, or the first values where none is named."""
+    """``rules`` null: those of ``camera_code`` in the view it has, or the first values where none is named."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -129,8 +130,9 @@ async def _rules(asked: TrialAsked, caller: Caller, doors: Services) -> list[dic
     if asked.camera_code is not None:
         async with doors.db.reading() as session:
             row = await found_camera(session, caller, asked.camera_code)
-        if row.rules is not None:
-            return list(row.rules)
+        rules = rules_in_force(row)
+        if rules is not None:
+            return list(rules)
     return as_json(first_rules(doors.settings.rules))
 
 

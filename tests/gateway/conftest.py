@@ -7,8 +7,6 @@ migrated and hold the hub platform ``hub``.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import os
 import pwd
 import shutil
@@ -31,7 +29,6 @@ from gateway.access.passwords import Passwords
 from gateway.grid.platforms import ensure_hub
 from gateway.storage.database import Database
 from gateway.storage.migrations import migrate
-from gateway.workers.inference.promotion import SHIPPED_CARD
 from gateway.workers.inference.shadow import Shadow
 
 
@@ -57,20 +54,6 @@ def clock() -> ManualClock:
 def passwords() -> Passwords:
     """Real argon2, as cheap as it goes."""
     return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-
-
-@pytest.fixture
-def shadow_card(tmp_path: Path) -> Path:
-    """The shipped network with another description in it: other bytes, and it runs."""
-    folder = tmp_path / "new"
-    folder.mkdir()
-    network = SHIPPED_CARD.with_suffix(".onnx").read_bytes() + b"\x32\x05newer"  # ModelProto.doc_string
-    facts = json.loads(SHIPPED_CARD.read_text(encoding="utf-8"))
-    facts.pop("density")
-    facts |= {"name": "newer", "sha256": hashlib.sha256(network).hexdigest()}
-    (folder / "newer.onnx").write_bytes(network)
-    (folder / "newer.json").write_text(json.dumps(facts), encoding="utf-8")
-    return folder / "newer.json"
 
 
 class _SeesFire:

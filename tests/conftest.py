@@ -1,0 +1,25 @@
+"""What tests of several rooms need."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.workers.inference.promotion import SHIPPED_CARD
+
+
+@pytest.fixture
+def shadow_card(tmp_path: Path) -> Path:
+    """The shipped network with another description in it: other bytes, and it runs."""
+    folder = tmp_path / "new"
+    folder.mkdir()
+    network = SHIPPED_CARD.with_suffix(".onnx").read_bytes() + b"\x32\x05newer"  # ModelProto.doc_string
+    facts = json.loads(SHIPPED_CARD.read_text(encoding="utf-8"))
+    facts.pop("density")
+    facts |= {"name": "newer", "sha256": hashlib.sha256(network).hexdigest()}
+    (folder / "newer.onnx").write_bytes(network)
+    (folder / "newer.json").write_text(json.dumps(facts), encoding="utf-8")
+    return folder / "newer.json"

@@ -20,6 +20,7 @@ from sqlalchemy import select
 from starlette.types import Receive, Scope, Send
 
 from gateway.access.caller import Caller
+from gateway.access.scopes import visible_platforms
 from gateway.api.guard import permit
 from gateway.api.services import Doors, Services
 from gateway.events.event_scope import sees_event
@@ -150,11 +151,14 @@ async def _next(listener: Listener, ping_at: float) -> Notice | None:
 
 
 async def _still_signed_in(caller: Caller, doors: Services) -> bool:
+    """Whether the session holds, with the same scope: whose platform was moved must come anew."""
     if caller.expires_at <= doors.clock():
         return False
     query = select(UserSession.id).where(UserSession.id == caller.session_id, UserSession.revoked_at.is_(None))
     try:
         async with doors.db.reading() as session:
-            return await session.scalar(query) is not None
+            if await session.scalar(query) is None:
+                return False
+            return await visible_platforms(session, caller.platform) == caller.platforms
     except Refusal:
         return True  # the database is away for now; the session's own end holds all the same

@@ -139,6 +139,29 @@ async def test_a_quiet_stream_pings_and_ends_with_its_session(
     await _until_nobody_listens(services.live)
 
 
+async def test_a_stream_ends_when_the_tree_has_changed_whom_it_may_tell_of(
+    listening: Listening, client_as: ClientAs, monkeypatch: pytest.MonkeyPatch, services: Services
+) -> None:
+    """A community that was moved to another town is no longer told of on the old town's stream."""
+    monkeypatch.setattr(stream, "PING_SECONDS", 0.05)
+    admin = await client_as("system_admin")
+    for code, kind, parent in (
+        ("town-a", "town", "hub"),
+        ("town-b", "town", "hub"),
+        ("one", "key_community", "town-a"),
+    ):
+        asked = {"code": code, "name": code, "kind": kind, "parent": parent}
+        assert (await admin.post("/api/v1/platforms", json=asked)).status_code == 201
+    town = await client_as("duty_officer", platform="town-a")
+    async with aclosing(listening(town)) as heard:
+        assert [(await _next(heard)).event for _ in range(2)] == ["connected", "ping"]
+        moved = {"revision": 1, "parent": "town-b", "confirm": True}
+        assert (await admin.patch("/api/v1/platforms/one", json=moved)).status_code == 200
+        with pytest.raises(StopAsyncIteration):
+            while True:
+                assert (await _next(heard)).event == "ping"
+
+
 async def test_notices_for_others_keep_no_ping_away(
     listening: Listening, client_as: ClientAs, monkeypatch: pytest.MonkeyPatch, services: Services
 ) -> None:

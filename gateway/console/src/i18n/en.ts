@@ -29,7 +29,7 @@ export const en: Messages = {
     ended: 'Your session has ended; sign in again.',
     notice: 'Viewing video needs a registered purpose. Everything done here is in the audit chain.',
   },
-  nav: { duty: 'Duty', cameras: 'Cameras', rooms: 'Emergency rooms', shift: 'Shift', map: 'Map', statistics: 'Statistics', grid: 'Organisation', receivers: 'Receivers' },
+  nav: { duty: 'Duty', cameras: 'Cameras', rooms: 'Rooms', shift: 'Shift', map: 'Map', statistics: 'Statistics', grid: 'Organisation', receivers: 'Receivers' },
   header: {
     signOut: 'Sign out',
     connected: 'Live updates connected',

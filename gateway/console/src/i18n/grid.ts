@@ -88,7 +88,7 @@ export const en: typeof zhCN = {
       add: 'Add a rule', edit: 'Dispatch rule', always: 'At any time', try: 'Who would get it?', tryClass: 'Class', tryGrid: 'Grid (optional)', run: 'Try', matched: 'Rules that fit: {numbers}',
       noRules: 'There are no rules yet: the hub’s duty post is responsible for every event. Set at least a fallback.', hint: 'The smaller priority comes first, then the closer place and class; where none fits, the fallback.',
       gaps: 'Classes × grids that only a fallback serves', gapCount: '{total} of {of}', noGaps: 'A rule serves every class in every grid.', always2: 'always', sometimes: 'at times', outside: 'outside grids', by: { fallback: 'fallback', hub: 'hub’s duty post' },
-      fallbackHint: 'A fallback is for every class and at all times', check: 'Check', owner: 'Owner', wholeName: 'Name of the rule',
+      fallbackHint: 'A fallback is for every class and at all times', check: 'Check', owner: 'Owner', wholeName: 'Rule name',
     },
     table: {
       title: 'Event classes', version: 'Version', clock: 'Clock', limit: 'Limit', level: 'Level', condition: 'Registered when', close: 'Closed when', slot: 'Same slot', holidays: 'Years with a holiday table',

@@ -20,7 +20,7 @@ export const zhCN = {
   camera: {
     total: '共 {count} 路',
     more: '另有 {count} 路，请搜索名称或编码',
-    liveCount: '在线 {count}',
+    liveCount: '正常 {count}',
     name: '名称',
     code: '编码',
     model: '厂商 / 型号',

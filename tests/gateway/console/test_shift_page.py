@@ -24,12 +24,17 @@ async def sign_in(page: Page, username: str) -> None:
     await expect(page.get_by_test_id("sign-out")).to_be_visible()
 
 
+async def mode_page(page: Page) -> None:
+    await page.get_by_test_id("nav-shift").click()
+    await page.get_by_text("平战转换", exact=True).first.click()
+
+
 async def test_a_drill_is_asked_for_approved_by_another_and_told_on_every_page(
     page: Page, user_with: Callable[..., Awaitable[str]], raise_alert: Callable[[str], Awaitable[str]]
 ) -> None:
     officer, leader = await user_with("duty_officer"), await user_with("duty_leader")
     await sign_in(page, officer)
-    await page.get_by_test_id("nav-shift").click()
+    await mode_page(page)
     await page.get_by_text("战时演练", exact=True).click()
     await page.get_by_test_id("mode-reason").locator("textarea").fill("消防演练")
     await page.get_by_test_id("mode-ask").click()
@@ -39,7 +44,7 @@ async def test_a_drill_is_asked_for_approved_by_another_and_told_on_every_page(
     await page.get_by_test_id("sign-out").click()
 
     await sign_in(page, leader)
-    await page.get_by_test_id("nav-shift").click()
+    await mode_page(page)
     await page.get_by_test_id("mode-approve").click()
     banner = page.get_by_test_id("mode-banner")
     await expect(banner).to_contain_text("战时演练")
@@ -47,7 +52,7 @@ async def test_a_drill_is_asked_for_approved_by_another_and_told_on_every_page(
     await page.get_by_test_id("nav-duty").click()
     await expect(banner).to_be_visible()
     await expect(page.get_by_test_id("alert-card")).to_contain_text("演练")
-    await page.get_by_test_id("nav-shift").click()
+    await mode_page(page)
     await page.get_by_test_id("mode-opinion").locator("input").fill("演练结束")
     await page.get_by_test_id("mode-end").click()
     await expect(banner).to_have_count(0)

@@ -50,6 +50,7 @@ class Trial:
     service: Service
     fleet: VirtualFleet
     codes: tuple[str, ...]
+    password: str
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,11 @@ async def tell_password(trial: Trial, number: int) -> None:
         say(f"the new password was refused: {answer}")
 
 
+async def set_password_back(trial: Trial, number: int) -> None:
+    """At the camera; the gateway must notice by itself, without locking the account."""
+    await trial.fleet.change_password(number, trial.password)
+
+
 def clock(seconds: float) -> Step:
     async def shift(trial: Trial, number: int) -> None:
         trial.fleet.shift_clock(number, seconds)
@@ -95,6 +101,7 @@ FAULTS_TRIED = (
     shown("silent", "stalled"),
     Fault("offline", lambda trial, n: trial.fleet.unplug(n), lambda trial, n: trial.fleet.plug(n)),
     Fault("auth_failed", change_password, tell_password),
+    Fault("auth_failed", change_password, set_password_back),
     Fault("clock_skewed", clock(7200.0), clock(0.0)),
 )
 
@@ -129,7 +136,7 @@ async def faults_told(folder: Path) -> dict[str, float | None]:
             asked = {"username": "onvif", "password": password, "name": device.camera.name, "lng": 120.0, "lat": 30.0}
             _, made = await service.ask("POST", "/cameras", {"onvif_address": device.onvif_address, **asked})
             codes.append(str(made["code"]))
-        trial = Trial(service, fleet, tuple(codes))
+        trial = Trial(service, fleet, tuple(codes), password)
         say(f"{len(codes)} cameras registered")
         await asyncio.gather(*(until(trial, number, "live") for number in range(len(codes))))
         await asyncio.sleep(SETTLED)

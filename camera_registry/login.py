@@ -49,8 +49,11 @@ class LoginBackoff:
     """Counts the wrong logins that were sent to each device. After two, none is sent for half an hour.
 
     Only a login that was taken at all its doors wipes a device's count. Kept in memory; it is bounded, and what was
-    wrong longest ago is forgotten first.
+    wrong longest ago is forgotten first. ``changed`` hears of each device's count and the time of its last wrong login,
+    for whoever keeps them longer.
     """
+
+    changed: Callable[[str, int, datetime | None], None] = staticmethod(lambda _device, _count, _last: None)
 
     def __init__(self) -> None:
         self._wrong: OrderedDict[str, _Wrong] = OrderedDict()
@@ -91,7 +94,9 @@ class LoginBackoff:
         self._wrong[device] = _Wrong(before + times, now)
         if len(self._wrong) > _MOST:
             self._wrong.popitem(last=False)
+        self.changed(device, before + times, now)
 
     def succeeded(self, device: str) -> None:
         """The device took a login at all its doors."""
-        self._wrong.pop(device, None)
+        if self._wrong.pop(device, None) is not None:
+            self.changed(device, 0, None)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camera_registry.health import PictureFault
+from camera_registry.patrol import Patrol
 from camera_registry.scene import Scene, edges
 
 Picture = NDArray[np.uint8]
@@ -121,6 +122,7 @@ class PictureJudge:
 
     def __init__(self) -> None:
         self.scenes: dict[str, Scene] = {}
+        self.patrol = Patrol()
         self._usual: dict[str, Usual] = {}
         self._last: Sight | None = None
         self._still_since: float | None = None
@@ -131,6 +133,7 @@ class PictureJudge:
     def turned(self) -> None:
         """The head was moved on purpose, or what is seen is declared to be right: the past says nothing of it."""
         self._usual.clear()
+        self.patrol.forget()
         self.interrupted()
 
     def interrupted(self) -> None:
@@ -151,6 +154,13 @@ class PictureJudge:
         shown = scene.seen_in(sight.edges) if scene is not None and scene.known else None
         soft = self._measured_sharpness(sight, at)
         fault = _fault(sight, usual, shown, soft)
+        if shown is not None:
+            if fault == "moved":
+                self.patrol.away(at)
+            elif fault is None:
+                self.patrol.home(at)
+        if fault == "moved" and self.patrol.moves_by_itself(at):
+            return None  # a view of its tour: no fault, and not what its scene is learned from
         if fault is None:
             first = Usual(at, 1, sight.detail, sight.mean, shown, soft)
             self._usual[sight.profile] = first if usual is None else usual.after(at, sight, shown, soft)

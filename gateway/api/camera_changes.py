@@ -38,6 +38,7 @@ from gateway.api.camera_shown import CameraShown, shown_camera
 from gateway.api.guard import permit
 from gateway.api.services import Doors, Services
 from gateway.live import Notice
+from gateway.processes.messages import RetryLogin
 from gateway.refusals import Refusal
 from gateway.storage.camera_store import DatabaseCameraStore
 from gateway.storage.tables.cameras import CameraRow
@@ -123,6 +124,8 @@ async def change_camera(
         )
         shown = shown_camera(row)
     await doors.cameras_changed(code)
+    if reached is not None:
+        doors.tell_camera(code, RetryLogin(code, proved=True))  # it may be the login it was refused with before
     doors.live.publish(Notice("camera.health", shown.platform, shown.model_dump(mode="json")))
     return shown
 

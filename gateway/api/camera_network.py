@@ -55,9 +55,9 @@ class CameraNetwork:
         self._centre = settings.centre_code
         self._policy = AddressPolicy(settings.networks)
         self._discovery = Discovery(self._policy)
-        backoff = LoginBackoff()
-        self._registrar = Registrar(self._policy, backoff, clock)
-        self.control = CameraControl(self._policy, backoff, clock)
+        self.backoff = LoginBackoff()
+        self._registrar = Registrar(self._policy, self.backoff, clock)
+        self.control = CameraControl(self._policy, self.backoff, clock)
         self.heads = CameraHeads()
         self.leases = HeadLeases()
         self._searching = asyncio.Lock()

@@ -66,6 +66,12 @@ _OWN: Mapping[str, Reason] = {
         "This stream was being decoded in two crashes, so it is pulled in a process of its own and harms no other "
         "camera. Check its encoder settings or firmware; stopping and starting the camera ends the quarantine.",
     ),
+    "patrolling": Reason(
+        "patrolling",
+        "正常，但云台在按设备自身的设置巡航：画面不断变化，区域规则只在其常用视角有效。如需值守，请在设备上关闭自动巡航或守望。",
+        "Live, but its head moves by itself on a tour set at the device: zones hold for its usual view alone. Switch "
+        "the tour off at the device where it is to be watched.",
+    ),
     "awaiting": Reason("awaiting", "已建档，尚未接入。", "On record, not yet connected."),
 }
 

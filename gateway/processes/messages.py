@@ -90,6 +90,8 @@ class AssignCamera(Message, frozen=True):
     """The preset its head was sent to; empty: it was never steered; None: a view that nobody stored."""
     quarantined: bool = False
     """It is alone in its worker, because it was active in crashes."""
+    wrong_logins: list[float] = []
+    """When its login was refused since it last was taken, seconds since the epoch: a new owner goes on counting."""
 
 
 class RecordCamera(Message, frozen=True):
@@ -125,6 +127,13 @@ class ClockOffset(Message, frozen=True):
 
     code: str
     offset: float
+
+
+class RetryLogin(Message, frozen=True):
+    """A refused login may be right now: the camera was restarted, or took it at another door (``proved``)."""
+
+    code: str
+    proved: bool = False
 
 
 class LearnScene(Message, frozen=True):
@@ -199,6 +208,14 @@ class HealthChanged(Message, frozen=True):
     reason: str
     at: float
     evidence: bytes | None = None
+
+
+class LoginRefused(Message, frozen=True):
+    """The camera refused the login of its pull once more. ``at``: seconds since the epoch."""
+
+    code: str
+    fence: int
+    at: float
 
 
 class StreamUnreachable(Message, frozen=True):
@@ -458,12 +475,10 @@ class Seen(Message, frozen=True):
 
 AnyMessage = (
     WorkerReady | Configure | Done | Refused | MetricsReport
-    | AssignCamera | RecordCamera | ReleaseCamera | AlertStored | EvidenceStored | TakeSnapshot | Snapshot
-    | OpenViewing | Answer | CloseViewing | LendStream | StreamLent | WithdrawStream
     | AssignCamera | RecordCamera | WakeCamera | ReleaseCamera | AlertStored | EvidenceStored | TakeSnapshot | Snapshot
-    | OpenViewing | Answer | CloseViewing | LendStream | StreamLent
-    | HealthChanged | StreamUnreachable | AlertRaised | AlertSeen | AlertEnded | HeldBack | EvidenceReady
-    | ClockOffset | LearnScene | SceneLearned
+    | OpenViewing | Answer | CloseViewing | LendStream | StreamLent | WithdrawStream
+    | HealthChanged | StreamUnreachable | LoginRefused | AlertRaised | AlertSeen | AlertEnded | HeldBack | EvidenceReady
+    | ClockOffset | RetryLogin | LearnScene | SceneLearned
     | OpenRoom | CloseRoom | AddCameraMember | AddPersonMember | RemoveMember
     | ArrangeRoom | SpeakerChanged | TerminalArrives | TerminalTakenIn | LookUpTerminal | TerminalKnown
     | RoomRecorded | RecordingBroke

@@ -109,6 +109,23 @@ def test_a_head_that_was_turned_on_purpose_has_not_been_moved() -> None:
     assert set(judge.scenes) == {"", "gate"}
 
 
+def test_a_head_on_a_tour_of_its_own_is_called_moved_at_first_and_no_more() -> None:
+    judge = PictureJudge()
+    told(pictures("quiet", "clean", USUAL), judge=judge)
+    at, said = 2_000.0, []
+    for number in range(4):
+        for change in ("moved", "clean"):
+            views = pictures("quiet", change, 6, begin=40.0 + 12.0 * number)
+            said.append({judge.judge(sight, (at := at + EVERY), "", lambda: None) for sight in views})
+    assert said[0] == {"moved"}
+    assert said[1:] == [{None}, {"moved"}, *[{None}] * 5]
+    assert judge.patrol.moves_by_itself(at)
+    away = pictures("quiet", "moved", 40, begin=100.0)
+    last = [judge.judge(sight, (at := at + EVERY), "", lambda: None) for sight in away]
+    assert last[0] is None
+    assert last[-1] == "moved", "it was turned away from its tour"
+
+
 def test_a_move_while_nobody_looked_is_told_by_the_scene_of_before() -> None:
     first = PictureJudge()
     told(pictures("quiet", "clean", USUAL), judge=first)

@@ -10,6 +10,7 @@ from functools import partial
 import structlog
 
 from camera_registry.health import (
+    LOGIN_REFUSED,
     ClockRead,
     Health,
     NothingArrived,
@@ -20,6 +21,7 @@ from camera_registry.health import (
     initial,
     step,
 )
+from camera_registry.login_patience import WrongLogins, may_try
 from detectors.rules.config import RuleConfig
 from detectors.rules.parsing import RulesRefused, parse_rules
 from detectors.suppression import Suppression, of_view, parse
@@ -27,6 +29,7 @@ from gateway.processes.active import ActiveMarks
 from gateway.processes.messages import (
     AssignCamera,
     HealthChanged,
+    LoginRefused,
     Message,
     Sample,
     SceneLearned,
@@ -50,6 +53,7 @@ from gateway.workers.camera.evidence import CameraEvidence, Store
 from gateway.workers.camera.eye import Eye
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.camera.hazards import CameraHazards
+from gateway.workers.camera.login_retry import LoginRetry
 from gateway.workers.camera.looks import Looks
 from gateway.workers.camera.pace import Pace
 from gateway.workers.camera.picture_watch import Judged, PictureWatch
@@ -63,9 +67,6 @@ log = structlog.get_logger(__name__)
 
 RETRY = Backoff(first=1.0, longest=8.0)
 """A camera that is back is live again within 15 s, however long it was away."""
-RETRY_AFTER_WRONG_PASSWORD = Backoff(first=6.0, longest=600.0, growth=100.0)
-"""Soon once more, since the password may have been changed at both ends; then seldom: five wrong logins within half an
-hour lock most cameras' accounts. A new password at the gateway is tried at once."""
 SUSPICIOUS_GAP, SUSPICIOUS_SECONDS = 2.0, 15.0
 """While a picture looks wrong it is looked at more often, though the camera sends a keyframe only every ten seconds."""
 
@@ -125,6 +126,8 @@ class OwnedCamera:
         self.pictures = PictureWatch(self._ring, self._decoding.threads, self._keep_scene, order.preset)
         self.pictures.know(order.scenes)
         self._probing: asyncio.Task[None] | None = None
+        self._wrong = WrongLogins(order.wrong_logins)
+        self._waiting: asyncio.Task[None] | None = None
         self._pull = self._new_pull(0)
         self.sub = self._sub_stream(order)
         self.recorder = CameraRecorder(
@@ -146,8 +149,33 @@ class OwnedCamera:
     async def start(self) -> None:
         self.looks.start()
         self.recorder.start()
-        self._report()
+        wait = self._wrong.wait(self._around.clock())
+        if wait <= 0:
+            self._report()
+            return await self._pull.start()
+        # Its login was refused before the last owner went: a worker that is restarted again and again locks nobody out.
+        self._observe(PullFailed("auth_failed", login=True))
+        self._waiting = asyncio.create_task(self._start_later(wait), name=f"login-{self.code}")
+
+    async def _start_later(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._waiting = None
         await self._pull.start()
+
+    async def retry_login(self, proved: bool) -> None:
+        """The login may be right now, or is ``proved`` to be: it is not waited for, as far as that locks nobody out."""
+        if self._health.state != "auth_failed":
+            return
+        if proved:
+            self._wrong.clear()
+        elif not may_try(self._wrong.times, self._around.clock()):
+            return
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+            await self._pull.start()
+        elif self._pull.state.phase == "away":
+            self._pull.readdress(_address(self._order))
 
     async def change(self, order: AssignCamera) -> None:
         """Take over a changed order. One with a lower fence is void."""
@@ -165,6 +193,10 @@ class OwnedCamera:
             await self._change_sub_stream(before, order)
             if _main(before) == _main(order):
                 return
+            self._wrong.clear()  # another login, or an address that control has seen it take this one at
+            if self._waiting is not None:
+                self._waiting.cancel()
+                self._waiting = None
             await self._pull.stop()
             self._packets_before += self._pull.packets
             self._pull = self._new_pull(self._pull.epoch + 1)
@@ -173,8 +205,9 @@ class OwnedCamera:
     async def stop(self) -> None:
         """Let the camera go. Clips of raised alerts are closed first."""
         async with self._changing:
-            if self._probing is not None:
-                self._probing.cancel()
+            for task in (self._probing, self._waiting):
+                if task is not None:
+                    task.cancel()
             await self.looks.stop()
             await self.evidence.close()
             await self.recorder.stop()
@@ -236,8 +269,11 @@ class OwnedCamera:
             raise Refusal("unavailable", refused.reason, refused.zh, refused.en) from None
 
     async def _look(self, glimpse: Glimpse) -> None:
+        patrolled = self.pictures.patrols
         judged = await self.pictures.judge(glimpse)
         self._observe(PictureJudged(judged.fault), await self._evidence_of(judged))
+        if self.pictures.patrols != patrolled:
+            self._report()
         if self._health.fault is not None:
             self.looks.ask(SUSPICIOUS_GAP, SUSPICIOUS_SECONDS)
         if not self._order.rules:
@@ -268,14 +304,14 @@ class OwnedCamera:
     def _new_pull(self, first_epoch: int) -> CameraPull:
         order = self._order
         return CameraPull(
-            StreamAddress(order.stream_url, order.username, order.password, order.clear_login),
+            _address(order),
             self.bus,
             self._pull_says,
             name=order.code,
             limits=self._limits(),
             way=self._around.way,
             retry=RETRY,
-            retry_after_wrong_password=RETRY_AFTER_WRONG_PASSWORD,
+            retry_after_wrong_password=LoginRetry(wrong=self._wrong, clock=self._around.clock),
             first_epoch=first_epoch,
             sound=True,
         )
@@ -290,6 +326,10 @@ class OwnedCamera:
     def _pull_says(self, state: PullState) -> None:
         if state.phase == "away" and state.reason in PERHAPS_MOVED and state.failures % TRIES == 0:
             self._around.tell(StreamUnreachable(self.code, self._order.fence, state.reason))
+        if state.phase == "away" and state.reason in LOGIN_REFUSED:
+            self._around.tell(LoginRefused(self.code, self._order.fence, self._around.clock()))
+        if state.phase == "live":
+            self._wrong.clear()
         self._lives.told(state)
         if state.phase != "live":
             self.pictures.interrupted()
@@ -317,12 +357,17 @@ class OwnedCamera:
         health = self._health
         reason = health.reason
         if health.state == "live":
+            reason = "patrolling" if self.pictures.patrols else reason
             reason = "quarantined" if self._order.quarantined else "rate_unmet" if self.looks.rate_unmet else reason
         self._around.tell(HealthChanged(self.code, self._order.fence, health.state, reason, health.since, evidence))
 
 
 def _jpeg_of(frame: EncodedFrame) -> bytes:
     return jpeg(decode_keyframe(frame))
+
+
+def _address(order: AssignCamera) -> StreamAddress:
+    return StreamAddress(order.stream_url, order.username, order.password, order.clear_login)
 
 
 def _source(order: AssignCamera) -> tuple[str | bool | None, ...]:

@@ -51,6 +51,8 @@ class PictureWatch:
         self._kept_at: dict[str, float] = {}
         self._preset = preset
         self._turned = False
+        self.patrols = False
+        """Whether the head moves by itself, as its pictures tell."""
 
     def know(self, scenes: Mapping[str, bytes]) -> None:
         """Scenes that an earlier owner has learned; what is known already stays."""
@@ -79,6 +81,7 @@ class PictureWatch:
         frames = [frame for frame in self._ring.since(glimpse.arrival - OF_LATE) if frame.arrival < glimpse.arrival]
         work = partial(self._judged, glimpse, frames)
         fault = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        self.patrols = self._judge.patrol.moves_by_itself(glimpse.arrival)
         return Judged(fault, lambda: jpeg(glimpse.small, 80))
 
     def _judged(self, glimpse: Glimpse, frames: list[EncodedFrame]) -> PictureFault | None:

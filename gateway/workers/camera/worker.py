@@ -27,6 +27,7 @@ from gateway.processes.messages import (
     OpenViewing,
     RecordCamera,
     ReleaseCamera,
+    RetryLogin,
     Sample,
     StreamLent,
     TakeSnapshot,
@@ -114,6 +115,9 @@ class CameraWorker:
             case ClockOffset(code, offset):
                 if code in self._cameras:
                     self._cameras[code].clock_read(offset)
+            case RetryLogin(code, proved):
+                if code in self._cameras:
+                    await self._cameras[code].retry_login(proved)
             case LearnScene(code):
                 self._camera(code).pictures.learn_anew()
             case TakeSnapshot(code):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 import structlog
 
+from camera_registry.health import LIVE_PICTURE
 from gateway.clock import Clock
 from gateway.live import LiveHub, Notice
-from gateway.processes.messages import AssignCamera, HealthChanged, Message, ReleaseCamera, SceneLearned
+from gateway.processes.messages import AssignCamera, HealthChanged, LoginRefused, Message, ReleaseCamera, SceneLearned
 from gateway.processes.supervisor import Supervisor, WorkerSpec
 from gateway.refusals import Refusal
 from gateway.workers.control.links import WorkerLinks
@@ -72,6 +73,16 @@ class PulledCameras(Protocol):
         """Keep it; answers the platform and the camera as the doors show it, None for a camera that is gone."""
 
 
+class RememberedLogins(Protocol):
+    """Wrong logins sent to cameras' streams (``login_memory.LoginMemory``)."""
+
+    def of(self, code: str) -> list[float]: ...
+
+    def refused(self, code: str, at: float) -> None: ...
+
+    def cleared(self, code: str) -> None: ...
+
+
 class Assignments:
     """One owner for each camera; an order or a report under an old fence is void."""
 
@@ -83,6 +94,7 @@ class Assignments:
         supervisor: Supervisor,
         live: LiveHub,
         clock: Clock,
+        logins: RememberedLogins | None = None,
     ) -> None:
         self._cameras = cameras
         self._placement = placement
@@ -91,11 +103,12 @@ class Assignments:
         self._live = live
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
+        self._logins = logins
+        self._told: dict[str, int] = {}
+        """Of each camera, which login its worker was told last."""
         self._unnoted: dict[str, deque[HealthHeard]] = {}
         self._noting: asyncio.Task[None] | None = None
         self._telling: set[asyncio.Task[None]] = set()
-        self.on_health: Callable[[str, str, str], None] | None = None
-        """Told each state that a worker reports: code, state, reason."""
         self.changes: dict[str, int] = {}
         """How often each state was reported since the start."""
         self.quarantine = Quarantine()
@@ -177,8 +190,13 @@ class Assignments:
         if not self.owns(worker, report.code, report.fence):
             return
         self._note(report.code, report.state, report.reason, report.evidence)
-        if self.on_health is not None:
-            self.on_health(report.code, report.state, report.reason)
+        if self._logins is not None and report.state in LIVE_PICTURE:
+            self._logins.cleared(report.code)
+
+    def login_refused(self, worker: str, refused: LoginRefused) -> None:
+        """A camera refused the login of its pull, as the worker that owns it tells."""
+        if self._logins is not None and self.owns(worker, refused.code, refused.fence):
+            self._logins.refused(refused.code, refused.at)
 
     def _note(self, code: str, state: str, reason: str, evidence: bytes | None = None) -> None:
         """Keep what was heard, in its order, again until the database takes it. A camera that flaps while the database
@@ -235,11 +253,22 @@ class Assignments:
             sub_stream_url=camera.sub_stream_url,
             clear_login=camera.clear_login,
             scenes=dict(camera.scenes),
+            wrong_logins=self._wrong_logins(camera),
             preset=camera.preset,
             quarantined=code in self.quarantine,
         )
         if not self._links.tell(owner.worker, order):
             log.info("camera_waits_for_its_worker", camera=code, worker=owner.worker)
+
+    def _wrong_logins(self, camera: PulledCamera) -> list[float]:
+        """Those of the login it has: they say nothing of another one."""
+        if self._logins is None:
+            return []
+        login = hash((camera.username, camera.password))
+        if self._told.get(camera.code, login) != login:
+            self._logins.cleared(camera.code)
+        self._told[camera.code] = login
+        return self._logins.of(camera.code)
 
     def _start_workers(self) -> None:
         for worker in self._placement.workers:

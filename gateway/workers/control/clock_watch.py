@@ -19,7 +19,7 @@ from camera_registry.clock_check import clock_offset
 from camera_registry.errors import CameraRefused
 from camera_registry.onvif_transport import open_http
 from gateway.clock import Clock
-from gateway.processes.messages import ClockOffset, Message, Sample
+from gateway.processes.messages import ClockOffset, Message, RetryLogin, Sample
 from gateway.refusals import Refusal
 from gateway.storage.database import Database
 from gateway.storage.tables.cameras import CameraRow
@@ -50,6 +50,8 @@ class ClockWatch:
         self._clock = clock
         self._tell = tell
         self._at_once = asyncio.Semaphore(MOST_AT_ONCE)
+        self._silent: set[str] = set()
+        """Codes of cameras that did not answer when they were asked last."""
         self.read = 0
         self.unread = 0
 
@@ -89,10 +91,15 @@ class ClockWatch:
                 offset = await clock_offset(http, address, self._clock)
         except (CameraRefused, TimeoutError):
             self.unread += 1  # whether it is there at all its stream tells
+            self._silent.add(camera.code)
             return
         finally:
             self._at_once.release()
         self.read += 1
+        if camera.code in self._silent:
+            # It was restarted, which makes a camera forget wrong logins, and perhaps was given its password back.
+            self._silent.discard(camera.code)
+            self._tell(camera.code, RetryLogin(camera.code))
         self._tell(camera.code, ClockOffset(camera.code, offset.total_seconds()))
 
     def samples(self) -> list[Sample]:

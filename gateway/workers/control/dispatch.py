@@ -11,6 +11,7 @@ from gateway.processes.messages import (
     EvidenceReady,
     HealthChanged,
     HeldBack,
+    LoginRefused,
     LookUpTerminal,
     MemberChanged,
     Message,
@@ -61,6 +62,8 @@ class Dispatch:
             case StreamUnreachable(code, fence) if is_camera_worker(worker):
                 if self._assignments.owns(worker, code, fence):
                     self._addresses.failed(code)
+            case LoginRefused() if is_camera_worker(worker):
+                self._assignments.login_refused(worker, message)
             case SceneLearned() if is_camera_worker(worker):
                 await self._assignments.scene(worker, message)
             case MemberChanged() if worker == ROOM_WORKER:

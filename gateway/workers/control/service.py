@@ -52,6 +52,7 @@ from gateway.workers.control.fresh_address import FreshAddresses
 from gateway.workers.control.http_server import address_of, http_server
 from gateway.workers.control.instance import bound_socket, sole_instance
 from gateway.workers.control.links import WorkerLinks
+from gateway.workers.control.login_memory import LoginMemory
 from gateway.workers.control.media import ROOM_WORKER, CameraMedia, WorkerRoomMedia
 from gateway.workers.control.placement import Placement
 from gateway.workers.control.quarantine import is_crash
@@ -182,10 +183,13 @@ class ControlProcess:
         links = WorkerLinks(supervisor, worker_settings, on_message, on_worker, on_lost)
         media = CameraMedia(links, placement)
         rooms = RoomDesk.over(db, WorkerRoomMedia(links, media), live, clock, files, vault, recorded)
-        assignments = Assignments(cameras, placement, links, supervisor, live, clock)
-        stack.push_async_callback(assignments.close)
         network = CameraNetwork(settings.cameras, clock)
         stack.push_async_callback(network.close)
+        logins = LoginMemory(db, network.backoff, clock)
+        await logins.load()
+        stack.push_async_callback(logins.close)
+        assignments = Assignments(cameras, placement, links, supervisor, live, clock, logins)
+        stack.push_async_callback(assignments.close)
         addresses = FreshAddresses(db, vault, network, assignments.changed, clock)
         stack.push_async_callback(addresses.close)
         loans = StreamLoans(links, db, vault, clock)

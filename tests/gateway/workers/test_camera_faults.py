@@ -82,6 +82,10 @@ async def tell_password(fleet: VirtualFleet, worker: LoneWorker, number: int) ->
     assign(fleet, worker, number, "another-one")
 
 
+async def set_password_back(fleet: VirtualFleet, _worker: LoneWorker, number: int) -> None:
+    await fleet.change_password(number, PASSWORD)
+
+
 async def skew(_fleet: VirtualFleet, worker: LoneWorker, number: int) -> None:
     worker.channel.send(ClockOffset(code(number), 7200.0))
 
@@ -94,6 +98,7 @@ CASES = [
     *(shown(name) for name in (*FAULTS, "repeated", "silent")),
     Fault("offline", unplug, plug, UNPLUGGED_WITHIN),
     Fault("auth_failed", change_password, tell_password),
+    Fault("auth_failed", change_password, set_password_back),
     Fault("clock_skewed", skew, set_clock),
 ]
 

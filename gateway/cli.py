@@ -27,6 +27,8 @@ app = typer.Typer(
 users_app = typer.Typer(help="用户 Who may sign in.", no_args_is_help=True)
 db_app = typer.Typer(help="数据库 The database.", no_args_is_help=True)
 cameras_app = typer.Typer(help="摄像机 Cameras on the network.", no_args_is_help=True)
+tables_app = typer.Typer(help="代码表 Code tables.", no_args_is_help=True)
+app.add_typer(tables_app, name="tables")
 app.add_typer(users_app, name="users")
 app.add_typer(db_app, name="db")
 app.add_typer(cameras_app, name="cameras")
@@ -325,6 +327,32 @@ def discover_cameras(
         console.print(table)
 
     run(work())
+
+
+@tables_app.command("import")
+def import_code_table(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JSON：节假日表或事件分类表 A table.")],
+) -> None:
+    """导入节假日表或事件分类表 Take a holiday or class table in, whole or not at all."""
+    from gateway.code_tables_cli import imported
+
+    settings = load_settings()
+
+    async def work(session: AsyncSession) -> None:
+        await imported(session, file, settings, console)
+
+    run(_with_session(work, settings))
+
+
+@tables_app.command("list")
+def list_code_tables() -> None:
+    """列出在用的表与缺少的年份 Tables in force, and years without one."""
+    from gateway.code_tables_cli import listed
+
+    async def work(session: AsyncSession) -> None:
+        await listed(session, console)
+
+    run(_with_session(work))
 
 
 @cameras_app.command("import")

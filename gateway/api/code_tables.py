@@ -13,6 +13,7 @@ from gateway.access.caller import Caller
 from gateway.api.guard import permit
 from gateway.api.services import Doors
 from gateway.events.books import import_table
+from gateway.events.local_time import LOCAL_TIME
 from gateway.storage.tables.code_tables import CodeTableRow
 
 router = APIRouter(tags=["code tables"])
@@ -45,11 +46,13 @@ class EventClassShown(BaseModel):
 
 
 class CodeTables(BaseModel):
-    """The classes in force, the years whose working days are known, and what was imported over the shipped tables."""
+    """The classes in force, the years whose working days are known, those whose table is ``missing`` by today, and what
+    was imported over the shipped tables."""
 
     class_version: str
     classes: list[EventClassShown]
     holiday_years: list[int]
+    holiday_years_missing: list[int]
     imported: list[CodeTableShown]
 
 
@@ -79,6 +82,7 @@ async def read_code_tables(caller: Annotated[Caller, Depends(permit("tables.read
         class_version=books.classes.version,
         classes=classes,
         holiday_years=sorted(books.days.years),
+        holiday_years_missing=list(books.days.missing(doors.clock().astimezone(LOCAL_TIME).date())),
         imported=[CodeTableShown.model_validate(row) for row in rows],
     )
 

@@ -19,6 +19,10 @@ from gateway.events.local_time import LOCAL_TIME
 from gateway.events.timers import NO_TIMER, Mark, Stage, Timer, TimerRules, begin, overdue_again, tick, until
 from gateway.refusals import Refusal
 
+APPROVALS: Mapping[str, str] = MappingProxyType(
+    {"suspend": "ask_suspension", "extend": "ask_extension", "approve_appeal": "appeal"}
+)
+"""Which step approves what which other one asks for."""
 LONGEST_EXTENSION = timedelta(days=90)
 
 
@@ -76,7 +80,7 @@ class EventCase:
 @dataclass(frozen=True, slots=True)
 class Act:
     """What somebody asks for. ``photos``: after-photos of the handling that the event holds; ``for_department``:
-    whether the operator acts for the event's department."""
+    whether the operator acts for the event's department; ``asked_by``: who asked for what is decided on here."""
 
     action: str
     operator: str
@@ -89,6 +93,7 @@ class Act:
     duplicate_of: str | None = None
     photos: int = 0
     for_department: bool = True
+    asked_by: str | None = None
 
 
 def reported(case: EventCase, at: datetime, rules: TimerRules) -> EventCase:
@@ -116,6 +121,14 @@ def decide(case: EventCase, act: Act, rules: TimerRules) -> EventCase:
             "not_your_department",
             "该事件派遣给了其他单位。",
             "The event was dispatched to another department.",
+            field="action",
+        )
+    if act.asked_by == act.operator and act.action in APPROVALS:
+        raise Refusal(
+            "forbidden",
+            "approver_is_asker",
+            "申请人不能批准自己的申请。",
+            "Nobody approves what they asked for themselves.",
             field="action",
         )
     after = replace(case, state=way.to_state or case.state)

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.access import audit
 from gateway.access.caller import Caller
 from gateway.events.announcing import Announcer, Changes
-from gateway.events.event_case import Act, decide
+from gateway.events.event_case import APPROVALS, Act, decide
 from gateway.events.event_records import add_flow, case_of, case_values, held_event, set_case
 from gateway.events.event_scope import sees_event
 from gateway.events.opening import Opening
@@ -26,7 +26,7 @@ from gateway.events.timekeeping import let_lapse
 from gateway.grid.dispatch import Asked
 from gateway.refusals import Refusal
 from gateway.storage.evidence_files import StoredFile
-from gateway.storage.tables.events import EventRow, EvidenceRow
+from gateway.storage.tables.events import EventFlowRow, EventRow, EvidenceRow
 from gateway.storage.tables.grid import Platform
 from gateway.storage.tables.rooms import RoomOpeningRow
 
@@ -167,6 +167,7 @@ class EventDesk:
             await _original(session, caller, event, action, asked),
             await _photos(session, event) if action == "feedback" else 0,
             event.department is None or caller.sees(event.department),
+            await _asked_by(session, event, action),
         )
         after = decide(case, act, rules)  # what the state does not allow tells more than that it is another one
         if asked.revision is not None and asked.revision != seen:
@@ -290,6 +291,16 @@ async def _photos(session: AsyncSession, event: EventRow) -> int:
     if event.handling_since is not None:
         query = query.where(EvidenceRow.stored_at >= event.handling_since)
     return (await session.execute(query)).scalar_one()
+
+
+async def _asked_by(session: AsyncSession, event: EventRow, action: str) -> str | None:
+    """Who last asked for what ``action`` approves."""
+    if action not in APPROVALS:
+        return None
+    query = select(EventFlowRow.operator).where(
+        EventFlowRow.event_no == event.no, EventFlowRow.action == APPROVALS[action]
+    )
+    return await session.scalar(query.order_by(EventFlowRow.seq.desc()).limit(1))
 
 
 async def _how_many(session: AsyncSession, event: EventRow) -> int:

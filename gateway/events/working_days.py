@@ -18,6 +18,8 @@ from gateway.refusals import Refusal
 MOST_DAYS = 60
 """Days off or worked that one year's table may name; in fact they are about thirty."""
 _SATURDAY = 5
+PUBLISHED_FROM = 11
+"""The month in which the next year's arrangement is published; deadlines soon reach into that year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,12 @@ class WorkingDays:
         """Whether the year's arrangement is there; if not, only weekends are known."""
         return day.year in self.years
 
+    def missing(self, today: date) -> tuple[int, ...]:
+        """The years whose table should be there by ``today`` and is not: this one, and from November on the next,
+        whose arrangement is published then."""
+        wanted = (today.year, today.year + 1) if today.month >= PUBLISHED_FROM else (today.year,)
+        return tuple(year for year in wanted if year not in self.years)
+
 
 def read_holiday_table(document: object) -> HolidayTable:
     """``{"year", "version", "source", "holidays", "workdays"}``; days are ISO dates or ``first/last``.
@@ -71,6 +79,11 @@ def read_holiday_table(document: object) -> HolidayTable:
     if both:
         day = min(both).isoformat()
         raise _refused("workdays", f"{day} 既放假又上班", f"{day} is both off and worked")
+    for shifted in workdays:
+        if shifted.weekday() < _SATURDAY:
+            raise _refused("workdays", f"{shifted} 不是周末，不是调休上班日", f"{shifted} is no weekend")
+    if not holidays:
+        raise _refused("holidays", "没有放假日", "there is no day off")
     return HolidayTable(year, version, str(document.get("source", ""))[:200], frozenset(holidays), frozenset(workdays))
 
 

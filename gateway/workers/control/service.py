@@ -20,6 +20,7 @@ from gateway.clock import Clock, system_clock
 from gateway.duty.report_keeper import ReportKeeper
 from gateway.events.announcing import Announcer
 from gateway.events.books import CityBooks
+from gateway.events.holiday_watch import HolidayWatch
 from gateway.events.intake import AlertIntake, evidence_folder
 from gateway.events.mode_switches import ModeKeeping
 from gateway.events.opening import Opening
@@ -210,6 +211,7 @@ class ControlProcess:
             except Refusal as refusal:  # the change itself stands; what the camera reports is heard at the next one
                 log.warning("camera_events_not_changed", camera=code, reason=refusal.reason)
 
+        holidays = HolidayWatch(db, books, clock)
         trials = TrialJobs(card_in_force(settings.data_folder, settings.inference))
         stack.push_async_callback(trials.close)
 
@@ -221,6 +223,7 @@ class ControlProcess:
             yield from sender.samples()
             yield from device_events.samples()
             yield from clocks.samples()
+            yield from holidays.samples()
             for health, count in assignments.changes.items():
                 yield Sample("gateway_camera_health_changes_total", {"state": health}, count, "counter")
             yield Sample("gateway_cameras_quarantined", {}, len(assignments.quarantine))
@@ -274,6 +277,7 @@ class ControlProcess:
         control._start(rooms.steering.run(), "rooms")
         control._start(Escalations(rooms.register, announcer).run(), "escalations")
         control._start(clocks.run(), "clocks")
+        control._start(holidays.run(), "holidays")
         control._start(keeper.run(), "recordings")
         control._start(reports.run(), "reports")
         supervisor.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -12,6 +13,7 @@ import numpy as np
 from gateway.access import audit
 from gateway.api.services import Services
 from gateway.events.photographs import MOST_BYTES
+from gateway.events.timekeeping import Timekeeping
 from gateway.grid.platforms import add_sub_platform
 
 if TYPE_CHECKING:
@@ -146,3 +148,99 @@ async def test_a_fire_at_night_is_followed_until_it_is_closed(
     assert (await brigade.post(photos, content=photograph(), headers=JPEG)).json()["reason"] == "event_ended"
     async with services.db.reading() as session:
         assert (await audit.verify(session)).holds
+
+
+async def test_a_stall_in_wartime_goes_the_long_way_round_and_is_closed_by_four_roles(
+    client_as: ClientAs, raise_alert: RaiseAlert, services: Services, clock: ManualClock
+) -> None:
+    async with services.db.transaction() as session:
+        await add_sub_platform(session, "city-urban", "城管局", "city_department", "hub")
+        await add_sub_platform(session, "city-market", "市场局", "city_department", "hub")
+    officer = await client_as("duty_officer", "dispatcher")
+    leader = await client_as("duty_leader")
+    staff = await client_as("grid_member")
+    urban = await client_as("department", platform="city-urban")
+    market = await client_as("department", platform="city-market")
+    checker = await client_as("checker")
+
+    # Wartime: asked for by the officer, approved by the leader; from now on everything has half its time.
+    until = (clock() + timedelta(hours=10)).isoformat()
+    asked = {"wartime": True, "reason": "重大活动保障", "until": until}
+    switch = (await officer.post("/api/v1/mode/switches", json=asked)).json()
+    approve = f"/api/v1/mode/switches/{switch['id']}/approve"
+    assert (await officer.post(approve, json={})).json()["reason"] == "role_not_allowed"
+    assert (await leader.post(approve, json={})).json()["state"] == "approved"
+
+    # A stall is confirmed at the desk, verified on the spot by grid staff, and accepted.
+    alert_id = await raise_alert("stall")
+    confirmed = {"verdict": "confirmed", "reason": "占道"}
+    no = (await officer.post(f"/api/v1/alerts/{alert_id}/assess", json=confirmed)).json()["event_no"]
+    event = await step(officer, no, "verify", assignee="staff-1")
+    assert due_in(event, clock) == timedelta(minutes=15)
+    await step(staff, no, "verified", "确有两处摊点")
+    event = await step(officer, no, "accept")
+    assert due_in(event, clock) == timedelta(minutes=7.5)
+
+    # It is dispatched to the wrong department, which returns it with its reason; then to the right one.
+    await step(officer, no, "dispatch", department="city-market")
+    assert await refused(market, no, "return", opinion=" ") == "reason_missing"
+    event = await step(market, no, "return", "不属本单位职责")
+    assert event["state"] == "returned"
+    assert await refused(checker, no, "check") == "event_state"
+    await step(officer, no, "dispatch", department="city-urban")
+    event = await step(urban, no, "sign")
+    assert due_in(event, clock) == timedelta(hours=1), "half of the class's two hours"
+    await step(urban, no, "handle", "队员已到场")
+
+    # An extension is asked for and refused; nobody may decide for themselves, nor on a stale page.
+    seen = (await urban.get(f"/api/v1/events/{no}")).json()
+    longer = (clock() + timedelta(hours=2)).isoformat()
+    await step(urban, no, "ask_extension", "摊主需时间搬离", until=longer)
+    assert await refused(urban, no, "extend") == "role_not_allowed"
+    stale = {"revision": seen["revision"], "opinion": "不同意"}
+    answer = await leader.post(f"/api/v1/events/{no}/actions/refuse_extension", json=stale)
+    assert answer.json()["reason"] == "revision_stale"
+    await step(leader, no, "refuse_extension", "活动期间不予延期")
+
+    # The deadline comes and goes: warned, urged, supervised by the system, once each; then the leader supervises too.
+    timekeeping = Timekeeping(services.db, services.announcer, services.opening, clock)
+    for minutes, stage in ((46, "warned"), (15, "overdue"), (16, "supervised")):
+        clock.advance(minutes=minutes)
+        assert await timekeeping.sweep(clock()) == 1
+        assert await timekeeping.sweep(clock()) == 0
+        assert (await officer.get(f"/api/v1/events/{no}")).json()["stage"] == stage
+    event = await step(leader, no, "supervise", "立即办结并说明原因")
+    assert (event["supervised"], event["urges"]) == (True, 1)
+
+    # Late, with its photograph; sent back once; then checked by somebody else and closed.
+    for opinion in ("摊点已撤离", "物品已清走"):
+        await urban.post(f"/api/v1/events/{no}/photos", content=photograph(), headers=JPEG)
+        await step(urban, no, "feedback", opinion)
+        await step(checker, no, "check")
+        if opinion == "摊点已撤离":
+            await step(checker, no, "rework", "仍有物品占道")
+            clock.advance(minutes=1)
+            await step(urban, no, "handle")
+    event = await step(checker, no, "close")
+    assert (event["state"], event["handled_late"], event["reworks"]) == ("closed", True, 1)
+    assert [one["action"] for one in event["flow"]] == [
+        "report", "verify", "verified", "accept", "dispatch", "return", "dispatch", "sign", "handle", "ask_extension",
+        "refuse_extension", "urge", "supervise", "supervise", "feedback", "check", "rework", "handle", "feedback",
+        "check", "close",
+    ]  # fmt: skip
+
+    # The department appeals; the lateness stays a fact, the score is spared.
+    await step(urban, no, "appeal", "活动封路无法进场")
+    event = await step(leader, no, "approve_appeal")
+    assert (event["appeal"], event["handled_late"]) == ("approved", True)
+    rates = {one["name"]: one for one in (await leader.get("/api/v1/statistics/summary")).json()["rates"]}
+    assert (rates["ontime_rate"]["numerator"], rates["ontime_rate"]["denominator"]) == (0, 1)
+    assert rates["ontime_score_rate"]["numerator"] == 1
+    told = (await leader.get("/api/v1/duty/log", params={"kind": ["mode", "event"]})).json()["items"]
+    assert {one["kind"] for one in told} == {"mode", "event"}
+    async with services.db.reading() as session:
+        assert (await audit.verify(session)).holds
+
+
+def due_in(event: dict[str, Any], clock: ManualClock) -> timedelta:
+    return datetime.fromisoformat(event["due_at"]) - clock()

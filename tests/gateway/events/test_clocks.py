@@ -106,6 +106,8 @@ def _year(year: int) -> list[date]:
         ({"holidays": ["2029-01-01"]}, "holidays"),
         ({"workdays": ["2027-01-01"]}, "workdays"),
         ({"workdays": [20270101]}, "workdays"),
+        ({"workdays": ["2027-01-08"]}, "workdays"),
+        ({"holidays": []}, "holidays"),
     ],
 )
 def test_a_holiday_table_with_a_fault_is_refused_by_its_field(change: dict[str, object], field: str) -> None:
@@ -114,6 +116,13 @@ def test_a_holiday_table_with_a_fault_is_refused_by_its_field(change: dict[str, 
     with pytest.raises(Refusal, match="holiday_table_invalid") as refused:
         read_holiday_table(good | change)
     assert refused.value.field == field
+
+
+def test_a_year_without_its_table_is_missed_from_november_before_it() -> None:
+    assert DAYS.missing(date(2026, 10, 31)) == ()
+    assert DAYS.missing(date(2026, 11, 1)) == (2027,)
+    assert DAYS.missing(date(2027, 1, 1)) == (2027,)
+    assert DAYS.missing(date(2027, 12, 1)) == (2027, 2028)
 
 
 @pytest.mark.parametrize(("kind", "amount"), [("work_hour", 0), ("work_hour", -1), ("lunar_day", 1), ("work_day", 1e9)])

@@ -62,6 +62,19 @@ def test_an_overdue_event_that_is_suspended_is_overdue_when_it_goes_on() -> None
     assert (resumed.due_at, resumed.stage) == (START + timedelta(hours=2), "overdue")
 
 
+@pytest.mark.parametrize(
+    ("ask", "approve"), [("ask_suspension", "suspend"), ("ask_extension", "extend"), ("appeal", "approve_appeal")]
+)
+def test_nobody_approves_what_they_asked_for_themselves(ask: str, approve: str) -> None:
+    case = after(replace(new_case(), handled_late=ask == "appeal"), *HANDLING)
+    until = START + timedelta(hours=3)
+    case = after(case, ("department", ask), until=until)
+    both = Act(approve, "both", frozenset({"department", "duty_leader"}), START, "同意", asked_by="both")
+    with pytest.raises(Refusal, match="approver_is_asker"):
+        decide(case, both, RULES)
+    assert decide(case, replace(both, operator="leader"), RULES) != case
+
+
 def test_the_clock_warns_urges_and_supervises_once_each() -> None:
     case = new_case()
     told = []

@@ -64,6 +64,7 @@ export const zhCN = {
     is: { wanted: '生成中', made: '已生成', failed: '失败' },
   },
   mode: {
+    holidaysMissing: '{years} 年尚未导入节假日表，时限会把节假日算作工作日。请由系统管理员导入（代码表，或 gateway tables import）。',
     peace: '平时',
     wartime: '战时',
     drill: '演练',
@@ -162,6 +163,7 @@ export const en: typeof zhCN = {
     is: { wanted: 'Being made', made: 'Made', failed: 'Failed' },
   },
   mode: {
+    holidaysMissing: 'No holiday table for {years}: deadlines count its holidays as working days. A system administrator imports it (code tables, or gateway tables import).',
     peace: 'Peace',
     wartime: 'Wartime',
     drill: 'Drill',

@@ -16,6 +16,7 @@ from gateway.api import (
     room_orders,
     room_plans,
     room_recordings,
+    room_rings,
     room_steering,
     room_talk,
     terminals,
@@ -31,7 +32,8 @@ from gateway.rooms.register import NewRoom
 
 router = APIRouter(tags=["rooms"])
 for part in (
-    room_links, room_controls, room_talk, room_orders, room_plans, room_media, room_recordings, room_steering,
+    room_links, room_controls, room_talk, room_orders, room_plans, room_media, room_recordings, room_rings,
+    room_steering,
     terminals,
 ):  # fmt: skip
     router.include_router(part.router)
@@ -119,6 +121,8 @@ async def create_room(asked: RoomAsked, caller: Opener, desk: Desk, doors: Doors
             await _bring(desk, doors, caller, state.room.id, code, grant)
         except Refusal:  # a camera that is away or out of scope keeps nobody from consulting
             continue
+    if state.room.state == "open":
+        await desk.ringing.ring_invited(caller, state.room.id, invited)
     return room_of(await desk.register.get(caller, state.room.id))
 
 

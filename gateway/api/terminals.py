@@ -11,6 +11,7 @@ from gateway.access.caller import Caller
 from gateway.api.fields import one_line
 from gateway.api.guard import permit
 from gateway.api.room_doors import Desk
+from gateway.rooms.ringing import checked_address
 
 router = APIRouter()
 
@@ -25,16 +26,21 @@ class TerminalAsked(BaseModel):
     username: str = Field(min_length=1, max_length=64)
     name: Annotated[str, one_line] = Field(min_length=1, max_length=100)
     password: str = Field(min_length=1, max_length=128, repr=False)
+    address: str = Field(default="", max_length=200, description="sip:…, where it is rung while not registered.")
 
 
 @router.get("/terminals")
-async def list_terminals(caller: Writer, desk: Desk) -> list[dict[str, Any]]:
+async def list_terminals(
+    caller: Annotated[Caller, Depends(permit("terminals.read"))], desk: Desk
+) -> list[dict[str, Any]]:
+    """``registered``: it has said where it is, and can be rung there."""
     return await desk.terminals.listed(caller)
 
 
 @router.post("/terminals", status_code=201)
 async def add_terminal(asked: TerminalAsked, caller: Writer, desk: Desk) -> dict[str, Any]:
-    return await desk.terminals.add(caller, asked.username, asked.name, asked.password)
+    address = checked_address(asked.address) if asked.address else ""
+    return await desk.terminals.add(caller, asked.username, asked.name, asked.password, address)
 
 
 @router.delete("/terminals/{terminal_id}", status_code=204)

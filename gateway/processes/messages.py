@@ -393,6 +393,47 @@ class TerminalKnown(Message, frozen=True):
     name: str
 
 
+class RingTerminal(Message, frozen=True):
+    """A room rings a terminal: where it has registered as ``username``, or else at ``address`` (a SIP URI)."""
+
+    room_id: str
+    ring_id: str
+    username: str
+    address: str
+    seconds: float
+
+
+class StopRinging(Message, frozen=True):
+    """Nobody waits for it any more."""
+
+    room_id: str
+    ring_id: str
+
+
+class RingTold(Message, frozen=True):
+    """Room worker → control: what has become of a ring."""
+
+    room_id: str
+    ring_id: str
+    state: Literal["ringing", "failed"]
+    reason: str
+
+
+class RingAnswered(Message, frozen=True):
+    """Room worker → control: the terminal has picked up; the answer is ``TerminalTakenIn``."""
+
+    room_id: str
+    ring_id: str
+
+
+class TerminalRegistered(Message, frozen=True):
+    """Room worker → control: a known terminal can be rung at ``address`` until then; 0: no longer."""
+
+    username: str
+    address: str
+    until: float
+
+
 class RoomRecorded(Message, frozen=True):
     """Room worker → control: a finished recording, to be taken over. ``member_id`` None: the composed picture."""
 
@@ -481,6 +522,7 @@ AnyMessage = (
     | ClockOffset | RetryLogin | LearnScene | SceneLearned
     | OpenRoom | CloseRoom | AddCameraMember | AddPersonMember | RemoveMember
     | ArrangeRoom | SpeakerChanged | TerminalArrives | TerminalTakenIn | LookUpTerminal | TerminalKnown
+    | RingTerminal | StopRinging | RingTold | RingAnswered | TerminalRegistered
     | RoomRecorded | RecordingBroke
     | PublishToRoom | SubscribeInRoom | StopPublishing | StopSubscription | MemberAlive | MemberChanged
     | LookAt | Seen

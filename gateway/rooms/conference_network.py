@@ -6,10 +6,12 @@ The network knows calls and media; who may enter which room is decided by the ``
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from gateway.streams.bus import FrameBus
 from gateway.streams.sound import Sound
+
+RingState = Literal["ringing", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,25 @@ class Reception(Protocol):
     async def secret_of(self, username: str) -> tuple[str, str] | None:
         """Digest HA1 and name of a known terminal; None for a stranger."""
 
+    async def answered(self, room_id: str, ring_id: str) -> Arrival:
+        """A terminal that the room rang has picked up."""
+
+    def ring_told(self, room_id: str, ring_id: str, state: RingState, reason: str) -> None:
+        """What has become of a ring."""
+
+    def registered(self, username: str, address: str, until: float) -> None:
+        """A known terminal can be rung until then; 0: no longer."""
+
 
 class ConferenceNetwork(Protocol):
-    """One protocol by which terminals reach rooms."""
+    """One protocol by which terminals reach rooms, and rooms terminals."""
 
     async def start(self) -> None: ...
+    async def ring(self, room_id: str, ring_id: str, username: str, address: str, seconds: float) -> None:
+        """Ring a terminal; what becomes of it is told to the reception. Refuses what cannot be rung at all."""
+
+    def stop_ringing(self, room_id: str, ring_id: str) -> None: ...
+    def leave_room(self, room_id: str) -> None:
+        """It has ended: nobody is rung for it any more."""
+
     async def close(self) -> None: ...

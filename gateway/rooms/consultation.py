@@ -102,6 +102,18 @@ class Recording(msgspec.Struct, frozen=True):
     by: str
 
 
+class Ring(msgspec.Struct, frozen=True):
+    """A terminal being rung, or that could not be reached, and why."""
+
+    id: str
+    name: str
+    address: str
+    by: str
+    since: float
+    state: Literal["calling", "ringing", "answered", "failed"] = "calling"
+    reason: str | None = None
+
+
 class Consultation(msgspec.Struct, frozen=True):
     """The whole of it. ``ends_at`` None: it lasts until it is ended."""
 
@@ -117,6 +129,7 @@ class Consultation(msgspec.Struct, frozen=True):
     recording: Recording | None = None
     layout: str = "speaker"
     ends_at: float | None = None
+    rings: tuple[Ring, ...] = ()
 
     def seat(self, member_id: str, *, field: str = "member") -> Seat:
         found = self.seats.get(member_id)

@@ -14,6 +14,7 @@ from gateway.rooms.orders import Orders
 from gateway.rooms.plans import Plans
 from gateway.rooms.recordings import Recordings
 from gateway.rooms.register import RoomRegister
+from gateway.rooms.ringing import Ringing
 from gateway.rooms.steering import Steering
 from gateway.rooms.talk import Talk
 from gateway.rooms.terminals import Terminals
@@ -35,6 +36,7 @@ class RoomDesk:
     terminals: Terminals
     recordings: Recordings
     cameras: CameraSteering
+    ringing: Ringing
 
     @classmethod
     def over(
@@ -44,6 +46,7 @@ class RoomDesk:
         """``recordings``: the folder into which the room worker writes; ``files`` may take out of it."""
         register = RoomRegister(db, engine, live, clock)
         records = register.records
+        terminals = Terminals(db, vault, clock)
         return cls(
             register=register,
             steering=Steering(register),
@@ -51,7 +54,8 @@ class RoomDesk:
             orders=Orders(records),
             links=Links(records),
             plans=Plans(db, clock),
-            terminals=Terminals(db, vault, clock),
+            terminals=terminals,
             recordings=Recordings(records, files, recordings),
             cameras=CameraSteering(records),
+            ringing=Ringing(register, engine, terminals),
         )

@@ -191,6 +191,21 @@ class RoomRegister:
             )
         return change.state, member, change.consultation.seats[member.id].place == "room"
 
+    async def join_rung(self, room_id: str, ring_id: str) -> tuple[RoomState, RoomMemberRow]:
+        """A terminal that the room rang has answered. Refuses ``ring_unknown`` where it was given up meanwhile."""
+        async with self.records.changing(None, room_id) as change:
+            ring = next((one for one in change.consultation.rings if one.id == ring_id), None)
+            if ring is None:
+                raise Refusal("not_found", "ring_unknown", "该呼叫已取消。", "That ring was given up.")
+            member = self._row(room_id, "terminal", ring.name, address=ring.address)
+            rings = tuple(one for one in change.consultation.rings if one.id != ring_id)
+            change.consultation = replace(change.consultation, rings=rings)
+            self._seated(change, member, chair=False, may_enter=True)
+            change.act = audit.Act(
+                SYSTEM, "room.join", f"room:{room_id}", change.room.platform, f"rung {ring.address}"[:200]
+            )
+        return change.state, member
+
     async def add_camera(
         self, caller: Caller, room_id: str, code: str, name: str, platform: str, grant: str | None
     ) -> tuple[RoomState, RoomMemberRow]:
@@ -235,7 +250,14 @@ class RoomRegister:
                 member.state, member.left_at, member.reason = "gone", change.now, reason
             change.members = ()
             change.consultation = replace(
-                change.consultation, seats={}, recording=None, roll_call=None, patrol=None, broadcast=None, pushed=()
+                change.consultation,
+                seats={},
+                recording=None,
+                roll_call=None,
+                patrol=None,
+                broadcast=None,
+                pushed=(),
+                rings=(),
             )
             change.note("ended", who, {"reason": reason})
             await sessions.end_guests(change.session, room_id, change.now)
@@ -315,6 +337,7 @@ class RoomRegister:
                 continue
             for member in state.members:
                 await self._bring_back(member)
+            await self._rings_lost(state.room.id)
             self._media.arrange(state.room.id, state.room.revision, arranged(state.consultation))
 
     async def read_anew(self, codes: Collection[str]) -> None:
@@ -339,6 +362,15 @@ class RoomRegister:
                 await self._media.add_person(member.room_id, member.id)
         except Refusal as refusal:
             log.warning("member_not_brought_back", room=member.room_id, member=member.id, reason=refusal.reason)
+
+    async def _rings_lost(self, room_id: str) -> None:
+        """The engine that rang has gone, and its rings with it."""
+        async with self.records.changing(None, room_id) as change:
+            rings = tuple(
+                one if one.state == "failed" else replace(one, state="failed", reason="call_lost")
+                for one in change.consultation.rings
+            )
+            change.consultation = replace(change.consultation, rings=rings)
 
     async def _quietly_close(self, room_id: str) -> None:
         try:

@@ -29,9 +29,11 @@ class Terminals:
         self._db = db
         self._vault = vault
         self._clock = clock
+        self._registered: dict[str, tuple[str, float]] = {}
 
-    async def add(self, caller: Caller, username: str, name: str, password: str) -> dict[str, Any]:
-        """Refuses ``terminal_name_invalid``, ``terminal_exists`` and a password that is too simple."""
+    async def add(self, caller: Caller, username: str, name: str, password: str, address: str = "") -> dict[str, Any]:
+        """``address``: where it is rung while it has not registered. Refuses ``terminal_name_invalid``,
+        ``terminal_exists`` and a password that is too simple."""
         if _USERNAME.fullmatch(username) is None:
             raise Refusal(
                 "invalid", "terminal_name_invalid", "终端号应由 1 至 64 个字母、数字、点、横线组成。",
@@ -39,7 +41,9 @@ class Terminals:
             )  # fmt: skip
         password = checked_password(password, username)
         now = self._clock()
-        row = TerminalRow(id=new_id(), platform=caller.platform, username=username, name=name, created_at=now)
+        row = TerminalRow(
+            id=new_id(), platform=caller.platform, username=username, name=name, address=address, created_at=now
+        )
         row.sealed_secret = self._vault.seal(secret(username, password), row.id)
         try:
             async with self._db.transaction() as session:
@@ -52,12 +56,12 @@ class Terminals:
             raise Refusal(
                 "conflict", "terminal_exists", "该终端已登记。", "That terminal is known already.", field="username"
             ) from None
-        return _shown(row)
+        return self._shown(row)
 
     async def listed(self, caller: Caller) -> list[dict[str, Any]]:
         query = select(TerminalRow).where(caller.visible(TerminalRow.platform)).order_by(TerminalRow.username)
         async with self._db.reading() as session:
-            return [_shown(row) for row in await session.scalars(query)]
+            return [self._shown(row) for row in await session.scalars(query)]
 
     async def remove(self, caller: Caller, terminal_id: str) -> None:
         now = self._clock()
@@ -77,6 +81,37 @@ class Terminals:
             row = await session.scalar(query)
         return (self._vault.open(row.sealed_secret, row.id), row.name) if row is not None else None
 
+    async def known(self, caller: Caller, *, terminal_id: str | None, username: str | None) -> TerminalRow:
+        """By id or by number. Refuses ``terminal_unknown``."""
+        which = TerminalRow.id == terminal_id if terminal_id is not None else TerminalRow.username == (username or "")
+        query = select(TerminalRow).where(which, TerminalRow.removed_at.is_(None), caller.visible(TerminalRow.platform))
+        async with self._db.reading() as session:
+            row = await session.scalar(query)
+        if row is None:
+            raise Refusal(
+                "not_found", "terminal_unknown", "没有这台终端。", "There is no such terminal.", field="terminal"
+            )
+        return row
 
-def _shown(row: TerminalRow) -> dict[str, Any]:
-    return {"id": row.id, "username": row.username, "name": row.name, "platform": row.platform}
+    def registered(self, username: str, address: str, until: float) -> None:
+        """It can be rung at ``address`` until then (seconds since the epoch); 0: no longer."""
+        self._registered.pop(username, None)
+        if until > 0:
+            self._registered[username] = (address, until)
+
+    def forget_registrations(self) -> None:
+        """Whoever kept them has gone; the terminals register again by themselves."""
+        self._registered.clear()
+
+    def _shown(self, row: TerminalRow) -> dict[str, Any]:
+        address, until = self._registered.get(row.username, ("", 0.0))
+        registered = until > self._clock().timestamp()
+        return {
+            "id": row.id,
+            "username": row.username,
+            "name": row.name,
+            "platform": row.platform,
+            "address": row.address,
+            "registered": registered,
+            "registered_at": address if registered else None,
+        }

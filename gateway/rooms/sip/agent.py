@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
-from sipmessage import MediaType, Request, Response
+from sipmessage import URI, Address, MediaType, Parameters, Request, Response
 
 from gateway.access.attempts import Attempts
 from gateway.refusals import Refusal
@@ -23,6 +23,8 @@ from gateway.rooms.sip import sdp
 from gateway.rooms.sip.call_media import CallMedia
 from gateway.rooms.sip.dialog import ALLOW, Call, CallLine, contact, response_to
 from gateway.rooms.sip.digest import Digest
+from gateway.rooms.sip.registrar import Registrar
+from gateway.rooms.sip.ringer import Ringer, RingFailed
 from gateway.rooms.sip.transactions import ServerTransaction, Transactions, Way
 from gateway.rooms.sip.transport import SipTransport
 from gateway.rooms.sip.wire import BadMessage, parsed, readable
@@ -56,9 +58,12 @@ class SipAgent:
         self._clock = clock
         self._transactions = Transactions()
         self._digest = Digest()
+        self._registrar = Registrar()
         self._calls: dict[tuple[str, str], Call] = {}
+        self._rings: dict[tuple[str, str], asyncio.Event] = {}
         self._rate = Attempts(limit=MOST_PER_SECOND, seconds=1.0)
         self._transport = SipTransport(settings, self.take)
+        self._ringer = Ringer(self._transport, self._transactions, self._own_media)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
         self._refused = 0
@@ -91,6 +96,10 @@ class SipAgent:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._transactions.close()
         self._transport.close()
+
+    def _own_media(self) -> CallMedia:
+        """Of a call that we make: nothing is agreed yet."""
+        return CallMedia(self._settings, sdp.ours(), self._packetised, clock=self._clock, fast_update=lambda: None)
 
     async def hang_up(self, call: Call) -> None:
         """End a call from our side; the rooms know of it already."""
@@ -139,6 +148,10 @@ class SipAgent:
             case "CANCEL":
                 # Calls are answered at once: what is cancelled has an answer already, and is ended by BYE.
                 self._answer(transaction, 481)
+            case "REGISTER":
+                self._spawn(self._register(transaction))
+            case "UPDATE":  # a session refreshed (RFC 4028); media stay as they were agreed
+                self._answer(transaction, 481 if self._call_of(request) is None else 200)
             case "OPTIONS":
                 response = response_to(request, 200)
                 response.headers.set("Allow", ALLOW)
@@ -167,9 +180,7 @@ class SipAgent:
         try:
             known = await self._reception.secret_of(username) if username else None
             if known is not None and not self._digest.holds(request.authorization, "INVITE", known[0], self._clock()):
-                response = response_to(request, 401)
-                response.www_authenticate = self._digest.challenge(self._clock())
-                self._transactions.answer(transaction, response)
+                self._challenge(transaction)
                 return
             offer = sdp.read_offer(request.body)
             call = Call.of(request, way)
@@ -218,6 +229,97 @@ class SipAgent:
             if call.arrival is not None:
                 with suppress(Refusal):
                     await self._reception.leaves(call.arrival, "call_failed")
+
+    async def _register(self, transaction: ServerTransaction) -> None:
+        request, now = transaction.request, self._clock()
+        username = request.to_address.uri.user or ""
+        known = await self._reception.secret_of(username) if username else None
+        if known is None:
+            self._answer(transaction, 403)
+            return
+        if not self._digest.holds(request.authorization, "REGISTER", known[0], now):
+            self._challenge(transaction)
+            return
+        try:
+            binding, seconds = self._registrar.take(username, request, transaction.way, now)
+        except ValueError:
+            self._answer(transaction, 503)
+            return
+        response = response_to(request, 200)
+        if binding is not None:
+            response.contact = [Address(binding.target, "", Parameters(expires=str(seconds)))]
+        self._transactions.answer(transaction, response)
+        address = f"sip:{username}@{transaction.way.host}:{transaction.way.port}"
+        self._reception.registered(username, address, binding.until if binding is not None else 0.0)
+
+    def _challenge(self, transaction: ServerTransaction) -> None:
+        response = response_to(transaction.request, 401)
+        response.www_authenticate = self._digest.challenge(self._clock())
+        self._transactions.answer(transaction, response)
+
+    async def ring(self, room_id: str, ring_id: str, username: str, address: str, seconds: float) -> None:
+        """See ``ConferenceNetwork``. Refuses ``not_registered``, ``unreachable`` and ``calls_too_many``."""
+        if len(self._calls) + len(self._rings) >= MOST_CALLS or self._closing:
+            raise Refusal("too_many", "calls_too_many", "呼叫数量已达上限", "too many calls")
+        binding = self._registrar.of(username, self._clock()) if username else None
+        if binding is not None:
+            target, way = binding.target, binding.way
+        elif address:
+            target = _target(address)
+            way = await self._way_to(target)
+        else:
+            raise Refusal(
+                "conflict", "not_registered", "该终端未注册，也没有登记地址", "it has not registered and has no address"
+            )
+        given_up = self._rings[room_id, ring_id] = asyncio.Event()
+        self._spawn(self._ring(room_id, ring_id, target, way, seconds, given_up))
+
+    def stop_ringing(self, room_id: str, ring_id: str) -> None:
+        given_up = self._rings.get((room_id, ring_id))
+        if given_up is not None:
+            given_up.set()
+
+    def leave_room(self, room_id: str) -> None:
+        """The room has ended: nobody is rung for it any more."""
+        for (room, _), given_up in self._rings.items():
+            if room == room_id:
+                given_up.set()
+
+    async def _ring(
+        self, room_id: str, ring_id: str, target: URI, way: Way, seconds: float, given_up: asyncio.Event
+    ) -> None:
+        reception = self._reception
+        try:
+            call = await self._ringer.ring(
+                target, way, seconds, given_up, lambda: reception.ring_told(room_id, ring_id, "ringing", "")
+            )
+        except RingFailed as failed:
+            log.info("ring_failed", room=room_id, host=way.host, reason=failed.reason)
+            reception.ring_told(room_id, ring_id, "failed", failed.reason)
+            return
+        finally:
+            self._rings.pop((room_id, ring_id), None)
+        self._calls[call.key] = call
+        media = call.media
+        try:
+            if media is None:
+                raise RuntimeError("a call without media")
+            media.fast_update = lambda: self._ask_update(call)
+            call.arrival = await reception.answered(room_id, ring_id)
+            await reception.seat(call.arrival, CallLine(media, lambda: self._end(call)))
+        except BaseException:
+            await self.hang_up(call)
+            raise
+        log.info("ring_answered", room=room_id, host=way.host)
+
+    async def _way_to(self, target: URI) -> Way:
+        port = target.port or 5060
+        if (target.parameters.get("transport") or "").lower() != "tcp":
+            return self._transport.over_udp(target.host, port)
+        try:
+            return await self._transport.connect(target.host, port)
+        except (OSError, TimeoutError):
+            raise Refusal("unavailable", "unreachable", "终端无法连接", "the terminal cannot be reached") from None
 
     def _again(self, transaction: ServerTransaction, call: Call) -> None:
         """A re-INVITE: a session refresh or hold; the media stay as they were agreed."""
@@ -324,3 +426,12 @@ class SipAgent:
             log.warning("call_step_refused", reason=error.reason)
         elif error is not None:  # one call's fault ends no other
             log.error("call_step_failed", exc_info=error)
+
+
+def _target(address: str) -> URI:
+    try:
+        return URI.parse(address)
+    except ValueError:
+        raise Refusal(
+            "invalid", "address_invalid", "终端地址无法解析", "the terminal's address cannot be read", field="address"
+        ) from None

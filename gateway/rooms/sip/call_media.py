@@ -74,14 +74,18 @@ class _Channel:
     it says; the first packet that is RTP of the agreed type decides where ours go, from the announced host alone."""
 
     def __init__(self, medium: Medium, transport: asyncio.DatagramTransport) -> None:
-        self.medium = medium
         self.port = int(transport.get_extra_info("sockname")[1])
         self.source = secrets.randbits(32)
         self.line = _PlainLine(transport, (medium.host, medium.port))
-        numbers = RtpNumbers(self.source, medium.payload_type)
-        self.sending = RtpSending(self.line, numbers, asyncio.get_running_loop().time)
         self.their_source: int | None = None
         self.latched = False
+        self.agree(medium)
+
+    def agree(self, medium: Medium) -> None:
+        self.medium = medium
+        self.line.address = medium.host, medium.port
+        numbers = RtpNumbers(self.source, medium.payload_type)
+        self.sending = RtpSending(self.line, numbers, asyncio.get_running_loop().time)
 
     def accepts(self, packet: RtpPacket, address: tuple[str, int]) -> bool:
         if packet.payload_type != self.medium.payload_type or address[0] != self.medium.host:
@@ -105,14 +109,11 @@ class CallMedia:
     ) -> None:  # fmt: skip
         self.bus = FrameBus()
         self.sound = Sound()
-        self.sound_codec = offer.sound.codec or "pcm_alaw" if offer.sound is not None else "pcm_alaw"
         self.heard_at: float | None = None
         self._settings = settings
-        self._offer = offer
-        single = offer.video is not None and not offer.video.fragments
-        self._packetised = SingleUnits() if single else packetised
+        self._shared = packetised
         self._clock = clock
-        self._fast_update = fast_update
+        self.fast_update = fast_update
         self._video: _Channel | None = None
         self._audio: _Channel | None = None
         self._rtcp: list[asyncio.DatagramTransport] = []
@@ -120,7 +121,7 @@ class CallMedia:
         self._lost_seen = 0
         self._looking: asyncio.TimerHandle | None = None
         self._requests = KeyframeRequests(self._request)
-        self._decoder = SoundSource("pcm_mulaw" if self.sound_codec == "pcm_mulaw" else "pcm_alaw")
+        self._use(offer)
         self._encoder = SoundTarget("opus")
         self._opus_pts = 0
         self._played = 0
@@ -128,6 +129,31 @@ class CallMedia:
         self._tasks: set[asyncio.Task[None]] = set()
         self._sending_video: asyncio.Task[None] | None = None
         self._closed = False
+
+    def _use(self, offer: CallOffer) -> None:
+        """What has been agreed, or is offered."""
+        self._offer = offer
+        single = offer.video is not None and not offer.video.fragments
+        self._packetised = SingleUnits() if single else self._shared
+        mulaw = offer.sound is not None and offer.sound.codec == "pcm_mulaw"
+        self.sound_codec = "pcm_mulaw" if mulaw else "pcm_alaw"
+        self._decoder = SoundSource("pcm_mulaw" if mulaw else "pcm_alaw")
+
+    def agree(self, answer: CallOffer) -> None:
+        """The answer to an offer of ours: ports that it has no use for are let go."""
+        self._use(answer)
+        if self._video is not None and answer.video is None:
+            self._video.line.transport.close()
+            self._rtcp.pop(0).close()
+            self._video = None
+        if self._audio is not None and answer.sound is None:
+            self._audio.line.transport.close()
+            self._rtcp.pop().close()
+            self._audio = None
+        if self._video is not None and answer.video is not None:
+            self._video.agree(answer.video)
+        if self._audio is not None and answer.sound is not None:
+            self._audio.agree(answer.sound)
 
     @property
     def ports(self) -> dict[str, int]:
@@ -297,7 +323,7 @@ class CallMedia:
         while True:
             await asyncio.sleep(RTCP_EVERY)
             for channel in (self._video, self._audio):
-                if channel is not None:
+                if channel is not None and channel.line.address[1]:
                     self._send_rtcp(channel, bytes(RtcpRrPacket(ssrc=channel.source)))
 
     def _request(self) -> None:
@@ -306,7 +332,7 @@ class CallMedia:
             empty = bytes(RtcpRrPacket(ssrc=channel.source))
             pli = bytes(RtcpPsfbPacket(fmt=_PLI, ssrc=channel.source, media_ssrc=channel.their_source))
             self._send_rtcp(channel, empty + pli)
-        self._fast_update()
+        self.fast_update()
 
     def _send_rtcp(self, channel: _Channel, data: bytes) -> None:
         at = 0 if channel is self._video or self._video is None else 1

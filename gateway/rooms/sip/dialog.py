@@ -14,7 +14,7 @@ from gateway.rooms.conference_network import Arrival
 from gateway.rooms.sip.call_media import CallMedia
 from gateway.rooms.sip.transactions import Way, new_branch
 
-ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO"
+ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER"
 PHRASES = {
     100: "Trying", 200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
     405: "Method Not Allowed", 481: "Call/Transaction Does Not Exist", 486: "Busy Here", 487: "Request Terminated",
@@ -53,6 +53,16 @@ class Call:
         target = contact[0].uri if contact else request.from_address.uri
         return cls(
             request.call_id, local, request.from_address, target, request.record_route, way, request.cseq.sequence
+        )
+
+    @classmethod
+    def begun_by(cls, invite: Request, response: Response, way: Way) -> Call:
+        """The dialog that an INVITE of ours began, as the answer to it has it."""
+        contacts = response.contact
+        target = contacts[0].uri if contacts else invite.uri
+        routes = list(reversed(response.record_route))
+        return cls(
+            invite.call_id, invite.from_address, response.to_address, target, routes, way, 0, invite.cseq.sequence
         )
 
     def request(self, method: str, host: str, port: int) -> Request:

@@ -73,6 +73,26 @@ def read_offer(body: bytes) -> CallOffer:
     return CallOffer(media, video, sound)
 
 
+def ours() -> CallOffer:
+    """What we offer ourselves, before anybody has answered: H.264 in both packetization modes, G.711."""
+    sound = Medium("audio", "", 0, 8, "pcm_alaw", "", "sendrecv", "RTP/AVP", "8 0")
+    video = Medium("video", "", 0, 97, "h264", "packetization-mode=1", "sendrecv", "RTP/AVP", "97 98")
+    return CallOffer((sound, video), video, sound)
+
+
+def offer(host: str, ports: dict[str, int], number: int) -> bytes:
+    """``ports`` by kind."""
+    lines = [
+        "v=0", f"o=gateway {number} {number} IN IP4 {host}", "s=room", f"c=IN IP4 {host}", "t=0 0",
+        f"m=audio {ports['audio']} RTP/AVP 8 0", "a=rtpmap:8 PCMA/8000", "a=rtpmap:0 PCMU/8000", "a=ptime:20",
+        "a=sendrecv",
+        f"m=video {ports['video']} RTP/AVP 97 98", "a=rtpmap:97 H264/90000",
+        "a=fmtp:97 profile-level-id=42e01f;packetization-mode=1", "a=rtpmap:98 H264/90000",
+        "a=fmtp:98 profile-level-id=42e01f;packetization-mode=0", "a=sendrecv",
+    ]  # fmt: skip
+    return ("\r\n".join(lines) + "\r\n").encode()
+
+
 def _medium(part: list[str], session: list[str]) -> Medium:
     found = re.fullmatch(r"m=(\w{1,16}) (\d{1,5})(?:/\d+)? (\S{1,32})((?: \S{1,16}){0,64})\s*", part[0])
     if found is None or int(found[2]) > 65_535:

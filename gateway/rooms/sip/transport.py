@@ -17,6 +17,7 @@ log = structlog.get_logger(__name__)
 
 MOST_CONNECTIONS = 64
 IDLE_CONNECTION = 3600.0
+CONNECT_WITHIN = 5.0
 
 Take = Callable[[bytes, Way], None]
 
@@ -30,6 +31,7 @@ class SipTransport:
         self._udp: asyncio.DatagramTransport | None = None
         self._tcp: asyncio.Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
+        self._reading: set[asyncio.Task[None]] = set()
         self.port = settings.port
         self.refused = 0
 
@@ -71,6 +73,19 @@ class SipTransport:
         if len(data) <= 4:  # a keep-alive
             return
         self._take(_with_received(data, address), self.over_udp(*address))
+
+    async def connect(self, host: str, port: int) -> Way:
+        """A connection of ours. Raises ``OSError`` and ``TimeoutError``."""
+        if len(self._connections) >= MOST_CONNECTIONS:
+            raise ConnectionError
+        async with asyncio.timeout(CONNECT_WITHIN):
+            reader, writer = await asyncio.open_connection(host, port, limit=MOST_BYTES)
+        self._connections.add(writer)
+        way = _over_tcp(writer, host, port)
+        reading = asyncio.get_running_loop().create_task(self._read(reader, writer, way))
+        self._reading.add(reading)
+        reading.add_done_callback(self._reading.discard)
+        return way
 
     def over_udp(self, host: str, port: int) -> Way:
         def send(data: bytes) -> None:

@@ -16,12 +16,15 @@ from gateway.processes.messages import (
     MemberChanged,
     Message,
     RecordingBroke,
+    RingAnswered,
+    RingTold,
     RoomRecorded,
     SceneLearned,
     SpeakerChanged,
     StreamUnreachable,
     TerminalArrives,
     TerminalKnown,
+    TerminalRegistered,
     TerminalTakenIn,
 )
 from gateway.refusals import Refusal
@@ -77,6 +80,13 @@ class Dispatch:
             case LookUpTerminal(username) if worker == ROOM_WORKER:
                 secret, name = await self._rooms.terminals.secret_of(username) or ("", "")
                 return TerminalKnown(secret, name)
+            case RingAnswered(room_id, ring_id) if worker == ROOM_WORKER:
+                state, member = await self._rooms.ringing.answered(room_id, ring_id)
+                return TerminalTakenIn(state.room.id, member.id)
+            case RingTold(room_id, ring_id, became, reason) if worker == ROOM_WORKER:
+                await self._rooms.ringing.told(room_id, ring_id, became, reason)
+            case TerminalRegistered(username, address, until) if worker == ROOM_WORKER:
+                self._rooms.terminals.registered(username, address, until)
             case TerminalArrives(number, name, address, known) if worker == ROOM_WORKER:
                 state, member, _ = await self._rooms.register.join_terminal(number, name, address, known=known)
                 return TerminalTakenIn(state.room.id, member.id)
@@ -99,6 +109,8 @@ class Dispatch:
         """A worker has gone; the supervisor starts it again."""
         if is_camera_worker(worker):
             await self._assignments.worker_lost(worker)
+        elif worker == ROOM_WORKER:
+            self._rooms.terminals.forget_registrations()
 
 
 def is_camera_worker(name: str) -> bool:

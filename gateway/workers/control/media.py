@@ -20,8 +20,10 @@ from gateway.processes.messages import (
     OpenViewing,
     PublishToRoom,
     RemoveMember,
+    RingTerminal,
     Snapshot,
     StopPublishing,
+    StopRinging,
     StopSubscription,
     StreamLent,
     SubscribeInRoom,
@@ -135,6 +137,12 @@ class WorkerRoomMedia:
 
     async def stop_subscription(self, room_id: str, viewer_id: str, member_id: str) -> None:
         await self._links.request(ROOM_WORKER, StopSubscription(room_id, viewer_id, member_id))
+
+    async def ring(self, room_id: str, ring_id: str, username: str, address: str, seconds: float) -> None:
+        await self._links.request(ROOM_WORKER, RingTerminal(room_id, ring_id, username, address, seconds))
+
+    async def stop_ringing(self, room_id: str, ring_id: str) -> None:
+        await self._links.request(ROOM_WORKER, StopRinging(room_id, ring_id))
 
     def alive(self, room_id: str, member_id: str) -> None:
         self._links.tell(ROOM_WORKER, MemberAlive(room_id, member_id))

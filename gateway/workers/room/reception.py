@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from gateway.processes.channel import Channel, ChannelClosed
 from gateway.processes.messages import (
     LookUpTerminal,
     Message,
+    RingAnswered,
+    RingTold,
     TerminalArrives,
     TerminalKnown,
+    TerminalRegistered,
     TerminalTakenIn,
 )
 from gateway.refusals import Refusal
-from gateway.rooms.conference_network import Arrival, TerminalLine
+from gateway.rooms.conference_network import Arrival, RingState, TerminalLine
 from gateway.rooms.rooms import Rooms
 
 ANSWER_WITHIN = 5.0
@@ -35,6 +40,20 @@ class ControlReception:
 
     async def leaves(self, arrival: Arrival, reason: str) -> None:
         await self._rooms.remove(arrival.room_id, arrival.member_id, reason)
+
+    async def answered(self, room_id: str, ring_id: str) -> Arrival:
+        answer = await self._ask(RingAnswered(room_id, ring_id))
+        if not isinstance(answer, TerminalTakenIn):
+            raise _away()
+        return Arrival(answer.room_id, answer.member_id)
+
+    def ring_told(self, room_id: str, ring_id: str, state: RingState, reason: str) -> None:
+        with suppress(ChannelClosed):
+            self._channel.send(RingTold(room_id, ring_id, state, reason))
+
+    def registered(self, username: str, address: str, until: float) -> None:
+        with suppress(ChannelClosed):
+            self._channel.send(TerminalRegistered(username, address, until))
 
     async def secret_of(self, username: str) -> tuple[str, str] | None:
         answer = await self._ask(LookUpTerminal(username))

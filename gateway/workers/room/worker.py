@@ -24,10 +24,12 @@ from gateway.processes.messages import (
     PublishToRoom,
     RecordingBroke,
     RemoveMember,
+    RingTerminal,
     RoomRecorded,
     Sample,
     SpeakerChanged,
     StopPublishing,
+    StopRinging,
     StopSubscription,
     SubscribeInRoom,
 )
@@ -65,6 +67,8 @@ class RoomWorker:
             case OpenRoom(room_id, title):
                 await rooms.open_room(room_id, title)
             case CloseRoom(room_id):
+                if self._network is not None:
+                    self._network.leave_room(room_id)
                 await rooms.close_room(room_id)
                 for key in [key for key in self._sources if key[0] == room_id]:
                     del self._sources[key]
@@ -87,9 +91,20 @@ class RoomWorker:
                 rooms.alive(room_id, member_id)
             case ArrangeRoom(room_id, revision, arrangement):
                 rooms.arrange(room_id, revision, msgspec.convert(arrangement, Arrangement))
+            case RingTerminal(room_id, ring_id, username, address, seconds):
+                await self._terminals().ring(room_id, ring_id, username, address, seconds)
+            case StopRinging(room_id, ring_id):
+                self._terminals().stop_ringing(room_id, ring_id)
             case _:
                 raise Refusal("invalid", "unexpected_message", "意外的消息", "unexpected message")
         return Done()
+
+    def _terminals(self) -> SipAgent:
+        if self._network is None:
+            raise Refusal(
+                "unavailable", "terminals_away", "会议终端服务未运行", "terminals cannot be reached from here"
+            )
+        return self._network
 
     async def _add_camera(self, room_id: str, member_id: str, address: StreamAddress) -> None:
         known = self._sources.get((room_id, member_id))

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from gateway.api.services import Services
 from gateway.api.stream import shows
 from gateway.live import Notice
+from gateway.refusals import Refusal
 from gateway.rooms.arrangement import Arrangement
 from gateway.rooms.desk import RoomDesk
 from gateway.storage.database import Database
@@ -30,6 +31,7 @@ class Engine:
     def __init__(self) -> None:
         self.arranged: dict[str, Arrangement] = {}
         self.removed: list[str] = []
+        self.rung: list[tuple[str, str]] = []
 
     async def open(self, room_id: str, title: str) -> None: ...
     async def close(self, room_id: str) -> None: ...
@@ -46,6 +48,12 @@ class Engine:
 
     async def stop_publishing(self, room_id: str, member_id: str) -> None: ...
     async def stop_subscription(self, room_id: str, viewer_id: str, member_id: str) -> None: ...
+    async def ring(self, room_id: str, ring_id: str, username: str, address: str, seconds: float) -> None:
+        self.rung.append((username, address))
+        if not username and "10.0.0.99" in address:
+            raise Refusal("unavailable", "unreachable", "终端无法连接", "the terminal cannot be reached")
+
+    async def stop_ringing(self, room_id: str, ring_id: str) -> None: ...
     def alive(self, room_id: str, member_id: str) -> None: ...
     def arrange(self, room_id: str, revision: int, arrangement: Arrangement) -> None:
         self.arranged[room_id] = arrangement
@@ -250,3 +258,43 @@ async def test_words_are_bounded_in_number(client_as: ClientAs) -> None:
     answers = [await chair.post(f"/api/v1/rooms/{room}/words", json={"text": "喂"}) for _ in range(25)]
     assert {answer.status_code for answer in answers[:20]} == {201}
     assert answers[-1].json()["reason"] == "said_too_often"
+
+
+async def test_a_room_rings_terminals_and_shows_how_it_goes(
+    client_as: ClientAs, engine: Engine, services: Services
+) -> None:
+    leader, officer, town = (
+        await client_as("duty_leader"),
+        await client_as("duty_officer"),
+        await client_as("department"),
+    )
+    known = await leader.post(
+        "/api/v1/terminals", json={"username": "9001", "name": "镇街会议室", "password": "Correct-Horse-7"}
+    )
+    room = (await opened(officer))["id"]
+    door = f"/api/v1/rooms/{room}/rings"
+    assert (await town.post(door, json={"terminal": known.json()["id"]})).status_code == 403
+    wrong = await officer.post(door, json={"address": "sip:9001@example.com"})
+    assert (wrong.status_code, wrong.json()["reason"]) == (422, "address_invalid")
+    shown = (await officer.post(door, json={"terminal": known.json()["id"]})).json()["consultation"]["rings"]
+    assert [(one["name"], one["state"]) for one in shown] == [("镇街会议室", "calling")]
+    again = await officer.post(door, json={"address": "sip:9001"})
+    assert again.json()["reason"] == "terminal_rung_already"
+    assert engine.rung == [("9001", "")]
+    failed = (await officer.post(door, json={"address": "sip:1@10.0.0.99", "name": "县局"})).json()
+    assert [(one["name"], one["reason"]) for one in failed["consultation"]["rings"]][1:] == [("县局", "unreachable")]
+
+    assert services.rooms is not None
+    ring = shown[0]["id"]
+    await services.rooms.ringing.told(room, ring, "ringing", "")
+    state, member = await services.rooms.ringing.answered(room, ring)
+    assert (member.name, state.consultation.seats[member.id].place) == ("镇街会议室", "room"), "who is rung is let in"
+    assert [one.name for one in state.consultation.rings] == ["县局"]
+    with pytest.raises(Refusal, match="given up"):
+        await services.rooms.ringing.answered(room, ring)
+    cleared = await officer.delete(f"{door}/{state.consultation.rings[0].id}")
+    assert cleared.json()["consultation"]["rings"] == []
+
+    services.rooms.terminals.registered("9001", "sip:9001@10.0.0.9:5060", services.clock().timestamp() + 60)
+    listed = (await officer.get("/api/v1/terminals")).json()
+    assert [(one["registered"], one["registered_at"]) for one in listed] == [(True, "sip:9001@10.0.0.9:5060")]

@@ -120,6 +120,12 @@ class RoomsHere:
     async def stop_subscription(self, room_id: str, viewer_id: str, member_id: str) -> None:
         await self.rooms.stop_subscription(room_id, viewer_id, member_id)
 
+    async def ring(self, room_id: str, ring_id: str, username: str, address: str, seconds: float) -> None:
+        """No network stands behind these rooms: it rings on."""
+
+    async def stop_ringing(self, room_id: str, ring_id: str) -> None:
+        """It rang nowhere."""
+
     def arrange(self, room_id: str, revision: int, arrangement: Arrangement) -> None:
         self.rooms.arrange(room_id, revision, arrangement)
 

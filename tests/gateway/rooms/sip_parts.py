@@ -28,7 +28,7 @@ needs_baresip = pytest.mark.skipif(
 NUMBER = "100200"
 
 CONFIG = """poll_method epoll
-sip_listen 127.0.0.1:0
+sip_listen 127.0.0.1:{listen}
 sip_trans_def {transport}
 call_max_calls 4
 audio_path /usr/share/baresip
@@ -98,20 +98,30 @@ class Terminal:
         self.process.send_signal(signal.SIGKILL)
 
 
-def _configure(folder: Path, control: int, transport: str, username: str, password: str | None) -> None:
+def _configure(
+    folder: Path, control: int, transport: str, username: str, password: str | None, listen: int, more: str
+) -> None:
     folder.mkdir()
-    (folder / "config").write_text(CONFIG.format(folder=folder, control=control, transport=transport))
+    (folder / "config").write_text(CONFIG.format(folder=folder, control=control, transport=transport, listen=listen))
     login = f";auth_user={username};auth_pass={password}" if password else ""
-    account = f"<sip:{username}@127.0.0.1;transport={transport}>;regint=0;audio_codecs=PCMA;video_codecs=h264{login}\n"
+    account = f"<sip:{username}@127.0.0.1;transport={transport}>;audio_codecs=PCMA;video_codecs=h264{login}{more}\n"
     (folder / "accounts").write_text(account)
     (folder / "contacts").write_text("")
 
 
 @asynccontextmanager
 async def terminal(
-    folder: Path, control: int, *, transport: str = "udp", username: str = "9001", password: str | None = None
+    folder: Path,
+    control: int,
+    *,
+    transport: str = "udp",
+    username: str = "9001",
+    password: str | None = None,
+    listen: int = 0,
+    more: str = ";regint=0",
 ) -> AsyncIterator[Terminal]:
-    await asyncio.to_thread(_configure, folder, control, transport, username, password)
+    """``listen``: its SIP port, where it is to be rung; ``more``: parameters of its account."""
+    await asyncio.to_thread(_configure, folder, control, transport, username, password, listen, more)
     process = await asyncio.create_subprocess_exec(
         "baresip", "-f", str(folder), "-p", "/usr/share/baresip", cwd=folder,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
@@ -147,6 +157,8 @@ class OneRoom:
         self.passwords: dict[str, str] = {}
         self.arrived: list[tuple[str, str, bool]] = []
         self.left: list[str] = []
+        self.rung: list[tuple[str, str, str]] = []
+        self.where: dict[str, str] = {}
 
     async def arrives(self, number: str, name: str, address: str, *, known: bool) -> Arrival:
         if number != NUMBER:
@@ -160,6 +172,18 @@ class OneRoom:
     async def leaves(self, arrival: Arrival, reason: str) -> None:
         self.left.append(reason)
         await self.rooms.remove(arrival.room_id, arrival.member_id, reason)
+
+    async def answered(self, room_id: str, ring_id: str) -> Arrival:
+        self.rung.append((ring_id, "answered", ""))
+        return Arrival(room_id, f"rung-{ring_id}")
+
+    def ring_told(self, room_id: str, ring_id: str, state: str, reason: str) -> None:
+        self.rung.append((ring_id, state, reason))
+
+    def registered(self, username: str, address: str, until: float) -> None:
+        self.where.pop(username, None)
+        if until:
+            self.where[username] = address
 
     async def secret_of(self, username: str) -> tuple[str, str] | None:
         password = self.passwords.get(username)

@@ -25,6 +25,15 @@ export interface Seat {
   username: string | null
 }
 
+/** A terminal being rung, or that could not be reached. */
+export interface Ring {
+  id: string
+  name: string
+  address: string
+  state: 'calling' | 'ringing' | 'answered' | 'failed'
+  reason: string | null
+}
+
 export interface Consultation {
   seats: Record<string, Seat>
   invited: { name: string; username: string | null }[]
@@ -38,6 +47,7 @@ export interface Consultation {
   recording: { kind: 'composed' | 'sources'; by: string } | null
   layout: string
   ends_at: number | null
+  rings: Ring[]
 }
 
 /** Something that happened in the room. */

@@ -96,6 +96,12 @@ export const router = createRouter({
           component: () => import('../pages/GridPage.vue'),
           meta: { permission: 'dispatch.read' },
         },
+        {
+          path: 'terminals',
+          name: 'terminals',
+          component: () => import('../pages/TerminalsPage.vue'),
+          meta: { permission: 'terminals.read' },
+        },
         { path: 'nothing', name: 'nothing', component: () => import('../pages/NothingPage.vue') },
       ],
     },

@@ -110,6 +110,7 @@ const OPENS = {
   'rooms.open': ROOMS,
   'rooms.invite': ROOMS,
   'rooms.plan': [...SET_UP, 'commander'],
+  'terminals.read': [...ROOMS, ...SET_UP],
   'terminals.write': SET_UP,
   'receivers.read': ['system_admin'],
   'receivers.write': ['system_admin'],

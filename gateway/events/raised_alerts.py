@@ -38,7 +38,7 @@ from gateway.storage.tables.events import AlertRow, AlertSightingRow, EventRow, 
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPES = {".jpg": "image/jpeg", ".mp4": "video/mp4"}
-AT_ONCE = 64
+AT_ONCE = 128
 """Alerts of one transaction: long enough to spare commits, short enough for whoever waits for the database."""
 
 

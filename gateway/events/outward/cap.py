@@ -185,7 +185,7 @@ def ring(outline: Mapping[str, Any]) -> tuple[tuple[float, float], ...]:
 def _add(parent: etree._Element, name: str, text: str | None) -> etree._Element:
     made = etree.SubElement(parent, f"{{{NAMESPACE}}}{name}")
     if text is not None:
-        made.text = "".join(mark for mark in text if mark in "\n\t" or mark.isprintable())
+        made.text = text if text.isprintable() else "".join(mark for mark in text if mark == "\n" or mark.isprintable())
     return made
 
 

@@ -46,6 +46,10 @@ async def follow(session: AsyncSession, events: Sequence[EventRow], at: datetime
     query = select(WarningRow).where(WarningRow.event_no.in_(concerned)).order_by(WarningRow.number)
     for row in await session.scalars(query):
         earlier[row.event_no].append(row)
+    names: dict[str, str] = {}
+    platforms = select(Platform.code, Platform.name).where(Platform.code.in_({event.platform for event in changed}))
+    for code, name in await session.execute(platforms):
+        names[code] = name
     made: list[WarningRow] = []
     for event in concerned.values():
         before = earlier[event.no]
@@ -56,7 +60,7 @@ async def follow(session: AsyncSession, events: Sequence[EventRow], at: datetime
         number = len(before) + 1
         identifier = cap.identifier_of(event.id, number)
         references = [Earlier(row.identifier, row.sent) for row in before]
-        facts = await _facts(session, event)
+        facts = await _facts(session, event, names.get(event.platform, event.platform))
         made.append(
             WarningRow(
                 identifier=identifier,
@@ -85,8 +89,7 @@ def _said(event: EventRow) -> str:
     return f"{event.warning_colour}|{event.level}|{confirmed}|{event.lng}|{event.lat}|{event.grid}|{event.class_code}"
 
 
-async def _facts(session: AsyncSession, event: EventRow) -> WarningFacts:
-    name = await session.scalar(select(Platform.name).where(Platform.code == event.platform))
+async def _facts(session: AsyncSession, event: EventRow, platform_name: str) -> WarningFacts:
     polygon: tuple[tuple[float, float], ...] = ()
     if event.lng is None and event.grid is not None:
         outline = await session.scalar(select(Grid.outline).where(Grid.code == event.grid))
@@ -95,7 +98,7 @@ async def _facts(session: AsyncSession, event: EventRow) -> WarningFacts:
         event_id=event.id,
         no=event.no,
         platform=event.platform,
-        platform_name=name or event.platform,
+        platform_name=platform_name,
         class_code=event.class_code,
         class_name=event.class_name,
         hazard=event.hazard,

@@ -279,3 +279,13 @@ async def test_a_rush_is_stored_in_few_transactions_each_alert_once(room: Events
     assert (topics.count("alert.raised"), topics.count("event.opened")) == (60, 20)
     async with room.db.reading() as session:
         assert (await audit.verify(session)).holds
+
+
+async def test_an_alert_told_again_and_again_while_it_is_stored_costs_one_transaction(room: EventsRoom) -> None:
+    message = room.alert("fire")
+    commits: list[None] = []
+    event.listen(room.db.engine.sync_engine, "commit", lambda _: commits.append(None))
+    answers = await asyncio.gather(*(room.intake.handle(message) for _ in range(20)))
+    assert answers == [AlertStored(message.alert_id)] * 20
+    assert len(commits) == 1
+    assert await room.how_many(EventRow) == 1

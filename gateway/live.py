@@ -22,6 +22,7 @@ Topic = Literal[
     "room.changed",
     "room.said",
     "room.speaker",
+    "room.unsent",
 ]
 
 

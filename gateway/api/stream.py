@@ -51,6 +51,7 @@ NEEDED: Mapping[Topic, str] = MappingProxyType(
         "room.changed": "rooms.read",
         "room.said": "rooms.read",
         "room.speaker": "rooms.read",
+        "room.unsent": "rooms.read",
     }
 )
 
@@ -101,8 +102,9 @@ async def _left(receive: Receive) -> None:
 )
 async def stream(caller: Annotated[Caller, Depends(permit("stream.read"))], doors: Doors) -> Response:
     """Topics: alert.raised, alert.changed, event.opened, event.changed, mode.changed, duty.changed, camera.health,
-    camera.discovery, camera.connection, camera.event, room.changed, room.said, room.speaker; each to whoever may read
-    its resource, within scope. A comment every 10 s; `overrun` as the last event to one who was too slow."""
+    camera.discovery, camera.connection, camera.event, room.changed, room.said, room.speaker, room.unsent;
+    each to whoever may read its resource, within scope. A comment every 10 s; `overrun` as the last event to one who
+    was too slow."""
     if doors.live.listeners >= MOST_STREAMS:
         raise Refusal(
             "too_many", "streams_too_many", "实时连接过多，请稍后重试。", "Too many streams are open; try again later."

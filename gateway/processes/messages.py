@@ -454,6 +454,14 @@ class RecordingBroke(Message, frozen=True):
     reason: str
 
 
+class PicturesUnsent(Message, frozen=True):
+    """Room worker → control: the line to ``viewer_id`` does not carry these members' pictures now."""
+
+    room_id: str
+    viewer_id: str
+    members: list[str]
+
+
 class SpeakerChanged(Message, frozen=True):
     """Room worker → control: who speaks now."""
 
@@ -523,7 +531,7 @@ AnyMessage = (
     | OpenRoom | CloseRoom | AddCameraMember | AddPersonMember | RemoveMember
     | ArrangeRoom | SpeakerChanged | TerminalArrives | TerminalTakenIn | LookUpTerminal | TerminalKnown
     | RingTerminal | StopRinging | RingTold | RingAnswered | TerminalRegistered
-    | RoomRecorded | RecordingBroke
+    | RoomRecorded | RecordingBroke | PicturesUnsent
     | PublishToRoom | SubscribeInRoom | StopPublishing | StopSubscription | MemberAlive | MemberChanged
     | LookAt | Seen
 )  # fmt: skip

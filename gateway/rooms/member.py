@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gateway.rooms.bandwidth import ReceiverLine
 from gateway.rooms.conference_network import TerminalLine
 from gateway.rooms.presence import MemberKind, MemberState, Presence
 from gateway.rooms.publishing import Publication
@@ -30,6 +31,9 @@ class Member:
         self.publication: Publication | None = None
         self.publications = 0
         self.watchings: dict[str, Watching] = {}
+        self.receiving = ReceiverLine()
+        self.unsent: frozenset[str] = frozenset()
+        """Whose pictures its line does not carry now."""
 
     @property
     def makes_keyframes(self) -> bool:

@@ -324,6 +324,14 @@ class RoomRegister:
             data = {"room_id": room_id, "member_id": member_id}
             self.records.live.publish(Notice("room.speaker", platform, data, room=room_id))
 
+    async def pictures_unsent(self, room_id: str, viewer_id: str, members: list[str]) -> None:
+        """Told to the viewer's console; it is kept nowhere."""
+        async with self._db.reading() as session:
+            platform = await session.scalar(select(RoomRow.platform).where(RoomRow.id == room_id))
+        if platform is not None:
+            data = {"room_id": room_id, "viewer_id": viewer_id, "members": members}
+            self.records.live.publish(Notice("room.unsent", platform, data, room=room_id))
+
     async def restore(self) -> None:
         """Open every open room again on a media side that knows none of them."""
         async with self._db.reading() as session:

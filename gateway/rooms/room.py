@@ -125,9 +125,29 @@ class Room:
             self._set_stage()
             self._compose()
 
-    def _gates(self, viewer_id: str, member_id: str) -> Gates:
+    def _judge_lines(self, now: float) -> None:
+        """Who loses what it is sent is sent fewer pictures; the stage first of all, then whoever speaks."""
+        speaks = self._speaker.current
+        first = [STAGE, self.on_stage, speaks, *self.arrangement.shown]
+        for viewer in self._members.values():
+            if not viewer.watchings and not viewer.unsent:
+                continue
+            order = [
+                one for one in dict.fromkeys([*first, *self._members]) if one is not None and one in viewer.watchings
+            ]
+            most = viewer.receiving.judge(len(order), now)
+            unsent = frozenset(order[most:] if most is not None else ())
+            if unsent != viewer.unsent:
+                viewer.unsent = unsent
+                log.info("pictures_unsent", room=self.id, viewer=viewer.id, pictures=len(unsent), of=len(order))
+                self._around.on_unsent(self.id, viewer.id, sorted(unsent))
+
+    def _gates(self, viewer: Member, member_id: str) -> Gates:
+        viewer_id = viewer.id
+
         def picture() -> bool:
-            return self.arrangement.gets_picture(viewer_id, (self.on_stage or "") if member_id == STAGE else member_id)
+            shown = (self.on_stage or "") if member_id == STAGE else member_id
+            return member_id not in viewer.unsent and self.arrangement.gets_picture(viewer_id, shown)
 
         def sound() -> bool:
             return self.arrangement.sends_sound(member_id) and self.arrangement.gets_sound(viewer_id)
@@ -226,7 +246,8 @@ class Room:
 
         watching = Watching(
             self._around.network, watched, f"room-{viewer_id}", self._around.packetised, clock=self._around.clock,
-            on_ended=ended, gates=self._gates(viewer_id, member_id),
+            on_ended=ended, gates=self._gates(viewer, member_id),
+            on_loss=lambda loss: viewer.receiving.report(member_id, loss, self._around.monotonic()),
         )  # fmt: skip
         viewer.watchings[member_id] = watching
         try:
@@ -243,6 +264,8 @@ class Room:
     async def stop_watching(self, viewer_id: str, member_id: str) -> None:
         viewer = self._members.get(viewer_id)
         watching = viewer.watchings.pop(member_id, None) if viewer is not None else None
+        if viewer is not None:
+            viewer.receiving.forget(member_id)
         if watching is not None:
             await watching.close()
 
@@ -255,6 +278,7 @@ class Room:
         """Judge every member by the signs it gave, tell what changed, take out who is gone."""
         now = self._around.monotonic()
         self._judge_speaker()
+        self._judge_lines(now)
         for member in list(self._members.values()):
             if isinstance(member, TerminalMember) and member.line.heard_at is not None:
                 member.presence.alive_at = member.presence.media_at = member.line.heard_at

@@ -50,6 +50,7 @@ class Rooms:
         on_change: Callable[[MemberChange], None],
         *,
         on_speaker: Callable[[str, str | None], None] = lambda _room, _member: None,
+        on_unsent: Callable[[str, str, list[str]], None] = lambda _room, _viewer, _members: None,
         on_recorded: Callable[[str, Recorded], None] = lambda _room, _recorded: None,
         on_recording_failed: Callable[[str, str], None] = lambda _room, _reason: None,
         folder: Path | None = None,
@@ -58,8 +59,8 @@ class Rooms:
     ) -> None:
         self.packetised = PacketisedFrames(256)
         self._around = Surroundings(
-            network, self.packetised, clock, monotonic, on_change, on_speaker, on_recorded, on_recording_failed,
-            folder or Path("recordings"),
+            network, self.packetised, clock, monotonic, on_change, on_speaker, on_unsent, on_recorded,
+            on_recording_failed, folder or Path("recordings"),
         )  # fmt: skip
         self._rooms: dict[str, Room] = {}
         self._sweeping: asyncio.Task[None] | None = None

@@ -22,6 +22,7 @@ class Surroundings:
     monotonic: Callable[[], float]
     on_change: Callable[[MemberChange], None]
     on_speaker: Callable[[str, str | None], None]
+    on_unsent: Callable[[str, str, list[str]], None]
     on_recorded: Callable[[str, Recorded], None]
     on_recording_failed: Callable[[str, str], None]
     folder: Path

@@ -51,11 +51,13 @@ class Watching:
         clock: Callable[[], float],
         on_ended: Callable[[str], None],
         gates: Gates,
+        on_loss: Callable[[float], None] | None = None,
     ) -> None:
         self._peer = Peer(network, on_ended)
         self._watched = watched
         self._listening: Listening | None = None
         self._gates = gates
+        self._on_loss = on_loss
         live = watched.makes_keyframes
         self.video = OutgoingVideo(
             watched.bus,
@@ -82,7 +84,7 @@ class Watching:
             raise
         hears = offer.opus and self._watched.sound is not None
         senders = self._peer.prepare_sending(offer, video=True, audio=hears)
-        seams.send_encoded(senders["video"], self.video.next_frame, self.video.keyframe_wanted)
+        seams.send_encoded(senders["video"], self.video.next_frame, self.video.keyframe_wanted, on_loss=self._on_loss)
         if hears and self._watched.sound is not None:
             self._listening = self._watched.sound.listen(self._gates.sound)
             seams.send_encoded(senders["audio"], self._listening.next_frame)

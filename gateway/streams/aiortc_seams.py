@@ -48,7 +48,7 @@ _NACK_GENERATOR = "_RTCRtpReceiver__nack_generator"
 _SENDER = "_RTCRtpSender__"
 
 SEAMS: dict[object, tuple[str, ...]] = {
-    RTCRtpSender: ("_run_rtp", "_retransmit", "_send_keyframe"),
+    RTCRtpSender: ("_run_rtp", "_retransmit", "_send_keyframe", "_handle_rtcp_packet"),
     RTCRtpReceiver: ("_handle_rtp_packet", "_send_rtcp_pli", "_send_rtcp_nack"),
     aioice.ice.Connection: ("get_component_candidates", "gather_candidates"),
     lib: ("srtp_protect", "srtp_err_status_ok"),
@@ -208,8 +208,10 @@ def send_encoded(
     sender: RTCRtpSender,
     next_frame: Callable[[], Awaitable[OutgoingFrame | None]],
     keyframe_wanted: Callable[[], None] | None = None,
+    on_loss: Callable[[float], None] | None = None,
 ) -> None:
     """Send what ``next_frame`` gives (None ends the sending), packetised already; PLI and FIR go to the callback.
+    ``on_loss`` hears of each receiver report what share of the packets was lost since the one before.
 
     Sender and receiver reports stay aiortc's. Call before the connection is made.
     """
@@ -235,6 +237,20 @@ def send_encoded(
 
     sender._run_rtp = run  # type: ignore[method-assign]  # the seam
     sender._send_keyframe = keyframe_wanted or (lambda: None)  # type: ignore[method-assign]  # the seam
+    if on_loss is not None:
+        _hear_loss(sender, on_loss)
+
+
+def _hear_loss(sender: RTCRtpSender, on_loss: Callable[[float], None]) -> None:
+    handle = sender._handle_rtcp_packet
+
+    async def heard(packet: Any) -> None:
+        for report in getattr(packet, "reports", ()):
+            if report.ssrc == sender._ssrc:
+                on_loss(report.fraction_lost / 256)
+        await handle(packet)
+
+    sender._handle_rtcp_packet = heard  # type: ignore[method-assign]  # the seam
 
 
 def _private(sender: RTCRtpSender, name: str) -> Any:

@@ -21,6 +21,7 @@ from gateway.processes.messages import (
     MemberChanged,
     Message,
     OpenRoom,
+    PicturesUnsent,
     PublishToRoom,
     RecordingBroke,
     RemoveMember,
@@ -158,10 +159,15 @@ async def open_room_worker(name: str, settings: WorkerSettings, channel: Channel
         with suppress(ChannelClosed):
             channel.send(SpeakerChanged(room_id, member_id))
 
+    def unsent(room_id: str, viewer_id: str, members: list[str]) -> None:
+        with suppress(ChannelClosed):
+            channel.send(PicturesUnsent(room_id, viewer_id, members))
+
     rooms = Rooms(
         settings.webrtc,
         tell,
         on_speaker=speaks,
+        on_unsent=unsent,
         on_recorded=recorded,
         on_recording_failed=recording_failed,
         folder=recordings_folder(settings.data_folder),

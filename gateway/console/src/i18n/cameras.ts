@@ -66,6 +66,7 @@ export const zhCN = {
     },
   },
   live: {
+    unsent: '网络较差，已暂停此画面',
     title: '实时画面',
     connecting: '正在连接实时画面…',
     playing: '实时',
@@ -150,6 +151,7 @@ export const en: typeof zhCN = {
     },
   },
   live: {
+    unsent: 'Paused: the network is poor',
     title: 'Live video',
     connecting: 'Connecting to live video…',
     playing: 'Live',

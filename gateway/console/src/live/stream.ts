@@ -6,7 +6,7 @@ import { API } from '../api/http'
 
 export const TOPICS = [
   'alert.raised', 'alert.changed', 'event.opened', 'event.changed', 'mode.changed', 'duty.changed', 'camera.health', 'camera.discovery',
-  'camera.connection', 'camera.event', 'room.changed', 'room.said', 'room.speaker',
+  'camera.connection', 'camera.event', 'room.changed', 'room.said', 'room.speaker', 'room.unsent',
 ] as const
 export type Topic = (typeof TOPICS)[number]
 

@@ -18,6 +18,8 @@ export interface PlayerUse {
   quiet: boolean
   /** A stream without pictures is in order as long as anything comes: a person may send sound only. */
   picturesOptional: boolean
+  /** The gateway does not send this picture now: it is not to be asked for again and again. */
+  unsent: () => boolean
 }
 
 export function usePlayer(use: PlayerUse) {
@@ -123,7 +125,7 @@ export function usePlayer(use: PlayerUse) {
     const now = performance.now()
     if (document.hidden) fresh.unseen(now)
     judge(now)
-    if (phase.value !== 'open' || !fresh.fruitless(now)) return
+    if (phase.value !== 'open' || use.unsent() || !fresh.fruitless(now)) return
     if (use.picturesOptional && (await anythingCame())) {
       soundOnly.value = true
       line?.proven()

@@ -245,8 +245,10 @@ class EventDesk:
         place = Asked(event.class_code, event.class_name, event.platform, event.grid, at)
         proposed = await self._opening.responsible(session, place)
         if asked.department in (None, proposed.department):
-            assignee = asked.assignee if asked.department or asked.assignee else proposed.assignee
-            return _Given(proposed.department, assignee, kept(proposed))
+            return _Given(proposed.department, asked.assignee or proposed.assignee, kept(proposed))
+        shown = event.responsible or {}
+        if asked.department == shown.get("department"):  # what the caller was shown; the hour has changed meanwhile
+            return _Given(asked.department, asked.assignee or shown.get("assignee"), shown)
         row = await session.scalar(select(Platform).where(Platform.code == asked.department))
         if row is None or not caller.sees(row.code):
             raise Refusal(

@@ -11,6 +11,7 @@ import pytest
 from gateway.api.services import Services
 from gateway.grid.platforms import add_sub_platform
 from gateway.storage.tables.grid import Grid
+from tests.gateway.conftest import ManualClock
 
 ClientAs = Callable[..., Awaitable[httpx.AsyncClient]]
 API = "/api/v1"
@@ -69,6 +70,30 @@ async def test_an_event_tells_who_is_responsible_and_why_and_the_dispatch_goes_t
     body = {"revision": back["revision"], "department": "town"}
     other = (await desk.post(f"{act}/dispatch", json=body)).json()
     assert (other["department"], other["responsible"]["basis"]) == ("town", "hand")
+
+
+async def test_whom_the_rules_name_may_lie_beyond_the_dispatchers_sight_and_whom_the_event_showed_still_holds(
+    client_as: ClientAs, city: Services, clock: ManualClock
+) -> None:
+    admin = await client_as("system_admin")
+    town = await client_as("duty_officer", "dispatcher", platform="town")
+    staff = (await admin.post(f"{API}/grid-staff", json={"name": "测试甲", "grids": [GRID]})).json()
+    await made(admin, class_code="90-01", department="fire", staff=staff["id"], hours=[["08:00", "18:00"]])
+    report = {"class_code": "90-01", "description": "冒烟", "lng": 120.5, "lat": 30.25}
+    numbers = []
+    for _ in range(2):
+        event = (await town.post(f"{API}/events", json=report)).json()
+        await town.post(f"{API}/events/{event['no']}/actions/accept", json={"revision": 1})
+        numbers.append(event["no"])
+    door = f"{API}/events/{{}}/actions/dispatch"
+    beyond = await town.post(door.format(numbers[0]), json={"revision": 2, "department": "town-2"})
+    assert beyond.json()["reason"] == "department_unknown"
+    sent = (await town.post(door.format(numbers[0]), json={"revision": 2, "department": "fire"})).json()
+    assert (sent["department"], sent["assignee"]) == ("fire", "测试甲")
+    clock.advance(minutes=70)  # 18:10 in the city
+    shown = (await town.get(f"{API}/events/{numbers[1]}")).json()
+    late = await town.post(door.format(numbers[1]), json={"revision": shown["revision"], "department": "fire"})
+    assert (late.json()["department"], late.json()["responsible"]["basis"]) == ("fire", "rule")
 
 
 @pytest.mark.parametrize(

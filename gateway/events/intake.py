@@ -4,8 +4,8 @@ The worker forgets an alert only when it is told that control has it, so the ans
 an alert is known by its id (``alert_sightings``); a hazard raised anew while its alert is still open, by a worker that
 lost its memory, extends that one. A file is adopted before the row that names it is written.
 
-What is told again while it is still being stored waits for that: a worker that heard nothing in time must not double
-the work of a control that is behind.
+What is told again while it is still being stored waits for that, and what was stored lately is answered from memory: a
+worker that heard nothing in time must not double the work of a control that is behind, nor stand in its queue anew.
 
 An alert is more than its picture: when the snapshot cannot be taken over for now (disk full), the alert is stored all
 the same and the refusal goes back, so that the worker keeps the picture and sends again.
@@ -14,6 +14,7 @@ the same and the refusal goes back, so that the worker keeps the picture and sen
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,9 @@ from gateway.storage.tables.events import AlertRow, AlertSightingRow, EvidenceRo
 
 log = structlog.get_logger(__name__)
 
+MOST_LATELY = 20_000
+"""Alerts whose storing is remembered: more than a rush brings while an answer is on its way."""
+
 
 def evidence_folder(settings: Settings) -> Path:
     """Where evidence lies; the doors serve it from there."""
@@ -64,6 +68,7 @@ class AlertIntake:
         self._announcer = announcer
         self._raised = RaisedAlerts(cameras, settings, announcer, opening)
         self._under_way: dict[str, asyncio.Task[AlertStored]] = {}
+        self._lately: OrderedDict[str, AlertStored] = OrderedDict()
 
     async def handle(
         self, message: AlertRaised | AlertSeen | AlertEnded | EvidenceReady
@@ -81,6 +86,9 @@ class AlertIntake:
         return Done()
 
     async def alert_raised(self, message: AlertRaised) -> AlertStored:
+        known = self._lately.get(message.alert_id)
+        if known is not None:
+            return known
         taking = self._under_way.get(message.alert_id)
         if taking is None:
             taking = asyncio.create_task(self._take(message), name=f"take {message.alert_id}")
@@ -90,8 +98,11 @@ class AlertIntake:
 
     def _taken(self, alert_id: str, done: asyncio.Task[AlertStored]) -> None:
         del self._under_way[alert_id]
-        if not done.cancelled():
-            done.exception()  # seen, also where nobody waits any more
+        if done.cancelled() or done.exception() is not None:  # seen, also where nobody waits any more
+            return
+        self._lately[alert_id] = done.result()
+        while len(self._lately) > MOST_LATELY:
+            self._lately.popitem(last=False)
 
     async def _take(self, message: AlertRaised) -> AlertStored:
         shipped_classes().of_hazard(message.hazard)  # before a file is taken over for it

@@ -289,3 +289,12 @@ async def test_an_alert_told_again_and_again_while_it_is_stored_costs_one_transa
     assert answers == [AlertStored(message.alert_id)] * 20
     assert len(commits) == 1
     assert await room.how_many(EventRow) == 1
+
+
+async def test_an_alert_told_again_after_it_was_stored_is_answered_without_the_database(room: EventsRoom) -> None:
+    message = room.alert("fire")
+    answer = await room.intake.handle(message)
+    begun: list[None] = []
+    event.listen(room.db.engine.sync_engine, "begin", lambda _: begun.append(None))
+    assert await room.intake.handle(message) == answer
+    assert begun == []

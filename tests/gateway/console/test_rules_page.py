@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from playwright.async_api import Locator, Page, expect
+from sqlalchemy import select
 
 from gateway.api.media import NoCameraMedia
 from gateway.api.pages import BUILT
@@ -152,8 +153,6 @@ async def test_what_cannot_be_is_said_where_it_is(page: Page, editor: Locator, s
 
 
 async def camera_id(services: Services) -> str:
-    from sqlalchemy import select
-
     async with services.db.reading() as session:
         found = await session.scalar(select(CameraRow.id).where(CameraRow.code == CODE))
     assert found is not None

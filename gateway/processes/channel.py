@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from gateway.processes.frames import FrameTooLarge, read_frame
 from gateway.processes.messages import AnyMessage, Message, Refused
 from gateway.refusals import Refusal
 
@@ -154,11 +155,12 @@ class Channel:
 
     async def _read_all(self) -> None:
         while True:
-            (size,) = struct.unpack(">I", await self._reader.readexactly(4))
-            if size > MAX_FRAME:
-                log.warning("channel_frame_too_large", channel=self.name, size=size)
+            try:
+                frame = await read_frame(self._reader, MAX_FRAME)
+            except FrameTooLarge as error:
+                log.warning("channel_frame_too_large", channel=self.name, size=error.size)
                 return
-            envelope = self._decoder.decode(await self._reader.readexactly(size))
+            envelope = self._decoder.decode(frame)
             if envelope.reply_to:
                 answer = self._waiting.get(envelope.reply_to)
                 if answer is not None and not answer.done():

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 import sys
@@ -21,16 +20,10 @@ from pathlib import Path
 
 import structlog
 
+from gateway.processes.lifeline import die_with_parent
 from gateway.processes.restarts import RestartHistory, after_exit
 
 log = structlog.get_logger(__name__)
-
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +158,7 @@ class Supervisor:
             "--socket",
             str(self._socket),
             stdin=asyncio.subprocess.DEVNULL,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
 
     async def _pause(self, state: WorkerState) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import struct
 from typing import Literal
 
 import msgspec
+
+from gateway.processes.frames import framed, read_frame
 
 LARGEST = 8 * 1024 * 1024
 
@@ -118,13 +119,9 @@ _decoder: msgspec.msgpack.Decoder[AnySaid] = msgspec.msgpack.Decoder(AnySaid)
 
 
 def packed(said: Said) -> bytes:
-    data = _encoder.encode(said)
-    return struct.pack(">I", len(data)) + data
+    return framed(_encoder.encode(said))
 
 
 async def heard(reader: asyncio.StreamReader) -> AnySaid:
     """The next message. Raises ``asyncio.IncompleteReadError`` at the end and ``ValueError`` for nonsense."""
-    (size,) = struct.unpack(">I", await reader.readexactly(4))
-    if size > LARGEST:
-        raise ValueError("too large")
-    return _decoder.decode(await reader.readexactly(size))
+    return _decoder.decode(await read_frame(reader, LARGEST))

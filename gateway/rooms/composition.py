@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
-import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -15,6 +13,7 @@ from typing import Literal
 
 import structlog
 
+from gateway.processes.lifeline import die_with_parent
 from gateway.rooms.composer_messages import (
     AnySaid,
     Cost,
@@ -40,12 +39,6 @@ log = structlog.get_logger(__name__)
 MOST_UNSENT = 4 * 1024 * 1024
 AGAIN_AFTER = 1.0
 END_WITHIN = 5.0
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +137,7 @@ class Composition:
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "gateway.rooms.composer", "--handle", str(theirs.fileno()),
-                stdin=asyncio.subprocess.DEVNULL, pass_fds=(theirs.fileno(),), preexec_fn=_die_with_parent,
+                stdin=asyncio.subprocess.DEVNULL, pass_fds=(theirs.fileno(),), preexec_fn=die_with_parent,
             )  # fmt: skip
         self.starts += 1
         reader, writer = await asyncio.open_unix_connection(sock=ours, limit=1 << 20)

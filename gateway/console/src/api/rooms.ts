@@ -3,7 +3,8 @@ import type { Member, Room, RoomEntry } from '../domain/room'
 import type { PtzAsked, PtzState } from './cameras'
 import { fetchJson, query, send, type List } from './http'
 
-const HEARTBEAT_LIMIT_MS = 2_000
+/** One that hangs in a dead connection keeps the next one from finding the network back. */
+const HEARTBEAT_LIMIT_MS = 1_000
 
 const of = (room: string): string => `/rooms/${encodeURIComponent(room)}`
 

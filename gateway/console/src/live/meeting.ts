@@ -10,6 +10,9 @@ import type { Line, Phase } from '../media/line'
 import { isLasting } from '../media/signalling'
 import { publish } from '../media/whip'
 
+/** Between two tries to be back: a consultation goes on meanwhile. */
+const MOST_WAIT_MS = 1_000
+
 /** `away`: the gateway does not hear us; `rejoining`: it counted us out for that; `removed`: another took us out. */
 export type Standing = 'out' | 'joining' | 'in' | 'away' | 'rejoining' | 'removed'
 
@@ -87,7 +90,7 @@ export function useMeeting(id: string, room: Readonly<Ref<Room | null>>) {
         else rejoin(failures + 1)
       }
     }
-    again = setTimeout(() => void attempt(), failures === 0 ? 0 : waitBefore(failures, Math.random()))
+    again = setTimeout(() => void attempt(), failures === 0 ? 0 : Math.min(MOST_WAIT_MS, waitBefore(failures, Math.random())))
   }
 
   function drop(): void {

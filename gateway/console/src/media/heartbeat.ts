@@ -1,6 +1,9 @@
 // Says every two seconds that this browser is still in the room; a beat that is missed is repeated at once.
 const EVERY_MS = 2_000
 const REPEAT_MS = 400
+/** While nothing is heard, for a minute: whoever has the network back is back within two seconds. */
+const AWAY_MS = 500
+const LONG_AWAY = 120
 const MOST_MISSED = 3
 /** The gateway counts a member out after five seconds without a sign. */
 const COUNTED_OUT_MS = 4_500
@@ -42,6 +45,11 @@ export class Heartbeat {
     clearTimeout(this.timer)
   }
 
+  private wait(): number {
+    if (this.misses === 0 || this.misses > LONG_AWAY) return EVERY_MS
+    return this.misses < MOST_MISSED ? REPEAT_MS : AWAY_MS
+  }
+
   private async beat(): Promise<void> {
     try {
       await this.use.beat()
@@ -59,7 +67,6 @@ export class Heartbeat {
       this.misses += 1
       if (this.misses === MOST_MISSED) this.use.missed()
     }
-    const wait = this.misses > 0 && this.misses < MOST_MISSED ? REPEAT_MS : EVERY_MS
-    this.timer = setTimeout(() => void this.beat(), wait)
+    this.timer = setTimeout(() => void this.beat(), this.wait())
   }
 }

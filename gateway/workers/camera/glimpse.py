@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 from av import VideoFrame
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from detectors.input_size import input_for
@@ -60,9 +61,10 @@ def _shrunk(decoded: VideoFrame, bounds: tuple[int, int]) -> Picture:
     high, wide = input_for(decoded.height, decoded.width, bounds, STRIDE)
     factor = min(1.0, high / decoded.height, wide / decoded.width)
     width, height = max(2, round(decoded.width * factor)), max(2, round(decoded.height * factor))
-    small = decoded.reformat(width=width, height=height, format="bgr24", interpolation="AREA")
+    small = VideoReformatter().reformat(decoded, width, height, "bgr24", interpolation="AREA")
     return np.asarray(small.to_ndarray(), np.uint8)
 
 
 def _whole(decoded: VideoFrame) -> Picture:
-    return np.asarray(decoded.to_ndarray(format="bgr24"), np.uint8)
+    # A frame's own reformatter is one for all threads, and crashes where two alerts want the same picture at once.
+    return np.asarray(VideoReformatter().reformat(decoded, format="bgr24").to_ndarray(), np.uint8)

@@ -29,6 +29,7 @@ class EventRow(RecordMixin, Base):
         Index("ix_events_state_reported_at", "state", "reported_at"),
         Index("ix_events_platform_reported_at", "platform", "reported_at"),
         Index("ix_events_department_reported_at", "department", "reported_at"),
+        Index("ix_events_department_class_code", "department", "class_code"),
         # Of a year's events a few are open, and they are what is asked for most.
         Index("ix_events_open", "reported_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
     )

@@ -28,7 +28,7 @@ from gateway.workers.logs import configure_logs
 
 VIEWERS, CROWD = 10, 60
 WARM_UP, MEASURED = 60.0, 30.0
-JOINS, WATCHED = 40, 120.0
+JOINS, WATCHED = 40, float(os.environ.get("WATCHED", "600"))
 TARGETS = {
     "cpu_ratio_to_janus_10": ("<=", 2.0),
     "viewers_without_late_frame": (">=", 60.0),
@@ -44,7 +44,8 @@ def say(line: str) -> None:
 
 
 async def viewers() -> Result:
-    """See the head of this module. ``GATEWAY_BENCH_PARTS`` (cost, crowd, browser) names what to measure; else all."""
+    """See the head of this module. ``GATEWAY_BENCH_PARTS`` (cost, crowd, browser) names what to measure, else all;
+    ``WATCHED`` how many seconds a browser watches, else 600."""
     configure_logs("json", process="bench")
     parts = os.environ.get("GATEWAY_BENCH_PARTS", " ".join(PARTS)).split()
     figures: dict[str, float | None] = dict.fromkeys((*TARGETS, "cpu_percent_per_viewer_10"))

@@ -113,7 +113,8 @@ class CameraNetwork:
 
     async def search(self, wanted: Wanted) -> tuple[DiscoveredDevice, ...]:
         """ONVIF devices that answer. Refuses a second search while one runs, and addresses outside the networks."""
-        if self._searching.locked() or self.jobs.running:
+        self.jobs.check_free()
+        if self._searching.locked():
             raise discovery_running()
         async with self._searching:
             progress = Progress(self._policy)

@@ -85,3 +85,15 @@ async def test_it_is_ended_at_any_time_what_is_connected_stays_and_a_second_one_
     assert (job.state, job.counts["connected"], job.counts["failed"]) == ("cancelled", 4, 0)
     await finished(jobs.start(waiting(2), connect, "hub", "me", silent))
     assert [one.state for one in jobs.listed()] == ["done", "cancelled"]
+
+
+async def test_one_ended_before_its_first_step_has_ended_and_keeps_no_other_out(clock: Clock) -> None:
+    jobs = ConnectionJobs(clock)
+
+    async def connect(code: str) -> bool:
+        return True
+
+    job = jobs.start(waiting(3), connect, "hub", "me", silent)
+    await asyncio.wait_for(jobs.cancel(job), 5)
+    assert (job.state, job.ended_at) == ("cancelled", clock())
+    assert (await finished(jobs.start(waiting(1), connect, "hub", "me", silent))).state == "done"

@@ -17,8 +17,8 @@ from sqlalchemy import select
 from gateway.access.passwords import Passwords
 from gateway.api.camera_network import CameraNetwork
 from gateway.api.services import Services
+from gateway.cli.connecting import connected
 from gateway.clock import Clock, system_clock
-from gateway.connecting_cli import connected
 from gateway.settings import CameraSettings, Settings
 from gateway.storage.database import Database
 from gateway.storage.tables.access import AuditRow

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from gateway.api.services import Services
-from gateway.code_tables_cli import imported
+from gateway.cli.code_tables import imported
 from gateway.events.holiday_watch import HolidayWatch
 from gateway.refusals import Refusal
 

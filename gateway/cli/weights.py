@@ -1,0 +1,91 @@
+"""``gateway try``, ``shadow``, ``promote``, ``feedback``: rules tried on footage, and new weights beside the old."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.cli.running import console, load_settings, run, with_session
+from gateway.clock import system_clock
+from gateway.refusals import Refusal
+
+
+def try_rules_on(
+    film: Annotated[Path, typer.Argument(help="录像 A film.", exists=True, dir_okay=False)],
+    rules: Annotated[
+        Path | None, typer.Option(help="规则文件（JSON 列表）Rules, a JSON list; else the first values.")
+    ] = None,
+    card: Annotated[Path | None, typer.Option(help="模型卡 Card of the weights.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="输出 JSON Print all of it as JSON.")] = False,
+) -> None:
+    """规则试运行 Try rules on recorded footage: what would have been raised, when and why."""
+    from gateway.workers.trial.command import print_trial
+
+    settings = load_settings()
+    run(print_trial(film, rules, card or settings.inference.weights, settings.rules, as_json=as_json, out=console))
+
+
+def show_shadow(most: Annotated[int, typer.Option(min=1, max=500, help="条数 How many.")] = 20) -> None:
+    """列出新旧模型的差异 What only the old or only the new weights saw, the newest first."""
+    from datetime import datetime
+
+    from gateway.workers.inference.shadow import FOLDER, kept_differences
+
+    kept = list(kept_differences(load_settings().data_folder / FOLDER))
+    for facts in kept[:most]:
+        when = datetime.fromtimestamp(facts["at"]).astimezone().isoformat(timespec="seconds")
+        said = ", ".join(f"{one['seen_by']}: {one['label']} {one['score']:.2f}" for one in facts["differences"])
+        console.print(f"{when}  {facts['camera']}  {said}  {facts['picture']}", markup=False)
+    console.print(f"共 {len(kept)} 条 kept", markup=False)
+
+
+def promote_weights(
+    card: Annotated[Path | None, typer.Argument(help="模型卡 Card of the new weights; else those in shadow.")] = None,
+    back: Annotated[bool, typer.Option("--back", help="撤回 Back to the weights before.")] = False,
+) -> None:
+    """启用新模型 Put weights in force, from the next start on; a person decides, and the audit chain says who."""
+    from detectors.weights import WeightsRefused
+    from gateway.access import audit
+    from gateway.workers.inference.promotion import promote, refuse_pinned, withdraw
+
+    settings = load_settings()
+    chosen = card or settings.inference.shadow
+
+    async def work(session: AsyncSession) -> None:
+        refuse_pinned(settings.inference)
+        try:
+            what = ""
+            if back:
+                what = "before" if withdraw(settings.data_folder) else ""
+            elif chosen is not None:
+                what = promote(chosen, settings.data_folder).sha256
+        except WeightsRefused as refused:
+            raise Refusal("invalid", refused.reason, refused.zh, refused.en, field="card") from refused
+        if not what:
+            raise Refusal(
+                "invalid", "weights_missing", "没有可启用的模型。", "There are no such weights.", field="card"
+            )
+        act = audit.Act(getpass.getuser(), "weights.promote", f"weights:{what}", settings.platform_code)
+        await audit.append(session, act, system_clock())
+        console.print(f"下次启动生效 in force from the next start on: {what}", markup=False)
+
+    run(with_session(work, settings))
+
+
+def export_feedback_to(to: Annotated[Path, typer.Argument(help="目录 Folder.")]) -> None:
+    """导出误报样本 Write the snapshots of rejected alerts, for `gateway models train --with-feedback`."""
+    from gateway.events.feedback import export_feedback
+    from gateway.events.intake import evidence_folder
+    from gateway.storage.evidence_files import EvidenceFiles
+
+    settings = load_settings()
+
+    async def work(session: AsyncSession) -> None:
+        files = EvidenceFiles(evidence_folder(settings), ())
+        console.print(f"{await export_feedback(session, files, to)} 张 pictures → {to}", markup=False)
+
+    run(with_session(work, settings))

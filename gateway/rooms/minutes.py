@@ -55,6 +55,7 @@ def written(room: RoomRow, members: Sequence[RoomMemberRow], entries: Sequence[R
         "room_id": room.id,
         "title": room.title,
         "event_no": room.event_no,
+        "drill": room.drill,
         "opened_at": utc_text(room.created_at),
         "ended_at": utc_text(room.ended_at) if room.ended_at else None,
         "opened_by": room.created_by,

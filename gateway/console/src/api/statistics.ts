@@ -44,6 +44,7 @@ export interface MapPoint {
   hazard: string
   state: string
   level: number
+  drill: boolean
   lng: number
   lat: number
 }

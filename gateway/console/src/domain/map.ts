@@ -1,5 +1,5 @@
 // What is drawn on the map: an event, or how many lie about a place.
-import type { EventMap } from '../api/statistics'
+import type { EventMap, MapPoint } from '../api/statistics'
 
 export interface MapMark {
   key: string
@@ -8,6 +8,8 @@ export interface MapMark {
   radius: number
   colour: string
   title: string
+  /** Drawn with a broken rim: it arose in a drill. */
+  drill?: boolean
   /** Shown in the mark itself. */
   text?: string
 }
@@ -20,14 +22,15 @@ export function hazardColour(hazard: string): string {
 }
 
 /** A cell's mark grows with the logarithm of its count, so that one busy cell hides no other. */
-export function marksOf(found: EventMap, titleOf: (no: string, hazard: string, state: string) => string): MapMark[] {
+export function marksOf(found: EventMap, titleOf: (point: MapPoint) => string): MapMark[] {
   const points = found.points.map((one) => ({
     key: one.no,
     lng: one.lng,
     lat: one.lat,
     radius: one.level <= 2 ? 9 : 6,
     colour: hazardColour(one.hazard),
-    title: titleOf(one.no, one.hazard, one.state),
+    title: titleOf(one),
+    drill: one.drill,
   }))
   const cells = found.cells.map((one) => ({
     key: '',

@@ -40,6 +40,7 @@ export interface Minutes {
   room_id: string
   title: string
   event_no: string | null
+  drill: boolean
   opened_at: string
   ended_at: string | null
   opened_by: string

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from detectors.rules.config import RuleConfig
+from detectors.rules.schedule import longest_on
 
 MOST_RULES = 32
 _RULE: TypeAdapter[RuleConfig] = TypeAdapter(RuleConfig)
@@ -26,8 +27,12 @@ class RulesRefused(Exception):
         self.field = field
 
 
-def parse_rules(rules: object) -> tuple[RuleConfig, ...]:
-    """Check a list of rules in their JSON form. Raises ``RulesRefused``."""
+def parse_rules(rules: object, *, kept: bool = False) -> tuple[RuleConfig, ...]:
+    """Check a list of rules in their JSON form. Raises ``RulesRefused``.
+
+    ``kept``: they were armed before. What would never fire is then taken as it is, or the camera's other rules would
+    stand still with it.
+    """
     if not isinstance(rules, Sequence) or isinstance(rules, str | bytes):
         raise RulesRefused("rules_invalid", "规则应为列表", "rules are a list", "rules")
     if len(rules) > MOST_RULES:
@@ -48,12 +53,26 @@ def parse_rules(rules: object) -> tuple[RuleConfig, ...]:
                 f"rules.{number}.zone",
             )
         seen.add((one.kind, one.zone))
+        if not kept:
+            _refuse_what_never_fires(number, one)
     return tuple(parsed)
 
 
 def as_json(rules: Sequence[RuleConfig]) -> list[dict[str, Any]]:
     """JSON-ready, with every field; ``parse_rules`` reads it back."""
     return [rule.model_dump(mode="json") for rule in rules]
+
+
+def _refuse_what_never_fires(number: int, rule: RuleConfig) -> None:
+    """Outside its hours a rule forgets what it saw: a dwell must end within them."""
+    if rule.kind != "fire" and rule.dwell_seconds >= longest_on(rule.hours):
+        field = f"rules.{number}.hours"
+        raise RulesRefused(
+            "never_fires",
+            f"生效时段短于持续时长，规则永远不会触发（{field}）",
+            f"its hours are no longer than its dwell: the rule could never fire ({field})",
+            field,
+        )
 
 
 def _refused(number: int, error: ErrorDetails) -> RulesRefused:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from math import inf
 
 CITY_TIME = timezone(timedelta(hours=8), "Asia/Shanghai")
 Hours = tuple[str, str]
 """From and to as ``HH:MM``; 24:00 is the end of the day; a later from than to runs over midnight."""
 
+_DAY = 24 * 60
 _TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00")
 
 
@@ -31,6 +33,18 @@ def is_on(hours: tuple[Hours, ...], at: float) -> bool:
     local = datetime.fromtimestamp(at, UTC).astimezone(CITY_TIME)
     minute = local.hour * 60 + local.minute
     return any(_within(_minutes(start), _minutes(end), minute) for start, end in hours)
+
+
+def longest_on(hours: tuple[Hours, ...]) -> float:
+    """Seconds for which a rule is on at a stretch, at most; infinite where it is never off."""
+    on = [any(_within(_minutes(start), _minutes(end), minute) for start, end in hours) for minute in range(_DAY)]
+    if not hours or all(on):
+        return inf
+    longest = run = 0
+    for minute in range(2 * _DAY):  # twice round: hours may run over midnight
+        run = run + 1 if on[minute % _DAY] else 0
+        longest = max(longest, run)
+    return longest * 60.0
 
 
 def _within(start: int, end: int, minute: int) -> bool:

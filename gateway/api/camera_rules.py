@@ -69,7 +69,7 @@ def first_rules(rules: RuleSettings) -> tuple[RuleConfig, ...]:
 
 def _rules(row: CameraRow, settings: RuleSettings, preset: str | None) -> Rules:
     kept = row.rules if preset is None else row.preset_rules.get(preset)
-    rules = first_rules(settings) if kept is None else parse_rules(kept)
+    rules = first_rules(settings) if kept is None else parse_rules(kept, kept=True)
     presets = sorted(name for name in row.preset_rules if name)
     return Rules(rules=list(rules), own=kept is not None, revision=row.revision, preset=preset, presets=presets)
 

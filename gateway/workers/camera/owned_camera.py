@@ -110,7 +110,7 @@ class OwnedCamera:
         windows = around.settings.windows
         self._hazards = CameraHazards(
             order.code,
-            _rules(order),
+            usable_rules(order),
             self.evidence,
             end_after={"fire": windows.fire_end, "crowd": windows.crowd_end, "stall": windows.stall_end},
             ring_seconds=around.settings.cameras.ring_seconds,
@@ -182,7 +182,7 @@ class OwnedCamera:
         if order.fence < self._order.fence:
             return
         before, self._order = self._order, order
-        self._hazards.replace(_rules(order), self._around.clock(), _suppressions(order), order.preset)
+        self._hazards.replace(usable_rules(order), self._around.clock(), _suppressions(order), order.preset)
         self.pictures.know(order.scenes)
         if before.preset != order.preset:
             self.pictures.use_preset(order.preset)
@@ -393,10 +393,12 @@ def _suppressions(order: AssignCamera) -> tuple[Suppression, ...]:
     return of_view(found, order.preset)
 
 
-def _rules(order: AssignCamera) -> tuple[RuleConfig, ...]:
-    """The order's rules. They were checked at the door; what cannot be used is said and leaves the camera unwatched."""
-    try:
-        return parse_rules(order.rules)
-    except RulesRefused as refused:
-        log.error("rules_unusable", camera=order.code, field=refused.field, reason=refused.reason, detail=refused.en)
-        return ()
+def usable_rules(order: AssignCamera) -> tuple[RuleConfig, ...]:
+    """The order's rules. They were checked at the door; one that cannot be used is said, the others go on watching."""
+    usable: list[RuleConfig] = []
+    for number, rule in enumerate(order.rules):
+        try:
+            usable += parse_rules([rule], kept=True)
+        except RulesRefused as refused:
+            log.error("rule_unusable", camera=order.code, number=number, reason=refused.reason, detail=refused.en)
+    return tuple(usable)

@@ -96,6 +96,8 @@ def test_a_ring_that_ends_where_it_began_is_the_same_zone() -> None:
         ({"kind": "stall", "permitted": [{"x": 2, "y": 0}]}, "rules.0.permitted.0.x"),
         ({"kind": "stall", "permitted": [{"x": 0, "y": 0, "hours": [["1", "2"]]}]}, "rules.0.permitted.0.hours"),
         ({"kind": "stall", "attended_only": "perhaps"}, "rules.0.attended_only"),
+        ({"kind": "stall", "dwell_seconds": 1800, "hours": [["07:00", "07:30"]]}, "rules.0.hours"),
+        ({"kind": "crowd", "dwell_seconds": 600, "hours": [["23:57", "00:03"], ["06:00", "06:05"]]}, "rules.0.hours"),
         ("fire", "rules.0"),
         (None, "rules.0"),
     ],
@@ -105,6 +107,17 @@ def test_a_rule_that_cannot_be_names_its_field(rule: Any, field: str) -> None:
     assert refused.field == field
     assert field in refused.zh
     assert field in refused.en
+
+
+def test_hours_that_join_are_one_stretch_in_which_a_dwell_may_end() -> None:
+    joined = {"kind": "crowd", "dwell_seconds": 600, "hours": [["23:50", "00:00"], ["00:00", "00:10"]]}
+    always = {"kind": "stall", "dwell_seconds": 86_400, "hours": [["00:00", "12:00"], ["12:00", "24:00"]]}
+    assert len(parse_rules([joined, always])) == 2
+
+
+def test_a_rule_that_was_armed_before_is_read_though_it_never_fires() -> None:
+    (kept,) = parse_rules([{"kind": "stall", "dwell_seconds": 1800, "hours": [["07:00", "07:10"]]}], kept=True)
+    assert kept.hours == (("07:00", "07:10"),)
 
 
 def test_the_number_of_the_wrong_rule_is_named() -> None:

@@ -175,7 +175,10 @@ class WebRtcSettings(_Part):
         default=80, ge=1, le=1000, description="Live viewers of one worker's cameras; 60 of 2 Mbit/s fill half a core."
     )
     most_transcodings: int = Field(
-        default=2, ge=0, le=64, description="Cameras of one worker that are transcoded for browsers at once (H.265)."
+        default=2,
+        ge=0,
+        le=64,
+        description="Pictures that one worker transcodes at once for browsers that cannot play them (H.265, no H.264).",
     )
 
     @model_validator(mode="after")

@@ -6,8 +6,10 @@ this one goes by the marker bit, costs the same for each packet, and asks for a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gateway.streams import vp8
 from gateway.streams.access_unit import read_access_unit
 from gateway.streams.aiortc_seams import IncomingPacket
 
@@ -29,6 +31,24 @@ class AssembledFrame:
     data: bytes
     timestamp: int
     keyframe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PictureForm:
+    """How frames of a codec are known: by the packet with which one ``begins``, and whether one is a ``keyframe`` with
+    which a decoder can start."""
+
+    begins: Callable[[IncomingPacket], bool]
+    keyframe: Callable[[bytes], bool]
+
+
+def _h264_keyframe(data: bytes) -> bool:
+    unit = read_access_unit(data)
+    return unit.keyframe and unit.starts_with_parameters
+
+
+H264 = PictureForm(lambda packet: packet.data.startswith(_START_CODES), _h264_keyframe)
+VP8 = PictureForm(lambda packet: packet.begins, lambda data: vp8.keyframe_size(data) is not None)
 
 
 class Unwrapped:
@@ -67,7 +87,8 @@ class _Pending:
 class VideoAssembly:
     """``wants_keyframe`` stands until a keyframe came; ``lost`` counts packets given up, ``skipped`` frames."""
 
-    def __init__(self) -> None:
+    def __init__(self, form: PictureForm = H264) -> None:
+        self._form = form
         self._sequence = Unwrapped(16)
         self._timestamp = Unwrapped(32)
         self._expected: int | None = None
@@ -146,7 +167,7 @@ class VideoAssembly:
         if self._picture is not None and self._picture.timestamp != timestamp:
             self._finish(frames)
         if self._picture is None:
-            begins = not self._after_loss or packet.data.startswith(_START_CODES)
+            begins = not self._after_loss or self._form.begins(packet)
             self._picture = _Picture(timestamp, damaged=not begins)
             self._after_loss = False
         picture = self._picture
@@ -164,8 +185,7 @@ class VideoAssembly:
         if picture is None or not picture.size:
             return
         data = b"".join(picture.parts)
-        unit = read_access_unit(data)
-        keyframe = unit.keyframe and unit.starts_with_parameters
+        keyframe = self._form.keyframe(data)
         if picture.damaged or (self.wants_keyframe and not keyframe):
             self.wants_keyframe = True
             self.skipped += 1

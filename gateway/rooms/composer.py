@@ -117,8 +117,8 @@ class Composer:
         now = self._loop.time()
         if self._recording == "sources":
             self._record(
-                self._recorder.picture, picture.member, picture.data, picture.pts, picture.keyframe, picture.epoch,
-                time.time(),
+                self._recorder.picture, picture.member, picture.codec, picture.data, picture.pts, picture.keyframe,
+                picture.epoch, time.time(),
             )  # fmt: skip
         if not self._painter.add(picture, now) and now - self._asked.get(picture.member, -9.0) > 1.0:
             self._asked[picture.member] = now
@@ -149,7 +149,7 @@ class Composer:
             data, keyframe = made
             self._say(PictureOut(data, pts, keyframe))
             if self._recording == "composed":
-                self._record(self._recorder.picture, None, data, pts, keyframe, 0, time.time())
+                self._record(self._recorder.picture, None, "h264", data, pts, keyframe, 0, time.time())
 
     async def _mix(self) -> None:
         begun, ticks = self._loop.time(), 0

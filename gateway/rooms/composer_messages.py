@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from gateway.processes.frames import framed, read_frame
+from gateway.streams.frame import PictureCodec
 
 LARGEST = 8 * 1024 * 1024
 
@@ -46,6 +47,7 @@ class Scene(Said, frozen=True):
 
 class PictureIn(Said, frozen=True):
     member: str
+    codec: PictureCodec
     data: bytes
     pts: int
     keyframe: bool

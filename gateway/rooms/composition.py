@@ -30,9 +30,9 @@ from gateway.rooms.composer_messages import (
     heard,
     packed,
 )
-from gateway.rooms.recording_file import left_behind
+from gateway.rooms.recording_file import left_behind, recorded_in
 from gateway.streams.bus import FrameBus
-from gateway.streams.frame import EncodedFrame
+from gateway.streams.frame import EncodedFrame, PictureCodec
 
 log = structlog.get_logger(__name__)
 
@@ -91,14 +91,21 @@ class Composition:
 
     def picture(self, member: str, frame: EncodedFrame) -> None:
         """A source's picture. One that the composer has no room for is let go, and the next keyframe is waited for."""
-        if frame.codec != "h264":
+        codec: PictureCodec
+        if frame.codec == "h264":
+            codec = "h264"
+        elif frame.codec == "hevc":
+            codec = "hevc"
+        elif frame.codec == "vp8":
+            codec = "vp8"
+        else:
             return
         if frame.keyframe:
             self._lost.discard(member)
         if member in self._lost:
             return
         pts = frame.pts * 90_000 // frame.clock_rate
-        if not self._say(PictureIn(member, frame.data, pts, frame.keyframe, frame.epoch)):
+        if not self._say(PictureIn(member, codec, frame.data, pts, frame.keyframe, frame.epoch)):
             self._lost.add(member)
 
     def sound(self, member: str, frame: EncodedFrame) -> None:
@@ -184,7 +191,7 @@ class Composition:
 
     def _recover(self) -> None:
         """What a composer that died was recording plays up to its last whole fragment."""
-        for path in sorted(self._folder.glob("*.mp4")) if self._folder.is_dir() else ():
+        for path in recorded_in(self._folder):
             if str(path) in self._told:
                 continue
             self._told.add(str(path))

@@ -33,7 +33,7 @@ class Media(msgspec.Struct, frozen=True):
     streams: Streams = "none"
 
 
-BROWSER = Media(("h264", "opus"), ("h264", "opus"), "many")
+BROWSER = Media(("h264", "vp8", "opus"), ("h264", "vp8", "opus"), "many")
 CAMERA = Media(("h264",))
 ONE_STREAM = Media(("h264", "g711"), ("h264", "g711"), "one")
 

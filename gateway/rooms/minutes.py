@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from gateway.access.caller import Caller
 from gateway.rooms.orders import shown_order
+from gateway.rooms.recording_file import container_of
 from gateway.rooms.records import Records, found, utc_text
 from gateway.storage.tables.rooms import RoomEntryRow, RoomMemberRow, RoomOrderRow, RoomRecordingRow, RoomRow
 
@@ -96,4 +97,5 @@ def shown_recording(row: RoomRecordingRow) -> dict[str, Any]:
         "ends_at": utc_text(row.ends_at),
         "size": row.size,
         "partial": row.partial,
+        "container": container_of(row.path),
     }

@@ -10,11 +10,14 @@ from fractions import Fraction
 
 import av
 import av.error
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
 from gateway.rooms.canvas import Canvas
 from gateway.rooms.composer_messages import PictureIn, Scene
 from gateway.rooms.layouts import Tile, most, tiles
+from gateway.streams.frame import PictureCodec
+from gateway.streams.vp8 import MOST_PIXELS
 
 WIDTH, HEIGHT = 1280, 720
 PER_SECOND = 15
@@ -37,7 +40,8 @@ class Source:
         self.at = 0.0
         self.lost = True
         self._epoch = -1
-        self._decoder = _decoder()
+        self._codec: PictureCodec = "h264"
+        self._decoder = _decoder("h264")
 
     def add(self, picture: PictureIn, now: float) -> bool:
         """False: this one is of no use; a keyframe is."""
@@ -58,18 +62,21 @@ class Source:
     def decode(self) -> None:
         while self.waiting:
             picture = self.waiting.popleft()
+            if picture.codec != self._codec:
+                self._codec, self._decoder = picture.codec, _decoder(picture.codec)
             try:
                 for frame in self._decoder.decode(av.Packet(picture.data)):
                     self.newest, self.changed = frame, True
             except av.error.FFmpegError:
-                self._decoder = _decoder()
+                self._decoder = _decoder(self._codec)
                 self.lost = True
 
 
-def _decoder() -> av.VideoCodecContext:
-    decoder = av.CodecContext.create("h264", "r")
+def _decoder(codec: PictureCodec) -> av.VideoCodecContext:
+    decoder = av.CodecContext.create(codec, "r")
+    assert isinstance(decoder, VideoCodecContext)  # noqa: S101 - of a video codec
     decoder.thread_count = 1
-    decoder.options = {"max_pixels": str(4096 * 2304), "flags": "low_delay"}
+    decoder.options = {"max_pixels": str(MOST_PIXELS), "flags": "low_delay"}
     return decoder
 
 

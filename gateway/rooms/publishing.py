@@ -1,4 +1,5 @@
-"""A member sends picture and sound into the room (WHIP, RFC 9725): H.264 and Opus, forwarded as they come."""
+"""A member sends picture and sound into the room (WHIP, RFC 9725): H.264, or VP8 from a browser that has no other, and
+Opus; forwarded as they come."""
 
 from __future__ import annotations
 
@@ -9,12 +10,13 @@ from typing import Any
 from aiortc import RTCRtpReceiver
 
 from gateway.refusals import Refusal
-from gateway.rooms.assembly import AssembledFrame, SoundAssembly, VideoAssembly
+from gateway.rooms.assembly import VP8, AssembledFrame, SoundAssembly, VideoAssembly
 from gateway.rooms.keyframe_requests import KeyframeRequests
 from gateway.settings import WebRtcSettings
 from gateway.streams import aiortc_seams as seams
+from gateway.streams import vp8
 from gateway.streams.bus import FrameBus
-from gateway.streams.frame import EncodedFrame
+from gateway.streams.frame import EncodedFrame, PictureCodec
 from gateway.streams.offers import read_offer
 from gateway.streams.peer import Peer
 from gateway.streams.sound import Sound
@@ -48,6 +50,7 @@ class Publication:
         self._on_media = on_media
         self._on_level = on_level
         self._looking: asyncio.TimerHandle | None = None
+        self._codec: PictureCodec = "h264"
         self._video = VideoAssembly()
         self._lost_seen = 0
         self._audio = SoundAssembly()
@@ -65,12 +68,12 @@ class Publication:
         """Refuses the reasons of ``offers.read_offer`` and ``codecs_not_offered``."""
         try:
             offer = read_offer(offer_sdp)
-            if ("video" in offer.kinds and not offer.h264) or ("audio" in offer.kinds and not offer.opus):
+            if ("video" in offer.kinds and not offer.pictures) or ("audio" in offer.kinds and not offer.opus):
                 raise Refusal(
                     "invalid",
                     "codecs_not_offered",
-                    "发布需要 H.264 视频和 Opus 音频",
-                    "publishing needs H.264 video and Opus audio",
+                    "发布需要 H.264 或 VP8 视频和 Opus 音频",
+                    "publishing needs H.264 or VP8 video and Opus audio",
                     field="offer",
                 )
         except Refusal:
@@ -79,7 +82,11 @@ class Publication:
         receivers = self._peer.prepare_receiving(offer, video=True, audio=True)
         if (video := receivers.get("video")) is not None:
             self._receiver = video
-            seams.receive_encoded(video, self._take_video)
+            if offer.pictures[0] == "vp8":
+                self._codec, self._video = "vp8", VideoAssembly(VP8)
+                seams.receive_encoded(video, self._take_video, vp8.begins)
+            else:
+                seams.receive_encoded(video, self._take_video)
         if (audio := receivers.get("audio")) is not None:
             seams.receive_encoded(audio, self._take_sound)
         return await self._peer.answer(offer)
@@ -107,7 +114,7 @@ class Publication:
             self._on_media()
             self._bus.publish(
                 EncodedFrame(
-                    kind="video", codec="h264", data=frame.data, pts=frame.timestamp, clock_rate=VIDEO_CLOCK,
+                    kind="video", codec=self._codec, data=frame.data, pts=frame.timestamp, clock_rate=VIDEO_CLOCK,
                     arrival=self._clock(), keyframe=frame.keyframe, epoch=self._epoch,
                 )
             )  # fmt: skip

@@ -10,7 +10,8 @@ from pathlib import Path
 import av.error
 
 from gateway.rooms.composer_messages import Recorded, RecordingFailed, Said
-from gateway.rooms.recording_file import RecordedFile, RecordingFile
+from gateway.rooms.recording_file import CONTAINERS, Container, RecordedFile, RecordingFile
+from gateway.streams.frame import PictureCodec
 
 
 class Recorder:
@@ -34,12 +35,18 @@ class Recorder:
         if folder is not None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def picture(self, member: str | None, data: bytes, pts: int, keyframe: bool, epoch: int, at: float) -> None:
+    def picture(
+        self, member: str | None, codec: PictureCodec, data: bytes, pts: int, keyframe: bool, epoch: int, at: float
+    ) -> None:
+        """H.265, which no browser would play from the minutes, is left out."""
+        container = CONTAINERS.get(codec)
+        if container is None:
+            return
         with self._failures():
-            file = self._file(member)
-            if file is not None and not file.picture(data, pts, keyframe, at, epoch):
+            file = self._file(member, container)
+            if file is not None and (file.container != container or not file.picture(data, pts, keyframe, at, epoch)):
                 self.finish(member)
-                file = self._file(member)
+                file = self._file(member, container)
                 if file is not None:
                     file.picture(data, pts, keyframe, at, epoch)
             if file is not None and file.full:
@@ -64,14 +71,14 @@ class Recorder:
                 )
             )  # fmt: skip
 
-    def _file(self, member: str | None) -> RecordingFile | None:
+    def _file(self, member: str | None, container: Container) -> RecordingFile | None:
         if self._folder is None or self._failed:
             return None
         file = self._files.get(member)
         if file is None:
             self._number += 1
-            name = f"{member or 'composed'}-{time.time_ns()}-{self._number}.mp4"
-            file = self._files[member] = RecordingFile(self._folder / name)
+            name = f"{member or 'composed'}-{time.time_ns()}-{self._number}.{container}"
+            file = self._files[member] = RecordingFile(self._folder / name, container)
         return file
 
     @contextlib.contextmanager

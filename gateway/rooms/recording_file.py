@@ -1,7 +1,8 @@
-"""A recording of a room as it is written: a fragmented MP4, so that a crash costs its last second or two at the most.
+"""A recording of a room as it is written: H.264 in a fragmented MP4, VP8 in WebM clusters, so that a crash costs its
+last second or two at the most.
 
-H.264 is copied, never encoded again; sound is Opus. Memory does not grow with length: each fragment goes to the disk.
-All calls block; the composer has a thread for them.
+Pictures are copied, never encoded again; sound is Opus. Memory does not grow with length: each fragment goes to the
+disk. All calls block; the composer has a thread for them.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ import hashlib
 import io
 import json
 import os
+import struct
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
 import av.error
@@ -21,15 +25,22 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
+from gateway.streams.frame import PictureCodec
+
 VIDEO_CLOCK = 90_000
 SOUND_CLOCK = 48_000
 MOST_BYTES = 16 * 1024**3
-_FRAGMENTED = {
-    "movflags": "frag_keyframe+empty_moov+default_base_moof",
-    "frag_duration": "1000000",
+Container = Literal["mp4", "webm"]
+CONTAINERS: Mapping[PictureCodec, Container] = {"h264": "mp4", "vp8": "webm"}
+"""By what is recorded: a browser plays VP8 from WebM."""
+_EVERY = {
     "flush_packets": "1",
     # Microseconds for which pictures wait for the sound of somebody who says nothing.
     "max_interleave_delta": "500000",
+}
+_OPTIONS: Mapping[Container, dict[str, str]] = {
+    "mp4": _EVERY | {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "1000000"},
+    "webm": _EVERY | {"cluster_time_limit": "1000"},
 }
 
 
@@ -48,8 +59,9 @@ class RecordedFile:
 class RecordingFile:
     """Begins with the first keyframe. Times are seconds of the wall clock at which a frame came."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, container: Container = "mp4") -> None:
         self._path = path
+        self.container: Container = container
         self._file: io.FileIO | None = None
         self._synced = 0
         self._container: OutputContainer | None = None
@@ -74,7 +86,7 @@ class RecordingFile:
             if not keyframe:
                 return True
             self._begin(data, at)
-        elif keyframe and _parameters(data) != self._size:
+        elif keyframe and self._parameters(data) != self._size:
             return False
         container, stream = self._container, self._video
         if container is None or stream is None or self.full:
@@ -130,25 +142,29 @@ class RecordingFile:
 
     def _begin(self, keyframe: bytes, at: float) -> None:
         self._file = self._path.open("xb", buffering=0)
-        container = av.open(self._file, "w", format="mp4", options=_FRAGMENTED)
+        container = av.open(self._file, "w", format=self.container, options=_OPTIONS[self.container])
         container.metadata["comment"] = json.dumps({"starts_at": at})
-        with av.open(io.BytesIO(keyframe), "r", format="h264") as raw:
+        alone, form = (keyframe, "h264") if self.container == "mp4" else (_ivf(keyframe), "ivf")
+        with av.open(io.BytesIO(alone), "r", format=form) as raw:
             self._video = container.add_stream_from_template(raw.streams.video[0], opaque=True)
         self._video.time_base = Fraction(1, VIDEO_CLOCK)
         self._sound = container.add_stream("libopus", rate=SOUND_CLOCK, layout="mono")
         self._sound.codec_context.open()
         self._container = container
         self._starts_at = self._ends_at = at
-        self._size = _parameters(keyframe)
+        self._size = self._parameters(keyframe)
+
+    def _parameters(self, keyframe: bytes) -> bytes:
+        """What stays the same as long as the picture's size does, which a file holds one of."""
+        return _sequence_parameters(keyframe) if self.container == "mp4" else keyframe[6:10]
 
 
 def left_behind(path: Path) -> RecordedFile | None:
     """What a crash left: playable up to its last whole fragment; None where there is nothing to play."""
     try:
         with av.open(str(path), "r") as container:
-            starts_at = float(
-                json.loads(container.metadata.get("comment", "{}")).get("starts_at", path.stat().st_mtime)
-            )
+            comment = container.metadata.get("comment") or container.metadata.get("COMMENT") or "{}"  # as WebM has it
+            starts_at = float(json.loads(comment).get("starts_at", path.stat().st_mtime))
             last = 0.0
             for packet in container.demux(video=0):
                 if packet.pts is not None and packet.time_base is not None:
@@ -165,8 +181,23 @@ def digested(path: Path, starts_at: float, ends_at: float, *, partial: bool) -> 
         return RecordedFile(path, digest, file.tell(), starts_at, ends_at, partial)
 
 
-def _parameters(keyframe: bytes) -> bytes:
-    """The sequence parameter set: another one is another picture size, which the same file cannot hold."""
+def recorded_in(folder: Path) -> list[Path]:
+    """The recordings that lie there, by name; none where there is no folder."""
+    return sorted(path for path in folder.glob("*") if path.suffix[1:] in CONTAINERS.values())
+
+
+def container_of(path: str) -> Container:
+    return "webm" if path.endswith(".webm") else "mp4"
+
+
+def _ivf(keyframe: bytes) -> bytes:
+    """A VP8 keyframe as a file that can be opened (https://wiki.multimedia.cx/index.php/Duck_IVF)."""
+    header = struct.pack("<4sHH4sHHIIII", b"DKIF", 0, 32, b"VP80", *struct.unpack("<HH", keyframe[6:10]), 30, 1, 1, 0)
+    return header + struct.pack("<IQ", len(keyframe), 0) + keyframe
+
+
+def _sequence_parameters(keyframe: bytes) -> bytes:
+    """The sequence parameter set: another one is another picture size."""
     begins = keyframe.find(b"\x00\x00\x01\x67")
     if begins < 0:
         begins = keyframe.find(b"\x00\x00\x01\x27")

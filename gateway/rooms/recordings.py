@@ -13,7 +13,7 @@ from gateway.access.caller import Caller
 from gateway.processes.messages import RoomRecorded
 from gateway.refusals import Refusal
 from gateway.rooms.consultation import read
-from gateway.rooms.recording_file import left_behind
+from gateway.rooms.recording_file import Container, container_of, left_behind, recorded_in
 from gateway.rooms.records import Records, found
 from gateway.storage.evidence_files import EvidenceFiles
 from gateway.storage.ids import new_id
@@ -65,7 +65,7 @@ class Recordings:
 
     async def take_over_left(self) -> None:
         """What a room worker that was killed has left behind, once nobody writes to it any more."""
-        for path in sorted(self._folder.glob("*/*.mp4")) if self._folder.is_dir() else ():
+        for path in [path for room in sorted(self._folder.glob("*")) for path in recorded_in(room)]:
             left = left_behind(path)
             if left is None:
                 path.unlink(missing_ok=True)
@@ -80,12 +80,14 @@ class Recordings:
             except Refusal as refusal:
                 log.error("recording_not_kept", path=path.name, reason=refusal.reason)
 
-    async def file(self, caller: Caller, room_id: str, recording_id: str) -> tuple[Path, RoomRecordingRow]:
+    async def file(
+        self, caller: Caller, room_id: str, recording_id: str, container: Container
+    ) -> tuple[Path, RoomRecordingRow]:
         """Where it lies; the view is in the audit chain before the first byte flows."""
         async with self._records.db.transaction() as session:
             state = await found(session, caller, room_id)
             row = await session.get(RoomRecordingRow, recording_id)
-            if row is None or row.room_id != room_id:
+            if row is None or row.room_id != room_id or container_of(row.path) != container:
                 raise Refusal("not_found", "recording_unknown", "没有这份录像。", "There is no such recording.")
             path = self._files.open(row.path)
             why = f"会商 {state.room.title}"

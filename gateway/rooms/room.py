@@ -21,6 +21,7 @@ from gateway.rooms.stage import Stage
 from gateway.rooms.surroundings import Surroundings
 from gateway.rooms.watching import Gates, Watched, Watching
 from gateway.streams.bus import FrameBus
+from gateway.streams.offers import pictures_offered, read_offer
 from gateway.streams.sound import Sound
 from gateway.streams.source import FrameSource
 
@@ -233,10 +234,13 @@ class Room:
         if member.publication is not None:
             await self._publication_lost(member, "stopped")
 
-    async def watch(self, viewer_id: str, member_id: str, offer: str) -> str:
-        """Answer a WHEP offer of ``viewer_id`` for ``member_id``; an older watching of the same pair ends."""
+    async def watch(self, viewer_id: str, member_id: str, offer_sdp: str) -> str:
+        """Answer a WHEP offer of ``viewer_id`` for ``member_id``; an older watching of the same pair ends. Refuses the
+        reasons of ``offers.read_offer``, ``codecs_not_offered`` and ``transcodings_too_many``."""
         viewer = self._member(viewer_id)
         watched: Watched = _OnStage(self._stage) if member_id == STAGE else self._member(member_id)
+        offer = read_offer(offer_sdp)
+        pictures_offered(offer)
         await self.stop_watching(viewer_id, member_id)
 
         def ended(reason: str) -> None:
@@ -245,13 +249,13 @@ class Room:
                 self._spawn(self.stop_watching(viewer_id, member_id))
 
         watching = Watching(
-            self._around.network, watched, f"room-{viewer_id}", self._around.packetised, clock=self._around.clock,
-            on_ended=ended, gates=self._gates(viewer, member_id),
+            self._around.network, offer, watched, f"room-{viewer_id}", self._around.packetised,
+            self._around.transcodings, clock=self._around.clock, on_ended=ended, gates=self._gates(viewer, member_id),
             on_loss=lambda loss: viewer.receiving.report(member_id, loss, self._around.monotonic()),
         )  # fmt: skip
         viewer.watchings[member_id] = watching
         try:
-            answer = await watching.answer(offer)
+            answer = await watching.answer()
         except BaseException:
             if viewer.watchings.get(member_id) is watching:
                 del viewer.watchings[member_id]

@@ -20,6 +20,7 @@ from gateway.rooms.surroundings import Surroundings
 from gateway.settings import WebRtcSettings
 from gateway.streams.outgoing import PacketisedFrames
 from gateway.streams.source import FrameSource
+from gateway.streams.transcodings import Transcodings
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,7 @@ class RoomCounts:
     sound_lost: int
     packets_lost: int
     composer_seconds: float = 0.0
+    transcodings: int = 0
 
 
 class Rooms:
@@ -58,9 +60,10 @@ class Rooms:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.packetised = PacketisedFrames(256)
+        self._transcodings = Transcodings(network.most_transcodings, clock)
         self._around = Surroundings(
-            network, self.packetised, clock, monotonic, on_change, on_speaker, on_unsent, on_recorded,
-            on_recording_failed, folder or Path("recordings"),
+            network, self.packetised, self._transcodings, clock, monotonic, on_change, on_speaker, on_unsent,
+            on_recorded, on_recording_failed, folder or Path("recordings"),
         )  # fmt: skip
         self._rooms: dict[str, Room] = {}
         self._sweeping: asyncio.Task[None] | None = None
@@ -87,6 +90,7 @@ class Rooms:
             sum(loss.sound for loss in losses),
             sum(loss.packets for loss in losses),
             sum(room.composing.cpu_seconds for room in self._rooms.values()),
+            len(self._transcodings),
         )
 
     def start(self) -> None:
@@ -100,6 +104,7 @@ class Rooms:
             await asyncio.gather(self._sweeping, return_exceptions=True)
             self._sweeping = None
         await asyncio.gather(*(self.close_room(room_id) for room_id in list(self._rooms)))
+        await self._transcodings.close()
 
     async def open_room(self, room_id: str, title: str = "") -> None:
         """A room that is open stays as it is. Refuses ``rooms_too_many``."""

@@ -10,6 +10,7 @@ from gateway.rooms.composer_messages import Recorded
 from gateway.rooms.presence import MemberChange
 from gateway.settings import WebRtcSettings
 from gateway.streams.outgoing import PacketisedFrames
+from gateway.streams.transcodings import Transcodings
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Surroundings:
 
     network: WebRtcSettings
     packetised: PacketisedFrames
+    transcodings: Transcodings
     clock: Callable[[], float]
     monotonic: Callable[[], float]
     on_change: Callable[[MemberChange], None]

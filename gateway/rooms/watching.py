@@ -1,4 +1,8 @@
-"""A member sees and hears another (WHEP inside a room): copied from its bus and its sound, never transcoded."""
+"""A member sees and hears another (WHEP inside a room): copied from its bus and its sound.
+
+One connection carries H.264 and VP8, each frame in the codec it came in. A viewer that has agreed to one of them alone
+gets what comes in another (or in H.265, or with B-frames) transcoded, once for all such viewers.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,11 @@ from typing import Protocol
 from gateway.settings import WebRtcSettings
 from gateway.streams import aiortc_seams as seams
 from gateway.streams.bus import FrameBus
-from gateway.streams.offers import read_offer
+from gateway.streams.offers import Offer
 from gateway.streams.outgoing import OutgoingVideo, PacketisedFrames
 from gateway.streams.peer import Peer
 from gateway.streams.sound import Listening, Sound
-from gateway.streams.whep import h264_offered
+from gateway.streams.transcodings import Transcodings
 
 
 class Watched(Protocol):
@@ -44,9 +48,11 @@ class Watching:
     def __init__(
         self,
         network: WebRtcSettings,
+        offer: Offer,
         watched: Watched,
         name: str,
         packetised: PacketisedFrames,
+        transcodings: Transcodings,
         *,
         clock: Callable[[], float],
         on_ended: Callable[[str], None],
@@ -54,7 +60,10 @@ class Watching:
         on_loss: Callable[[float], None] | None = None,
     ) -> None:
         self._peer = Peer(network, on_ended)
+        self._offer = offer
         self._watched = watched
+        self._transcodings = transcodings
+        self._transcoded: FrameBus | None = None
         self._listening: Listening | None = None
         self._gates = gates
         self._on_loss = on_loss
@@ -68,34 +77,45 @@ class Watching:
             ask_source=watched.ask_keyframe if live else None,
             on_ended=on_ended,
             passes=gates.picture,
+            takes=offer.pictures,
+            playable=self._playable,
         )
 
     @property
     def sound_lost(self) -> int:
         return self._listening.drops if self._listening is not None else 0
 
-    async def answer(self, offer_sdp: str) -> str:
-        """Refuses the reasons of ``offers.read_offer`` and ``h264_not_offered``."""
+    async def answer(self) -> str:
+        """The offer holds pictures of ours. Refuses ``transcodings_too_many``."""
+        offer = self._offer
+        newest = self._watched.bus.last_keyframe
+        sound = self._watched.sound if offer.opus else None
         try:
-            offer = read_offer(offer_sdp)
-            h264_offered(offer)
-        except BaseException:
-            await self._peer.close()
-            raise
-        hears = offer.opus and self._watched.sound is not None
-        senders = self._peer.prepare_sending(offer, video=True, audio=hears)
-        seams.send_encoded(senders["video"], self.video.next_frame, self.video.keyframe_wanted, on_loss=self._on_loss)
-        if hears and self._watched.sound is not None:
-            self._listening = self._watched.sound.listen(self._gates.sound)
-            seams.send_encoded(senders["audio"], self._listening.next_frame)
-        try:
+            if newest is not None and newest.codec not in offer.pictures:
+                self.video.turn_to(self._playable())
+            senders = self._peer.prepare_sending(offer, video=True, audio=sound is not None)
+            seams.send_encoded(
+                senders["video"], self.video.next_frame, self.video.keyframe_wanted, on_loss=self._on_loss
+            )
+            if sound is not None and "audio" in senders:
+                self._listening = sound.listen(self._gates.sound)
+                seams.send_encoded(senders["audio"], self._listening.next_frame)
             return await self._peer.answer(offer)
         except BaseException:
             await self.close()
             raise
 
+    def _playable(self) -> FrameBus:
+        watched = self._watched
+        ask_source = watched.ask_keyframe if watched.makes_keyframes else None
+        self._transcoded = self._transcodings.take(watched.bus, self._offer.pictures[0], ask_source)
+        return self._transcoded
+
     async def close(self) -> None:
         self.video.close()
+        if self._transcoded is not None:
+            self._transcodings.leave(self._watched.bus, self._transcoded)
+            self._transcoded = None
         if self._listening is not None:
             self._listening.close()
         await self._peer.close()

@@ -30,8 +30,9 @@ from aiortc import (
     RTCRtpTransceiver,
 )
 from aiortc import clock as ntp
+from aiortc.codecs import is_rtx
 from aiortc.mediastreams import MediaStreamError
-from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters, RTCRtpSendParameters
 from aiortc.rtp import RtpPacket
 from pylibsrtp._binding import ffi, lib
 
@@ -79,6 +80,8 @@ class IncomingPacket:
     data: bytes
     level: int | None = None
     """Loudness in -dBov, where the sender says it (RFC 6464)."""
+    begins: bool = False
+    """A frame begins here, where that is seen by what was taken off the payload."""
 
 
 class PassThroughTrack(MediaStreamTrack):
@@ -95,16 +98,18 @@ class PassThroughTrack(MediaStreamTrack):
 class _PacketTap:
     """Stands where aiortc keeps its jitter buffer: packets go to us, no frame ever reaches its decoder."""
 
-    def __init__(self, take: Callable[[IncomingPacket], bool]) -> None:
+    def __init__(self, take: Callable[[IncomingPacket], bool], begins: Callable[[bytes], bool]) -> None:
         self._take = take
+        self._begins = begins
 
     def add(self, packet: RtpPacket) -> tuple[bool, None]:
         data: bytes = packet._data  # type: ignore[attr-defined]  # set by the receiver just before
         marker = bool(packet.marker)
         said = packet.extensions.audio_level
         level = said[1] if said is not None else None
+        begins = self._begins(packet.payload)
         return self._take(
-            IncomingPacket(packet.sequence_number, packet.timestamp, packet.ssrc, marker, data, level)
+            IncomingPacket(packet.sequence_number, packet.timestamp, packet.ssrc, marker, data, level, begins)
         ), None
 
 
@@ -216,10 +221,17 @@ def send_encoded(
     Sender and receiver reports stay aiortc's. Call before the connection is made.
     """
 
+    agreed: list[RTCRtpCodecParameters] = []
+    begin = sender.send
+
+    async def send(parameters: RTCRtpSendParameters) -> None:
+        agreed.extend(parameters.codecs)
+        await begin(parameters)
+
     async def run(codec: RTCRtpCodecParameters) -> None:
         _private(sender, "rtp_started").set()
         line = SecureLine(sender.transport)
-        sending = RtpSending(line, _agreed(sender, codec), asyncio.get_running_loop().time)
+        sending = RtpSending(line, _numbers(sender, codec, agreed), asyncio.get_running_loop().time)
 
         async def retransmit(sequence: int) -> None:
             sending.again(sequence)
@@ -235,6 +247,7 @@ def send_encoded(
             line.close()
             _private(sender, "rtp_exited").set()
 
+    sender.send = send  # type: ignore[method-assign]  # the seam
     sender._run_rtp = run  # type: ignore[method-assign]  # the seam
     sender._send_keyframe = keyframe_wanted or (lambda: None)  # type: ignore[method-assign]  # the seam
     if on_loss is not None:
@@ -257,13 +270,18 @@ def _private(sender: RTCRtpSender, name: str) -> Any:
     return getattr(sender, _SENDER + name)
 
 
-def _agreed(sender: RTCRtpSender, codec: RTCRtpCodecParameters) -> RtpNumbers:
+def _numbers(sender: RTCRtpSender, codec: RTCRtpCodecParameters, agreed: Sequence[RTCRtpCodecParameters]) -> RtpNumbers:
+    """``codec`` is the first of those ``agreed``; of each name the first counts."""
     payload_type = int(codec.payloadType or 0)
     packet = RtpPacket(payload_type=payload_type)
     packet.extensions.mid = _private(sender, "mid")
     header = packet.serialize(_private(sender, "rtp_header_extensions_map"))
     resent = _private(sender, "rtx_payload_type")
-    return RtpNumbers(sender._ssrc, payload_type, header[12:], None if resent is None else (sender._rtx_ssrc, resent))
+    resent_types = {int(one.parameters["apt"] or 0): int(one.payloadType or 0) for one in agreed if is_rtx(one)}
+    return RtpNumbers(
+        sender._ssrc, payload_type, header[12:], None if resent is None else (sender._rtx_ssrc, resent),
+        {one.name.lower(): int(one.payloadType or 0) for one in reversed(agreed) if not is_rtx(one)}, resent_types,
+    )  # fmt: skip
 
 
 def _report(sender: RTCRtpSender, sending: RtpSending) -> None:
@@ -277,8 +295,13 @@ def _report(sender: RTCRtpSender, sending: RtpSending) -> None:
         setattr(sender, _SENDER + name, value)
 
 
-def receive_encoded(receiver: RTCRtpReceiver, take: Callable[[IncomingPacket], bool]) -> None:
-    """Give every packet to ``take``, which answers whether a keyframe is to be asked for now.
+def receive_encoded(
+    receiver: RTCRtpReceiver,
+    take: Callable[[IncomingPacket], bool],
+    begins: Callable[[bytes], bool] = lambda _payload: False,
+) -> None:
+    """Give every packet to ``take``, which answers whether a keyframe is to be asked for now. ``begins`` says of a
+    payload whether a frame begins with it.
 
     Receiver reports, REMB and unwrapping retransmissions stay aiortc's; what is missing is asked for by whoever takes
     the packets (``request_packets``), since aiortc asks once only. Call between remote and local description.
@@ -286,7 +309,7 @@ def receive_encoded(receiver: RTCRtpReceiver, take: Callable[[IncomingPacket], b
     for name in (_JITTER_BUFFER, _NACK_GENERATOR):
         if not hasattr(receiver, name):
             raise RuntimeError(f"aiortc has moved {name}")
-    setattr(receiver, _JITTER_BUFFER, _PacketTap(take))
+    setattr(receiver, _JITTER_BUFFER, _PacketTap(take, begins))
     setattr(receiver, _NACK_GENERATOR, None)
 
 

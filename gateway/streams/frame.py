@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 VideoCodec = Literal["h264", "hevc"]
+"""What cameras send."""
+PictureCodec = Literal["h264", "hevc", "vp8"]
+"""VP8 comes from browsers alone."""
 AudioCodec = Literal["pcm_alaw", "pcm_mulaw", "aac", "opus"]
 
 
@@ -23,7 +26,8 @@ class AudioFormat:
 class EncodedFrame:
     """One encoded access unit of one stream.
 
-    ``data`` is Annex-B for video (start codes; parameter sets stand before each keyframe), the bare payload for audio.
+    ``data`` is Annex-B for H.264 and H.265 (start codes; parameter sets stand before each keyframe), a whole frame for
+    VP8 (RFC 6386), the bare payload for audio.
     ``pts`` counts in units of ``1 / clock_rate`` seconds, never goes back within one ``epoch``, and starts anywhere.
     ``arrival`` is the wall-clock time of receipt (seconds since the epoch, UTC): rules and evidence count by it.
     ``composition_offset`` added to ``pts`` gives the time of presentation (ISO/IEC 14496-12); it differs from 0 only in
@@ -33,7 +37,7 @@ class EncodedFrame:
     """
 
     kind: Literal["video", "audio"]
-    codec: VideoCodec | AudioCodec
+    codec: PictureCodec | AudioCodec
     data: bytes
     pts: int
     clock_rate: int

@@ -5,27 +5,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aiortc import sdp
+from aiortc.codecs import CODECS
+from aiortc.rtcpeerconnection import find_common_codecs
 
 from gateway.refusals import Refusal
+from gateway.streams.frame import PictureCodec
 
 MOST_BYTES = 64 * 1024
 MOST_MEDIA = 4
 MOST_CANDIDATES = 64
+PREFERRED: tuple[PictureCodec, ...] = ("h264", "vp8")
+"""H.264 is what cameras and conference terminals speak; not every browser has it, every one has VP8 (RFC 7742)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An offer fit to be answered. ``kinds`` of its media, in its order; ``h264``: that codec is offered; ``sound``:
-    MIME types of the sound that is, in lower case."""
+    """An offer fit to be answered. ``kinds`` of its media, in its order; ``pictures``: the codecs that can be agreed,
+    the preferred one first; ``sound``: MIME types of the sound that is offered, in lower case."""
 
     text: str
     kinds: tuple[str, ...]
-    h264: bool
+    pictures: tuple[PictureCodec, ...]
     sound: frozenset[str]
 
     @property
     def opus(self) -> bool:
         return "audio/opus" in self.sound
+
+    @property
+    def h264(self) -> bool:
+        return "h264" in self.pictures
 
 
 def malformed(reason: str = "sdp_malformed") -> Refusal:
@@ -63,7 +72,19 @@ def read_offer(text: str) -> Offer:
             raise malformed()
     codecs = {codec.mimeType.lower() for media in session.media for codec in media.rtp.codecs}
     sound = frozenset(codec for codec in codecs if codec.startswith("audio/"))
-    return Offer(text, tuple(kinds), "video/h264" in codecs, sound)
+    video = [codec for media in session.media if media.kind == "video" for codec in media.rtp.codecs]
+    # Of H.264 the packetization mode and the profile must be agreed as well, not the name alone.
+    common = {codec.name.lower() for codec in find_common_codecs(CODECS["video"], video)}
+    return Offer(text, tuple(kinds), tuple(codec for codec in PREFERRED if codec in common), sound)
+
+
+def pictures_offered(offer: Offer) -> None:
+    """Refuses an offer of video that holds no codec of ours."""
+    if not offer.pictures:
+        raise Refusal(
+            "invalid", "codecs_not_offered", "浏览器未提供 H.264 或 VP8 视频", "the offer has neither H.264 nor VP8",
+            field="offer",
+        )  # fmt: skip
 
 
 def _without_names(text: str) -> str:

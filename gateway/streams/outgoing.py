@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
 import structlog
 
+from gateway.refusals import Refusal
+from gateway.streams import vp8
 from gateway.streams.access_unit import read_access_unit
 from gateway.streams.bus import FrameBus, Subscription
-from gateway.streams.frame import EncodedFrame
+from gateway.streams.frame import EncodedFrame, PictureCodec
 from gateway.streams.packetise import payloads
 from gateway.streams.rtp_sending import OutgoingFrame
 
@@ -31,6 +33,7 @@ LARGEST_PAYLOAD = 1300
 """With all headers and the SRTP tag an IP packet of 1366 bytes: it also fits the tunnels between town and city."""
 KEYFRAME_EVERY = 1.0
 QUEUE = 300
+H264_ALONE: tuple[PictureCodec, ...] = ("h264",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,8 @@ class Packetised:
 
 
 class PacketisedFrames:
-    """Packetises each H.264 frame once for all viewers of a process; one who joins late costs its own packetising."""
+    """Packetises each frame (H.264, VP8) once for all viewers of a process; one who joins late costs its own
+    packetising."""
 
     def __init__(self, kept: int = 64) -> None:
         self._kept = kept
@@ -53,8 +57,11 @@ class PacketisedFrames:
         held = self._made.get(id(frame))
         if held is not None and held.frame is frame:
             return held
-        b_slice = read_access_unit(frame.data).b_slice
-        made = Packetised(frame, payloads("h264", frame.data, LARGEST_PAYLOAD), b_slice)
+        if frame.codec == "vp8":
+            made = Packetised(frame, vp8.payloads(frame.data, LARGEST_PAYLOAD), False)
+        else:
+            b_slice = read_access_unit(frame.data).b_slice
+            made = Packetised(frame, payloads("h264", frame.data, LARGEST_PAYLOAD), b_slice)
         self._made[id(frame)] = made
         if len(self._made) > self._kept:
             self._made.popitem(last=False)
@@ -68,6 +75,9 @@ class Timeline:
         self._last = 0
         self._offset: int | None = None
         self._epoch: int | None = None
+
+    def other_source(self) -> None:
+        self._offset = None
 
     def cached(self) -> int:
         self._last += CACHED_STEP
@@ -83,10 +93,12 @@ class Timeline:
 
 
 class OutgoingVideo:
-    """One viewer's H.264. ``next_frame`` and ``keyframe_wanted`` are what ``aiortc_seams.send_encoded`` asks for.
+    """One viewer's video. ``next_frame`` and ``keyframe_wanted`` are what ``aiortc_seams.send_encoded`` asks for.
 
-    ``on_first`` hears of the first frame that leaves. ``on_ended`` hears once that there is nothing to show:
-    ``source_ended``, ``codec_not_h264`` or ``b_frames``.
+    ``takes``: the codecs that the viewer has agreed to. ``on_first`` hears of the first frame that leaves.
+    ``playable``: gives a bus with the same picture as the viewer can play it, once one comes that it cannot; refuses
+    what stands against that. ``on_ended`` hears once that there is nothing to show: ``source_ended``,
+    ``codec_not_taken``, ``b_frames`` or that refusal's reason.
     ``ask_source``: where the source makes a keyframe on request (a browser); a camera's comes from the cache.
     ``passes``: whether this viewer may have the picture now; after a pause it begins at a keyframe again.
     """
@@ -103,7 +115,11 @@ class OutgoingVideo:
         on_ended: Callable[[str], None] | None = None,
         on_first: Callable[[], None] | None = None,
         passes: Callable[[], bool] | None = None,
+        takes: Collection[PictureCodec] = H264_ALONE,
+        playable: Callable[[], FrameBus] | None = None,
     ) -> None:
+        self._takes = takes
+        self._playable = playable
         self._bus = bus
         self._name = name
         self._packetised = packetised
@@ -153,7 +169,7 @@ class OutgoingVideo:
                     self._on_first()
                 cached = frame.arrival <= self._since
                 timestamp = self._timeline.cached() if cached else self._timeline.live(frame)
-                return OutgoingFrame(packetised.payloads, timestamp)
+                return OutgoingFrame(packetised.payloads, timestamp, frame.codec)
 
     def keyframe_wanted(self) -> None:
         """The viewer lost the picture. Served at most once a second, from the cache or by asking the source."""
@@ -165,6 +181,12 @@ class OutgoingVideo:
             self._ask_source()
         elif self.sent:
             self._restart = True
+
+    def turn_to(self, bus: FrameBus) -> None:
+        """Go on with this bus, which holds the same picture as the viewer can play it."""
+        self._bus, self._start, self._ask_source, self._playable = bus, "gop_cache", None, None
+        self._timeline.other_source()
+        self._restart = True
 
     def close(self) -> None:
         if self._subscription is not None:
@@ -187,12 +209,15 @@ class OutgoingVideo:
 
     def _fitting(self, frame: EncodedFrame) -> Packetised | None:
         """The frame, if a decoder can use it: after a loss or a new epoch only a keyframe starts it again."""
-        if frame.codec != "h264":
-            self._refuse("codec_not_h264", frame)
+        if self._passes is not None and not self._passes():
+            self._needs_keyframe = self._paused = True
+            return None
+        if frame.codec not in self._takes:
+            self._unplayable("codec_not_taken", frame)
             return None
         packetised = self._packetised.of(frame)
         if packetised.b_slice:
-            self._refuse("b_frames", frame)
+            self._unplayable("b_frames", frame)
             return None
         lost = self.lost
         if frame.epoch != self.epoch or lost != self._lost_seen:
@@ -200,9 +225,6 @@ class OutgoingVideo:
             if lost != self._lost_seen and self._ask_source is not None:
                 self._ask_source()
             self.epoch, self._lost_seen = frame.epoch, lost
-        if self._passes is not None and not self._passes():
-            self._needs_keyframe = self._paused = True
-            return None
         if self._paused:
             self._paused = False
             self.keyframe_wanted()
@@ -211,8 +233,15 @@ class OutgoingVideo:
         self._needs_keyframe = False
         return packetised
 
-    def _refuse(self, reason: str, frame: EncodedFrame) -> None:
+    def _unplayable(self, reason: str, frame: EncodedFrame) -> None:
         self.epoch = frame.epoch
+        if self._playable is not None:
+            try:
+                self.turn_to(self._playable())
+            except Refusal as refusal:
+                reason = refusal.reason
+            else:
+                return
         self._end(reason)
 
     def _end(self, reason: str) -> None:

@@ -13,6 +13,7 @@ from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 from gateway.refusals import Refusal
 from gateway.settings import WebRtcSettings
 from gateway.streams import aiortc_seams as seams
+from gateway.streams.frame import PictureCodec
 from gateway.streams.offers import Offer, malformed
 
 log = structlog.get_logger(__name__)
@@ -43,23 +44,23 @@ class Peer:
     def prepare_sending(
         self, offer: Offer, *, video: bool, audio: bool, sound: str = "audio/opus"
     ) -> dict[str, RTCRtpSender]:
-        """Senders by kind (``video``: H.264, ``audio``: that of the MIME type ``sound``), of the kinds asked for that
-        are offered."""
+        """Senders by kind (``video``: whatever of the offer's ``pictures`` a frame is in, ``audio``: that of the MIME
+        type ``sound``), of the kinds asked for that are offered."""
         prepared = {}
         for kind, wanted in self._in_order(offer, video, audio):
             if wanted:
                 transceiver = self._connection.addTransceiver(seams.PassThroughTrack(kind), direction="sendonly")
-                transceiver.setCodecPreferences(_preferred(kind, sound))
+                transceiver.setCodecPreferences(_preferred(kind, offer.pictures, sound))
                 prepared[kind] = transceiver.sender
         return prepared
 
     def prepare_receiving(self, offer: Offer, *, video: bool, audio: bool) -> dict[str, RTCRtpReceiver]:
-        """Receivers by kind, as ``prepare_sending``."""
+        """Receivers by kind, as ``prepare_sending``; of the offer's ``pictures`` the first alone is agreed."""
         prepared = {}
         for kind, wanted in self._in_order(offer, video, audio):
             if wanted:
                 transceiver = self._connection.addTransceiver(kind, direction="recvonly")
-                transceiver.setCodecPreferences(_preferred(kind))
+                transceiver.setCodecPreferences(_preferred(kind, offer.pictures[:1]))
                 prepared[kind] = transceiver.receiver
         return prepared
 
@@ -122,10 +123,9 @@ class Peer:
             self._on_ended(reason)
 
 
-def _preferred(kind: str, sound: str = "audio/opus") -> list[RTCRtpCodecCapability]:
+def _preferred(kind: str, pictures: tuple[PictureCodec, ...], sound: str = "audio/opus") -> list[RTCRtpCodecCapability]:
     codecs = RTCRtpSender.getCapabilities(kind).codecs
     if kind == "audio":
         return [codec for codec in codecs if codec.mimeType.lower() == sound]
-    h264 = [codec for codec in codecs if codec.mimeType == "video/H264"]
-    h264.sort(key=lambda codec: codec.parameters.get("profile-level-id") != "42e01f")
-    return h264 + [codec for codec in codecs if codec.mimeType == "video/rtx"]
+    codecs.sort(key=lambda codec: codec.parameters.get("profile-level-id") != "42e01f")
+    return [codec for name in (*pictures, "rtx") for codec in codecs if codec.mimeType.lower() == f"video/{name}"]

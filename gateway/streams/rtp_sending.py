@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import struct
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 BURST_BYTES = 48 * 1024
@@ -30,10 +30,12 @@ _TIMES = 1 << 32
 
 @dataclass(frozen=True, slots=True)
 class OutgoingFrame:
-    """RTP payloads of one encoded frame, and its timestamp in the codec's clock (any origin, any size)."""
+    """RTP payloads of one encoded frame, and its timestamp in the codec's clock (any origin, any size). ``codec``: its
+    name, where several were agreed; None: the first of them."""
 
     payloads: Sequence[bytes]
     timestamp: int
+    codec: str | None = None
 
 
 class Line(Protocol):
@@ -46,12 +48,15 @@ class Line(Protocol):
 @dataclass(frozen=True, slots=True)
 class RtpNumbers:
     """What was agreed: ``extension`` is the whole header extension (RFC 8285) or empty; ``resent_as``: SSRC and payload
-    type of retransmissions, None where lost packets are sent again as they were."""
+    type of retransmissions, None where lost packets are sent again as they were. ``payload_types`` by codec, and
+    ``resent_types`` by payload type: of those beside the first."""
 
     source: int
     payload_type: int
     extension: bytes = b""
     resent_as: tuple[int, int] | None = None
+    payload_types: Mapping[str, int] = field(default_factory=dict)
+    resent_types: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -109,6 +114,7 @@ class RtpSending:
         """Send a frame; a large one in bursts."""
         timestamp = self.sent.timestamp = (self._origin + frame.timestamp) % _TIMES
         payloads = frame.payloads
+        payload_type = self._numbers.payload_types.get(frame.codec or "", self._numbers.payload_type)
         begin, size = 0, 0
         for end, payload in enumerate(payloads, 1):
             size += len(payload)
@@ -117,7 +123,7 @@ class RtpSending:
             wait = self._pace.wait(size, self._clock())
             if wait > 0:
                 await asyncio.sleep(wait)
-            self._burst(payloads[begin:end], timestamp, last=end == len(payloads))
+            self._burst(payloads[begin:end], timestamp, payload_type, last=end == len(payloads))
             begin, size = end, 0
 
     def again(self, sequence: int) -> None:
@@ -129,6 +135,7 @@ class RtpSending:
         source = self._numbers.source
         if self._numbers.resent_as is not None:
             source, payload_type = self._numbers.resent_as
+            payload_type = self._numbers.resent_types.get(second_byte & ~_MARKER, payload_type)
             payload = sequence.to_bytes(2, "big") + payload
             second_byte = second_byte & _MARKER | payload_type
             sequence, self._resent_sequence = self._resent_sequence, (self._resent_sequence + 1) % _SEQUENCES
@@ -136,9 +143,9 @@ class RtpSending:
         self.sent.resent += 1
         self.sent.lost += self._line.send([(header, payload)])
 
-    def _burst(self, payloads: Sequence[bytes], timestamp: int, *, last: bool) -> None:
+    def _burst(self, payloads: Sequence[bytes], timestamp: int, payload_type: int, *, last: bool) -> None:
         first_byte, extension, source = self._first_byte, self._numbers.extension, self._numbers.source
-        second_byte, sequence, kept = self._numbers.payload_type, self._sequence, self._kept
+        second_byte, sequence, kept = payload_type, self._sequence, self._kept
         left = len(payloads)
         packets = []
         for payload in payloads:

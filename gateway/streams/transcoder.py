@@ -1,4 +1,4 @@
-"""One camera's pictures made into H.264 that every browser plays. It blocks: call it in a thread of its own.
+"""One source's pictures made into what a browser plays: H.264, or VP8. It blocks: call it in a thread of its own.
 
 Decoding and encoding 1080p25 takes most of a core, so the picture is made smaller first, and what came before anybody
 watched is decoded (the rest depends on it) but not encoded.
@@ -16,22 +16,25 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
 from gateway.streams.decoding import MOST_PIXELS
-from gateway.streams.frame import EncodedFrame
+from gateway.streams.frame import EncodedFrame, PictureCodec
 
 CLOCK_RATE = 90_000
 LARGEST = (1280, 720)
 """Width and height into which the picture is fitted: 720p25 costs a third of 1080p25 to encode."""
 KEYFRAME_SECONDS = 2.0
 MOST_BITS_PER_SECOND = 3_000_000
+LEAST_VP8_BITS = 500_000
 _QUALITY = 24
 _MOST_WAITING = 64
 
 
 class Transcoder:
-    """``take`` gives a source's frames in their order; whatever they hold, it answers with whole H.264 frames."""
+    """``take`` gives a source's frames in their order; whatever they hold, it answers with whole frames of ``codec``
+    (H.264 or VP8)."""
 
-    def __init__(self, live_from: float) -> None:
+    def __init__(self, live_from: float, codec: PictureCodec = "h264") -> None:
         self._live_from = live_from
+        self._codec: PictureCodec = codec
         self._decoder: VideoCodecContext | None = None
         self._decoded_as: tuple[str, int] | None = None
         self._encoder: VideoCodecContext | None = None
@@ -61,7 +64,8 @@ class Transcoder:
         return [made for picture in pictures for made in self._encoded(picture)]
 
     def _begin(self, frame: EncodedFrame) -> None:
-        decoder = av.CodecContext.create("h264" if frame.codec == "h264" else "hevc", "r")
+        decoder = av.CodecContext.create(frame.codec, "r")
+        assert isinstance(decoder, VideoCodecContext)  # noqa: S101 - of a video codec
         decoder.thread_count = 1
         decoder.options = {"max_pixels": str(MOST_PIXELS)}
         self._decoder, self._decoded_as = decoder, (frame.codec, frame.epoch)
@@ -79,7 +83,7 @@ class Transcoder:
         self._last_pts = pts
         width, height = _fitted(picture.width, picture.height)
         if self._encoder is None or (self._encoder.width, self._encoder.height) != (width, height):
-            self._encoder = _encoder(width, height)
+            self._encoder = _vp8(width, height) if self._codec == "vp8" else _h264(width, height)
             self._keyframe_at = float("-inf")
         small = picture.reformat(width, height, "yuv420p")
         small.pts, small.time_base = pts, Fraction(1, CLOCK_RATE)
@@ -91,7 +95,7 @@ class Transcoder:
             self.pictures += 1
             made.append(
                 EncodedFrame(
-                    "video", "h264", bytes(packet), packet.pts or 0, CLOCK_RATE, arrival, packet.is_keyframe,
+                    "video", self._codec, bytes(packet), packet.pts or 0, CLOCK_RATE, arrival, packet.is_keyframe,
                     self._epoch, width, height,
                 )
             )  # fmt: skip
@@ -103,7 +107,18 @@ def _fitted(width: int, height: int) -> tuple[int, int]:
     return max(2, int(width * factor) // 2 * 2), max(2, int(height * factor) // 2 * 2)
 
 
-def _encoder(width: int, height: int) -> VideoCodecContext:
+def _vp8(width: int, height: int) -> VideoCodecContext:
+    encoder = av.CodecContext.create("libvpx", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+    encoder.time_base = Fraction(1, CLOCK_RATE)
+    encoder.thread_count = 1
+    encoder.bit_rate = max(LEAST_VP8_BITS, MOST_BITS_PER_SECOND * width * height // (LARGEST[0] * LARGEST[1]))
+    encoder.gop_size = 100_000  # keyframes are asked for by time, as below
+    encoder.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "static-thresh": "1"}
+    return encoder
+
+
+def _h264(width: int, height: int) -> VideoCodecContext:
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.time_base = Fraction(1, CLOCK_RATE)

@@ -20,7 +20,7 @@ from gateway.streams import aiortc_seams as seams
 from gateway.streams.access_unit import read_access_unit
 from gateway.streams.bus import FrameBus
 from gateway.streams.frame import EncodedFrame
-from gateway.streams.offers import Offer, read_offer
+from gateway.streams.offers import Offer, pictures_offered, read_offer
 from gateway.streams.outgoing import QUEUE, OutgoingVideo, PacketisedFrames
 from gateway.streams.outgoing_sound import OpusSounds, OutgoingSound, sent_as
 from gateway.streams.peer import CONNECT_WITHIN, Peer
@@ -34,17 +34,9 @@ FIRST_FRAME_WITHIN = 5.0
 CACHE_LOOK = 0.05
 FRAMES_LOOKED_AT = 12
 
-UNPLAYABLE = ("codec_not_h264", "b_frames")
+UNPLAYABLE = ("codec_not_taken", "b_frames")
 """Why a source is transcoded; with these ``OutgoingVideo`` ends."""
 TRANSCODED = "transcoded"
-
-
-def h264_offered(offer: Offer) -> None:
-    """Refuses an offer without H.264 video."""
-    if not offer.h264:
-        raise Refusal(
-            "invalid", "h264_not_offered", "浏览器未提供 H.264 视频", "the offer has no H.264 video", field="offer"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +148,7 @@ class WhepDoor:
     async def open(self, bus: FrameBus, offer_sdp: str, *, viewing_id: str | None = None) -> OpenedViewing:
         """Answer a viewer's offer. Nothing is held when it is refused.
 
-        Refuses ``viewers_too_many``, the reasons of ``offers.read_offer``, ``h264_not_offered``, ``no_picture``,
+        Refuses ``viewers_too_many``, the reasons of ``offers.read_offer``, ``codecs_not_offered``, ``no_picture``,
         ``transcodings_too_many``, ``webrtc_no_port``.
         """
         key = viewing_id or str(uuid.uuid4())
@@ -173,8 +165,8 @@ class WhepDoor:
         self._opening.add(key)
         try:
             offer = read_offer(offer_sdp)
-            h264_offered(offer)
-            unplayable = await self._unplayable_because(bus)
+            pictures_offered(offer)
+            unplayable = await self._unplayable_because(bus) if offer.h264 else "codec_not_taken"
             if unplayable is None:
                 return await self._answered(key, bus, bus, offer, begun, lambda: None)
             return await self._transcoded(key, bus, offer, begun, unplayable)
@@ -201,7 +193,7 @@ class WhepDoor:
         await self._sounds.close()
 
     async def _transcoded(self, key: str, source: FrameBus, offer: Offer, begun: float, why: str) -> OpenedViewing:
-        bus = self._transcodings.take(source)
+        bus = self._transcodings.take(source, offer.pictures[0])
         try:
             await first_picture(bus)
             opened = await self._answered(key, bus, source, offer, begun, lambda: self._transcodings.leave(source, bus))
@@ -227,7 +219,15 @@ class WhepDoor:
             self._first_frames += 1
             self._first_frame_seconds += loop.time() - begun
 
-        video = OutgoingVideo(bus, f"whep-{key}", self._packetised, clock=self._clock, on_ended=ended, on_first=first)
+        video = OutgoingVideo(
+            bus,
+            f"whep-{key}",
+            self._packetised,
+            clock=self._clock,
+            on_ended=ended,
+            on_first=first,
+            takes=offer.pictures,
+        )
         heard_as = sent_as(source.audio, offer)
         sound = self._sounds.listen(source) if heard_as is not None else None
         senders = peer.prepare_sending(offer, video=True, audio=sound is not None, sound=heard_as or "")
@@ -262,7 +262,7 @@ class WhepDoor:
                     if frame.kind != "video":
                         continue
                     if frame.codec != "h264":
-                        return "codec_not_h264"
+                        return "codec_not_taken"
                     if first is None:
                         known = self._looked_at.get(bus)
                         if known is not None and known[0] == frame.epoch:

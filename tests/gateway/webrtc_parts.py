@@ -66,6 +66,23 @@ def film(frames: int = 2 * GOP, *, bframes: int = 0, grey: int = 60) -> list[Enc
     return made
 
 
+def vp8_film(frames: int = GOP, *, grey: int = 60) -> list[EncodedFrame]:
+    """As ``film``, in VP8, with one keyframe at its beginning."""
+    codec = av.CodecContext.create("libvpx", "w")
+    codec.width, codec.height, codec.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+    codec.time_base, codec.bit_rate, codec.gop_size = Fraction(1, FRAMES_PER_SECOND), 1_000_000, 10_000
+    codec.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
+    made = []
+    for number in range(frames):
+        picture = np.full((HEIGHT, WIDTH, 3), grey, np.uint8)
+        picture[:, number * 6 % WIDTH : number * 6 % WIDTH + 40] = 230
+        frame = av.VideoFrame.from_ndarray(picture, "bgr24")
+        frame.pts, frame.time_base = number, codec.time_base
+        for packet in codec.encode(frame):
+            made.append(EncodedFrame("video", "vp8", bytes(packet), number * TICKS, 90_000, 0.0, packet.is_keyframe))
+    return made
+
+
 @asynccontextmanager
 async def playing(bus: FrameBus, frames: list[EncodedFrame], *, ahead: int = 0) -> AsyncIterator[None]:
     """Show the film on the bus in real time, over and over; ``ahead`` frames are there at once."""
@@ -141,14 +158,14 @@ async function watch(name, withSound, signal) {
   await first;
   return performance.now() - begun;
 }
-async function publish(name) {
+async function publish(name, codec = 'video/H264') {
   const pc = peers['publish'] = new RTCPeerConnection();
   const media = await navigator.mediaDevices.getUserMedia({video: {width: 640, height: 360}, audio: true});
   for (const track of media.getTracks()) {
     const transceiver = pc.addTransceiver(track, {direction: 'sendonly'});
     if (track.kind === 'video')
       transceiver.setCodecPreferences(RTCRtpSender.getCapabilities('video').codecs.filter(
-        codec => codec.mimeType === 'video/H264' || codec.mimeType === 'video/rtx'));
+        found => found.mimeType === codec || found.mimeType === 'video/rtx'));
   }
   const answer = await window.whip(name, await gathered(pc));
   await pc.setRemoteDescription({type: 'answer', sdp: answer});

@@ -125,6 +125,7 @@ class RoomWorker:
             Sample("gateway_room_lost", {"what": "frames"}, counts.frames_lost),
             Sample("gateway_room_lost", {"what": "sound"}, counts.sound_lost),
             Sample("gateway_room_lost", {"what": "packets"}, counts.packets_lost),
+            Sample("gateway_room_transcodings", {}, counts.transcodings),
             Sample("gateway_room_composer_seconds", {}, counts.composer_seconds, "counter"),
             Sample("gateway_sip_listening", {}, float(self._network is not None)),
             Sample("gateway_sip_calls", {}, self._network.calls if self._network is not None else 0),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +19,17 @@ from gateway.live import Notice
 from gateway.refusals import Refusal
 from gateway.rooms.arrangement import Arrangement
 from gateway.rooms.desk import RoomDesk
+from gateway.rooms.recorder import Recorder
 from gateway.storage.database import Database
 from gateway.storage.evidence_files import EvidenceFiles
 from gateway.storage.tables.access import User, UserSession
+
+_spec = importlib.util.spec_from_file_location("webrtc_parts", Path(__file__).parents[1] / "webrtc_parts.py")
+assert _spec is not None
+assert _spec.loader is not None
+parts = importlib.util.module_from_spec(_spec)
+sys.modules[_spec.name] = parts
+_spec.loader.exec_module(parts)
 
 ClientAs = Callable[..., Awaitable[httpx.AsyncClient]]
 JPEG = b"\xff\xd8\xff\xe0 picture"
@@ -66,8 +76,9 @@ def engine() -> Engine:
 
 @pytest.fixture
 def services(services: Services, sqlite_database: Database, engine: Engine, tmp_path: Path) -> Services:
-    files = EvidenceFiles(tmp_path / "evidence", ())
-    desk = RoomDesk.over(sqlite_database, engine, services.live, services.clock, files, services.vault, tmp_path)
+    recordings = tmp_path / "room-recordings"
+    files = EvidenceFiles(tmp_path / "evidence", (recordings,))
+    desk = RoomDesk.over(sqlite_database, engine, services.live, services.clock, files, services.vault, recordings)
     return replace(services, rooms=desk)
 
 
@@ -298,3 +309,25 @@ async def test_a_room_rings_terminals_and_shows_how_it_goes(
     services.rooms.terminals.registered("9001", "sip:9001@10.0.0.9:5060", services.clock().timestamp() + 60)
     listed = (await officer.get("/api/v1/terminals")).json()
     assert [(one["registered"], one["registered_at"]) for one in listed] == [(True, "sip:9001@10.0.0.9:5060")]
+
+
+async def test_what_a_member_sent_in_vp8_is_played_as_webm_from_the_minutes(
+    client_as: ClientAs, services: Services, tmp_path: Path
+) -> None:
+    chair = await client_as("duty_leader")
+    room = (await opened(chair))["id"]
+    recorder = Recorder(lambda _said: None)
+    recorder.arrange(tmp_path / "room-recordings" / room)
+    for frame in parts.vp8_film(20):
+        recorder.picture("one", "vp8", frame.data, frame.pts, frame.keyframe, 0, 1_800_000_000 + frame.pts / 90_000)
+    recorder.arrange(None)
+    assert services.rooms is not None
+    await services.rooms.recordings.take_over_left()
+    (shown,) = (await chair.get(f"/api/v1/rooms/{room}/minutes")).json()["recordings"]
+    assert (shown["container"], shown["member_id"]) == ("webm", "one")
+    door = f"/api/v1/rooms/{room}/recordings/{shown['id']}"
+    answer = await chair.get(f"{door}.webm", headers={"Range": "bytes=0-3"})
+    assert (answer.status_code, answer.headers["content-type"]) == (206, "video/webm")
+    assert answer.content == b"\x1a\x45\xdf\xa3"
+    assert (await chair.get(f"{door}.mp4")).json()["reason"] == "recording_unknown"
+    assert (await chair.get(f"{door}.exe")).status_code == 422

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from gateway.rooms.assembly import GAP_WAIT, AssembledFrame, SoundAssembly, Unwrapped, VideoAssembly
+from gateway.rooms.assembly import GAP_WAIT, VP8, AssembledFrame, SoundAssembly, Unwrapped, VideoAssembly
 from gateway.streams.aiortc_seams import IncomingPacket
 
 SPS = b"\x00\x00\x00\x01\x67\x42\xe0\x1f"
@@ -88,6 +88,24 @@ def test_a_packet_that_is_lost_ends_in_the_next_keyframe_and_asks_for_it() -> No
     assert wanted_at is not None
     assert GAP_WAIT < wanted_at - 0.04 < GAP_WAIT + 0.05
     assert not assembly.wants_keyframe
+
+
+def test_vp8_after_a_loss_goes_on_with_a_keyframe_whose_beginning_was_there() -> None:
+    key, delta = b"\x50\xbd\x00\x9d\x01\x2a\x80\x02\x68\x01", b"\x51" + bytes(9)
+    given = []
+    for number in range(60):
+        for part in range(3):
+            head = key if number in (0, 20, 50) else delta
+            data = head if part == 0 else b"%03d-%d" % (number, part)
+            sequence = (FIRST + 3 * number + part) % 65_536
+            given.append(IncomingPacket(sequence, number * TICKS, 9, part == 2, data, begins=part == 0))
+    del given[60]  # the first packet of the second keyframe
+    del given[31]
+    assembly = VideoAssembly(VP8)
+    frames = [frame for at, packet in enumerate(given) for frame in assembly.add(packet, at * 0.01)]
+    shown = [int(frame.data[-5:-2]) for frame in frames]
+    assert shown == [*range(10), *range(50, 60)]
+    assert [frame.keyframe for frame in frames] == [number in (0, 50) for number in shown]
 
 
 def test_a_keyframe_that_lost_its_head_is_not_shown() -> None:

@@ -103,7 +103,7 @@ def running_composers() -> list[int]:
     return [child.pid for child in mine if "gateway.rooms.composer" in " ".join(child.cmdline())]
 
 
-async def test_two_sources_are_seen_side_by_side_with_names_and_clock_and_heard(
+async def test_two_sources_of_two_codecs_are_seen_side_by_side_with_names_and_clock_and_heard(
     composition: Composition, outcome: Outcome, tmp_path: Path
 ) -> None:
     dark, bright = FrameBus(), FrameBus()
@@ -111,7 +111,7 @@ async def test_two_sources_are_seen_side_by_side_with_names_and_clock_and_heard(
     bright.tap(lambda frame: composition.picture("bright", frame))
     composition.scene(scene(tmp_path, "dark", "bright"))
     await parts.until(lambda: composition.cost.pictures > 0, 45)
-    async with parts.playing(dark, parts.film(grey=40)), parts.playing(bright, parts.film(grey=170)):
+    async with parts.playing(dark, parts.vp8_film(grey=40)), parts.playing(bright, parts.film(grey=170)):
         await speak(composition, "dark", 40)
         luma = await newest_picture(composition.bus, lambda one: halves(one)[1] - halves(one)[0] > 90)
         assert halves(luma)[0] == pytest.approx(40, abs=25)

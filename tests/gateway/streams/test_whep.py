@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from av import VideoFrame
@@ -196,10 +197,21 @@ async def test_every_cut_and_every_missing_line_of_an_offer_is_answered_or_refus
     assert door.viewers == 0
 
 
-async def test_an_offer_without_h264_is_refused(door: WhepDoor, client: RTCPeerConnection) -> None:
+async def test_an_offer_of_no_codec_of_ours_is_refused_and_one_of_vp8_alone_gets_the_camera_transcoded(
+    door: WhepDoor, client: RTCPeerConnection
+) -> None:
     text = (await offer_of(client)).replace("H264", "H263")
-    with pytest.raises(Refusal, match="h264_not_offered"):
-        await door.open(FrameBus(), text)
+    with pytest.raises(Refusal, match="codecs_not_offered"):
+        await door.open(FrameBus(), text.replace("VP8", "VP7"))
+    bus = FrameBus()
+    async with parts.playing(bus, FILM, ahead=20):
+        opened = await door.open(bus, text)
+        assert opened.note == "transcoded"
+        assert "H264" not in opened.answer
+        await client.setRemoteDescription(RTCSessionDescription(opened.answer, "answer"))
+        seen = (await pictures(client, 10))[-1]
+        assert np.median(seen.to_ndarray(format="gray")) == pytest.approx(60, abs=20)
+    await door.close_all()
 
 
 async def test_one_viewer_too_many_is_refused_and_one_that_never_connects_is_closed() -> None:

@@ -1,5 +1,5 @@
 // `/api/v1/rooms/{id}/minutes` and the recordings that they name.
-import type { Minutes } from '../domain/minutes'
+import type { Minutes, RoomRecording } from '../domain/minutes'
 import { API, fetchJson } from './http'
 
 const of = (room: string): string => `/rooms/${encodeURIComponent(room)}`
@@ -9,6 +9,6 @@ export function getMinutes(room: string): Promise<Minutes> {
 }
 
 /** For `<video>`; each view is in the audit chain. */
-export function recordingUrl(room: string, recording: string): string {
-  return `${API}${of(room)}/recordings/${recording}.mp4`
+export function recordingUrl(room: string, recording: RoomRecording): string {
+  return `${API}${of(room)}/recordings/${recording.id}.${recording.container}`
 }

@@ -16,6 +16,7 @@ export interface RoomRecording {
   ends_at: string
   size: number
   partial: boolean
+  container: 'mp4' | 'webm'
 }
 
 export interface RoomOrder {

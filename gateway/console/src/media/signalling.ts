@@ -45,23 +45,26 @@ export function endSession(location: string): void {
 }
 
 const LASTING_STATUS = [400, 401, 403, 413, 422]
-const LASTING_REASON = ['room_ended', 'browser_lacks_h264']
+const LASTING_REASON = ['room_ended', 'browser_lacks_video']
 
 /** Trying again by itself would be refused again: a person has to change something first. */
 export function isLasting(problem: Problem): boolean {
   return LASTING_STATUS.includes(problem.status) || LASTING_REASON.includes(problem.reason)
 }
 
-/** H.264 first and alone: the gateway forwards nothing else. Throws `Problem` where the browser has none. */
-export function h264Only(transceiver: RTCRtpTransceiver, capabilities: RTCRtpCapabilities | null): void {
+const FORWARDED = ['video/h264', 'video/vp8']
+
+/** H.264, then VP8: the gateway forwards nothing else. Throws `Problem` where the browser has neither. */
+export function preferForwarded(transceiver: RTCRtpTransceiver, capabilities: RTCRtpCapabilities | null): void {
   const found = capabilities?.codecs ?? []
-  const h264 = found.filter((codec) => codec.mimeType.toLowerCase() === 'video/h264')
-  if (h264.length === 0)
+  const named = (type: string): RTCRtpCodec[] => found.filter((codec) => codec.mimeType.toLowerCase() === type)
+  const forwarded = FORWARDED.flatMap(named)
+  if (forwarded.length === 0)
     throw new Problem(
       0,
-      'browser_lacks_h264',
-      '本浏览器不支持 H.264 实时视频，请更换浏览器。',
-      'This browser has no live H.264 video; use another one.',
+      'browser_lacks_video',
+      '本浏览器不支持 H.264 或 VP8 实时视频，请更换浏览器。',
+      'This browser has neither live H.264 nor VP8 video; use another one.',
     )
-  transceiver.setCodecPreferences([...h264, ...found.filter((codec) => codec.mimeType.toLowerCase() === 'video/rtx')])
+  transceiver.setCodecPreferences([...forwarded, ...named('video/rtx')])
 }

@@ -1,6 +1,6 @@
 // Watching by WHEP: the picture (and sound) of a camera or of a room's member, in one MediaStream for a <video>.
 import { Line, type Phase } from './line'
-import { h264Only } from './signalling'
+import { preferForwarded } from './signalling'
 import type { Problem } from '../api/problem'
 
 export interface WatchUse {
@@ -21,7 +21,7 @@ export function watch(path: string, sound: boolean, use: WatchUse): Line {
         stream.addTrack(track)
         if (track.kind === 'audio') track.addEventListener('unmute', use.heard)
       })
-      h264Only(peer.addTransceiver('video', { direction: 'recvonly' }), RTCRtpReceiver.getCapabilities('video'))
+      preferForwarded(peer.addTransceiver('video', { direction: 'recvonly' }), RTCRtpReceiver.getCapabilities('video'))
       if (sound) peer.addTransceiver('audio', { direction: 'recvonly' })
       use.streamed(stream)
     },

@@ -1,7 +1,7 @@
-// Publishing by WHIP: one's own picture and sound into a room, H.264 and Opus, kept up until closed.
+// Publishing by WHIP: one's own picture and sound into a room, H.264 (VP8 where there is none) and Opus, kept up until closed.
 import type { Problem } from '../api/problem'
 import { Line, type Phase } from './line'
-import { h264Only } from './signalling'
+import { preferForwarded } from './signalling'
 
 const PROVEN_MS = 5_000
 const MOST_VIDEO_BPS = 1_200_000
@@ -23,7 +23,7 @@ export function publish(
         // Every member's browser receives this very stream, so it must suit the weakest of them.
         const encoding = { maxBitrate: MOST_VIDEO_BPS }
         const transceiver = peer.addTransceiver(track, { ...sending, sendEncodings: [encoding] })
-        h264Only(transceiver, RTCRtpSender.getCapabilities('video'))
+        preferForwarded(transceiver, RTCRtpSender.getCapabilities('video'))
       }
     },
     changed(phase, problem) {

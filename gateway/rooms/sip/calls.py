@@ -1,0 +1,143 @@
+"""The calls that stand: what is asked within their dialogs (RFC 3261, 12.2), by either side, and how they end."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from sipmessage import MediaType, Request
+
+from gateway.refusals import Refusal
+from gateway.rooms.conference_network import Reception
+from gateway.rooms.sip.dialog import ALLOW, Call, contact, response_to
+from gateway.rooms.sip.steps import Steps
+from gateway.rooms.sip.transactions import ServerTransaction, Transactions, Way
+from gateway.rooms.sip.transport import SipTransport
+
+HANG_UP_WITHIN = 3.0
+FAST_UPDATE = (
+    b'<?xml version="1.0" encoding="utf-8"?><media_control><vc_primitive><to_encoder>'
+    b"<picture_fast_update/></to_encoder></vc_primitive></media_control>"
+)
+
+
+class Calls:
+    """By Call-ID and our tag."""
+
+    def __init__(self, transport: SipTransport, transactions: Transactions, reception: Reception, steps: Steps) -> None:
+        self._transport = transport
+        self._transactions = transactions
+        self._reception = reception
+        self._steps = steps
+        self._calls: dict[tuple[str, str], Call] = {}
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def keep(self, call: Call) -> None:
+        self._calls[call.key] = call
+
+    def forget(self, call: Call) -> None:
+        call.over = True
+        self._calls.pop(call.key, None)
+
+    def of(self, request: Request) -> Call | None:
+        call = self._calls.get((request.call_id, request.to_address.parameters.get("tag") or ""))
+        if call is None or request.from_address.parameters.get("tag") != call.remote.parameters.get("tag"):
+            return None
+        return call
+
+    def serve(self, transaction: ServerTransaction, call: Call | None) -> None:
+        """A request within a dialog."""
+        if call is None:
+            self._transactions.answer(transaction, response_to(transaction.request, 481))
+            return
+        match transaction.request.method:
+            case "INVITE":
+                self._again(transaction, call)
+            case "BYE":
+                self._transactions.answer(transaction, response_to(transaction.request, 200))
+                self.forget(call)
+                self._steps.begin(self._left(call))
+            case "INFO":
+                if b"picture_fast_update" in transaction.request.body and call.media is not None:
+                    call.media.new_picture()
+                self._transactions.answer(transaction, response_to(transaction.request, 200))
+            case _:  # UPDATE: a session refreshed (RFC 4028); media stay as they were agreed
+                self._transactions.answer(transaction, response_to(transaction.request, 200))
+
+    def acknowledged(self, request: Request, known: ServerTransaction | None) -> None:
+        call = self.of(request)
+        if call is not None:
+            call.acknowledged.set()
+            for transaction in self._transactions.of_call(call.call_id):
+                self._transactions.acknowledged(transaction)
+        elif known is not None:
+            self._transactions.acknowledged(known)
+
+    def answer_with_media(self, transaction: ServerTransaction, call: Call) -> None:
+        response = response_to(transaction.request, 200, tag=False)
+        response.to_address = call.local
+        response.contact = [contact(call.way, self._transport.host_toward(call.way), self._transport.port)]
+        response.headers.set("Allow", ALLOW)
+        response.content_type = MediaType("application/sdp")
+        response.body = call.answer
+        response.headers.set("Content-Length", str(len(call.answer)))
+        self._transactions.answer(transaction, response)
+
+    def ask_update(self, call: Call | None) -> None:
+        """Ask the terminal for a keyframe (RFC 5168)."""
+        if call is None or call.over or not call.acknowledged.is_set():
+            return
+        request = self._request(call, "INFO")
+        request.content_type = MediaType("application/media_control+xml")
+        request.body = FAST_UPDATE
+        request.headers.set("Content-Length", str(len(FAST_UPDATE)))
+        self._steps.begin(self._asked(request, call.way))
+
+    def end(self, call: Call) -> None:
+        """The rooms let go of a call. One that is over already has nobody to tell."""
+        if not call.over:
+            self._steps.begin(self.hang_up(call))
+
+    async def hang_up(self, call: Call) -> None:
+        """End a call from our side; the rooms know of it already."""
+        if call.over:
+            return
+        self.forget(call)
+        if call.media is not None:
+            await call.media.close()
+        with suppress(TimeoutError, asyncio.CancelledError):
+            async with asyncio.timeout(HANG_UP_WITHIN):
+                await self._transactions.ask(self._request(call, "BYE"), call.way)
+
+    async def hang_up_all(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HANG_UP_WITHIN):
+                await asyncio.gather(*(self.hang_up(call) for call in list(self._calls.values())))
+
+    def _again(self, transaction: ServerTransaction, call: Call) -> None:
+        """A re-INVITE: a session refresh or hold; the media stay as they were agreed."""
+        sequence = transaction.request.cseq.sequence
+        if sequence <= call.remote_sequence:
+            self._transactions.answer(transaction, response_to(transaction.request, 500))
+            return
+        call.remote_sequence = sequence
+        contact = transaction.request.contact
+        if contact:
+            call.target = contact[0].uri
+        self.answer_with_media(transaction, call)
+
+    async def _left(self, call: Call) -> None:
+        if call.media is not None:
+            await call.media.close()
+        if call.arrival is not None:
+            with suppress(Refusal):
+                await self._reception.leaves(call.arrival, "hung_up")
+
+    async def _asked(self, request: Request, way: Way) -> None:
+        with suppress(TimeoutError):
+            await self._transactions.ask(request, way)
+
+    def _request(self, call: Call, method: str) -> Request:
+        return call.request(method, self._transport.host_toward(call.way), self._transport.port)

@@ -26,6 +26,7 @@ from gateway.rooms.sip.digest import Digest
 from gateway.rooms.sip.registrar import Registrar
 from gateway.rooms.sip.ringer import Ringer
 from gateway.rooms.sip.rings import Rings
+from gateway.rooms.sip.session_timer import RECOMMENDED, Bounds, TooSmall, taken
 from gateway.rooms.sip.steps import Steps
 from gateway.rooms.sip.transactions import ServerTransaction, Transactions, Way
 from gateway.rooms.sip.transport import SipTransport
@@ -47,8 +48,9 @@ class SipAgent:
 
     def __init__(
         self, settings: SipSettings, reception: Reception, packetised: PacketisedFrames, *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.time, session: Bounds = RECOMMENDED,
     ) -> None:  # fmt: skip
+        self._session = session
         self._settings = settings
         self._reception = reception
         self._packetised = packetised
@@ -59,8 +61,8 @@ class SipAgent:
         self._rate = Attempts(limit=MOST_PER_SECOND, seconds=1.0)
         self._transport = SipTransport(settings, self.take)
         self._steps = Steps()
-        self._calls = Calls(self._transport, self._transactions, reception, self._steps)
-        ringer = Ringer(self._transport, self._transactions, self._own_media)
+        self._calls = Calls(self._transport, self._transactions, reception, self._steps, session)
+        ringer = Ringer(self._transport, self._transactions, self._own_media, session)
         self._rings = Rings(ringer, self._transport, self._calls, reception, self._steps)
         self._closing = False
         self._refused = 0
@@ -167,6 +169,7 @@ class SipAgent:
             if known is not None and not self._digest.holds(request.authorization, "INVITE", known[0], self._clock()):
                 self._challenge(transaction)
                 return
+            timer = taken(request, self._session)
             offer = sdp.read_offer(request.body)
             call = Call.of(request, way)
             media = CallMedia(
@@ -180,6 +183,9 @@ class SipAgent:
             call.arrival = await self._reception.arrives(number, name, address, known=known is not None)
             self._calls.keep(call)
             await self._reception.seat(call.arrival, CallLine(media, lambda: self._calls.end(call)))
+        except TooSmall:
+            self._calls.too_small(transaction)
+            return
         except Refusal as refusal:
             log.info("call_refused", number=readable(number), host=way.host, reason=refusal.reason)
             await self._undo(call, media)
@@ -195,16 +201,14 @@ class SipAgent:
             raise
         host = self._transport.host_toward(way)
         call.answer = sdp.answer(offer, host, media.ports, secrets.randbelow(1 << 31))
-        self._calls.answer_with_media(transaction, call)
+        self._calls.agree(call, timer)
+        self._calls.accept(transaction, call)
         log.info("call_answered", number=number, host=way.host, transport=way.transport)
         try:
             async with asyncio.timeout(ACK_WITHIN):
                 await call.acknowledged.wait()
         except TimeoutError:
-            if not call.over:
-                arrival = call.arrival
-                await self._calls.hang_up(call)
-                await self._reception.leaves(arrival, "no_ack")
+            await self._calls.give_up(call, "no_ack")
 
     async def _undo(self, call: Call | None, media: CallMedia | None) -> None:
         if media is not None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+import structlog
 from sipmessage import MediaType, Request
 
 from gateway.refusals import Refusal
 from gateway.rooms.conference_network import Reception
 from gateway.rooms.sip.dialog import ALLOW, Call, contact, response_to
+from gateway.rooms.sip.session_refresh import SessionRefresh
+from gateway.rooms.sip.session_timer import Bounds, SessionTimer, TooSmall, put_into_answer, taken
 from gateway.rooms.sip.steps import Steps
 from gateway.rooms.sip.transactions import ServerTransaction, Transactions, Way
 from gateway.rooms.sip.transport import SipTransport
+
+log = structlog.get_logger(__name__)
 
 HANG_UP_WITHIN = 3.0
 FAST_UPDATE = (
@@ -24,11 +29,15 @@ FAST_UPDATE = (
 class Calls:
     """By Call-ID and our tag."""
 
-    def __init__(self, transport: SipTransport, transactions: Transactions, reception: Reception, steps: Steps) -> None:
+    def __init__(
+        self, transport: SipTransport, transactions: Transactions, reception: Reception, steps: Steps, bounds: Bounds
+    ) -> None:
         self._transport = transport
         self._transactions = transactions
         self._reception = reception
         self._steps = steps
+        self._bounds = bounds
+        self._refresh = SessionRefresh(transport, transactions, steps, self._lapsed)
         self._calls: dict[tuple[str, str], Call] = {}
 
     def __len__(self) -> int:
@@ -37,8 +46,13 @@ class Calls:
     def keep(self, call: Call) -> None:
         self._calls[call.key] = call
 
+    def agree(self, call: Call, timer: SessionTimer | None) -> None:
+        """On the timer of its session."""
+        self._refresh.agree(call, timer)
+
     def forget(self, call: Call) -> None:
         call.over = True
+        self._refresh.stop(call)
         self._calls.pop(call.key, None)
 
     def of(self, request: Request) -> Call | None:
@@ -53,17 +67,15 @@ class Calls:
             self._transactions.answer(transaction, response_to(transaction.request, 481))
             return
         match transaction.request.method:
-            case "INVITE":
+            case "INVITE" | "UPDATE":
                 self._again(transaction, call)
             case "BYE":
                 self._transactions.answer(transaction, response_to(transaction.request, 200))
                 self.forget(call)
                 self._steps.begin(self._left(call))
-            case "INFO":
+            case _:  # INFO
                 if b"picture_fast_update" in transaction.request.body and call.media is not None:
                     call.media.new_picture()
-                self._transactions.answer(transaction, response_to(transaction.request, 200))
-            case _:  # UPDATE: a session refreshed (RFC 4028); media stay as they were agreed
                 self._transactions.answer(transaction, response_to(transaction.request, 200))
 
     def acknowledged(self, request: Request, known: ServerTransaction | None) -> None:
@@ -75,14 +87,22 @@ class Calls:
         elif known is not None:
             self._transactions.acknowledged(known)
 
-    def answer_with_media(self, transaction: ServerTransaction, call: Call) -> None:
+    def accept(self, transaction: ServerTransaction, call: Call) -> None:
+        """Answer an INVITE or UPDATE with what was agreed; the media where it is about them."""
         response = response_to(transaction.request, 200, tag=False)
         response.to_address = call.local
         response.contact = [contact(call.way, self._transport.host_toward(call.way), self._transport.port)]
         response.headers.set("Allow", ALLOW)
-        response.content_type = MediaType("application/sdp")
-        response.body = call.answer
-        response.headers.set("Content-Length", str(len(call.answer)))
+        put_into_answer(response, call.timer)
+        if transaction.request.method == "INVITE" or transaction.request.body:
+            response.content_type = MediaType("application/sdp")
+            response.body = call.answer
+            response.headers.set("Content-Length", str(len(call.answer)))
+        self._transactions.answer(transaction, response)
+
+    def too_small(self, transaction: ServerTransaction) -> None:
+        response = response_to(transaction.request, 422)
+        response.headers.set("Min-SE", str(self._bounds.least))
         self._transactions.answer(transaction, response)
 
     def ask_update(self, call: Call | None) -> None:
@@ -111,22 +131,37 @@ class Calls:
             async with asyncio.timeout(HANG_UP_WITHIN):
                 await self._transactions.ask(self._request(call, "BYE"), call.way)
 
+    async def give_up(self, call: Call, reason: str) -> None:
+        """End a call from our side, and let the rooms know."""
+        if not call.over and call.arrival is not None:
+            await asyncio.gather(self.hang_up(call), self._reception.leaves(call.arrival, reason))
+
     async def hang_up_all(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(HANG_UP_WITHIN):
                 await asyncio.gather(*(self.hang_up(call) for call in list(self._calls.values())))
 
     def _again(self, transaction: ServerTransaction, call: Call) -> None:
-        """A re-INVITE: a session refresh or hold; the media stay as they were agreed."""
+        """A re-INVITE or UPDATE: a session refreshed, or held; the media stay as they were agreed."""
         sequence = transaction.request.cseq.sequence
         if sequence <= call.remote_sequence:
             self._transactions.answer(transaction, response_to(transaction.request, 500))
             return
         call.remote_sequence = sequence
+        try:
+            timer = taken(transaction.request, self._bounds)
+        except TooSmall:
+            self.too_small(transaction)
+            return
         contact = transaction.request.contact
         if contact:
             call.target = contact[0].uri
-        self.answer_with_media(transaction, call)
+        self.agree(call, timer)
+        self.accept(transaction, call)
+
+    def _lapsed(self, call: Call) -> None:
+        log.info("session_expired", host=call.way.host)
+        self._steps.begin(self.give_up(call, "session_expired"))
 
     async def _left(self, call: Call) -> None:
         if call.media is not None:

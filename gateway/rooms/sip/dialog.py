@@ -12,19 +12,21 @@ from sipmessage import URI, Address, CSeq, Parameters, Request, Response, Via
 
 from gateway.rooms.conference_network import Arrival
 from gateway.rooms.sip.call_media import CallMedia
+from gateway.rooms.sip.session_timer import SessionTimer
 from gateway.rooms.sip.transactions import Way, new_branch
 
 ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER"
 PHRASES = {
     100: "Trying", 200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
-    405: "Method Not Allowed", 481: "Call/Transaction Does Not Exist", 486: "Busy Here", 487: "Request Terminated",
-    488: "Not Acceptable Here", 491: "Request Pending", 500: "Server Internal Error", 503: "Service Unavailable",
+    405: "Method Not Allowed", 422: "Session Interval Too Small", 481: "Call/Transaction Does Not Exist",
+    486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 491: "Request Pending",
+    500: "Server Internal Error", 503: "Service Unavailable",
 }  # fmt: skip
 
 
 @dataclass(slots=True)
 class Call:
-    """A dialog with its media. ``arrival`` is set once the rooms have taken it in."""
+    """A dialog with its media. ``arrival`` is set once the rooms have taken it in; ``answer``: our SDP as agreed."""
 
     call_id: str
     local: Address
@@ -37,6 +39,10 @@ class Call:
     media: CallMedia | None = None
     arrival: Arrival | None = None
     answer: bytes = b""
+    takes_update: bool = False
+    """Whether its session can be refreshed by UPDATE; else by INVITE."""
+    timer: SessionTimer | None = None
+    due: asyncio.TimerHandle | None = None
     acknowledged: asyncio.Event = field(default_factory=asyncio.Event)
     over: bool = False
 
@@ -52,8 +58,9 @@ class Call:
         local = Address(request.to_address.uri, "", request.to_address.parameters.replace(tag=tag))
         target = contact[0].uri if contact else request.from_address.uri
         return cls(
-            request.call_id, local, request.from_address, target, request.record_route, way, request.cseq.sequence
-        )
+            request.call_id, local, request.from_address, target, request.record_route, way, request.cseq.sequence,
+            takes_update=_takes_update(request),
+        )  # fmt: skip
 
     @classmethod
     def begun_by(cls, invite: Request, response: Response, way: Way) -> Call:
@@ -62,8 +69,9 @@ class Call:
         target = contacts[0].uri if contacts else invite.uri
         routes = list(reversed(response.record_route))
         return cls(
-            invite.call_id, invite.from_address, response.to_address, target, routes, way, 0, invite.cseq.sequence
-        )
+            invite.call_id, invite.from_address, response.to_address, target, routes, way, 0, invite.cseq.sequence,
+            takes_update=_takes_update(response),
+        )  # fmt: skip
 
     def request(self, method: str, host: str, port: int) -> Request:
         """The next request of ours in it; ``host`` and ``port`` are where we are reached."""
@@ -80,6 +88,17 @@ class Call:
         request.contact = [contact(self.way, host, port)]
         request.headers.set("Content-Length", "0")
         return request
+
+    def acknowledgement(self, invite: Request, host: str, port: int) -> Request:
+        """Of the answer to an INVITE of ours: a request of its own, with the number of that (RFC 3261, 13.2.2.4)."""
+        request = self.request("ACK", host, port)
+        self.sequence -= 1
+        request.cseq = CSeq(invite.cseq.sequence, "ACK")
+        return request
+
+
+def _takes_update(message: Request | Response) -> bool:
+    return "UPDATE" in ",".join(message.headers.getlist("Allow")).upper()
 
 
 def contact(way: Way, host: str, port: int) -> Address:

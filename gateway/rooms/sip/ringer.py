@@ -13,6 +13,7 @@ from gateway.refusals import Refusal
 from gateway.rooms.sip import sdp
 from gateway.rooms.sip.call_media import CallMedia
 from gateway.rooms.sip.dialog import ALLOW, Call, contact
+from gateway.rooms.sip.session_timer import USUAL, Bounds, agreed, least_of, put_into_request
 from gateway.rooms.sip.transactions import Transactions, Way, new_branch
 from gateway.rooms.sip.transport import SipTransport
 
@@ -37,7 +38,10 @@ class RingFailed(Exception):
 class Ringer:
     """``ring`` makes one call; many may be made at once."""
 
-    def __init__(self, transport: SipTransport, transactions: Transactions, media: Callable[[], CallMedia]) -> None:
+    def __init__(
+        self, transport: SipTransport, transactions: Transactions, media: Callable[[], CallMedia], session: Bounds
+    ) -> None:
+        self._session = session
         self._transport = transport
         self._transactions = transactions
         self._media = media
@@ -51,6 +55,8 @@ class Ringer:
             await media.open()
             invite = self._invite(target, way, media)
             response = await self._outcome(invite, way, seconds, given_up, on_ringing)
+            if response.code == 422:
+                response = await self._outcome(_longer(invite, response), way, seconds, given_up, on_ringing)
             if response.code >= 300:
                 raise RingFailed(_REASONS.get(response.code, "refused"))
             return await self._begun(invite, response, way, media)
@@ -72,6 +78,7 @@ class Ringer:
         request.cseq = CSeq(1, "INVITE")
         request.contact = [contact(way, host, self._transport.port)]
         request.headers.set("Allow", ALLOW)
+        put_into_request(request, self._session.usual)
         request.content_type = MediaType("application/sdp")
         request.body = sdp.offer(host, media.ports, secrets.randbelow(1 << 31))
         request.headers.set("Content-Length", str(len(request.body)))
@@ -101,7 +108,7 @@ class Ringer:
             await asyncio.wait([asking], timeout=ENDS_WITHIN)
             if asking.done() and asking.result().code < 300:  # picked up at the last moment: it is put down again
                 call = Call.begun_by(invite, asking.result(), way)
-                way.send(bytes(self._acknowledgement(call)))
+                way.send(bytes(self._acknowledgement(call, invite)))
                 await self._bye(call)
             raise RingFailed("given_up" if given_up.is_set() else "no_answer")
         finally:
@@ -110,24 +117,23 @@ class Ringer:
 
     async def _begun(self, invite: Request, response: Response, way: Way, media: CallMedia) -> Call:
         call = Call.begun_by(invite, response, way)
-        acknowledgement = bytes(self._acknowledgement(call))
+        acknowledgement = bytes(self._acknowledgement(call, invite))
         way.send(acknowledgement)
         self._transactions.acknowledge_again(invite, way, acknowledgement)
         call.media = media
+        call.timer = agreed(response)
         try:
-            media.agree(sdp.read_offer(response.body))
+            theirs = sdp.read_offer(response.body)
+            media.agree(theirs)
         except Refusal as refusal:
             await self._bye(call)
             raise RingFailed("no_common_media") from refusal
+        call.answer = sdp.answer(theirs, self._transport.host_toward(way), media.ports, secrets.randbelow(1 << 31))
         call.acknowledged.set()
         return call
 
-    def _acknowledgement(self, call: Call) -> Request:
-        """Of the answer to our INVITE: a request of its own, with the number of that."""
-        request = call.request("ACK", self._transport.host_toward(call.way), self._transport.port)
-        call.sequence -= 1
-        request.cseq = CSeq(call.sequence, "ACK")
-        return request
+    def _acknowledgement(self, call: Call, invite: Request) -> Request:
+        return call.acknowledgement(invite, self._transport.host_toward(call.way), self._transport.port)
 
     async def _bye(self, call: Call) -> None:
         request = call.request("BYE", self._transport.host_toward(call.way), self._transport.port)
@@ -146,3 +152,12 @@ class Ringer:
         with suppress(TimeoutError):
             async with asyncio.timeout(ENDS_WITHIN):
                 await self._transactions.ask(request, way)
+
+
+def _longer(invite: Request, refused: Response) -> Request:
+    """The same INVITE once more, with as long a session interval as it was told to ask for (RFC 4028, 7.3)."""
+    via = invite.via[0]
+    invite.via = [Via(via.transport, via.host, via.port, Parameters(branch=new_branch(), rport=None))]
+    invite.cseq = CSeq(invite.cseq.sequence + 1, "INVITE")
+    put_into_request(invite, max(USUAL, least_of(refused)))
+    return invite

@@ -75,6 +75,7 @@ class Rings:
         finally:
             self._rings.pop((room_id, ring_id), None)
         calls.keep(call)
+        calls.agree(call, call.timer)
         media = call.media
         try:
             if media is None:

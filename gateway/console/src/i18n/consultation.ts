@@ -30,7 +30,7 @@ export const zhCN = {
     said: '文字发言',
     reasons: {
       left: '离会', room_ended: '会议结束', time_over: '会议到时', no_heartbeat: '失去联系', hung_up: '挂断',
-      call_lost: '呼叫中断', removed: '被移出',
+      call_lost: '呼叫中断', session_expired: '会话超时', removed: '被移出',
     },
   },
   plans: {
@@ -122,7 +122,7 @@ export const en: typeof zhCN = {
     said: 'Written words',
     reasons: {
       left: 'left', room_ended: 'room ended', time_over: 'time over', no_heartbeat: 'contact lost', hung_up: 'hung up',
-      call_lost: 'call broke off', removed: 'taken out',
+      call_lost: 'call broke off', session_expired: 'session not renewed', removed: 'taken out',
     },
   },
   plans: {

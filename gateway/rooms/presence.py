@@ -10,6 +10,8 @@ MemberKind = Literal["person", "camera", "terminal"]
 
 GONE_AFTER = 5.0
 """A person's browser says every two seconds that it is there; media from it says so too."""
+TERMINAL_GONE_AFTER = 4.5
+"""Its packets come all the time; so it is gone for everybody, told and all, within five seconds."""
 SILENT_AFTER = 5.0
 
 
@@ -36,7 +38,8 @@ class Presence:
     def judge(self, now: float) -> tuple[MemberState, str]:
         """State and reason at ``now``."""
         sign = self.alive_at if self.media_at is None else max(self.alive_at, self.media_at)
-        if self.kind != "camera" and now - sign >= GONE_AFTER:
+        limit = TERMINAL_GONE_AFTER if self.kind == "terminal" else GONE_AFTER
+        if self.kind != "camera" and now - sign >= limit:
             return "gone", "no_heartbeat"
         if not self.publishing:
             return "joined", ""

@@ -34,6 +34,10 @@ class TerminalLine(Protocol):
         """``pcm_alaw`` or ``pcm_mulaw``."""
 
     @property
+    def sends(self) -> bool:
+        """Whether it has agreed to send anything; on hold it has not."""
+
+    @property
     def heard_at(self) -> float | None:
         """Monotonic time of the last sign of life."""
 

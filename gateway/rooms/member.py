@@ -63,7 +63,7 @@ class TerminalMember(Member):
     def __init__(self, member_id: str, line: TerminalLine, now: float) -> None:
         super().__init__(member_id, "terminal", line.bus, line.sound, now)
         self.line = line
-        self.presence.publishing = True
+        self.presence.publishing = line.sends
 
     def ask_keyframe(self) -> None:
         self.line.ask_keyframe()

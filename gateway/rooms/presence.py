@@ -12,6 +12,8 @@ GONE_AFTER = 5.0
 """A person's browser says every two seconds that it is there; media from it says so too."""
 TERMINAL_GONE_AFTER = 4.5
 """Its packets come all the time; so it is gone for everybody, told and all, within five seconds."""
+QUIET_TERMINAL_GONE_AFTER = 20.0
+"""One that only receives, or holds, sends RTCP alone, 7.5 s apart at the most (RFC 3550, 6.2); one may be lost."""
 SILENT_AFTER = 5.0
 
 
@@ -38,11 +40,16 @@ class Presence:
     def judge(self, now: float) -> tuple[MemberState, str]:
         """State and reason at ``now``."""
         sign = self.alive_at if self.media_at is None else max(self.alive_at, self.media_at)
-        limit = TERMINAL_GONE_AFTER if self.kind == "terminal" else GONE_AFTER
-        if self.kind != "camera" and now - sign >= limit:
+        if self.kind != "camera" and now - sign >= self._limit:
             return "gone", "no_heartbeat"
         if not self.publishing:
             return "joined", ""
         if self.media_at is None:
             return ("joined", "") if now - self.alive_at < SILENT_AFTER else ("silent", "no_media")
         return ("publishing", "") if now - self.media_at < SILENT_AFTER else ("silent", "no_media")
+
+    @property
+    def _limit(self) -> float:
+        if self.kind != "terminal":
+            return GONE_AFTER
+        return TERMINAL_GONE_AFTER if self.publishing else QUIET_TERMINAL_GONE_AFTER

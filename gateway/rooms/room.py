@@ -177,7 +177,7 @@ class Room:
         self._place_for(member_id)
         member = TerminalMember(member_id, line, self._around.monotonic())
         self._members[member_id] = member
-        self._tell(member, "publishing", "")
+        self._tell(member, "publishing" if line.sends else "joined", "")
         self._set_stage()
         self._compose()
 
@@ -285,6 +285,7 @@ class Room:
         self._judge_lines(now)
         for member in list(self._members.values()):
             if isinstance(member, TerminalMember) and member.line.heard_at is not None:
+                member.presence.publishing = member.line.sends
                 member.presence.alive_at = member.presence.media_at = member.line.heard_at
             state, reason = member.presence.judge(now)
             if state == "gone":

@@ -73,8 +73,11 @@ def read_offer(text: str) -> Offer:
     codecs = {codec.mimeType.lower() for media in session.media for codec in media.rtp.codecs}
     sound = frozenset(codec for codec in codecs if codec.startswith("audio/"))
     video = [codec for media in session.media if media.kind == "video" for codec in media.rtp.codecs]
-    # Of H.264 the packetization mode and the profile must be agreed as well, not the name alone.
-    common = {codec.name.lower() for codec in find_common_codecs(CODECS["video"], video)}
+    try:
+        # Of H.264 the packetization mode and the profile must be agreed as well, not the name alone.
+        common = {codec.name.lower() for codec in find_common_codecs(CODECS["video"], video)}
+    except (ValueError, TypeError) as error:
+        raise malformed() from error
     return Offer(text, tuple(kinds), tuple(codec for codec in PREFERRED if codec in common), sound)
 
 

@@ -7,7 +7,6 @@ in the lobby. Whatever it is sent costs it bounded time and memory. What goes on
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -200,7 +199,7 @@ class SipAgent:
             await self._undo(call, media)
             raise
         host = self._transport.host_toward(way)
-        call.answer = sdp.answer(offer, host, media.ports, secrets.randbelow(1 << 31))
+        call.answer = sdp.answer(offer, host, media.ports, call.session_id)
         self._calls.agree(call, timer)
         self._calls.accept(transaction, call)
         log.info("call_answered", number=number, host=way.host, transport=way.transport)
@@ -247,10 +246,7 @@ class SipAgent:
         self._transactions.answer(transaction, response)
 
     def _answer(self, transaction: ServerTransaction, code: int, *, reason: str | None = None) -> None:
-        response = response_to(transaction.request, code)
-        if reason is not None:
-            response.headers.set("Warning", f'399 gateway "{reason}"')
-        self._transactions.answer(transaction, response)
+        self._transactions.answer(transaction, response_to(transaction.request, code, reason=reason))
 
     def _own_media(self) -> CallMedia:
         """Of a call that we make: nothing is agreed yet."""

@@ -9,6 +9,7 @@ import socket
 import struct
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -87,6 +88,12 @@ class _Channel:
         numbers = RtpNumbers(self.source, medium.payload_type)
         self.sending = RtpSending(self.line, numbers, asyncio.get_running_loop().time)
 
+    def redirect(self, medium: Medium) -> None:
+        if (medium.host, medium.port) != (self.medium.host, self.medium.port):
+            self.line.address = medium.host, medium.port
+            self.latched, self.their_source = False, None
+        self.medium = medium
+
     def accepts(self, packet: RtpPacket, address: tuple[str, int]) -> bool:
         if packet.payload_type != self.medium.payload_type or address[0] != self.medium.host:
             return False
@@ -155,6 +162,33 @@ class CallMedia:
         if self._audio is not None and answer.sound is not None:
             self._audio.agree(answer.sound)
 
+    def redirect(self, offer: CallOffer) -> CallOffer:
+        """The terminal holds, goes on, turns a medium off, or is elsewhere; answers what of its offer is served.
+        Refuses another codec than the one agreed (``media_changed``)."""
+        served = replace(
+            offer,
+            video=offer.video if self._video is not None else None,
+            sound=offer.sound if self._audio is not None else None,
+        )
+        pairs = [(self._video, served.video), (self._audio, served.sound)]
+        for channel, medium in pairs:
+            agreed = channel.medium if channel is not None else None
+            if agreed and medium and (agreed.codec, agreed.payload_type) != (medium.codec, medium.payload_type):
+                raise Refusal(
+                    "invalid", "media_changed", "通话中不能更换编码", "the codec cannot change within a call",
+                    field="offer",
+                )  # fmt: skip
+        for channel, medium in pairs:
+            if channel is not None:
+                channel.redirect(medium if medium is not None else replace(channel.medium, direction="inactive"))
+        self.heard_at = asyncio.get_running_loop().time()
+        self.new_picture()
+        return served
+
+    @property
+    def sends(self) -> bool:
+        return any(channel.medium.sends for channel in (self._video, self._audio) if channel is not None)
+
     @property
     def ports(self) -> dict[str, int]:
         found = {"video": self._video, "audio": self._audio}
@@ -188,14 +222,17 @@ class CallMedia:
         if self._sending_video is not None:
             self._sending_video.cancel()
             self._sending_video = None
-        if bus is None or self._video is None or self._closed or self._video.medium.direction == "sendonly":
+        if bus is None or self._video is None or self._closed:
             return
-        self._outgoing = OutgoingVideo(bus, "terminal", self._packetised, clock=self._clock)
-        self._sending_video = self._spawn(self._send_video(self._video, self._outgoing))
+        video = self._video
+        self._outgoing = OutgoingVideo(
+            bus, "terminal", self._packetised, clock=self._clock, passes=lambda: video.medium.receives
+        )
+        self._sending_video = self._spawn(self._send_video(video, self._outgoing))
 
     def play(self, data: bytes) -> None:
         channel = self._audio
-        if channel is None or self._closed or channel.medium.direction == "sendonly":
+        if channel is None or self._closed or not channel.medium.receives:
             return
         header = struct.pack(
             "!BBHII", 0x80, channel.medium.payload_type, self._played & 0xFFFF, self._played * 160 & 0xFFFFFFFF,

@@ -10,6 +10,7 @@ from sipmessage import MediaType, Request
 
 from gateway.refusals import Refusal
 from gateway.rooms.conference_network import Reception
+from gateway.rooms.sip import sdp
 from gateway.rooms.sip.dialog import ALLOW, Call, contact, response_to
 from gateway.rooms.sip.session_refresh import SessionRefresh
 from gateway.rooms.sip.session_timer import Bounds, SessionTimer, TooSmall, put_into_answer, taken
@@ -142,7 +143,7 @@ class Calls:
                 await asyncio.gather(*(self.hang_up(call) for call in list(self._calls.values())))
 
     def _again(self, transaction: ServerTransaction, call: Call) -> None:
-        """A re-INVITE or UPDATE: a session refreshed, or held; the media stay as they were agreed."""
+        """A re-INVITE or UPDATE: the session is refreshed, held, goes on, or its media are elsewhere now."""
         sequence = transaction.request.cseq.sequence
         if sequence <= call.remote_sequence:
             self._transactions.answer(transaction, response_to(transaction.request, 500))
@@ -150,14 +151,28 @@ class Calls:
         call.remote_sequence = sequence
         try:
             timer = taken(transaction.request, self._bounds)
+            if transaction.request.body:
+                self._redirect(call, transaction.request.body)
         except TooSmall:
             self.too_small(transaction)
+            return
+        except Refusal as refusal:  # and everything stays as it was
+            self._transactions.answer(transaction, response_to(transaction.request, 488, reason=refusal.reason))
             return
         contact = transaction.request.contact
         if contact:
             call.target = contact[0].uri
         self.agree(call, timer)
         self.accept(transaction, call)
+
+    def _redirect(self, call: Call, offer: bytes) -> None:
+        if call.media is None:
+            return
+        served = call.media.redirect(sdp.read_offer(offer))
+        host, ports = self._transport.host_toward(call.way), call.media.ports
+        if sdp.answer(served, host, ports, call.session_id, call.version) != call.answer:
+            call.version += 1
+        call.answer = sdp.answer(served, host, ports, call.session_id, call.version)
 
     def _lapsed(self, call: Call) -> None:
         log.info("session_expired", host=call.way.host)

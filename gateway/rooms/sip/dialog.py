@@ -39,6 +39,9 @@ class Call:
     media: CallMedia | None = None
     arrival: Arrival | None = None
     answer: bytes = b""
+    session_id: int = field(default_factory=lambda: secrets.randbelow(1 << 31))
+    version: int = 0
+    """Of our SDP: its o= line (RFC 3264, 8)."""
     takes_update: bool = False
     """Whether its session can be refreshed by UPDATE; else by INVITE."""
     timer: SessionTimer | None = None
@@ -106,7 +109,8 @@ def contact(way: Way, host: str, port: int) -> Address:
     return Address(URI("sip", host, "gateway", None, port, parameters))
 
 
-def response_to(request: Request, code: int, *, tag: bool = True) -> Response:
+def response_to(request: Request, code: int, *, tag: bool = True, reason: str | None = None) -> Response:
+    """``reason``: said in a Warning."""
     response = Response(code, PHRASES[code])
     response.headers.setlist("Via", request.headers.getlist("Via"))
     for route in request.headers.getlist("Record-Route"):
@@ -119,6 +123,8 @@ def response_to(request: Request, code: int, *, tag: bool = True) -> Response:
     response.headers.set("Call-ID", request.call_id)
     response.headers.set("CSeq", request.headers["CSeq"])
     response.headers.set("Server", "grid-video-gateway")
+    if reason is not None:
+        response.headers.set("Warning", f'399 gateway "{reason}"')
     response.headers.set("Content-Length", "0")
     return response
 
@@ -132,6 +138,10 @@ class CallLine:
         self.bus = media.bus
         self.sound = media.sound
         self.sound_codec = media.sound_codec
+
+    @property
+    def sends(self) -> bool:
+        return self._media.sends
 
     @property
     def heard_at(self) -> float | None:

@@ -53,13 +53,14 @@ class Ringer:
         media = self._media()
         try:
             await media.open()
-            invite = self._invite(target, way, media)
+            number = secrets.randbelow(1 << 31)
+            invite = self._invite(target, way, media, number)
             response = await self._outcome(invite, way, seconds, given_up, on_ringing)
             if response.code == 422:
                 response = await self._outcome(_longer(invite, response), way, seconds, given_up, on_ringing)
             if response.code >= 300:
                 raise RingFailed(_REASONS.get(response.code, "refused"))
-            return await self._begun(invite, response, way, media)
+            return await self._begun(invite, response, way, media, number)
         except Refusal as refusal:
             await media.close()
             raise RingFailed(refusal.reason) from refusal
@@ -67,7 +68,7 @@ class Ringer:
             await media.close()
             raise
 
-    def _invite(self, target: URI, way: Way, media: CallMedia) -> Request:
+    def _invite(self, target: URI, way: Way, media: CallMedia, number: int) -> Request:
         host = self._transport.host_toward(way)
         request = Request("INVITE", target)
         request.via = [Via(way.transport, host, self._transport.port, Parameters(branch=new_branch(), rport=None))]
@@ -80,7 +81,7 @@ class Ringer:
         request.headers.set("Allow", ALLOW)
         put_into_request(request, self._session.usual)
         request.content_type = MediaType("application/sdp")
-        request.body = sdp.offer(host, media.ports, secrets.randbelow(1 << 31))
+        request.body = sdp.offer(host, media.ports, number)
         request.headers.set("Content-Length", str(len(request.body)))
         return request
 
@@ -115,8 +116,9 @@ class Ringer:
             for one in (asking, *waiting):
                 one.cancel()
 
-    async def _begun(self, invite: Request, response: Response, way: Way, media: CallMedia) -> Call:
+    async def _begun(self, invite: Request, response: Response, way: Way, media: CallMedia, number: int) -> Call:
         call = Call.begun_by(invite, response, way)
+        call.session_id = number
         acknowledgement = bytes(self._acknowledgement(call, invite))
         way.send(acknowledgement)
         self._transactions.acknowledge_again(invite, way, acknowledgement)
@@ -128,7 +130,7 @@ class Ringer:
         except Refusal as refusal:
             await self._bye(call)
             raise RingFailed("no_common_media") from refusal
-        call.answer = sdp.answer(theirs, self._transport.host_toward(way), media.ports, secrets.randbelow(1 << 31))
+        call.answer = sdp.answer(theirs, self._transport.host_toward(way), media.ports, number)
         call.acknowledged.set()
         return call
 

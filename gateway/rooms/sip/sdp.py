@@ -29,6 +29,14 @@ class Medium:
     formats: str
 
     @property
+    def sends(self) -> bool:
+        return self.direction in ("sendrecv", "sendonly")
+
+    @property
+    def receives(self) -> bool:
+        return self.direction in ("sendrecv", "recvonly")
+
+    @property
     def fragments(self) -> bool:
         """Whether H.264 may travel in fragments and aggregates: packetization-mode 1."""
         return "packetization-mode=1" in self.parameters.replace(" ", "")
@@ -149,9 +157,10 @@ def _host(lines: list[str]) -> str | None:
     return None
 
 
-def answer(offer: CallOffer, host: str, ports: dict[str, int], number: int) -> bytes:
-    """Our side: ``ports`` by kind; media that are not served are refused with port 0 (RFC 3264, 6)."""
-    lines = ["v=0", f"o=gateway {number} {number} IN IP4 {host}", "s=room", f"c=IN IP4 {host}", "t=0 0"]
+def answer(offer: CallOffer, host: str, ports: dict[str, int], number: int, version: int = 0) -> bytes:
+    """Our side: ``ports`` by kind; media that are not served are refused with port 0 (RFC 3264, 6). ``number`` of the
+    session, ``version`` of what is said of it."""
+    lines = ["v=0", f"o=gateway {number} {number + version} IN IP4 {host}", "s=room", f"c=IN IP4 {host}", "t=0 0"]
     turned = {"sendonly": "recvonly", "recvonly": "sendonly"}
     for medium in offer.media:
         if medium not in (offer.video, offer.sound):

@@ -23,6 +23,8 @@ from gateway.streams.sound import QUEUE, Sound
         (Presence("person", 10.0, publishing=True), 12.0, "joined"),
         (Presence("terminal", 10.0, publishing=True, media_at=14.0), 18.4, "publishing"),
         (Presence("terminal", 10.0, publishing=True, media_at=14.0), 18.5, "gone"),
+        (Presence("terminal", 10.0, publishing=False, media_at=14.0), 33.9, "joined"),
+        (Presence("terminal", 10.0, publishing=False, media_at=14.0), 34.0, "gone"),
         (Presence("camera", 10.0, publishing=True), 12.0, "joined"),
         (Presence("camera", 10.0, publishing=True), 100.0, "silent"),
         (Presence("camera", 10.0, publishing=True, media_at=99.0), 100.0, "publishing"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import re
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -175,6 +176,9 @@ async def test_more_than_the_machine_can_transcode_are_refused_with_a_reason_and
             await rooms.subscribe("r", "viewer", "camera0", offer.replace("VP8", "VP7"))
         with pytest.raises(Refusal, match="codecs_not_offered"):
             await rooms.publish("r", "vp8", offer.replace("VP8", "VP7"))
+        with pytest.raises(Refusal, match="sdp_malformed"):
+            h264 = re.sub("a=fmtp:.*", "a=fmtp:97 packetization-mode", offer.replace("VP8", "H264"))
+            await rooms.publish("r", "vp8", h264)
     assert (rooms.counts().transcodings, rooms.watchings) == (MOST_TRANSCODINGS, 2 * MOST_TRANSCODINGS)
 
 

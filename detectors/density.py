@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,7 +28,7 @@ from detectors.weights import Density, WeightsRefused, load_card
 PIECE = 32
 """The input's sides are multiples of this."""
 SCORE = 0.5
-"""Of each box: the density has no score of its own."""
+"""Of each box: the density has no score of its own, and takes that of the boxes in whose place it stands."""
 MOST_PEOPLE = 5000
 
 
@@ -81,14 +82,18 @@ def crowded(detections: Sequence[Detection], density: Density | None) -> bool:
 
 
 def more_people(detections: Sequence[Detection], by_density: Sequence[Detection]) -> tuple[Detection, ...]:
-    """``detections`` with the density's people in the place of theirs, where those are more.
+    """``detections`` with the density's people in the place of theirs, where those are more, each as sure as the surest
+    of them: a rule's least score means boxes, and must not silence a crowd for being dense.
 
     The density is asked because boxes miss people in a crowd; a lower count takes none back that boxes have seen, as in
     scenes unlike those it was taught.
     """
-    if len(by_density) <= sum(one.label == "person" for one in detections):
+    scores = [one.score for one in detections if one.label == "person"]
+    if len(by_density) <= len(scores):
         return tuple(detections)
-    return (*(one for one in detections if one.label != "person"), *by_density)
+    surest = max(scores, default=SCORE)
+    others = (one for one in detections if one.label != "person")
+    return (*others, *(replace(one, score=surest) for one in by_density))
 
 
 class DensityCounter:

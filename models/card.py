@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 UNCLEAR = (
@@ -49,6 +51,12 @@ TEXTS = {
     "hard_negative_fire_share_cctv": "… camera frames: wrongly",
     "hard_negative_fire_share_cctv_where_90_found": "… camera frames: wrongly, where nine of ten fires are found",
 }
+
+
+def write_card(card: Mapping[str, Any], to: Path) -> None:
+    """The card as JSON, and its page beside it."""
+    to.write_text(json.dumps(card, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    to.with_suffix(".md").write_text(page(card), encoding="utf-8")
 
 
 def page(card: Mapping[str, Any]) -> str:

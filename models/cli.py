@@ -1,4 +1,4 @@
-"""``gateway models prepare | train | blend | export | density | evaluate | card``: how the shipped weights are made.
+"""``gateway models prepare | train | blend | export | density | compare | evaluate | card``.
 
 Training, evaluation and export need the training extra (``make train-setup``); the running service does not.
 """
@@ -128,6 +128,20 @@ def blend(
     from models.blend import blend as average
 
     average(weights, other, share, to)
+
+
+@app.command()
+def compare(
+    licensed: Annotated[Path, typer.Argument(help="Card of weights trained after `prepare --licensed-only`.")],
+    sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="Real pictures.")],
+    card: Annotated[Path, typer.Option(help="Card that is to tell the difference.")] = CARD,
+) -> None:
+    """Say in a card what pictures of unclear licence contribute, judged on val."""
+    from models.release import compare as run
+
+    with Progress(console=console) as bars:
+        facts = run(card, licensed, sample_data, _told(bars))
+    typer.echo(json.dumps(facts, ensure_ascii=False, indent=1))
 
 
 @app.command()

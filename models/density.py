@@ -28,6 +28,7 @@ from onnx.utils import Extractor
 from torch import nn
 
 from detectors.density import density_input
+from models.card import write_card
 from models.prepare import COCO_WEIGHTS
 from models.sample_data import read_samples
 
@@ -289,7 +290,7 @@ def make_density(
         "note": NOTE,
     }
     whole = json.loads(card.read_text())
-    card.write_text(json.dumps(whole | {"density": facts}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    write_card(whole | {"density": facts}, card)
     return facts
 
 

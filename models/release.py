@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from detectors.engine import open_detector
 from detectors.plan import pictures_per_second
 from models import thresholds
-from models.card import CLEAR, FAILS, FAILS_ZH, UNCLEAR, page
+from models.card import CLEAR, FAILS, FAILS_ZH, UNCLEAR, write_card
 from models.classes import CLASSES
 from models.evaluate import Seen, judge, look_at, read_picture, recall
 from models.figures import DENSEST, LOW, Profile, Say, figures, look, open_profile
@@ -123,9 +123,28 @@ def with_figures(card: dict[str, Any], beside: Path, sample_data: Path, say: Say
     beside.write_text(json.dumps(card))
     profile = open_profile(beside)
     card["figures_on_test"] = figures(profile, look(profile, sample_data, "test", say))
-    beside.write_text(json.dumps(card, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    beside.with_suffix(".md").write_text(page(card), encoding="utf-8")
+    write_card(card, beside)
     return beside
+
+
+def compare(card_path: Path, licensed: Path, sample_data: Path, say: Say) -> dict[str, Any]:
+    """Say in a card what pictures of unclear licence contribute: both are judged on val. ``licensed``: the card of
+    weights made by the same recipe without them. Answers what the card says. Raises ``ValueError`` where it was not."""
+    cards = {path: json.loads(path.read_text(encoding="utf-8")) for path in (card_path, licensed)}
+    trained = {path: card["trained_from"]["licences"]["train"] for path, card in cards.items()}
+    if any(not clear(name) for name in trained[licensed]):
+        raise ValueError(f"{licensed} was trained on pictures of unclear licence")
+    numbers = {path: sum(counts.values()) for path, counts in trained.items()}
+    facts = {
+        "note": f"The same recipe on the {numbers[licensed]} of {numbers[card_path]} training pictures whose licence is"
+        " clear, both judged on val.",
+        "val": {
+            name: _quality(look(open_profile(path), sample_data, "val", say))
+            for name, path in (("all pictures", card_path), ("those with a clear licence", licensed))
+        },
+    }
+    write_card(cards[card_path] | {"licensed_only": facts}, card_path)
+    return facts
 
 
 def described(prepared: Path, recipe: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from onnx import TensorProto, helper
 
 from detectors.boxes import AnswerUnusable
 from detectors.density import DensityCounter, crowded, more_people, placed_people
-from detectors.observation import Box, Detection
+from detectors.observation import Box, Detection, Look
+from detectors.rules.config import CrowdRuleConfig
+from detectors.rules.crowd import CrowdRule
 from detectors.weights import Density, WeightsRefused
 
 
@@ -96,4 +98,15 @@ def test_a_lower_count_takes_nobody_back_whom_boxes_have_seen() -> None:
     by_density = Detection("person", 0.5, Box(0.4, 0.4, 0.41, 0.41))
     fire = Detection("fire", 0.6, Box(0.1, 0.1, 0.2, 0.3))
     assert more_people((somebody,) * 21 + (fire,), (by_density,) * 8) == (somebody,) * 21 + (fire,)
-    assert more_people((somebody,) * 19 + (fire,), (by_density,) * 37) == (fire,) + (by_density,) * 37
+    crowd = more_people((somebody,) * 19 + (fire,), (by_density,) * 37)
+    assert [(one.label, one.box) for one in crowd] == [("fire", fire.box)] + [("person", by_density.box)] * 37
+
+
+def test_a_crowd_counted_by_density_is_as_sure_as_the_surest_box_so_that_a_rules_least_score_does_not_silence_it() -> (
+    None
+):
+    boxes = tuple(Detection("person", score, Box(0.1, 0.1, 0.2, 0.3)) for score in (0.4, 0.82, 0.6))
+    by_density = Detection("person", 0.5, Box(0.4, 0.4, 0.41, 0.41))
+    crowd = more_people(boxes, (by_density,) * 40)
+    rule = CrowdRule(CrowdRuleConfig(people=30, dwell_seconds=0, min_score=0.7))
+    assert rule.step(rule.initial(), Look(0.0, crowd))[1].phase == "firing"

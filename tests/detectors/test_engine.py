@@ -89,7 +89,14 @@ def test_a_card_with_a_class_more_than_the_network_is_refused(
 def test_a_picture_of_any_size_is_looked_at(
     make_weights: MakeWeights, engine: EngineName, shape: tuple[int, int]
 ) -> None:
-    assert open_detector(engine, make_weights(), threads=1).detect(np.zeros((*shape, 3), np.uint8)) == ()
+    detector = open_detector(engine, make_weights(), threads=1)
+    red = np.zeros((*shape, 3), np.uint8)
+    assert detector.detect(red) == ()
+    red[: (shape[0] + 1) // 2, : (shape[1] + 1) // 2, 2] = 255
+    found = detector.detect(red)
+    assert found or shape == (1, 2000)  # of which a line less than a pixel high is left
+    assert {one.label for one in found} <= {"fire"}
+    assert all(0 <= side <= 1 for one in found for side in (one.box.x1, one.box.y1, one.box.x2, one.box.y2))
 
 
 @pytest.mark.parametrize("engine", RUNTIMES)

@@ -76,6 +76,7 @@ PERMISSIONS: Mapping[str, frozenset[str]] = MappingProxyType(
         "rooms.invite": _ROOMS,
         "rooms.control": frozenset({"duty_leader", "duty_officer", "commander", "machine"}),
         "rooms.plan": _SET_UP | {"commander"},
+        "rooms.approve": frozenset({"duty_leader", "commander"}),
         "terminals.read": _ROOMS | _SET_UP,
         "terminals.write": _SET_UP,
         "orders.own": _ROOMS | {"department", "grid_member", "checker", GUEST},

@@ -14,10 +14,12 @@ from gateway.api.guard import permit
 from gateway.api.room_doors import Desk
 from gateway.rooms.consultation import Invitee
 from gateway.rooms.plans import MOST_CAMERAS, Plan, PlanMode
+from gateway.rooms.records import utc_text
 
 router = APIRouter()
 
 Planner = Annotated[Caller, Depends(permit("rooms.plan"))]
+Approver = Annotated[Caller, Depends(permit("rooms.approve"))]
 
 
 class PlanInvitee(BaseModel):
@@ -45,27 +47,39 @@ class PlanAsked(BaseModel):
 
 @router.get("/room-plans")
 async def list_plans(caller: Planner, desk: Desk) -> list[dict[str, Any]]:
+    """``approved_by``: in whose name the plan acts by itself; null: in nobody's, so that it opens a room and calls
+    nobody into it."""
     return [
         {
-            "id": plan_id,
-            "class_code": plan.class_code,
-            "grid": plan.grid,
-            "invitees": msgspec.to_builtins(plan.invitees),
-            "cameras": list(plan.cameras),
-            "nearest": plan.nearest,
-            "mode": plan.mode,
-            "opens": plan.opens,
+            "id": kept.id,
+            "class_code": kept.plan.class_code,
+            "grid": kept.plan.grid,
+            "invitees": msgspec.to_builtins(kept.plan.invitees),
+            "cameras": list(kept.plan.cameras),
+            "nearest": kept.plan.nearest,
+            "mode": kept.plan.mode,
+            "opens": kept.plan.opens,
+            "author": kept.author,
+            "approved_by": kept.approved_by,
+            "approved_at": utc_text(kept.approved_at) if kept.approved_at else None,
         }
-        for plan_id, plan in await desk.plans.listed(caller)
+        for kept in await desk.plans.listed(caller)
     ]
 
 
 @router.put("/room-plans")
 async def put_plan(asked: PlanAsked, caller: Planner, desk: Desk) -> dict[str, str]:
-    """Set the plan of a class, grid and mode; one that stands is replaced."""
+    """Set the plan of a class, grid and mode; one that stands is replaced. What a duty leader or commander writes acts
+    in their name; what others write waits for one of them to approve it."""
     invitees = tuple(Invitee(one.name, one.username, one.address) for one in asked.invitees)
     plan = Plan(asked.class_code, asked.grid, invitees, tuple(asked.cameras), asked.nearest, asked.mode, asked.opens)
     return {"id": await desk.plans.put(caller, plan)}
+
+
+@router.post("/room-plans/{plan_id}/approval", status_code=204)
+async def approve_plan(plan_id: str, caller: Approver, desk: Desk) -> None:
+    """From now on the plan is a standing order in the caller's name."""
+    await desk.plans.approve(caller, plan_id)
 
 
 @router.delete("/room-plans/{plan_id}", status_code=204)

@@ -15,6 +15,7 @@ from gateway.rooms.plans import Plans
 from gateway.rooms.recordings import Recordings
 from gateway.rooms.register import RoomRegister
 from gateway.rooms.ringing import Ringing
+from gateway.rooms.standing_orders import StandingOrders
 from gateway.rooms.steering import Steering
 from gateway.rooms.talk import Talk
 from gateway.rooms.terminals import Terminals
@@ -37,6 +38,7 @@ class RoomDesk:
     recordings: Recordings
     cameras: CameraSteering
     ringing: Ringing
+    standing_orders: StandingOrders
 
     @classmethod
     def over(
@@ -47,6 +49,7 @@ class RoomDesk:
         register = RoomRegister(db, engine, live, clock)
         records = register.records
         terminals = Terminals(db, vault, clock)
+        ringing = Ringing(register, engine, terminals)
         return cls(
             register=register,
             steering=Steering(register),
@@ -57,5 +60,6 @@ class RoomDesk:
             terminals=terminals,
             recordings=Recordings(records, files, recordings),
             cameras=CameraSteering(records),
-            ringing=Ringing(register, engine, terminals),
+            ringing=ringing,
+            standing_orders=StandingOrders(register, ringing),
         )

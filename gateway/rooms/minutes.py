@@ -17,6 +17,7 @@ from gateway.rooms.records import Records, found, utc_text
 from gateway.storage.tables.rooms import RoomEntryRow, RoomMemberRow, RoomOrderRow, RoomRecordingRow, RoomRow
 
 MOST_ENTRIES = 20_000
+_PLAN = frozenset({"plan_called", "plan_missed", "plan_void"})
 _PUSHES = frozenset({"push_camera", "broadcast", "patrol"})
 
 
@@ -78,6 +79,7 @@ def written(room: RoomRow, members: Sequence[RoomMemberRow], entries: Sequence[R
             for entry in controls
             if entry.data.get("control") == "roll_call_next"
         ],
+        "plan": [{"kind": entry.kind, **_timed(entry)} for entry in entries if entry.kind in _PLAN],
         "pushes": [_timed(entry) for entry in controls if entry.data.get("control") in _PUSHES],
         "controls": [_timed(entry) for entry in controls],
         "pictures": [_timed(entry) for entry in entries if entry.kind == "picture"],

@@ -2,6 +2,8 @@
 
 The plan that says most wins: class and grid before class alone, before grid alone, before the one for any; of two
 alike, the one for the mode that holds (平战). Beside the cameras it names, the event's own and the nearest come in.
+
+A plan acts by itself only under the name of a duty leader or commander: who wrote it, or approved what another wrote.
 """
 
 from __future__ import annotations
@@ -50,6 +52,17 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptPlan:
+    """A plan as it stands in the table: who wrote it, and whose standing order it is (None: nobody's)."""
+
+    id: str
+    plan: Plan
+    author: str | None
+    approved_by: str | None
+    approved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Called:
     """Who and what comes into a room on an event."""
 
@@ -68,12 +81,27 @@ def chosen(plans: Iterable[Plan], class_code: str, grid: str | None, *, wartime:
     return max(fitting, key=lambda one: (one.class_code != ANY, one.grid != ANY, one.mode != ANY), default=None)
 
 
-async def plan_of(session: AsyncSession, event: EventRow, now: datetime) -> Plan | None:
+async def plan_of(session: AsyncSession, event: EventRow, now: datetime) -> KeptPlan | None:
     """The plan by which the service itself acts: of the event's platform or one above, in the mode that holds now."""
     query = select(RoomPlanRow).where(RoomPlanRow.platform.in_(await above(session, event.platform)))
-    plans = [_plan(row) for row in await session.scalars(query.limit(MOST_PLANS))]
+    kept = [_kept(row) for row in await session.scalars(query.limit(MOST_PLANS))]
     mode = (await modes_in_force(session, now)).at(event.platform, event.class_code)
-    return chosen(plans, event.class_code, event.grid, wartime=mode.wartime)
+    best = chosen([one.plan for one in kept], event.class_code, event.grid, wartime=mode.wartime)
+    return next((one for one in kept if one.plan is best), None)
+
+
+async def kept_plan(session: AsyncSession, plan_id: str) -> KeptPlan | None:
+    row = await session.get(RoomPlanRow, plan_id)
+    return _kept(row) if row is not None else None
+
+
+async def called_on(session: AsyncSession, caller: Caller, event: EventRow, plan: Plan | None) -> Called:
+    """Who and what a plan calls to this event, of the cameras those in the caller's scope; without a plan its own
+    camera and the two nearest."""
+    nearest = plan.nearest if plan else 2
+    near = await _nearest(session, caller, event, nearest) if nearest else []
+    cameras = dict.fromkeys([event.camera_code, *(plan.cameras if plan else ()), *near])
+    return Called(plan.invitees if plan else (), tuple(one for one in cameras if one)[:MOST_CAMERAS])
 
 
 def metres(lng: float, lat: float, other_lng: float, other_lat: float) -> float:
@@ -99,20 +127,18 @@ class Plans:
                 raise Refusal("not_found", "event_unknown", "没有这一事件。", "No such event.", field="event_no")
             mode = (await modes_in_force(session, self._clock())).at(event.platform, event.class_code)
             plan = chosen(await _plans(session, caller), event.class_code, event.grid, wartime=mode.wartime)
-            nearest = plan.nearest if plan else 2
-            near = await _nearest(session, caller, event, nearest) if nearest else []
-        named = plan.cameras if plan else ()
-        cameras = dict.fromkeys([event.camera_code, *named, *near])
-        return Called(plan.invitees if plan else (), tuple(cameras)[:MOST_CAMERAS])
+            return await called_on(session, caller, event, plan)
 
-    async def listed(self, caller: Caller) -> list[tuple[str, Plan]]:
+    async def listed(self, caller: Caller) -> list[KeptPlan]:
         async with self._db.reading() as session:
             rows = await session.scalars(_visible(caller).order_by(RoomPlanRow.class_code, RoomPlanRow.grid))
-            return [(row.id, _plan(row)) for row in rows]
+            return [_kept(row) for row in rows]
 
     async def put(self, caller: Caller, plan: Plan) -> str:
-        """Set the plan for this class, grid and mode; one that stands is replaced."""
+        """Set the plan for this class, grid and mode; one that stands is replaced, and its approval with it. Who may
+        approve plans stands behind what they write."""
         now = self._clock()
+        approves = caller.may("rooms.approve")
         try:
             async with self._db.transaction() as session:
                 query = select(RoomPlanRow).where(
@@ -135,6 +161,8 @@ class Plans:
                 row.cameras = list(plan.cameras)
                 row.nearest = plan.nearest
                 row.opens = plan.opens
+                row.author = caller.username
+                row.approved_by, row.approved_at = (caller.username, now) if approves else (None, None)
                 await session.flush()
                 why = f"{plan.class_code} {plan.grid} {plan.mode}"
                 act = audit.Act(caller.username, "plan.put", f"plan:{row.id}", row.platform, why)
@@ -145,18 +173,34 @@ class Plans:
             ) from None
         return row.id
 
+    async def approve(self, caller: Caller, plan_id: str) -> None:
+        """From now on the plan acts by itself under the caller's name. Refuses ``plan_unknown``."""
+        now = self._clock()
+        async with self._db.transaction() as session:
+            row = await _held(session, caller, plan_id)
+            row.approved_by, row.approved_at = caller.username, now
+            await session.flush()
+            why = f"{row.class_code} {row.grid} {row.mode}, written by {row.author or '?'}"
+            act = audit.Act(caller.username, "plan.approve", f"plan:{row.id}", row.platform, why)
+            await audit.append(session, act, now)
+
     async def delete(self, caller: Caller, plan_id: str) -> None:
         now = self._clock()
         async with self._db.transaction() as session:
-            row = await session.get(RoomPlanRow, plan_id)
-            if row is None or not caller.sees(row.platform):
-                raise Refusal("not_found", "plan_unknown", "没有这一预案。", "There is no such plan.")
+            row = await _held(session, caller, plan_id)
             await session.delete(row)
             await session.flush()
             why = f"{row.class_code} {row.grid} {row.mode}"
             await audit.append(
                 session, audit.Act(caller.username, "plan.delete", f"plan:{row.id}", row.platform, why), now
             )
+
+
+async def _held(session: AsyncSession, caller: Caller, plan_id: str) -> RoomPlanRow:
+    row = await session.get(RoomPlanRow, plan_id, with_for_update=True)
+    if row is None or not caller.sees(row.platform):
+        raise Refusal("not_found", "plan_unknown", "没有这一预案。", "There is no such plan.")
+    return row
 
 
 async def _plans(session: AsyncSession, caller: Caller) -> Sequence[Plan]:
@@ -171,6 +215,10 @@ def _plan(row: RoomPlanRow) -> Plan:
     invitees = msgspec.convert(row.invitees, tuple[Invitee, ...])
     mode = msgspec.convert(row.mode, PlanMode)
     return Plan(row.class_code, row.grid, invitees, tuple(row.cameras), row.nearest, mode, row.opens)
+
+
+def _kept(row: RoomPlanRow) -> KeptPlan:
+    return KeptPlan(row.id, _plan(row), row.author, row.approved_by, row.approved_at)
 
 
 async def _nearest(session: AsyncSession, caller: Caller, event: EventRow, count: int) -> list[str]:

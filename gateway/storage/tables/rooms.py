@@ -111,7 +111,8 @@ class RoomLinkRow(RecordMixin, Base):
 
 class RoomPlanRow(RecordMixin, Base):
     """A plan (预案): for events of a class in a grid, in peace or wartime, who is invited and which cameras come in.
-    ``*`` is any. ``opens``: the room opens by itself when such an event is escalated."""
+    ``*`` is any. ``opens``: the room opens by itself when such an event is escalated. ``author`` wrote it;
+    ``approved_by`` (a username): in whose name the service then calls terminals and brings cameras in."""
 
     __tablename__ = "room_plans"
     __table_args__ = (UniqueConstraint("platform", "class_code", "grid", "mode"),)
@@ -123,13 +124,17 @@ class RoomPlanRow(RecordMixin, Base):
     nearest: Mapped[int] = mapped_column(default=2)
     mode: Mapped[str] = mapped_column(String(8), default="*")
     opens: Mapped[bool] = mapped_column(default=True)
+    author: Mapped[str | None] = mapped_column(String(64))
+    approved_by: Mapped[str | None] = mapped_column(String(64))
+    approved_at: Mapped[datetime | None]
 
 
 class RoomOpeningRow(Base):
     """An event was escalated: its plan is asked whether a room opens. Written with the step itself, so that no crash
     loses it; ``id`` is that of the room, so that none opens twice.
 
-    ``state``: wanted, opened, unplanned, or void where the event was no longer escalated when its turn came."""
+    ``state``: wanted, then calling (the room is open, ``plan_id`` calls into it) and opened; or unplanned, or void
+    where the event was no longer escalated when its turn came."""
 
     __tablename__ = "room_openings"
     __table_args__ = (Index("ix_room_openings_state_next_at", "state", "next_at"),)
@@ -143,6 +148,7 @@ class RoomOpeningRow(Base):
     next_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)
     last_error: Mapped[str | None] = mapped_column(String(200))
+    plan_id: Mapped[str | None] = mapped_column(String(36))
 
 
 class RoomPictureRow(RecordMixin, Base):

@@ -275,7 +275,7 @@ class ControlProcess:
         control._start(ModeKeeping(db, announcer, clock).run(), "modes")
         control._start(sender.run(), "outbox")
         control._start(rooms.steering.run(), "rooms")
-        control._start(Escalations(rooms.register, announcer).run(), "escalations")
+        control._start(Escalations(rooms.register, rooms.standing_orders, announcer).run(), "escalations")
         control._start(clocks.run(), "clocks")
         control._start(holidays.run(), "holidays")
         control._start(keeper.run(), "recordings")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import func, select
@@ -28,14 +29,19 @@ from gateway.rooms.plans import Plan, chosen
 from gateway.storage.database import Database
 from gateway.storage.evidence_files import EvidenceFiles
 from gateway.storage.ids import new_id
+from gateway.storage.tables.access import AuditRow, User, ViewingGrant
+from gateway.storage.tables.cameras import CameraRow
 from gateway.storage.tables.events import EventRow
-from gateway.storage.tables.rooms import RoomOpeningRow, RoomRow
+from gateway.storage.tables.grid import Platform
+from gateway.storage.tables.rooms import RoomEntryRow, RoomOpeningRow, RoomRow
 from gateway.storage.vault import Vault
 
 if TYPE_CHECKING:
     from tests.gateway.conftest import ManualClock
 
 CHIEF, MAYOR = Invitee("消防大队", "brigade"), Invitee("指挥长", "chief")
+STATION = Invitee("消防站终端", None, "sip:1001@192.0.2.7")
+NAMED, NEAR, FAR = "33990000001320000001", "33990000001320000002", "33990000001320000003"
 
 
 class Engine:
@@ -44,6 +50,9 @@ class Engine:
     def __init__(self) -> None:
         self.away = False
         self.open_rooms: list[str] = []
+        self.cameras: list[str] = []
+        self.lost_cameras: set[str] = set()
+        self.rung: list[str] = []
 
     async def open(self, room_id: str, title: str) -> None:
         if self.away:
@@ -52,6 +61,16 @@ class Engine:
 
     async def close(self, room_id: str) -> None:
         self.open_rooms.remove(room_id)
+
+    async def add_camera(self, room_id: str, member_id: str, code: str, until: float) -> None:
+        if code in self.lost_cameras:
+            raise Refusal("unavailable", "worker_away", "处理进程未运行。", "The worker is away.")
+        self.cameras.append(code)
+
+    async def ring(self, room_id: str, ring_id: str, username: str, address: str, seconds: float) -> None:
+        self.rung.append(address)
+
+    async def remove(self, room_id: str, member_id: str) -> None: ...
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *_: None
@@ -70,7 +89,7 @@ class House:
         self.escalations = self.restarted()
 
     def restarted(self) -> Escalations:
-        return Escalations(self.rooms.register, self.announcer)
+        return Escalations(self.rooms.register, self.rooms.standing_orders, self.announcer)
 
     def person(self, *roles: str, name: str = "") -> Caller:
         return Caller(
@@ -78,9 +97,43 @@ class House:
             self.clock() + timedelta(hours=8),
         )  # fmt: skip
 
+    async def employ(self, name: str, *roles: str, platform: str = "hub") -> Caller:
+        """A person whom the register of users knows."""
+        async with self.db.transaction() as session:
+            user = User(
+                platform=platform, username=name, display_name=name, password_hash="-", roles=list(roles),
+                password_changed_at=self.clock(), created_at=self.clock(),
+            )  # fmt: skip
+            session.add(user)
+        person = self.person(*roles, name=name)
+        return replace(person, user_id=user.id, platform=platform)
+
+    async def camera(self, code: str, lng: float = 0.0, platform: str = "hub") -> None:
+        now = self.clock()
+        async with self.db.transaction() as session:
+            session.add(
+                CameraRow(
+                    platform=platform, code=code, name=f"摄像机 {code[-1]}", stream_url=f"rtsp://127.0.0.1/{code}",
+                    encoding="H264", lng=lng, lat=0.0, notices=[], health_state="live", health_reason="",
+                    health_since=now, registered_at=now, changed_at=now,
+                )
+            )  # fmt: skip
+
+    async def entries(self, room_id: str) -> list[tuple[str, dict[str, Any]]]:
+        async with self.db.reading() as session:
+            rows = await session.scalars(
+                select(RoomEntryRow).where(RoomEntryRow.room_id == room_id).order_by(RoomEntryRow.at, RoomEntryRow.id)
+            )
+            return [(row.kind, row.data) for row in rows]
+
+    async def acts(self, what: str) -> list[AuditRow]:
+        async with self.db.reading() as session:
+            return list(await session.scalars(select(AuditRow).where(AuditRow.what == what).order_by(AuditRow.seq)))
+
     async def escalated(self, class_code: str = "90-01") -> str:
         leader = self.person("duty_leader")
-        event = await self.events.report(leader, Report(new_id(), class_code, "厂房起火", "phone"))
+        report = Report(new_id(), class_code, "厂房起火", "phone", lng=0.0, lat=0.0)
+        event = await self.events.report(leader, report)
         await self.events.act(leader, event.no, "escalate")
         return event.no
 
@@ -193,3 +246,125 @@ async def test_an_escalation_that_was_refused_meanwhile_opens_nothing_and_the_ne
     async with house.db.reading() as session:
         wished = (await session.execute(select(func.count()).select_from(RoomOpeningRow))).scalar_one()
     assert wished == 2
+
+
+async def planned(house: House, writer: Caller) -> str:
+    """Three cameras, of which the plan names one and calls the nearest beside; a terminal is to be rung."""
+    await house.camera(NAMED, 0.009)
+    await house.camera(NEAR, 0.001)
+    await house.camera(FAR, 0.005)
+    return await house.rooms.plans.put(writer, Plan("90-01", "*", (CHIEF, STATION), (NAMED,), 1))
+
+
+async def opened(house: House) -> RoomRow:
+    no = await house.escalated()
+    assert await house.escalations.sweep(house.clock()) == 1
+    (room,) = await house.rooms_on(no)
+    return room
+
+
+async def test_a_commanders_plan_calls_its_terminals_and_cameras_in_the_commanders_name(house: House) -> None:
+    commander = await house.employ("commander.li", "commander")
+    plan_id = await planned(house, commander)
+    room = await opened(house)
+    assert (house.engine.cameras, house.engine.rung) == ([NAMED, NEAR], [STATION.address])
+    state = await house.rooms.register.get(commander, room.id)
+    assert {one.camera_code for one in state.members} == {NAMED, NEAR}
+    kinds = dict(await house.entries(room.id))
+    assert kinds["plan_called"] == {
+        "name": "commander.li", "cameras": [NAMED, NEAR], "invited": ["消防大队", "消防站终端"],
+    }  # fmt: skip
+    assert "commander.li批准的预案" in (await house.event(str(room.event_no))).flow[-1].opinion
+    (by_plan,) = await house.acts("room.plan")
+    async with house.db.reading() as session:
+        grant = await session.get(ViewingGrant, by_plan.grant_id)
+    assert grant is not None
+    assert (grant.user_id, grant.scope_kind, grant.scope_value) == (commander.user_id, "event", room.event_no)
+    assert plan_id in by_plan.why
+    assert "commander.li" in by_plan.why
+    views = await house.acts("view.live")
+    assert [(one.who, one.target, one.grant_id) for one in views] == [
+        ("system", f"camera:{code}", grant.id) for code in (NAMED, NEAR)
+    ]
+
+
+async def test_an_administrators_plan_calls_nobody_until_a_leader_approves_it(house: House) -> None:
+    plan_id = await planned(house, await house.employ("admin", "system_admin"))
+    room = await opened(house)
+    assert (house.engine.cameras, house.engine.rung) == ([], [])
+    kinds = dict(await house.entries(room.id))
+    assert kinds["plan_void"]["reason"] == "plan_not_approved"
+    assert "未经值班长或指挥长批准" in (await house.event(str(room.event_no))).flow[-1].opinion
+    await house.rooms.plans.approve(await house.employ("leader", "duty_leader"), plan_id)
+    assert (await house.acts("plan.approve"))[0].who == "leader"
+    await opened(house)
+    assert (house.engine.cameras, house.engine.rung) == ([NAMED, NEAR], [STATION.address])
+
+
+@pytest.mark.parametrize(
+    ("reason", "change"),
+    [
+        ("plan_approver_gone", {"disabled": True}),
+        ("plan_approver_may_not", {"roles": ["checker"]}),
+        ("plan_approver_elsewhere", {"platform": "town"}),
+    ],
+)
+async def test_a_plan_whose_approver_has_no_right_to_it_any_more_calls_nobody(
+    house: House, reason: str, change: dict[str, Any]
+) -> None:
+    await planned(house, await house.employ("commander.li", "commander"))
+    async with house.db.transaction() as session:
+        session.add(Platform(platform="hub", code="town", name="镇", kind="town", parent="hub"))
+        user = (await session.scalars(select(User))).one()
+        for name, value in change.items():
+            setattr(user, name, value)
+    room = await opened(house)
+    assert (house.engine.cameras, house.engine.rung) == ([], [])
+    assert dict(await house.entries(room.id))["plan_void"]["reason"] == reason
+    assert await house.acts("view.live") == []
+
+
+async def test_a_camera_whose_worker_is_away_comes_in_when_it_is_back_and_nobody_is_rung_twice(
+    house: House, clock: ManualClock
+) -> None:
+    await planned(house, await house.employ("commander.li", "commander"))
+    house.engine.lost_cameras = {NAMED}
+    room = await opened(house)
+    assert house.engine.cameras == [NEAR]
+    clock.advance(seconds=60)
+    house.engine.lost_cameras = set()
+    assert await house.restarted().sweep(clock()) == 0
+    assert (house.engine.cameras, house.engine.rung) == ([NEAR, NAMED], [STATION.address])
+    clock.advance(seconds=600)
+    await house.escalations.sweep(clock())
+    assert house.engine.cameras == [NEAR, NAMED]
+    assert "plan_missed" not in dict(await house.entries(room.id))
+
+
+async def test_a_camera_that_never_comes_is_named_in_the_room(house: House, clock: ManualClock) -> None:
+    await planned(house, await house.employ("commander.li", "commander"))
+    house.engine.lost_cameras = {NAMED}
+    room = await opened(house)
+    for _ in range(8):
+        clock.advance(seconds=180)
+        await house.escalations.sweep(clock())
+    missed = [data for kind, data in await house.entries(room.id) if kind == "plan_missed"]
+    assert [(one["name"], one["reason"]) for one in missed] == [(NAMED, "worker_away")]
+
+
+async def test_a_crash_between_room_and_calling_leaves_the_calling_to_be_done(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await planned(house, await house.employ("commander.li", "commander"))
+
+    async def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    no = await house.escalated()
+    with monkeypatch.context() as patch:
+        patch.setattr(house.rooms.standing_orders, "carry_out", killed)
+        with pytest.raises(KeyboardInterrupt):
+            await house.escalations.sweep(house.clock())
+    assert len(await house.rooms_on(no)) == 1
+    await house.restarted().sweep(house.clock())
+    assert (house.engine.cameras, house.engine.rung) == ([NAMED, NEAR], [STATION.address])

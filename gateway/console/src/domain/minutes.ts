@@ -48,6 +48,8 @@ export interface Minutes {
   attendance: Attendance[]
   absent: string[]
   roll_call: { name: string | null; present: boolean; at: string }[]
+  /** What was called by the plan's standing order, what did not come, or why nothing was called. */
+  plan: Timed[]
   pushes: Timed[]
   controls: Timed[]
   pictures: Timed[]

@@ -86,6 +86,7 @@ export const zhCN = {
     entries: {
       opened: '会议开始', scheduled: '会议预约', joined: '入会', left: '离会', removed: '移出会议', ended: '会议结束',
       picture: '冻结画面', drawn: '批注', order_step: '指令进展', recording: '录像', steered: '操作云台', ring: '呼叫终端', ring_failed: '呼叫未接通',
+      plan_called: '系统按预案呼叫终端、接入摄像机，批准人', plan_missed: '预案摄像机未入会', plan_void: '预案未执行',
     },
     controls: {
       lock: '锁定', unlock: '解除锁定', lobby_on: '开启等候室', lobby_off: '关闭等候室', admit: '准许入会', mute: '静音',
@@ -188,6 +189,8 @@ export const en: typeof zhCN = {
       opened: 'Opened', scheduled: 'Scheduled', joined: 'Joined', left: 'Left', removed: 'Taken out', ended: 'Ended',
       picture: 'Picture frozen', drawn: 'Drawn on', order_step: 'Order moved on', recording: 'Recording', steered: 'Camera steered',
       ring: 'Terminal rung', ring_failed: 'Ring came to nothing',
+      plan_called: 'Terminals and cameras called by the plan, approved by', plan_missed: 'Camera of the plan not brought in',
+      plan_void: 'Plan not carried out',
     },
     controls: {
       lock: 'Lock', unlock: 'Unlock', lobby_on: 'Lobby on', lobby_off: 'Lobby off', admit: 'Let in', mute: 'Mute',

@@ -110,6 +110,7 @@ const OPENS = {
   'rooms.open': ROOMS,
   'rooms.invite': ROOMS,
   'rooms.plan': [...SET_UP, 'commander'],
+  'rooms.approve': ['duty_leader', 'commander'],
   'terminals.read': [...ROOMS, ...SET_UP],
   'terminals.write': SET_UP,
   'receivers.read': ['system_admin'],

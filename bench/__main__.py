@@ -20,6 +20,7 @@ from bench.kills import kills
 from bench.load import load
 from bench.pictures import pictures
 from bench.result import Result
+from bench.room_recording import room_recording
 from bench.rooms import rooms
 from bench.soak import soak
 from bench.viewers import viewers
@@ -39,6 +40,7 @@ BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {
     "pictures": pictures,
     "soak": soak,
     "rooms": rooms,
+    "room_recording": room_recording,
     "viewers": viewers,
 }
 

@@ -11,8 +11,9 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -48,13 +49,23 @@ ALL = "*"
 """The listener that is no member: the recording."""
 
 
-class Composer:
-    """Everything put together, on one event loop and two threads."""
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """``steady`` and ``wall`` in seconds; ``sleep`` waits so many of the steady one's."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    steady: Callable[[], float]
+    wall: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+class Composer:
+    """Everything put together, on one event loop and two threads. ``clock`` None: that of the loop and the machine."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, clock: Clock | None = None) -> None:
         self._reader = reader
         self._writer = writer
         self._loop = asyncio.get_running_loop()
+        self._clock = clock or Clock(self._loop.time)
         self._painter = Painter()
         self._mixer = Mixer()
         self._recorder = Recorder(self._say_from_thread)
@@ -65,6 +76,10 @@ class Composer:
         self._targets: dict[str, SoundTarget] = {}
         self._recording: str | None = None
         self._asked: dict[str, float] = {}
+
+    async def written(self) -> None:
+        """Once all that has been asked of the recording's thread so far is done."""
+        await self._loop.run_in_executor(self._writing, lambda: None)
 
     async def run(self) -> None:
         tasks = [asyncio.create_task(work) for work in (self._read(), self._paint(), self._mix(), self._report())]
@@ -114,11 +129,11 @@ class Composer:
             self._painter.new_keyframe()
 
     def _take_picture(self, picture: PictureIn) -> None:
-        now = self._loop.time()
+        now = self._clock.steady()
         if self._recording == "sources":
             self._record(
                 self._recorder.picture, picture.member, picture.codec, picture.data, picture.pts, picture.keyframe,
-                picture.epoch, time.time(),
+                picture.epoch, self._clock.wall(),
             )  # fmt: skip
         if not self._painter.add(picture, now) and now - self._asked.get(picture.member, -9.0) > 1.0:
             self._asked[picture.member] = now
@@ -128,52 +143,52 @@ class Composer:
         if self._listeners:
             self._mixer.add(sound.member, sound.codec, sound.data)
         if self._recording == "sources" and sound.codec == "opus":
-            self._record(self._recorder.sound, sound.member, sound.data, time.time())
+            self._record(self._recorder.sound, sound.member, sound.data, self._clock.wall())
 
     async def _paint(self) -> None:
-        begun = self._loop.time()
+        begun = self._clock.steady()
         number = 0
         while True:
             number += 1
-            now = self._loop.time()
+            now = self._clock.steady()
             due = begun + number / PER_SECOND
             if due < now - 1 / PER_SECOND:  # behind: pictures are left out, never delayed
                 number = int((now - begun) * PER_SECOND) + 1
                 due = begun + number / PER_SECOND
-            await asyncio.sleep(max(0.0, due - now))
+            await self._clock.sleep(max(0.0, due - now))
             pts = number * (90_000 // PER_SECOND)
-            wall = datetime.now(LOCAL_TIME)
-            made = await self._loop.run_in_executor(self._painting, self._painter.step, self._loop.time(), wall, pts)
+            now, wall = self._clock.steady(), datetime.fromtimestamp(self._clock.wall(), LOCAL_TIME)
+            made = await self._loop.run_in_executor(self._painting, self._painter.step, now, wall, pts)
             if made is None:
                 continue
             data, keyframe = made
             self._say(PictureOut(data, pts, keyframe))
             if self._recording == "composed":
-                self._record(self._recorder.picture, None, "h264", data, pts, keyframe, 0, time.time())
+                self._record(self._recorder.picture, None, "h264", data, pts, keyframe, 0, self._clock.wall())
 
     async def _mix(self) -> None:
-        begun, ticks = self._loop.time(), 0
+        begun, ticks = self._clock.steady(), 0
         while True:
             ticks += 1
-            now = self._loop.time()
+            now = self._clock.steady()
             due = begun + ticks * 0.02
             if due < now - 0.2:
                 ticks = int((now - begun) / 0.02) + 1
                 due = begun + ticks * 0.02
-            await asyncio.sleep(max(0.0, due - now))
+            await self._clock.sleep(max(0.0, due - now))
             if not self._listeners:
                 continue
             for member, samples in self._mixer.tick([one.member for one in self._listeners]).items():
                 target = self._targets[member]
                 for data in target.encode(samples):
                     if member == ALL:
-                        self._record(self._recorder.sound, None, data, time.time())
+                        self._record(self._recorder.sound, None, data, self._clock.wall())
                     else:
                         self._say(SoundOut(member, target.codec, data, ticks * TICK))
 
     async def _report(self) -> None:
         while True:
-            await asyncio.sleep(2)
+            await self._clock.sleep(2)
             self._say(Cost(time.process_time(), self._painter.pictures))
 
     def _record(self, work: Callable[..., None], *arguments: object) -> None:

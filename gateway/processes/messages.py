@@ -191,9 +191,12 @@ class WithdrawStream(Message, frozen=True):
 
 
 class StreamLent(Message, frozen=True):
+    """``smaller_url``: of the camera's smaller stream, under the same credentials; None: it has none."""
+
     url: str
     username: str
     password: str
+    smaller_url: str | None = None
 
 
 # --- camera worker → control ---------------------------------------------------------------------------------------
@@ -302,13 +305,15 @@ class CloseRoom(Message, frozen=True):
 
 
 class AddCameraMember(Message, frozen=True):
-    """A camera joins: the room worker reads it from the worker that owns it, over RTSP."""
+    """A camera joins: the room worker reads it from the worker that owns it, over RTSP; its smaller stream, if it has
+    one, only while somebody is sent that."""
 
     room_id: str
     member_id: str
     url: str
     username: str
     password: str
+    smaller_url: str | None = None
 
 
 class AddPersonMember(Message, frozen=True):
@@ -455,11 +460,13 @@ class RecordingBroke(Message, frozen=True):
 
 
 class PicturesUnsent(Message, frozen=True):
-    """Room worker → control: the line to ``viewer_id`` does not carry these members' pictures now."""
+    """Room worker → control: the line to ``viewer_id`` does not carry these members' pictures now; of ``smaller`` it is
+    sent smaller ones."""
 
     room_id: str
     viewer_id: str
     members: list[str]
+    smaller: list[str] = []
 
 
 class SpeakerChanged(Message, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.rooms.bandwidth import ReceiverLine
 from gateway.rooms.conference_network import TerminalLine
@@ -18,14 +18,26 @@ if TYPE_CHECKING:
     from gateway.rooms.watching import Watching
 
 
+class Smaller(Protocol):
+    """The smaller stream of a camera, which is pulled while somebody uses it."""
+
+    @property
+    def bus(self) -> FrameBus: ...
+    def acquire(self) -> None: ...
+    def release(self) -> None: ...
+    async def close(self) -> None: ...
+
+
 class Member:
-    """``bus`` carries its video; ``sound`` its Opus (None: a camera without sound). ``watchings`` by member watched."""
+    """``bus`` carries its video; ``sound`` its Opus (None: a camera without sound); ``smaller`` a smaller picture of
+    the same, where there is one. ``watchings`` by member watched."""
 
     def __init__(self, member_id: str, kind: MemberKind, bus: FrameBus, sound: Sound | None, now: float) -> None:
         self.id = member_id
         self.kind: MemberKind = kind
         self.bus = bus
         self.sound = sound
+        self.smaller: Smaller | None = None
         self.presence = Presence(kind, now, publishing=kind == "camera")
         self.state: MemberState = "joined"
         self.publication: Publication | None = None
@@ -34,6 +46,8 @@ class Member:
         self.receiving = ReceiverLine()
         self.unsent: frozenset[str] = frozenset()
         """Whose pictures its line does not carry now."""
+        self.sent_smaller: frozenset[str] = frozenset()
+        """Of whom it is sent smaller ones, for want of a line."""
 
     @property
     def makes_keyframes(self) -> bool:
@@ -76,9 +90,13 @@ class TerminalMember(Member):
 class CameraMember(Member):
     """A camera, through a ``FrameSource`` that the room starts and stops."""
 
-    def __init__(self, member_id: str, source: FrameSource, now: float, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, member_id: str, source: FrameSource, smaller: Smaller | None, now: float,
+        monotonic: Callable[[], float],
+    ) -> None:  # fmt: skip
         super().__init__(member_id, "camera", source.bus, None, now)
         self._source = source
+        self.smaller = smaller
         self._monotonic = monotonic
         self._watch: asyncio.Task[None] | None = None
 
@@ -92,6 +110,8 @@ class CameraMember(Member):
             await asyncio.gather(self._watch, return_exceptions=True)
         await super().close()
         await self._source.stop()
+        if self.smaller is not None:
+            await self.smaller.close()
 
     async def _notice(self) -> None:
         """Notes when a picture came: a camera that sends none is shown as silent."""

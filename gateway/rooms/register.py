@@ -298,7 +298,8 @@ class RoomRegister:
 
     async def heartbeat(self, caller: Caller, room_id: str, member_id: str) -> None:
         """The member's browser is still there; one that says nothing for five seconds is gone."""
-        await self._own(caller, room_id, member_id)
+        if not self.records.sits(room_id, member_id, caller.username):
+            await self._own(caller, room_id, member_id)
         self._media.alive(room_id, member_id)
 
     async def changed(self, told: MemberChanged) -> None:
@@ -324,12 +325,12 @@ class RoomRegister:
             data = {"room_id": room_id, "member_id": member_id}
             self.records.live.publish(Notice("room.speaker", platform, data, room=room_id))
 
-    async def pictures_unsent(self, room_id: str, viewer_id: str, members: list[str]) -> None:
+    async def pictures_unsent(self, room_id: str, viewer_id: str, members: list[str], smaller: list[str]) -> None:
         """Told to the viewer's console; it is kept nowhere."""
         async with self._db.reading() as session:
             platform = await session.scalar(select(RoomRow.platform).where(RoomRow.id == room_id))
         if platform is not None:
-            data = {"room_id": room_id, "viewer_id": viewer_id, "members": members}
+            data = {"room_id": room_id, "viewer_id": viewer_id, "members": members, "smaller": smaller}
             self.records.live.publish(Notice("room.unsent", platform, data, room=room_id))
 
     async def restore(self) -> None:

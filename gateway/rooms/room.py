@@ -13,13 +13,14 @@ from gateway.refusals import Refusal
 from gateway.rooms.arrangement import Arrangement
 from gateway.rooms.composing import Composing
 from gateway.rooms.conference_network import TerminalLine
-from gateway.rooms.member import CameraMember, Member, TerminalMember
+from gateway.rooms.member import CameraMember, Member, Smaller, TerminalMember
 from gateway.rooms.presence import MemberChange, MemberState
 from gateway.rooms.publishing import Publication
 from gateway.rooms.speaker import ActiveSpeaker
 from gateway.rooms.stage import Stage
 from gateway.rooms.surroundings import Surroundings
 from gateway.rooms.watching import Gates, Watched, Watching
+from gateway.streams import aiortc_seams as seams
 from gateway.streams.bus import FrameBus
 from gateway.streams.offers import pictures_offered, read_offer
 from gateway.streams.sound import Sound
@@ -28,6 +29,8 @@ from gateway.streams.source import FrameSource
 log = structlog.get_logger(__name__)
 
 MOST_MEMBERS = 64
+SMALL_TILES = 5
+"""So many pictures at once, and none has more than a third of a screen's width: 640 pixels of 1920."""
 STAGE = "stage"
 """Watched like a member: the picture that all have in common."""
 
@@ -47,6 +50,7 @@ class _OnStage:
 
     stage: Stage
     sound: Sound | None = None
+    smaller: Smaller | None = None
     makes_keyframes: bool = True
 
     @property
@@ -127,21 +131,35 @@ class Room:
             self._compose()
 
     def _judge_lines(self, now: float) -> None:
-        """Who loses what it is sent is sent fewer pictures; the stage first of all, then whoever speaks."""
-        speaks = self._speaker.current
-        first = [STAGE, self.on_stage, speaks, *self.arrangement.shown]
+        """Who cannot follow is sent smaller pictures, and then fewer; the stage first of all, then whoever speaks. Of
+        many pictures at once all but those are smaller anyway: their tiles are."""
+        large = (STAGE, self.on_stage, self._speaker.current)
+        first = [*large, *self.arrangement.shown]
         for viewer in self._members.values():
             if not viewer.watchings and not viewer.unsent:
                 continue
             order = [
                 one for one in dict.fromkeys([*first, *self._members]) if one is not None and one in viewer.watchings
             ]
-            most = viewer.receiving.judge(len(order), now)
+            line, watchings = viewer.receiving, viewer.watchings
+            most = line.judge(len(order), now, shrinks=any(watchings[one].can_be_smaller for one in order))
             unsent = frozenset(order[most:] if most is not None else ())
-            if unsent != viewer.unsent:
-                viewer.unsent = unsent
-                log.info("pictures_unsent", room=self.id, viewer=viewer.id, pictures=len(unsent), of=len(order))
-                self._around.on_unsent(self.id, viewer.id, sorted(unsent))
+            tiles = sum(one != STAGE for one in order) >= SMALL_TILES
+            small = {
+                one
+                for one in order
+                if watchings[one].send_smaller(
+                    wanted=one not in unsent and (line.small or (tiles and one not in large))
+                )
+            }
+            sent_smaller = frozenset(small if line.small else ())
+            if (unsent, sent_smaller) != (viewer.unsent, viewer.sent_smaller):
+                viewer.unsent, viewer.sent_smaller = unsent, sent_smaller
+                log.info(
+                    "pictures_fewer", room=self.id, viewer=viewer.id, unsent=len(unsent), smaller=len(sent_smaller),
+                    of=len(order),
+                )  # fmt: skip
+                self._around.on_unsent(self.id, viewer.id, sorted(unsent), sorted(sent_smaller))
 
     def _gates(self, viewer: Member, member_id: str) -> Gates:
         viewer_id = viewer.id
@@ -155,10 +173,10 @@ class Room:
 
         return Gates(picture, sound)
 
-    async def add_camera(self, member_id: str, source: FrameSource) -> None:
+    async def add_camera(self, member_id: str, source: FrameSource, smaller: Smaller | None = None) -> None:
         self._place_for(member_id)
         monotonic = self._around.monotonic
-        member = CameraMember(member_id, source, monotonic(), monotonic)
+        member = CameraMember(member_id, source, smaller, monotonic(), monotonic)
         self._members[member_id] = member
         try:
             await member.start()
@@ -251,7 +269,7 @@ class Room:
         watching = Watching(
             self._around.network, offer, watched, f"room-{viewer_id}", self._around.packetised,
             self._around.transcodings, clock=self._around.clock, on_ended=ended, gates=self._gates(viewer, member_id),
-            on_loss=lambda loss: viewer.receiving.report(member_id, loss, self._around.monotonic()),
+            on_feedback=lambda said: self._heard_of_line(viewer, member_id, said),
         )  # fmt: skip
         viewer.watchings[member_id] = watching
         try:
@@ -264,6 +282,13 @@ class Room:
             await watching.close()
             raise _member_unknown()
         return answer
+
+    def _heard_of_line(self, viewer: Member, member_id: str, said: seams.Feedback) -> None:
+        now = self._around.monotonic()
+        if said.loss is not None:
+            viewer.receiving.report(member_id, said.loss, now)
+        if said.takes is not None:
+            viewer.receiving.estimate(member_id, said.takes, said.sent, now)
 
     async def stop_watching(self, viewer_id: str, member_id: str) -> None:
         viewer = self._members.get(viewer_id)

@@ -14,6 +14,7 @@ from gateway.refusals import Refusal
 from gateway.rooms.arrangement import Arrangement
 from gateway.rooms.composer_messages import Recorded
 from gateway.rooms.conference_network import TerminalLine
+from gateway.rooms.member import Smaller
 from gateway.rooms.presence import MemberChange
 from gateway.rooms.room import Room
 from gateway.rooms.surroundings import Surroundings
@@ -52,14 +53,14 @@ class Rooms:
         on_change: Callable[[MemberChange], None],
         *,
         on_speaker: Callable[[str, str | None], None] = lambda _room, _member: None,
-        on_unsent: Callable[[str, str, list[str]], None] = lambda _room, _viewer, _members: None,
+        on_unsent: Callable[[str, str, list[str], list[str]], None] = lambda _room, _viewer, _unsent, _smaller: None,
         on_recorded: Callable[[str, Recorded], None] = lambda _room, _recorded: None,
         on_recording_failed: Callable[[str, str], None] = lambda _room, _reason: None,
         folder: Path | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.packetised = PacketisedFrames(256)
+        self.packetised = PacketisedFrames(256, slices_together=True)
         self._transcodings = Transcodings(network.most_transcodings, clock)
         self._around = Surroundings(
             network, self.packetised, self._transcodings, clock, monotonic, on_change, on_speaker, on_unsent,
@@ -124,9 +125,11 @@ class Rooms:
         if room is not None:
             room.arrange(revision, arrangement)
 
-    async def add_camera(self, room_id: str, member_id: str, source: FrameSource) -> None:
-        """The room starts ``source`` and stops it when the camera leaves."""
-        await self._room(room_id).add_camera(member_id, source)
+    async def add_camera(
+        self, room_id: str, member_id: str, source: FrameSource, smaller: Smaller | None = None
+    ) -> None:
+        """The room starts ``source`` and stops it when the camera leaves; ``smaller`` it uses while it is sent."""
+        await self._room(room_id).add_camera(member_id, source, smaller)
 
     async def add_person(self, room_id: str, member_id: str) -> None:
         self._room(room_id).add_person(member_id)

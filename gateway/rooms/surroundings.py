@@ -15,7 +15,8 @@ from gateway.streams.transcodings import Transcodings
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """``clock``: wall time, ``monotonic``: steady time, both in seconds. ``folder``: where recordings are written."""
+    """``clock``: wall time, ``monotonic``: steady time, both in seconds. ``on_unsent`` hears of a room and viewer whose
+    pictures its line does not carry, and of whom it is sent smaller ones. ``folder``: where recordings are written."""
 
     network: WebRtcSettings
     packetised: PacketisedFrames
@@ -24,7 +25,7 @@ class Surroundings:
     monotonic: Callable[[], float]
     on_change: Callable[[MemberChange], None]
     on_speaker: Callable[[str, str | None], None]
-    on_unsent: Callable[[str, str, list[str]], None]
+    on_unsent: Callable[[str, str, list[str], list[str]], None]
     on_recorded: Callable[[str, Recorded], None]
     on_recording_failed: Callable[[str, str], None]
     folder: Path

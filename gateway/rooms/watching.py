@@ -1,7 +1,8 @@
 """A member sees and hears another (WHEP inside a room): copied from its bus and its sound.
 
 One connection carries H.264 and VP8, each frame in the codec it came in. A viewer that has agreed to one of them alone
-gets what comes in another (or in H.265, or with B-frames) transcoded, once for all such viewers.
+gets what comes in another (or in H.265, or with B-frames) transcoded, once for all such viewers. Of a camera it may be
+sent the smaller stream, on the same connection.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.rooms.member import Smaller
 from gateway.settings import WebRtcSettings
 from gateway.streams import aiortc_seams as seams
+from gateway.streams.access_unit import read_access_unit
 from gateway.streams.bus import FrameBus
 from gateway.streams.offers import Offer
 from gateway.streams.outgoing import OutgoingVideo, PacketisedFrames
@@ -27,6 +30,8 @@ class Watched(Protocol):
     def bus(self) -> FrameBus: ...
     @property
     def sound(self) -> Sound | None: ...
+    @property
+    def smaller(self) -> Smaller | None: ...
     @property
     def makes_keyframes(self) -> bool:
         """On request, as a browser does; a camera's come from the cache."""
@@ -57,7 +62,7 @@ class Watching:
         clock: Callable[[], float],
         on_ended: Callable[[str], None],
         gates: Gates,
-        on_loss: Callable[[float], None] | None = None,
+        on_feedback: Callable[[seams.Feedback], None] | None = None,
     ) -> None:
         self._peer = Peer(network, on_ended)
         self._offer = offer
@@ -66,7 +71,9 @@ class Watching:
         self._transcoded: FrameBus | None = None
         self._listening: Listening | None = None
         self._gates = gates
-        self._on_loss = on_loss
+        self._on_feedback = on_feedback
+        self._smaller = watched.smaller
+        self._holds = self._shows_smaller = False
         live = watched.makes_keyframes
         self.video = OutgoingVideo(
             watched.bus,
@@ -94,12 +101,13 @@ class Watching:
             if newest is not None and newest.codec not in offer.pictures:
                 self.video.turn_to(self._playable())
             senders = self._peer.prepare_sending(offer, video=True, audio=sound is not None)
+            video = self.video
             seams.send_encoded(
-                senders["video"], self.video.next_frame, self.video.keyframe_wanted, on_loss=self._on_loss
+                senders["video"], video.next_frame, video.keyframe_wanted, self._on_feedback, video.can_send_at_once
             )
             if sound is not None and "audio" in senders:
-                self._listening = sound.listen(self._gates.sound)
-                seams.send_encoded(senders["audio"], self._listening.next_frame)
+                self._listening = heard = sound.listen(self._gates.sound)
+                seams.send_encoded(senders["audio"], heard.next_frame, at_once=heard.can_send_at_once)
             return await self._peer.answer(offer)
         except BaseException:
             await self.close()
@@ -111,11 +119,52 @@ class Watching:
         self._transcoded = self._transcodings.take(watched.bus, self._offer.pictures[0], ask_source)
         return self._transcoded
 
-    async def close(self) -> None:
-        self.video.close()
+    @property
+    def can_be_smaller(self) -> bool:
+        return self._smaller is not None
+
+    def send_smaller(self, *, wanted: bool) -> bool:
+        """Said again and again. The smaller stream is sent once it is there, and for as long as it is; answers whether
+        it is sent now."""
+        smaller = self._smaller
+        if smaller is None:
+            return False
+        if wanted and not self._holds:
+            self._holds = True
+            smaller.acquire()
+        newest = smaller.bus.last_keyframe
+        small = wanted and newest is not None and (self._shows_smaller or self._plays(smaller.bus))
+        if small and not self._shows_smaller:
+            self.video.turn_to(smaller.bus)
+            self._leave_transcoding()
+        elif self._shows_smaller and not small:
+            self.video.turn_to(self._watched.bus, self._playable)
+        self._shows_smaller = small
+        if not wanted:
+            self._release()
+        return small
+
+    def _plays(self, bus: FrameBus) -> bool:
+        """Whether the viewer can play what this bus holds now."""
+        gop = bus.gop()
+        if not gop or gop[0].codec not in self._offer.pictures:
+            return False
+        return not any(frame.codec == "h264" and read_access_unit(frame.data).b_slice for frame in gop)
+
+    def _release(self) -> None:
+        if self._holds and self._smaller is not None:
+            self._holds = False
+            self._smaller.release()
+
+    def _leave_transcoding(self) -> None:
         if self._transcoded is not None:
             self._transcodings.leave(self._watched.bus, self._transcoded)
             self._transcoded = None
+
+    async def close(self) -> None:
+        self._release()
+        self.video.close()
+        self._leave_transcoding()
         if self._listening is not None:
             self._listening.close()
         await self._peer.close()

@@ -13,6 +13,7 @@ import secrets
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,13 +33,14 @@ from aiortc import (
 from aiortc import clock as ntp
 from aiortc.codecs import is_rtx
 from aiortc.mediastreams import MediaStreamError
+from aiortc.rtcdtlstransport import State
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters, RTCRtpSendParameters
-from aiortc.rtp import RtpPacket
+from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, RtcpReceiverInfo, RtpPacket, unpack_remb_fci
 from pylibsrtp._binding import ffi, lib
 
 from gateway.refusals import Refusal
 from gateway.settings import WebRtcSettings
-from gateway.streams.rtp_sending import OutgoingFrame, RtpNumbers, RtpSending
+from gateway.streams.rtp_sending import AtOnce, OutgoingFrame, RtpNumbers, RtpSending, SentSoFar
 
 AIORTC = "1.16"
 """The release against which the seams were read."""
@@ -52,6 +54,8 @@ SEAMS: dict[object, tuple[str, ...]] = {
     RTCRtpSender: ("_run_rtp", "_retransmit", "_send_keyframe", "_handle_rtcp_packet"),
     RTCRtpReceiver: ("_handle_rtp_packet", "_send_rtcp_pli", "_send_rtcp_nack"),
     aioice.ice.Connection: ("get_component_candidates", "gather_candidates"),
+    RTCDtlsTransport: ("state",),
+    State: ("CONNECTED",),
     lib: ("srtp_protect", "srtp_err_status_ok"),
 }
 SENDER_SEAMS = (
@@ -82,6 +86,16 @@ class IncomingPacket:
     """Loudness in -dBov, where the sender says it (RFC 6464)."""
     begins: bool = False
     """A frame begins here, where that is seen by what was taken off the payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a receiver reports of what it is sent: ``loss``, the share of packets lost in the last second or more; or
+    ``takes``, bits a second that it can take (REMB), beside those ``sent`` lately."""
+
+    loss: float | None = None
+    takes: float | None = None
+    sent: float = 0.0
 
 
 class PassThroughTrack(MediaStreamTrack):
@@ -143,7 +157,7 @@ class SecureLine:
 
     def send(self, packets: Sequence[tuple[bytes, bytes]]) -> int:
         """See ``rtp_sending.Line``. Together they fit the buffer (``BURST_BYTES`` and their headers do)."""
-        if self._transport.state != "connected":
+        if self._transport._state is not State.CONNECTED:
             raise ConnectionError
         pair = self._ice._nominated.get(1)
         if pair is None:
@@ -213,14 +227,17 @@ def send_encoded(
     sender: RTCRtpSender,
     next_frame: Callable[[], Awaitable[OutgoingFrame | None]],
     keyframe_wanted: Callable[[], None] | None = None,
-    on_loss: Callable[[float], None] | None = None,
+    on_feedback: Callable[[Feedback], None] | None = None,
+    at_once: Callable[[AtOnce], None] | None = None,
 ) -> None:
     """Send what ``next_frame`` gives (None ends the sending), packetised already; PLI and FIR go to the callback.
-    ``on_loss`` hears of each receiver report what share of the packets was lost since the one before.
+    ``on_feedback`` hears of the receiver's reports and estimates. ``at_once`` is told how frames may be sent past
+    ``next_frame``, while that waits.
 
     Sender and receiver reports stay aiortc's. Call before the connection is made.
     """
 
+    heard = _Feedback(sender, on_feedback) if on_feedback is not None else None
     agreed: list[RTCRtpCodecParameters] = []
     begin = sender.send
 
@@ -231,7 +248,13 @@ def send_encoded(
     async def run(codec: RTCRtpCodecParameters) -> None:
         _private(sender, "rtp_started").set()
         line = SecureLine(sender.transport)
-        sending = RtpSending(line, _numbers(sender, codec, agreed), asyncio.get_running_loop().time)
+        sending = RtpSending(
+            line, _numbers(sender, codec, agreed), asyncio.get_running_loop().time, lambda sent: _report(sender, sent)
+        )
+        if at_once is not None:
+            at_once(sending)
+        if heard is not None:
+            heard.sent = sending.sent
 
         async def retransmit(sequence: int) -> None:
             sending.again(sequence)
@@ -240,7 +263,6 @@ def send_encoded(
         try:
             while (frame := await next_frame()) is not None:
                 await sending.frame(frame)
-                _report(sender, sending)
         except (asyncio.CancelledError, ConnectionError):
             pass  # as aiortc's own does: whoever stops the sender waits for ``rtp_exited``
         finally:
@@ -250,20 +272,48 @@ def send_encoded(
     sender.send = send  # type: ignore[method-assign]  # the seam
     sender._run_rtp = run  # type: ignore[method-assign]  # the seam
     sender._send_keyframe = keyframe_wanted or (lambda: None)  # type: ignore[method-assign]  # the seam
-    if on_loss is not None:
-        _hear_loss(sender, on_loss)
 
 
-def _hear_loss(sender: RTCRtpSender, on_loss: Callable[[float], None]) -> None:
-    handle = sender._handle_rtcp_packet
+class _Feedback:
+    """Listens to the RTCP that comes to a sender, before aiortc does. ``sent``: what has been sent, once it is."""
 
-    async def heard(packet: Any) -> None:
+    def __init__(self, sender: RTCRtpSender, tell: Callable[[Feedback], None]) -> None:
+        self.sent = SentSoFar()
+        self._sender = sender
+        self._tell = tell
+        self._handle = sender._handle_rtcp_packet
+        self._octets, self._since, self._rate = 0, float("-inf"), 0.0
+        self._lost, self._highest, self._reported_at = 0, -1, float("-inf")
+        sender._handle_rtcp_packet = self._heard  # type: ignore[method-assign]  # the seam
+
+    async def _heard(self, packet: Any) -> None:
         for report in getattr(packet, "reports", ()):
-            if report.ssrc == sender._ssrc:
-                on_loss(report.fraction_lost / 256)
-        await handle(packet)
+            if report.ssrc == self._sender._ssrc:
+                self._count(report)
+        if isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
+            with suppress(ValueError, struct.error):
+                takes, sources = unpack_remb_fci(packet.fci)
+                if self._sender._ssrc in sources:
+                    self._tell(Feedback(takes=takes, sent=self._bits_a_second()))
+            return  # a malformed one would end the connection in aiortc
+        await self._handle(packet)
 
-    sender._handle_rtcp_packet = heard  # type: ignore[method-assign]  # the seam
+    def _count(self, report: RtcpReceiverInfo) -> None:
+        """Browsers report with each NACK, of a handful of packets: totals (RFC 3550, 6.4.1) over a second say more."""
+        now, expected = asyncio.get_running_loop().time(), report.highest_sequence - self._highest
+        if now - self._reported_at < 1.0 or expected == 0:
+            return
+        if self._highest >= 0 and expected > 0:
+            self._tell(Feedback(loss=min(1.0, max(0.0, (report.packets_lost - self._lost) / expected))))
+        self._lost, self._highest, self._reported_at = report.packets_lost, report.highest_sequence, now
+
+    def _bits_a_second(self) -> float:
+        """Over the last second or more; 0 before one has passed."""
+        now, octets = asyncio.get_running_loop().time(), self.sent.octets
+        if now - self._since >= 1.0:
+            self._rate = (octets - self._octets) * 8 / (now - self._since)
+            self._octets, self._since = octets, now
+        return self._rate
 
 
 def _private(sender: RTCRtpSender, name: str) -> Any:
@@ -284,8 +334,7 @@ def _numbers(sender: RTCRtpSender, codec: RTCRtpCodecParameters, agreed: Sequenc
     )  # fmt: skip
 
 
-def _report(sender: RTCRtpSender, sending: RtpSending) -> None:
-    sent = sending.sent
+def _report(sender: RTCRtpSender, sent: SentSoFar) -> None:
     for name, value in (
         ("ntp_timestamp", ntp.current_ntp_time()),
         ("rtp_timestamp", sent.timestamp),

@@ -68,6 +68,9 @@ class Subscription:
         self._dropping = False
         self._on_close = on_close
         self._waiter: asyncio.Future[None] | None = None
+        self.at_once: Callable[[EncodedFrame], bool] | None = None
+        """Asked first, while the subscriber waits and nothing waits for it: whether it has dealt with the frame there
+        and then, which spares it a turn of the event loop. It must be quick and never raise."""
         self.closed = False
 
     @property
@@ -116,6 +119,9 @@ class Subscription:
                 self.drops += self._dropping
                 return
             self._waiting = self._dropping = False
+        waits = self._waiter is not None and not self._frames and not self._waiter.done()
+        if waits and self.at_once is not None and self.at_once(frame):
+            return
         if len(self._frames) >= self._maxsize + self._backlog and not self._make_room(opens):
             self.drops += 1
             return

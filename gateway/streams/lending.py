@@ -13,17 +13,23 @@ from dataclasses import dataclass, field
 from gateway.refusals import Refusal
 
 MOST_LOANS = 1024
+SMALLER = "/sub"
+"""Behind a camera's path: its smaller stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loan:
-    """``path`` may be read by ``reader`` until ``until`` (seconds since the epoch, UTC)."""
+    """``path``, and the smaller stream of the same camera, may be read by ``reader`` until ``until`` (seconds since the
+    epoch, UTC)."""
 
     path: str
     reader: str
     username: str
     password: str = field(repr=False)
     until: float
+
+    def opens(self, path: str | None) -> bool:
+        return path in (self.path, self.path + SMALLER)
 
     def same_reader(self, other: Loan) -> bool:
         """Whether both are lent to one reader of one stream: the newer has replaced the older."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from gateway.streams.address import StreamAddress
+from gateway.streams.backoff import Backoff
 from gateway.streams.bus import FrameBus
-from gateway.streams.pull import CameraPull, PullLimits, PullState
+from gateway.streams.pull import RETRY, RETRY_AFTER_WRONG_PASSWORD, CameraPull, PullLimits, PullState
 from gateway.streams.way import Way
 
 LINGER = 10.0
@@ -24,6 +25,7 @@ class OnDemandSource:
         limits: PullLimits,
         way: Way | None = None,
         linger: float = LINGER,
+        retry: Backoff | None = None,
     ) -> None:
         self.bus = FrameBus()
         self._address = address
@@ -31,6 +33,7 @@ class OnDemandSource:
         self._limits = limits
         self._way = way
         self._linger = linger
+        self._retry = retry
         self._users = 0
         self._wanted = False
         self._letting_go: asyncio.TimerHandle | None = None
@@ -91,6 +94,8 @@ class OnDemandSource:
                     name=self._name,
                     limits=self._limits,
                     way=self._way,
+                    retry=self._retry or RETRY,
+                    retry_after_wrong_password=self._retry or RETRY_AFTER_WRONG_PASSWORD,
                     first_epoch=self._epoch,
                 )
                 await self._pull.start()

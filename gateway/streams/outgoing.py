@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import structlog
@@ -20,7 +20,7 @@ from gateway.streams.access_unit import read_access_unit
 from gateway.streams.bus import FrameBus, Subscription
 from gateway.streams.frame import EncodedFrame, PictureCodec
 from gateway.streams.packetise import payloads
-from gateway.streams.rtp_sending import OutgoingFrame
+from gateway.streams.rtp_sending import AtOnce, OutgoingFrame
 
 log = structlog.get_logger(__name__)
 
@@ -38,31 +38,44 @@ H264_ALONE: tuple[PictureCodec, ...] = ("h264",)
 
 @dataclass(frozen=True, slots=True)
 class Packetised:
-    """``frame`` is held with its payloads, so that its id stays its own."""
+    """``frame`` is held with its payloads, so that its id stays its own. ``size``: bytes of all payloads."""
 
     frame: EncodedFrame
     payloads: list[bytes]
     b_slice: bool
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", sum(map(len, self.payloads)))
 
 
 class PacketisedFrames:
     """Packetises each frame (H.264, VP8) once for all viewers of a process; one who joins late costs its own
-    packetising."""
+    packetising.
 
-    def __init__(self, kept: int = 64) -> None:
+    ``slices_together``: a picture of several small slices travels in one packet, as browsers take it."""
+
+    def __init__(self, kept: int = 64, *, slices_together: bool = False) -> None:
         self._kept = kept
+        self._slices_together = slices_together
         self._made: OrderedDict[int, Packetised] = OrderedDict()
+        self._newest: Packetised | None = None
 
     def of(self, frame: EncodedFrame) -> Packetised:
+        newest = self._newest
+        if newest is not None and newest.frame is frame:
+            return newest
         held = self._made.get(id(frame))
         if held is not None and held.frame is frame:
+            self._newest = held
             return held
         if frame.codec == "vp8":
             made = Packetised(frame, vp8.payloads(frame.data, LARGEST_PAYLOAD), False)
         else:
+            together = self._slices_together
             b_slice = read_access_unit(frame.data).b_slice
-            made = Packetised(frame, payloads("h264", frame.data, LARGEST_PAYLOAD), b_slice)
-        self._made[id(frame)] = made
+            made = Packetised(frame, payloads("h264", frame.data, LARGEST_PAYLOAD, slices_together=together), b_slice)
+        self._newest = self._made[id(frame)] = made
         if len(self._made) > self._kept:
             self._made.popitem(last=False)
         return made
@@ -123,6 +136,7 @@ class OutgoingVideo:
         self._bus = bus
         self._name = name
         self._packetised = packetised
+        self._sending: AtOnce | None = None
         self._clock = clock
         self._start: Start = start
         self._ask_source = ask_source
@@ -138,6 +152,7 @@ class OutgoingVideo:
         self._lost_seen = 0
         self._wanted_at = float("-inf")
         self._restart = False
+        self._closed = False
         self._paused = False
         self.sent = 0
         self.skipped = 0
@@ -156,6 +171,8 @@ class OutgoingVideo:
                 frames = self._subscribe()
             frame = await anext(frames, None)
             if frame is None:
+                if self._restart and not self._closed:
+                    continue
                 self._end("source_ended")
                 return None
             if frame.kind != "video" or self._restart:
@@ -164,12 +181,31 @@ class OutgoingVideo:
             if packetised is None:
                 self.skipped += 1
             elif packetised.payloads:
-                self.sent += 1
-                if self.sent == 1 and self._on_first is not None:
-                    self._on_first()
-                cached = frame.arrival <= self._since
-                timestamp = self._timeline.cached() if cached else self._timeline.live(frame)
-                return OutgoingFrame(packetised.payloads, timestamp, frame.codec)
+                return OutgoingFrame(packetised.payloads, self._timestamp(frame), frame.codec)
+
+    def can_send_at_once(self, sending: AtOnce) -> None:
+        """From now on what may leave without waiting does so while it is published."""
+        self._sending = sending
+
+    def _take_at_once(self, frame: EncodedFrame) -> bool:
+        sending = self._sending
+        if sending is None or self._restart or frame.kind != "video":
+            return False
+        packetised = self._fitting(frame)
+        if packetised is None or not packetised.payloads:
+            self.skipped += packetised is None
+            return True
+        if not sending.room_for(packetised.size):
+            return False
+        sending.frame_now(packetised.payloads, self._timestamp(frame), frame.codec)
+        return True
+
+    def _timestamp(self, frame: EncodedFrame) -> int:
+        """Of a frame that is sent now."""
+        self.sent += 1
+        if self.sent == 1 and self._on_first is not None:
+            self._on_first()
+        return self._timeline.cached() if frame.arrival <= self._since else self._timeline.live(frame)
 
     def keyframe_wanted(self) -> None:
         """The viewer lost the picture. Served at most once a second, from the cache or by asking the source."""
@@ -182,13 +218,17 @@ class OutgoingVideo:
         elif self.sent:
             self._restart = True
 
-    def turn_to(self, bus: FrameBus) -> None:
-        """Go on with this bus, which holds the same picture as the viewer can play it."""
-        self._bus, self._start, self._ask_source, self._playable = bus, "gop_cache", None, None
+    def turn_to(self, bus: FrameBus, playable: Callable[[], FrameBus] | None = None) -> None:
+        """Go on with this bus from its newest keyframe: the same picture as the viewer can play it, or in another size.
+        ``playable`` as in the beginning."""
+        self._bus, self._start, self._ask_source, self._playable = bus, "gop_cache", None, playable
         self._timeline.other_source()
         self._restart = True
+        if self._subscription is not None:
+            self._subscription.close()
 
     def close(self) -> None:
+        self._closed = True
         if self._subscription is not None:
             self._subscription.close()
 
@@ -201,6 +241,7 @@ class OutgoingVideo:
         self._lost_seen = self._lost
         self._since = self._clock() if self._start == "gop_cache" else float("-inf")
         subscription = self._bus.subscribe(self._name, QUEUE, start=self._start)
+        subscription.at_once = self._take_at_once
         self._subscription = subscription
         self._frames = frames = aiter(subscription)
         if self._ask_source is not None:

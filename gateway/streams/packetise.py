@@ -21,8 +21,8 @@ _FIRST_OF_RTP = {"h264": _STAP_A, "hevc": _AGGREGATION}
 _START, _END = 0x80, 0x40
 
 
-def payloads(codec: VideoCodec, data: bytes, largest: int = LARGEST) -> list[bytes]:
-    """The payloads of one Annex-B access unit, in order.
+def payloads(codec: VideoCodec, data: bytes, largest: int = LARGEST, *, slices_together: bool = False) -> list[bytes]:
+    """The payloads of one Annex-B access unit, in order. ``slices_together``: slices that fit one packet share it, too.
 
     Left out are units that hold nothing, and those whose type RTP has given a meaning of its own.
     """
@@ -34,7 +34,7 @@ def payloads(codec: VideoCodec, data: bytes, largest: int = LARGEST) -> list[byt
     for unit in nal.nal_units(data):
         if len(unit) <= header or nal.nal_type(codec, unit) >= _FIRST_OF_RTP[codec]:
             continue
-        small = not nal.is_slice(codec, unit)
+        small = slices_together or not nal.is_slice(codec, unit)
         if together and (not small or _size([*together, unit], header) > largest):
             made.append(_together(together, aggregated))
             together = []

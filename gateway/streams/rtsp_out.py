@@ -48,7 +48,8 @@ class RtspLimits:
 
 
 class RtspServer:
-    """``find`` answers the bus of a path (``cameras/CODE``) or None. ``clock``: seconds since the epoch, UTC."""
+    """``find`` answers the bus of a path (``cameras/CODE``) or None. ``use`` hears that somebody reads it, and answers
+    how to let it go: for streams that are pulled only then. ``clock``: seconds since the epoch, UTC."""
 
     def __init__(
         self,
@@ -56,10 +57,11 @@ class RtspServer:
         clock: Callable[[], float] = time.time,
         *,
         limits: RtspLimits | None = None,
+        use: Callable[[str], Callable[[], None]] = lambda _path: _there_anyway,
     ) -> None:
         self._limits = limits or RtspLimits()
         self._lending = Lending(clock)
-        self._shared = Shared(find, self._lending, SharedPayloads(), clock, self._may_play, self._limits.stalled)
+        self._shared = Shared(find, use, self._lending, SharedPayloads(), clock, self._may_play, self._limits.stalled)
         self._sessions: dict[Session, asyncio.Task[None]] = {}
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -156,6 +158,10 @@ class RtspServer:
             loan = session.loan
             if loan is not None and self._lending.of_reader(loan.path, loan.reader) is None:
                 session.end("loan_expired")
+
+
+def _there_anyway() -> None:
+    """Nothing to let go."""
 
 
 def _not_listening(host: str, port: int, error: OSError) -> Refusal:

@@ -1,7 +1,8 @@
 """One reader's RTSP connection: who it is, what it may read, and where it stands (RFC 2326, appendix A.2).
 
 Every request but OPTIONS needs the credentials of a loan; whatever else is asked, nobody learns without them which
-paths there are. A reader's own loan opens its own path only: other paths do not exist for it.
+paths there are. A reader's own loan opens its own path only, and the smaller stream of the same camera behind it:
+other paths do not exist for it. A connection stays with the path that it asked for first.
 
 ``?start=now`` behind the path is for readers that show what they read: the cached group of pictures, with which every
 reader begins, then takes no time of its own. Without it, timestamps are the camera's throughout, as recorders want.
@@ -65,10 +66,12 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all connections of a server have in common. ``may_play``: whether a loan has room for one reader more;
-    ``stalled``: seconds after which a reader that takes nothing is let go."""
+    """What all connections of a server have in common. ``use``: a path is used from now on; answers how to let it go.
+    ``may_play``: whether a loan has room for one reader more; ``stalled``: seconds after which a reader that takes
+    nothing is let go."""
 
     find: Callable[[str], FrameBus | None]
+    use: Callable[[str], Callable[[], None]]
     lending: Lending
     payloads: SharedPayloads
     clock: Callable[[], float]
@@ -92,6 +95,8 @@ class Session:
         self._tracks: dict[str, Track] = {}
         self._codec: VideoCodec | None = None
         self._id = ""
+        self._path = ""
+        self._let_go: Callable[[], None] | None = None
         self._from_now = False
         self._wrong = 0
         self._why = "connection_ended"
@@ -157,6 +162,8 @@ class Session:
             log.info("rtsp_connection_ended", **self._who(), why=self._why)
         for track in self._tracks.values():
             track.carrier.close()
+        if self._let_go is not None:
+            self._let_go()
         try:
             self._writer.close()
             async with asyncio.timeout(CLOSING):
@@ -171,7 +178,7 @@ class Session:
         loan = self.loan
         return {
             "peer": str(peer[0]) if peer else "",
-            "path": loan.path if loan else "",
+            "path": self._path or (loan.path if loan else ""),
             "reader": loan.reader if loan else "",
         }
 
@@ -205,16 +212,19 @@ class Session:
         if loan is None or (self.loan is not None and not loan.same_reader(self.loan)):
             return self._unauthorised("wrong")
         self.loan = loan
-        if not (loan.path == path_of(request.uri) == path_of(signed)):
+        path = path_of(request.uri)
+        if path is None or not loan.opens(path) or path != path_of(signed) or self._path not in ("", path):
             return 404, [], b""
         if "require" in request.headers:
             return 551, [("Unsupported", request.headers["require"])], b""
         if request.headers.get("session", self._id).partition(";")[0].strip() != self._id:
             return 454, [], b""
         self._from_now |= "start=now" in urlsplit(request.uri).query.split("&")
-        bus = self._shared.find(loan.path)
+        bus = self._shared.find(path)
         if bus is None:
             return 404, [], b""
+        if self._let_go is None:
+            self._path, self._let_go = path, self._shared.use(path)
         match request.method:
             case "DESCRIBE":
                 return await self._describe(request, bus)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from gateway.streams.frame import EncodedFrame
-from gateway.streams.rtp_sending import OutgoingFrame
+from gateway.streams.rtp_sending import AtOnce, OutgoingFrame
 
 QUEUE = 25
 """Half a second of 20 ms packets: a listener further behind loses the oldest, rather than hearing them late."""
@@ -24,11 +24,20 @@ class Listening:
         self._passes = passes
         self._queue: deque[EncodedFrame] = deque(maxlen=QUEUE)
         self._ready = asyncio.Event()
+        self._sending: AtOnce | None = None
         self._closed = False
         self.drops = 0
 
+    def can_send_at_once(self, sending: AtOnce) -> None:
+        """From now on packets leave while they are published, unless others wait before them."""
+        self._sending = sending
+
     def push(self, frame: EncodedFrame) -> None:
         if not self._passes():
+            return
+        sending = self._sending
+        if sending is not None and not self._queue and sending.room_for(len(frame.data)):
+            sending.frame_now((frame.data,), frame.pts)
             return
         if len(self._queue) == QUEUE:
             self.drops += 1

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from gateway.streams.address import StreamAddress
 from gateway.streams.backoff import Backoff
 from gateway.streams.bus import FrameBus
+from gateway.streams.on_demand import OnDemandSource
 from gateway.streams.pull import CameraPull, PullLimits, PullState
 
 _NEAR = Backoff(first=0.5, longest=5.0)
@@ -76,6 +77,16 @@ class RemoteSource:
         """The bus's subscribers see the end."""
         await self._pull.stop()
         self.bus.close()
+
+
+class SmallerSource(OnDemandSource):
+    """The smaller stream of a camera that another process owns: pulled from there only while somebody is sent it."""
+
+    def __init__(self, address: StreamAddress, *, name: str) -> None:
+        super().__init__(_from_now(address), name=name, limits=PullLimits(), retry=_NEAR)
+
+    def readdress(self, address: StreamAddress) -> None:
+        super().readdress(_from_now(address))
 
 
 def _from_now(address: StreamAddress) -> StreamAddress:

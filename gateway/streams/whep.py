@@ -114,7 +114,7 @@ class WhepDoor:
         self._connect_within = connect_within
         self._clock = clock
         self._on_closed = on_closed
-        self._packetised = PacketisedFrames()
+        self._packetised = PacketisedFrames(slices_together=True)
         self._transcodings = Transcodings(most_transcodings, clock, threads_for)
         self._sounds = OpusSounds()
         self._sessions: dict[str, ViewingSession] = {}
@@ -231,7 +231,7 @@ class WhepDoor:
         heard_as = sent_as(source.audio, offer)
         sound = self._sounds.listen(source) if heard_as is not None else None
         senders = peer.prepare_sending(offer, video=True, audio=sound is not None, sound=heard_as or "")
-        seams.send_encoded(senders["video"], video.next_frame, video.keyframe_wanted)
+        seams.send_encoded(senders["video"], video.next_frame, video.keyframe_wanted, at_once=video.can_send_at_once)
         if sound is not None:
             seams.send_encoded(senders["audio"], sound.next_frame)
         self._sessions[key] = ViewingSession(key, peer, video, sound, left)

@@ -32,10 +32,12 @@ CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 
-def film(frames: int = 2 * GOP, *, bframes: int = 0, grey: int = 60) -> list[EncodedFrame]:
+def film(
+    frames: int = 2 * GOP, *, bframes: int = 0, grey: int = 60, width: int = WIDTH, height: int = HEIGHT
+) -> list[EncodedFrame]:
     """A moving bar as H.264, a keyframe every two seconds; baseline unless B-frames are asked for."""
     codec = av.CodecContext.create("libx264", "w")
-    codec.width, codec.height, codec.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+    codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
     codec.time_base, codec.framerate = Fraction(1, FRAMES_PER_SECOND), Fraction(FRAMES_PER_SECOND)
     codec.gop_size = GOP
     codec.options = {"preset": "ultrafast", "x264-params": f"keyint={GOP}:min-keyint={GOP}:scenecut=0:annexb=1"}
@@ -48,8 +50,8 @@ def film(frames: int = 2 * GOP, *, bframes: int = 0, grey: int = 60) -> list[Enc
     codec.open()
     packets = []
     for number in range(frames):
-        picture = np.full((HEIGHT, WIDTH, 3), grey, np.uint8)
-        picture[:, number * 6 % WIDTH : number * 6 % WIDTH + 40] = 230
+        picture = np.full((height, width, 3), grey, np.uint8)
+        picture[:, number * 6 % width : number * 6 % width + 40] = 230
         frame = av.VideoFrame.from_ndarray(picture, "bgr24")
         frame.pts, frame.time_base = number, codec.time_base
         packets += codec.encode(frame)
@@ -61,7 +63,7 @@ def film(frames: int = 2 * GOP, *, bframes: int = 0, grey: int = 60) -> list[Enc
         if packet.is_keyframe and not any(data.startswith(head) for head in (b"\0\0\0\1\x67", b"\0\0\1\x67")):
             data = parameters + data
         made.append(
-            EncodedFrame("video", "h264", data, number * TICKS, 90_000, 0.0, packet.is_keyframe, 0, WIDTH, HEIGHT)
+            EncodedFrame("video", "h264", data, number * TICKS, 90_000, 0.0, packet.is_keyframe, 0, width, height)
         )
     return made
 

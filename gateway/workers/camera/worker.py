@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -38,6 +38,7 @@ from gateway.refusals import Refusal
 from gateway.settings import RtspSettings, WorkerSettings
 from gateway.streams.bus import FrameBus
 from gateway.streams.clip_recovery import recover_clip
+from gateway.streams.lending import SMALLER
 from gateway.streams.rtsp_out import RtspServer
 from gateway.streams.tls_trust import TlsTrust
 from gateway.streams.way import Way
@@ -77,7 +78,7 @@ class CameraWorker:
             most_transcodings=around.settings.webrtc.most_transcodings,
             threads_for=self._threads_for,
         )
-        self._rtsp = RtspServer(self._bus_of)
+        self._rtsp = RtspServer(self._bus_of, use=self._use)
         self._rtsp_address = ""
 
     async def open(self, settings: RtspSettings) -> None:
@@ -128,10 +129,12 @@ class CameraWorker:
             case CloseViewing(session_id):
                 await self._whep.close(session_id)
             case LendStream(code, reader, until, username, password):
-                path = STREAM_PATH + self._camera(code).code
+                camera = self._camera(code)
+                path = STREAM_PATH + camera.code
                 login = (username, password) if username is not None and password is not None else None
                 username, password = self._rtsp.lend(path, reader, until, login)
-                return StreamLent(f"{self._rtsp_address}/{path}", username, password)
+                url = f"{self._rtsp_address}/{path}"
+                return StreamLent(url, username, password, url + SMALLER if camera.sub is not None else None)
             case WithdrawStream(code, reader):
                 self._rtsp.withdraw(STREAM_PATH + code, reader)
             case _:
@@ -167,8 +170,21 @@ class CameraWorker:
         return own + [sample for camera in self._cameras.values() for sample in camera.samples()]
 
     def _bus_of(self, path: str) -> FrameBus | None:
-        camera = self._cameras.get(path.removeprefix(STREAM_PATH)) if path.startswith(STREAM_PATH) else None
-        return camera.bus if camera is not None else None
+        if not path.startswith(STREAM_PATH):
+            return None
+        camera = self._cameras.get(path.removeprefix(STREAM_PATH).removesuffix(SMALLER))
+        if camera is None or not path.endswith(SMALLER):
+            return camera.bus if camera is not None else None
+        return camera.sub.bus if camera.sub is not None else None
+
+    def _use(self, path: str) -> Callable[[], None]:
+        """A smaller stream is pulled while somebody reads it."""
+        camera = self._cameras.get(path.removeprefix(STREAM_PATH).removesuffix(SMALLER))
+        sub = camera.sub if camera is not None and path.endswith(SMALLER) else None
+        if sub is None:
+            return lambda: None
+        sub.acquire()
+        return sub.release
 
     def _camera(self, code: str) -> OwnedCamera:
         camera = self._cameras.get(code)

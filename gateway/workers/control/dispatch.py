@@ -74,8 +74,8 @@ class Dispatch:
                 await self._rooms.register.changed(message)
             case SpeakerChanged() if worker == ROOM_WORKER:
                 await self._rooms.register.speaker_changed(message.room_id, message.member_id)
-            case PicturesUnsent(room_id, viewer_id, members) if worker == ROOM_WORKER:
-                await self._rooms.register.pictures_unsent(room_id, viewer_id, members)
+            case PicturesUnsent(room_id, viewer_id, members, smaller) if worker == ROOM_WORKER:
+                await self._rooms.register.pictures_unsent(room_id, viewer_id, members, smaller)
             case RoomRecorded() if worker == ROOM_WORKER:
                 await self._rooms.recordings.keep(message)
             case RecordingBroke(room_id, reason) if worker == ROOM_WORKER:

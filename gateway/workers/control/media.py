@@ -116,7 +116,8 @@ class WorkerRoomMedia:
         """``until`` (seconds since the epoch) ends the loan of the stream."""
         lent = await self._cameras.lend(code, f"room:{room_id}", until)
         await self._links.request(
-            ROOM_WORKER, AddCameraMember(room_id, member_id, lent.url, lent.username, lent.password)
+            ROOM_WORKER,
+            AddCameraMember(room_id, member_id, lent.url, lent.username, lent.password, lent.smaller_url),
         )
 
     async def add_person(self, room_id: str, member_id: str) -> None:

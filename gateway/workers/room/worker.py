@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -42,7 +43,8 @@ from gateway.rooms.rooms import Rooms
 from gateway.rooms.sip.agent import SipAgent
 from gateway.settings import WorkerSettings
 from gateway.streams.address import StreamAddress
-from gateway.streams.source import RemoteSource
+from gateway.streams.outgoing import PacketisedFrames
+from gateway.streams.source import RemoteSource, SmallerSource
 from gateway.workers.room.reception import ControlReception
 
 log = structlog.get_logger(__name__)
@@ -53,6 +55,14 @@ def recordings_folder(data_folder: Path) -> Path:
     return data_folder / "room-recordings"
 
 
+@dataclass(frozen=True, slots=True)
+class _Streams:
+    """Of a camera in a room."""
+
+    source: RemoteSource
+    smaller: SmallerSource | None
+
+
 class RoomWorker:
     """``_sources``: the cameras by room and member. A camera that is told of again is read at its new address from then
     on; whoever watches it stays."""
@@ -60,7 +70,7 @@ class RoomWorker:
     def __init__(self, rooms: Rooms, network: SipAgent | None = None) -> None:
         self._rooms = rooms
         self._network = network
-        self._sources: dict[tuple[str, str], RemoteSource] = {}
+        self._sources: dict[tuple[str, str], _Streams] = {}
 
     async def handle(self, message: Message) -> Message | None:
         rooms = self._rooms
@@ -73,8 +83,9 @@ class RoomWorker:
                 await rooms.close_room(room_id)
                 for key in [key for key in self._sources if key[0] == room_id]:
                     del self._sources[key]
-            case AddCameraMember(room_id, member_id, url, username, password):
-                await self._add_camera(room_id, member_id, StreamAddress(url, username, password))
+            case AddCameraMember(room_id, member_id, url, username, password, smaller_url):
+                smaller = StreamAddress(smaller_url, username, password) if smaller_url is not None else None
+                await self._add_camera(room_id, member_id, StreamAddress(url, username, password), smaller)
             case AddPersonMember(room_id, member_id):
                 await rooms.add_person(room_id, member_id)
             case RemoveMember(room_id, member_id):
@@ -107,14 +118,20 @@ class RoomWorker:
             )
         return self._network
 
-    async def _add_camera(self, room_id: str, member_id: str, address: StreamAddress) -> None:
+    async def _add_camera(
+        self, room_id: str, member_id: str, address: StreamAddress, smaller_address: StreamAddress | None
+    ) -> None:
         known = self._sources.get((room_id, member_id))
         if known is not None:
-            known.readdress(address)
+            known.source.readdress(address)
+            if known.smaller is not None and smaller_address is not None:
+                known.smaller.readdress(smaller_address)
             return
-        source = RemoteSource(address, name=f"room-{member_id}")
-        await self._rooms.add_camera(room_id, member_id, source)
-        self._sources[room_id, member_id] = source
+        name = f"room-{member_id}"
+        source = RemoteSource(address, name=name)
+        smaller = SmallerSource(smaller_address, name=f"{name}-sub") if smaller_address is not None else None
+        await self._rooms.add_camera(room_id, member_id, source, smaller)
+        self._sources[room_id, member_id] = _Streams(source, smaller)
 
     def samples(self) -> list[Sample]:
         counts = self._rooms.counts()
@@ -160,9 +177,9 @@ async def open_room_worker(name: str, settings: WorkerSettings, channel: Channel
         with suppress(ChannelClosed):
             channel.send(SpeakerChanged(room_id, member_id))
 
-    def unsent(room_id: str, viewer_id: str, members: list[str]) -> None:
+    def unsent(room_id: str, viewer_id: str, members: list[str], smaller: list[str]) -> None:
         with suppress(ChannelClosed):
-            channel.send(PicturesUnsent(room_id, viewer_id, members))
+            channel.send(PicturesUnsent(room_id, viewer_id, members, smaller))
 
     rooms = Rooms(
         settings.webrtc,
@@ -176,7 +193,7 @@ async def open_room_worker(name: str, settings: WorkerSettings, channel: Channel
     rooms.start()
     network: SipAgent | None = None
     if settings.sip.enabled:
-        network = SipAgent(settings.sip, ControlReception(channel, rooms), rooms.packetised)
+        network = SipAgent(settings.sip, ControlReception(channel, rooms), PacketisedFrames())
         try:
             await network.start()
         except Refusal as refusal:  # rooms work without terminals, and the metrics say so

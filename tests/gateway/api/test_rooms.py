@@ -42,6 +42,7 @@ class Engine:
         self.arranged: dict[str, Arrangement] = {}
         self.removed: list[str] = []
         self.rung: list[tuple[str, str]] = []
+        self.beats: list[str] = []
 
     async def open(self, room_id: str, title: str) -> None: ...
     async def close(self, room_id: str) -> None: ...
@@ -64,7 +65,9 @@ class Engine:
             raise Refusal("unavailable", "unreachable", "终端无法连接", "the terminal cannot be reached")
 
     async def stop_ringing(self, room_id: str, ring_id: str) -> None: ...
-    def alive(self, room_id: str, member_id: str) -> None: ...
+    def alive(self, room_id: str, member_id: str) -> None:
+        self.beats.append(member_id)
+
     def arrange(self, room_id: str, revision: int, arrangement: Arrangement) -> None:
         self.arranged[room_id] = arrangement
 
@@ -133,6 +136,46 @@ async def test_who_waits_in_the_lobby_gets_no_media_until_let_in(client_as: Clie
     other = await client_as("grid_member")
     refused = await other.post(f"/api/v1/rooms/{room}/members", json={"kind": "person"})
     assert refused.json()["reason"] == "room_locked"
+
+
+async def test_a_heartbeat_is_its_members_own_and_one_who_has_gone_is_told_so(
+    client_as: ClientAs, engine: Engine
+) -> None:
+    chair, town = await client_as("duty_leader"), await client_as("department")
+    room = (await opened(chair))["id"]
+    member, own = await joined(town, room), await joined(chair, room)
+
+    async def beat(client: httpx.AsyncClient, member: str) -> tuple[int, str]:
+        answer = await client.post(f"/api/v1/rooms/{room}/members/{member}/heartbeat")
+        return answer.status_code, answer.json()["reason"] if answer.is_error else ""
+
+    assert await beat(town, member) == (204, "")
+    assert await beat(town, own) == (403, "member_not_yours")
+    await control(chair, room, "remove", member=member)
+    assert await beat(town, member) == (404, "member_unknown")
+    assert await beat(chair, own) == (204, "")
+    await control(chair, room, "end")
+    assert await beat(chair, own) == (409, "room_ended")
+    assert engine.beats == [member, own]
+
+
+async def test_who_writes_a_plan_is_shown_and_who_may_approve_it_does(client_as: ClientAs) -> None:
+    admin, leader = await client_as("system_admin"), await client_as("duty_leader")
+    plan = {"class_code": "90-01", "grid": "*", "invitees": [{"name": "消防站", "address": "sip:1001@192.0.2.7"}]}
+    plan_id = (await admin.put("/api/v1/room-plans", json=plan)).json()["id"]
+
+    async def kept() -> tuple[str, str | None]:
+        (one,) = (await leader.get("/api/v1/room-plans")).json()
+        return one["author"], one["approved_by"]
+
+    author = (await kept())[0]
+    assert (await kept())[1] is None
+    assert (await admin.post(f"/api/v1/room-plans/{plan_id}/approval")).status_code == 403
+    assert (await leader.post(f"/api/v1/room-plans/{plan_id}/approval")).status_code == 204
+    assert (await kept())[1] not in (None, author)
+    await admin.put("/api/v1/room-plans", json=plan)
+    assert (await kept())[1] is None, "what was changed is to be approved anew"
+    assert (await leader.post("/api/v1/room-plans/none/approval")).json()["reason"] == "plan_unknown"
 
 
 async def test_a_link_opens_one_room_once_and_its_guest_knows_nothing_else(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from gateway.rooms.bandwidth import LONGEST_WAIT, ReceiverLine
 
 Replay = Callable[[int], float]
@@ -56,6 +58,39 @@ def test_what_was_taken_away_comes_back_when_the_line_is_mended() -> None:
     assert min(sent) <= 2
     assert sent[-1] == 4
     assert sent.index(4, 11) < 10 + 2 * LONGEST_WAIT
+
+
+def test_pictures_get_smaller_before_they_get_fewer_and_larger_after_they_are_all_back() -> None:
+    line, seen = ReceiverLine(), []
+    for second in range(200):
+        line.report("a", 0.3 if second < 10 else 0.0, second)
+        most = line.judge(4, second, shrinks=True)
+        if not seen or seen[-1] != (line.small, most):
+            seen.append((line.small, most))
+    assert seen == [(False, None), (True, None), (True, 2), (True, 3), (True, None), (False, None)]
+
+
+@pytest.mark.parametrize(
+    ("takes", "small"),
+    [
+        (lambda _: 600_000, True),
+        (lambda _: 850_000, False),
+        (lambda second: 100_000 * 1.08**second, False),
+        (lambda second: 500_000 if second % 2 else 900_000, False),
+    ],
+    ids=["it fell and stays low", "as of a receiver that was in doubt once", "still rising", "low for a moment"],
+)
+def test_a_receiver_that_says_it_takes_less_is_not_waited_for_until_it_loses(
+    takes: Callable[[int], float], small: bool
+) -> None:
+    line, became_small = ReceiverLine(), False
+    line.estimate("a", 1_000_000 if takes(0) > 500_000 else takes(0), 1_000_000, 0)
+    for second in range(1, 20):
+        line.report("a", 0.0, second)
+        line.estimate("a", takes(second), 1_000_000, second)
+        line.judge(4, second, shrinks=True)
+        became_small |= line.small
+    assert became_small is small
 
 
 def test_the_last_picture_is_never_taken_and_silence_says_nothing() -> None:

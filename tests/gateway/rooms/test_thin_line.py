@@ -1,4 +1,5 @@
-"""A browser on a thin line: it is sent fewer pictures, is told, and gets them back when the line carries them again."""
+"""A browser on a thin line: it is sent smaller pictures, then fewer, is told, and gets them back when the line carries
+them again."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,8 +36,17 @@ class Film:
 
     bus: FrameBus = field(default_factory=FrameBus)
 
+    users: int = 0
+
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
+    async def close(self) -> None: ...
+
+    def acquire(self) -> None:
+        self.users += 1
+
+    def release(self) -> None:
+        self.users -= 1
 
 
 class _Side(asyncio.DatagramProtocol):
@@ -46,11 +57,35 @@ class _Side(asyncio.DatagramProtocol):
         self._relay.passed(data, addr, inner=self._inner)
 
 
-class LossyRelay:
-    """Stands between a viewer and the gateway; loses this share of what the gateway sends, but for the handshakes."""
+@dataclass
+class Line:
+    """What all relays to one viewer share: ``bits`` a second, behind a buffer that holds three seconds (None: no
+    bounds)."""
 
-    def __init__(self, gateway_port: int) -> None:
+    bits: float | None = None
+    passed: int = 0
+    _free_at: float = 0.0
+
+    def delay(self, size: int) -> float | None:
+        """Seconds until it is through; None: there is no room for it."""
+        self.passed += size
+        if self.bits is None:
+            return 0.0
+        now = asyncio.get_running_loop().time()
+        begins = max(self._free_at, now)
+        if begins - now > 3.0:
+            return None
+        self._free_at = begins + size * 8 / self.bits
+        return self._free_at - now
+
+
+class LossyRelay:
+    """Stands between a viewer and the gateway; loses this share of what the gateway sends, but for the handshakes, and
+    sends the rest through the line."""
+
+    def __init__(self, gateway_port: int, line: Line) -> None:
         self.loss = 0.0
+        self._line = line
         self._gateway = ("127.0.0.1", gateway_port)
         self._viewer: tuple[str, int] | None = None
         self._chance = random.Random(5)
@@ -70,6 +105,14 @@ class LossyRelay:
             self._viewer = address
             self._inner.sendto(data, self._gateway)
         elif self._viewer is not None and not (127 < data[0] < 192 and self._chance.random() < self.loss):
+            delay = self._line.delay(len(data))
+            if delay == 0.0:
+                self._outer.sendto(data, self._viewer)
+            elif delay is not None:
+                asyncio.get_running_loop().call_later(delay, self._through, data)
+
+    def _through(self, data: bytes) -> None:
+        if not self._outer.is_closing():
             self._outer.sendto(data, self._viewer)
 
     def close(self) -> None:
@@ -85,9 +128,32 @@ async def relays() -> AsyncIterator[list[LossyRelay]]:
         relay.close()
 
 
-async def test_who_loses_pictures_is_sent_fewer_and_gets_them_back(relays: list[LossyRelay]) -> None:
-    told: list[list[str]] = []
-    rooms = Rooms(parts.LOOPBACK, lambda _: None, on_unsent=lambda _room, _viewer, members: told.append(members))
+@dataclass
+class Meeting:
+    """A room with four cameras, each with a smaller stream, and a browser that watches them over a line."""
+
+    viewer: Any
+    line: Line
+    relays: list[LossyRelay]
+    smaller: dict[str, Film]
+    told: list[tuple[list[str], list[str]]]
+
+    async def pictures(self, name: str, seconds: float = 1.0) -> float:
+        before = (await self.viewer.numbers(name))["decoded"]
+        await asyncio.sleep(seconds)
+        return float((await self.viewer.numbers(name))["decoded"] - before)
+
+    async def width(self, name: str) -> float:
+        return float((await self.viewer.numbers(name))["width"])
+
+
+@pytest.fixture
+async def meeting(relays: list[LossyRelay]) -> AsyncIterator[Meeting]:
+    told: list[tuple[list[str], list[str]]] = []
+    line = Line()
+    rooms = Rooms(
+        parts.LOOPBACK, lambda _: None, on_unsent=lambda _room, _viewer, unsent, smaller: told.append((unsent, smaller))
+    )
     rooms.start()
     await rooms.open_room("r")
     await rooms.add_person("r", "viewer")
@@ -101,39 +167,59 @@ async def test_who_loses_pictures_is_sent_fewer_and_gets_them_back(relays: list[
         answer = await rooms.subscribe("r", "viewer", name, offer)
         found = re.search(r"a=candidate:\S+ 1 udp \d+ 127\.0\.0\.1 (\d+) typ host", answer)
         assert found is not None
-        relay = LossyRelay(int(found[1]))
+        relay = LossyRelay(int(found[1]), line)
         relays.append(relay)
         return answer.replace(f"127.0.0.1 {found[1]} typ", f"127.0.0.1 {await relay.open()} typ")
 
     hearts = asyncio.create_task(beat())
     async with AsyncExitStack() as stack:
         browser = await stack.enter_async_context(parts.chromium())
-        film = parts.film()
+        film, small = parts.film(), parts.film(width=320, height=180)
+        smaller = {}
         for name in CAMERAS:
-            camera = Film()
-            await rooms.add_camera("r", name, camera)
+            camera, smaller[name] = Film(), Film()
+            await rooms.add_camera("r", name, camera, smaller[name])
             await stack.enter_async_context(parts.playing(camera.bus, film))
+            await stack.enter_async_context(parts.playing(smaller[name].bus, small))
         page = await browser.new_page()
         await page.expose_function("whep", whep)
         await page.route("http://127.0.0.1/**", lambda route: route.fulfill(body=parts.PAGE, content_type="text/html"))
         await page.goto("http://127.0.0.1/room")
-        viewer = parts.Viewer(page)
         for name in CAMERAS:
             await page.evaluate("name => watch(name, false, 'whep')", name)
-        for relay in relays:
-            relay.loss = 0.3
-        await parts.until(lambda: bool(told) and len(told[-1]) >= 2, 30)
-        assert "one" not in told[-1], "the first of them stays"
-        unsent = told[-1][0]
-        await asyncio.sleep(1)
-        before = (await viewer.numbers(unsent))["decoded"]
-        await asyncio.sleep(1)
-        assert (await viewer.numbers(unsent))["decoded"] - before <= 1
-        for relay in relays:
-            relay.loss = 0.0
-        await parts.until(lambda: told[-1] == [], 60)
-        before = (await viewer.numbers(unsent))["decoded"]
-        await asyncio.sleep(2)
-        assert (await viewer.numbers(unsent))["decoded"] - before > 10
+        yield Meeting(parts.Viewer(page), line, relays, smaller, told)
     hearts.cancel()
     await rooms.close()
+
+
+async def test_who_loses_pictures_is_sent_smaller_ones_then_fewer_and_gets_them_back(meeting: Meeting) -> None:
+    told = meeting.told
+    for relay in meeting.relays:
+        relay.loss = 0.3
+    await parts.until(lambda: bool(told) and len(told[-1][0]) >= 2, 40)
+    assert told[0] == ([], sorted(CAMERAS)), "smaller ones first"
+    unsent, smaller = told[-1]
+    assert "one" not in unsent, "the first of them stays"
+    assert "one" in smaller
+    assert {name for name, film in meeting.smaller.items() if film.users} == set(CAMERAS) - set(unsent)
+    await asyncio.sleep(1)
+    assert await meeting.pictures(unsent[0]) <= 1
+    for relay in meeting.relays:
+        relay.loss = 0.0
+    await parts.until(lambda: meeting.width("one"), 5)
+    assert await meeting.width("one") == 320
+    await parts.until(lambda: told[-1] == ([], []), 90)
+    assert await meeting.pictures(unsent[0], 2) > 10
+    assert await meeting.width("one") == 640
+    assert not any(film.users for film in meeting.smaller.values())
+
+
+async def test_a_line_that_only_gets_slower_is_found_by_what_the_browser_says_it_can_take(meeting: Meeting) -> None:
+    await asyncio.sleep(4)
+    before = meeting.line.passed
+    await asyncio.sleep(2)
+    meeting.line.bits = (meeting.line.passed - before) * 8 / 2 * 0.6
+    await parts.until(lambda: bool(meeting.told), 25)
+    assert meeting.told[0] == ([], sorted(CAMERAS))
+    await asyncio.sleep(4)
+    assert await meeting.pictures("one", 2) > 30, "it moves again"

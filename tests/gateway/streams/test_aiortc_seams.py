@@ -9,7 +9,14 @@ import aiortc
 import aiortc.rtcrtpreceiver
 import pytest
 from aiortc import RTCPeerConnection
-from aiortc.rtp import RtpPacket
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    RtcpPsfbPacket,
+    RtcpReceiverInfo,
+    RtcpRrPacket,
+    RtpPacket,
+    pack_remb_fci,
+)
 
 from gateway.refusals import Refusal
 from gateway.settings import WebRtcSettings
@@ -58,6 +65,39 @@ async def test_the_receiver_hands_packets_to_the_tap_and_sends_the_pli_it_asks_f
     await receiver._handle_rtp_packet(packet, 0)
     assert taken == [seams.IncomingPacket(7, 9000, 42, True, b"\x00\x00\x00\x01\x65abc")]
     assert asked == [42]
+    await connection.close()
+
+
+async def test_a_sender_hears_what_its_receiver_loses_and_says_it_can_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = seams.new_connection()
+    sender = connection.addTransceiver("video", direction="sendonly").sender
+    heard: list[seams.Feedback] = []
+
+    async def nothing() -> None:
+        return None
+
+    seams.send_encoded(sender, nothing, on_feedback=heard.append)
+    now = 100.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+
+    def report(lost: int, highest: int) -> RtcpRrPacket:
+        """Of a few packets only: the share lost since the report before says little."""
+        told = RtcpReceiverInfo(
+            sender._ssrc, fraction_lost=255, packets_lost=lost, highest_sequence=highest, jitter=0, lsr=0, dlsr=0
+        )
+        return RtcpRrPacket(ssrc=1, reports=[told])
+
+    def estimate(fci: bytes) -> RtcpPsfbPacket:
+        return RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=1, media_ssrc=0, fci=fci)
+
+    for lost, highest in ((0, 1000), (9, 1010), (50, 1200)):
+        await sender._handle_rtcp_packet(report(lost, highest))
+        now += 0.6
+    await sender._handle_rtcp_packet(estimate(pack_remb_fci(500_000, [sender._ssrc])))
+    await sender._handle_rtcp_packet(estimate(pack_remb_fci(500_000, [7])))
+    await sender._handle_rtcp_packet(estimate(b"REMB\xff\x00\x00\x01short"))
+    assert heard == [seams.Feedback(loss=0.25), seams.Feedback(takes=500_000, sent=0.0)]
+    monkeypatch.undo()
     await connection.close()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from gateway.streams.access_unit import AccessUnit, read_access_unit
@@ -106,6 +106,73 @@ async def test_a_browser_is_asked_for_a_keyframe_when_a_viewer_joins() -> None:
     assert given is not None
     assert given.payloads[-1].endswith(b"2")
     video.close()
+
+
+class Wire:
+    """Sends at once what is not too large; a test may hold it up."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.room = True
+
+    def room_for(self, size: int) -> bool:
+        return self.room
+
+    def frame_now(self, payloads: Sequence[bytes], timestamp: int, codec: str | None = None) -> None:
+        self.sent.append(payloads[-1][-1:])
+
+
+async def test_while_a_viewer_waits_frames_leave_as_they_are_published_and_never_out_of_turn() -> None:
+    bus, wire = FrameBus(), Wire()
+    video = outgoing(bus, ask=lambda: None)
+    video.can_send_at_once(wire)
+    waiting = asyncio.create_task(video.next_frame())
+    await asyncio.sleep(0)
+    for number in range(3):
+        bus.publish(frame(number, key=number == 1))
+    assert wire.sent == [b"1", b"2"], "from the first keyframe on"
+    wire.room = False
+    bus.publish(frame(3))
+    wire.room = True
+    bus.publish(frame(4))
+    assert wire.sent == [b"1", b"2"], "what waits goes first"
+    given = await asyncio.wait_for(waiting, 1)
+    assert given is not None
+    assert given.payloads[-1].endswith(b"3")
+    assert await sent(video, 1) == [b"4"]
+    assert (video.sent, video.lost) == (4, 0)
+    video.close()
+
+
+async def test_a_viewer_goes_over_to_another_size_at_its_newest_keyframe_and_time_goes_on() -> None:
+    large, small = FrameBus(), FrameBus()
+    video = outgoing(large)
+    large.publish(frame(0, key=True, arrival=NOW - 1, pts=90_000_000))
+    large.publish(frame(1, pts=90_003_600))
+    stamps = []
+    for _ in range(2):
+        given = await video.next_frame()
+        assert given is not None
+        stamps.append(given.timestamp)
+    waiting = asyncio.create_task(video.next_frame())
+    await asyncio.sleep(0)
+    for number, key in ((5, True), (6, False)):
+        small.publish(frame(number, key=key, arrival=NOW - 1))
+    video.turn_to(small)
+    large.publish(frame(2))
+    given = await asyncio.wait_for(waiting, 1)
+    assert given is not None
+    assert given.payloads[-1].endswith(b"5")
+    stamps.append(given.timestamp)
+    assert await sent(video, 1) == [b"6"]
+    small.publish(frame(7))
+    given = await video.next_frame()
+    assert given is not None
+    stamps.append(given.timestamp)
+    assert stamps == sorted(stamps)
+    assert stamps[-1] - stamps[1] < 3600
+    video.close()
+    assert await video.next_frame() is None
 
 
 def test_a_frame_is_packetised_once_for_all_viewers() -> None:

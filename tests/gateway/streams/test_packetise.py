@@ -53,6 +53,23 @@ def test_parameter_sets_share_a_packet_and_slices_have_their_own() -> None:
     assert together_again("h264", packets)[:3] == [SPS, PPS, SEI]
 
 
+def test_small_slices_share_a_packet_where_that_is_asked_for() -> None:
+    units = [
+        SPS,
+        PPS,
+        b"\x65" + b"\x11" * 50,
+        b"\x65" + b"\x22" * 3000,
+        b"\x41" + b"\x33" * 700,
+        b"\x41" + b"\x44" * 700,
+    ]
+    packets = payloads("h264", annexb(units), slices_together=True)
+    assert [packet[0] & 0x1F for packet in packets] == [24, 28, 28, 28, 1, 1]
+    assert together_again("h264", packets) == units
+    two = [b"\x41" + b"\x33" * 90, b"\x41" + b"\x44" * 90]
+    (one,) = payloads("h264", annexb(two), slices_together=True)
+    assert together_again("h264", [one]) == two
+
+
 def test_the_same_for_h265() -> None:
     packets = payloads("hevc", annexb([VPS, HEVC_SPS, HEVC_PPS, b"\x26\x01" + b"\x11" * 5000]))
     assert [packet[0] >> 1 & 0x3F for packet in packets] == [48, 49, 49, 49, 49]

@@ -10,6 +10,7 @@ from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
+from aiortc.rtcdtlstransport import State
 from aiortc.rtp import RtpPacket
 from pylibsrtp import Policy, Session
 
@@ -111,7 +112,9 @@ def line_between(sender: socket.socket, receiver: socket.socket) -> SecureLine:
         remote_addr=receiver.getsockname(),
     )
     ice = SimpleNamespace(_nominated={1: pair})
-    transport = SimpleNamespace(state="connected", transport=SimpleNamespace(_connection=ice), _tx_srtp=Session(policy))
+    transport = SimpleNamespace(
+        _state=State.CONNECTED, transport=SimpleNamespace(_connection=ice), _tx_srtp=Session(policy)
+    )
     return SecureLine(transport)  # type: ignore[arg-type]  # the parts of one that it uses
 
 
@@ -135,6 +138,28 @@ async def test_what_leaves_is_what_the_peer_reads_however_many_go_at_once(
 
 async def test_a_line_that_is_over_says_so(sockets: tuple[socket.socket, socket.socket]) -> None:
     line = line_between(*sockets)
-    line._transport = SimpleNamespace(state="closed")  # type: ignore[assignment]  # what it looks at
+    line._transport = SimpleNamespace(_state=State.CLOSED)  # type: ignore[assignment]  # what it looks at
     with pytest.raises(ConnectionError):
         line.send([(b"h" * 12, b"p")])
+    out = RtpSending(line, RtpNumbers(42, 96), asyncio.get_running_loop().time)
+    assert out.room_for(1)
+    out.frame_now([b"p"], 0)
+    assert not out.room_for(1), "whoever waits for the next frame hears of it then"
+
+
+async def test_what_leaves_at_once_is_counted_on_and_paced_with_the_rest() -> None:
+    wire, told = Wire(), []
+    clock = asyncio.get_running_loop().time
+    out = RtpSending(wire, RtpNumbers(42, 96, b"", (77, 97)), clock, lambda sent: told.append(sent.packets))
+    await out.frame(OutgoingFrame([b"a", b"b"], 0))
+    assert out.room_for(2)
+    out.frame_now([b"c", b"d"], 3600)
+    assert [packet.marker for packet in wire.packets] == [0, 1, 0, 1]
+    assert all(b.sequence_number - a.sequence_number == 1 for a, b in pairwise(wire.packets))
+    assert wire.packets[2].timestamp - wire.packets[1].timestamp in (3600, 3600 - 2**32)
+    out.again(wire.packets[3].sequence_number)
+    assert wire.packets[-1].payload[2:] == b"d"
+    assert not out.room_for(BURST_BYTES), "a large one is sent in bursts"
+    assert out.room_for(BURST_BYTES - 100)
+    assert not out.room_for(BURST_BYTES - 100), "the pace is one for both ways"
+    assert told == [2]

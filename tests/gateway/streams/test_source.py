@@ -12,9 +12,10 @@ import pytest
 from gateway.streams.address import StreamAddress
 from gateway.streams.bus import FrameBus
 from gateway.streams.frame import EncodedFrame
+from gateway.streams.lending import SMALLER
 from gateway.streams.pull import PullLimits, PullState
 from gateway.streams.rtsp_out import RtspServer
-from gateway.streams.source import FrameSource, LocalSource, RemoteSource
+from gateway.streams.source import FrameSource, LocalSource, RemoteSource, SmallerSource
 
 pytestmark = pytest.mark.integration
 
@@ -68,6 +69,31 @@ async def test_who_takes_a_stream_need_not_know_whose_it_is(door: Door, live: Fr
         assert (await anext(subscription)).keyframe
     await source.stop()
     assert subscription.closed == (kind == "remote"), "a camera of this process goes on for others"
+
+
+async def test_a_cameras_smaller_stream_is_pulled_while_somebody_reads_it_under_the_same_loan(live: FrameBus) -> None:
+    used: list[str] = []
+
+    def use(path: str) -> Callable[[], None]:
+        used.append(path)
+        return lambda: used.remove(path)
+
+    buses = {PATH: FrameBus(), PATH + SMALLER: live, "cameras/2/sub": live}
+    server = RtspServer(buses.get, use=use)
+    port = await server.start("127.0.0.1", 0)
+    username, password = server.lend(PATH, "room", time.time() + 60)
+    smaller = SmallerSource(StreamAddress(f"rtsp://127.0.0.1:{port}/{PATH}{SMALLER}", username, password), name="sub")
+    assert used == []
+    smaller.acquire()
+    await until(lambda: smaller.bus.last_keyframe)
+    assert used == [PATH + SMALLER]
+    other = SmallerSource(StreamAddress(f"rtsp://127.0.0.1:{port}/cameras/2/sub", username, password), name="other")
+    other.acquire()
+    await until(lambda: other.state is not None and other.state.reason)
+    assert other.bus.last_keyframe is None, "a loan opens one camera"
+    await asyncio.gather(smaller.close(), other.close())
+    await until(lambda: used == [])
+    await server.stop()
 
 
 async def test_a_stop_before_the_door_answered_is_in_time() -> None:

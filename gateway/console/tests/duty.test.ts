@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { snapshotOf, verdictsOf, wantsAttention, windowOf, type Alert, type Evidence } from '../src/domain/alert'
+import { withNewest, withOlder, type LogEntry } from '../src/domain/duty'
 import { stepsOf, type GridEvent } from '../src/domain/event'
 import { en, zhCN } from '../src/i18n/areas'
 
@@ -81,5 +82,24 @@ describe('the words', () => {
 
   it('are complete in both languages', () => {
     expect(keys(en).sort()).toEqual(keys(zhCN).sort())
+  })
+})
+
+describe('the duty log', () => {
+  const at = (minute: number): LogEntry =>
+    ({ kind: 'note', id: String(minute), at: new Date(60_000 * minute).toISOString() }) as LogEntry
+  const minutes = (entries: readonly LogEntry[]): number[] => entries.map((one) => Number(one.id))
+
+  it('keeps what was read further back when the newest are read anew', () => {
+    expect(minutes(withNewest([4, 3, 2, 1].map(at), [5, 4, 3].map(at)))).toEqual([5, 4, 3, 2, 1])
+  })
+
+  it('lets go of it where the two do not meet', () => {
+    expect(minutes(withNewest([2, 1].map(at), [9, 8].map(at)))).toEqual([9, 8])
+    expect(withNewest([1].map(at), [])).toEqual([])
+  })
+
+  it('says nothing twice that a page further back brings again', () => {
+    expect(minutes(withOlder([5, 4, 3].map(at), [4, 3, 2].map(at)))).toEqual([5, 4, 3, 2])
   })
 })

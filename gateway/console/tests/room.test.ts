@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { columnsFor, inOrder, sends, type Member, type Room } from '../src/domain/room'
+import { columnsFor, inOrder, outdatedBy, sends, type Member, type Room } from '../src/domain/room'
 
 const room = (id: string, state: Room['state'], created_at: string): Room =>
   ({ id, state, created_at, title: id, members: [] }) as unknown as Room
@@ -24,5 +24,13 @@ describe('rooms', () => {
 
   it('lay their tiles out as large as they can be', () => {
     expect([0, 1, 2, 3, 4, 5, 9, 10, 64].map(columnsFor)).toEqual([1, 1, 2, 2, 2, 3, 3, 4, 5])
+  })
+
+  it('give way to what a control answered only where it is newer than what the stream has told', () => {
+    const at = (revision: number): Room => ({ revision }) as Room
+    expect(outdatedBy(null, at(1))).toBe(true)
+    expect(outdatedBy(at(1), at(2))).toBe(true)
+    expect(outdatedBy(at(2), at(2))).toBe(false)
+    expect(outdatedBy(at(3), at(2))).toBe(false)
   })
 })

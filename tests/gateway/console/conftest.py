@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from fractions import Fraction
@@ -14,8 +16,9 @@ import cv2
 import numpy as np
 import pytest
 import uvicorn
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.access import audit, users
 from gateway.access.passwords import Passwords
@@ -34,6 +37,9 @@ from gateway.storage.vault import Vault
 CHROMIUM = Path("/usr/bin/chromium")
 PASSWORD = "Correct-Horse-7"
 CAMERA = "99000000001320000001"
+LATE_MS = int(os.environ.get("CONSOLE_DELAY_MS", "0"))
+"""Answers under ``/api/v1`` come up to so many milliseconds late: what a page does wrong with late ones shows."""
+expect.set_options(timeout=30_000)  # five seconds are little where other tests take the processor
 
 
 @pytest.fixture
@@ -47,11 +53,29 @@ def services(sqlite_database: Database, tmp_path: Path, passwords: Passwords) ->
     )
 
 
+def answering_late(app: ASGIApp) -> ASGIApp:
+    """Answers are made at once and told late, so that they tell of the time before and overtake each other."""
+
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await asyncio.sleep(random.uniform(0, LATE_MS / 1000))
+            await send(message)
+
+        hurried = not scope.get("path", "").startswith("/api/v1/") or scope["path"].endswith("/heartbeat")
+        await app(scope, receive, send if hurried else told)
+
+    return late
+
+
 @pytest.fixture
 async def address(services: Services) -> AsyncIterator[str]:
     listening = socket.create_server(("127.0.0.1", 0))
+    app: ASGIApp = create_app(services)
     server = uvicorn.Server(
-        uvicorn.Config(create_app(services), log_config=None, lifespan="off", timeout_graceful_shutdown=2)
+        uvicorn.Config(
+            answering_late(app) if LATE_MS else app, log_config=None, lifespan="off", timeout_graceful_shutdown=2
+        )
     )
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"

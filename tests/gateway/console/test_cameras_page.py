@@ -54,8 +54,6 @@ pytestmark = [
     pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
 ]
 
-# Five seconds are little where other tests take the processor.
-expect.set_options(timeout=20_000)
 
 UserWith = Callable[..., Awaitable[str]]
 

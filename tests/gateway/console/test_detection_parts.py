@@ -33,7 +33,6 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
     pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
 ]
-expect.set_options(timeout=60_000)
 
 
 @pytest.fixture
@@ -110,6 +109,6 @@ async def test_pace_rejections_and_a_trial_are_shown_beside_the_camera(
     await expect(watching.get_by_test_id("suppression")).to_contain_text("已拦下 0 次")
     await page.get_by_test_id("trial-film").set_input_files(film(tmp_path / "street.mp4"))
     # It runs behind everything else, the other tests too; that it ends, and with what, the doors' test tells.
-    await expect(page.get_by_test_id("camera-trial")).to_contain_text("已分析")
+    await expect(page.get_by_test_id("camera-trial")).to_contain_text("已分析", timeout=60_000)
     await watching.get_by_test_id("suppression-undo").click()
     await expect(watching.get_by_test_id("suppression")).to_have_count(0)

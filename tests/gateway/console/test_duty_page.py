@@ -126,9 +126,16 @@ async def _moved_on_by_the_leader(address: str, user_with: UserWith) -> None:
         assert answer.status_code == 200, answer.text
 
 
-async def _opens_the_form(page: Page) -> None:
+async def _opens_the_event(page: Page) -> None:
+    """And gives no reason for looking at its evidence."""
     await page.get_by_test_id("event-row").click()
+    await expect(page.get_by_test_id("grant-purpose")).to_be_visible()
     await page.keyboard.press("Escape")
+    await expect(page.get_by_test_id("grant-purpose")).to_have_count(0)
+
+
+async def _opens_the_form(page: Page) -> None:
+    await _opens_the_event(page)
     await page.get_by_test_id("event-action-accept").click()
     await page.get_by_test_id("event-opinion").fill("情况属实")
 
@@ -163,8 +170,7 @@ async def test_a_department_is_chosen_and_feeds_back_with_its_photograph(
 ) -> None:
     await raise_alert("fire")
     await sign_in(page, await user_with("duty_leader", "dispatcher", "department"))
-    await page.get_by_test_id("event-row").click()
-    await page.keyboard.press("Escape")
+    await _opens_the_event(page)
     for action, state in (("accept", "已受理"), ("dispatch", "待签收"), ("sign", "已签收"), ("handle", "处置中")):
         await page.get_by_test_id(f"event-action-{action}").click()
         if action == "dispatch":

@@ -29,7 +29,6 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
     pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
 ]
-expect.set_options(timeout=30_000)
 
 
 @pytest.fixture
@@ -84,9 +83,9 @@ async def test_a_leader_looks_through_what_differs_promotes_and_takes_it_back(
     await expect(picture).to_be_visible()
     assert await picture.evaluate("async one => (await one.decode(), one.naturalWidth)") == 320
     await shadow.get_by_test_id("weights-promote").click()
-    await page.locator(".n-popconfirm .n-button--primary-type").click()
+    await page.locator(".n-popconfirm .n-button--primary-type").last.click()
     await expect(in_force).to_contain_text("newer")
     await expect(shadow).to_contain_text("没有试用中的新模型")
     await in_force.get_by_test_id("weights-withdraw").click()
-    await page.locator(".n-popconfirm .n-button--primary-type").click()
+    await page.locator(".n-popconfirm .n-button--primary-type").last.click()
     await expect(in_force).to_contain_text("hazard_n")

@@ -27,7 +27,6 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
     pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
 ]
-expect.set_options(timeout=20_000)
 
 MAPPING = {"fields": [{"to": "caseInfo.outerNo", "from": "data.no"}]}
 
@@ -105,6 +104,7 @@ async def test_from_the_first_receiver_to_a_replayed_dead_letter(
             update(DeliveryRow).values(state="dead", attempts=11, last_error="status_503", delivered_at=None)
         )
     await page.get_by_text("投递记录", exact=True).click()
+    await page.get_by_test_id("show-all").check()
     await expect(page.locator("[data-testid=delivery][data-state=dead]")).to_contain_text("对方答 503")
     await page.get_by_test_id("replay-all").click()
     await page.locator(".n-popconfirm").get_by_role("button").last.click()

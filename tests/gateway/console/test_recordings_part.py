@@ -29,7 +29,6 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
     pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
 ]
-expect.set_options(timeout=60_000)
 
 
 @pytest.fixture
@@ -89,4 +88,4 @@ async def test_a_recording_is_played_and_tried_rules_on_and_the_plan_is_changed(
     await part.get_by_test_id("recording-plan-save").click()
     await expect(part).to_contain_text("每日 00:00–24:00")
     await part.get_by_test_id("recording-try").click()
-    await expect(page.get_by_test_id("camera-trial")).to_contain_text("已分析")
+    await expect(page.get_by_test_id("camera-trial")).to_contain_text("已分析", timeout=60_000)

@@ -39,7 +39,6 @@ pytestmark = [
     pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
 ]
 UserWith = Callable[..., Awaitable[str]]
-expect.set_options(timeout=20_000)
 SECONDS_PLAYED = """(video) => new Promise((done) => {
   const seen = () => (video.currentTime > 1 ? done([video.videoWidth, video.error]) : setTimeout(seen, 100));
   seen();

@@ -20,7 +20,6 @@ from gateway.storage.database import Database
 HERE = Path(__file__).parent
 
 UserWith = Callable[..., Awaitable[str]]
-expect.set_options(timeout=20_000)
 
 
 def _loaded(path: Path) -> ModuleType:

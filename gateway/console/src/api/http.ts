@@ -39,6 +39,7 @@ export async function send(path: string, ask: Ask = {}): Promise<Response> {
   if (ask.json !== undefined) headers['Content-Type'] = 'application/json'
   else if (ask.contentType !== undefined) headers['Content-Type'] = ask.contentType
   if (method !== 'GET' && csrfToken !== '') headers['X-CSRF-Token'] = csrfToken
+  const asker = csrfToken
   const limit = AbortSignal.timeout(ask.limitMs ?? TIMEOUT_MS)
   let answer: Response
   try {
@@ -59,7 +60,8 @@ export async function send(path: string, ask: Ask = {}): Promise<Response> {
   noteServerDate(answer.headers.get('date'))
   if (answer.ok) return answer
   const problem = problemOf(answer.status, await answer.json().catch(() => null))
-  if (answer.status === 401) onSessionEnded()
+  // The refusal of an earlier session may come late: it does not end the one that stands now.
+  if (answer.status === 401 && asker === csrfToken) onSessionEnded()
   throw problem
 }
 

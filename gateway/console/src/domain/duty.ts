@@ -13,6 +13,22 @@ export interface LogEntry {
   corrects: string | null
 }
 
+const nameOf = (one: LogEntry): string => `${one.kind}${one.id}`
+
+/** The log as read anew, and what had been read further back. Where the two do not meet, what lies between is unknown. */
+export function withNewest(before: readonly LogEntry[], newest: readonly LogEntry[]): readonly LogEntry[] {
+  const known = new Set(newest.map(nameOf))
+  const last = newest.at(-1)
+  if (last === undefined || !before.some((one) => known.has(nameOf(one)))) return newest
+  return [...newest, ...before.filter((one) => !known.has(nameOf(one)) && Date.parse(one.at) <= Date.parse(last.at))]
+}
+
+/** The log read further back; what was written meanwhile moved the pages, so some may be there already. */
+export function withOlder(before: readonly LogEntry[], older: readonly LogEntry[]): readonly LogEntry[] {
+  const known = new Set(before.map(nameOf))
+  return [...before, ...older.filter((one) => !known.has(nameOf(one)))]
+}
+
 export interface Shift {
   id: string
   platform: string

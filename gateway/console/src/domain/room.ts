@@ -76,6 +76,12 @@ export interface Room {
   members: Member[]
 }
 
+/** Whether the room that is shown gives way to what a control answered. The stream tells each change in order, of members
+ * too, which leave the revision as it is; an answer overtakes it or comes late. */
+export function outdatedBy(shown: Room | null, answered: Room): boolean {
+  return shown === null || answered.revision > shown.revision
+}
+
 /** Open rooms first, the newest of each on top. */
 export function inOrder(rooms: readonly Room[]): Room[] {
   const rank = (room: Room): number => (room.state === 'open' ? 0 : 1)

@@ -25,10 +25,19 @@ export function useBoard(room: string) {
     put(await draw(room, picture, strokes))
   }
 
+  /** Opened by themselves, once each: what was closed since stays closed. */
+  const shown = new Set<string>()
+
   /** Somebody froze a picture: it is shown to everybody. */
-  async function frozenByAny(id: string): Promise<void> {
-    await load()
+  function show(id: string): void {
+    if (shown.has(id)) return
+    shown.add(id)
     openId.value = id
+  }
+
+  async function frozenByAny(id: string): Promise<void> {
+    show(id)
+    await load()
   }
 
   function drawn(data: Drawn): void {
@@ -49,5 +58,5 @@ export function useBoard(room: string) {
   ]
   onScopeDispose(() => stops.forEach((stop) => stop()))
   void load()
-  return { pictures, open, openId, put, add }
+  return { pictures, open, openId, put, show, add }
 }

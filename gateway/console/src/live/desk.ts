@@ -125,7 +125,7 @@ export function noteEvent(event: GridEvent): void {
 
 /** The event that is looked at, which may be older than the list goes. */
 export function noteOpened(event: GridEvent): void {
-  opened.value = event
+  if (opened.value?.no !== event.no || opened.value.revision <= event.revision) opened.value = event
   if (eventList.find(event.no) !== undefined) eventList.put(event)
 }
 

@@ -2,20 +2,28 @@
 import { onScopeDispose, ref, shallowRef, watch } from 'vue'
 import { asProblem, type Problem } from '../api/problem'
 import { getRoom } from '../api/rooms'
-import type { Room } from '../domain/room'
+import { outdatedBy, type Room } from '../domain/room'
 import { onResync, onTopic } from './stream'
 
 export function useRoom(id: () => string) {
   const room = shallowRef<Room | null>(null)
   const problem = shallowRef<Problem | null>(null)
   const loading = ref(false)
-  /** Counts what was heard: an answer that was asked for before it may be older, and is fetched again. */
+  /** Counts what was heard: an answer that was asked for before it may be older. */
   let heard = 0
 
-  function put(changed: Room): void {
+  function hear(told: Room): void {
     heard += 1
-    room.value = changed
+    // An answer may have been quicker than the stream, which then tells of the time before.
+    if (room.value === null || told.revision >= room.value.revision) room.value = told
     problem.value = null
+  }
+
+  /** The answer to a control. */
+  function put(answered: Room): void {
+    if (answered.id !== id() || !outdatedBy(room.value, answered)) return
+    heard += 1
+    room.value = answered
   }
 
   async function load(): Promise<void> {
@@ -25,18 +33,19 @@ export function useRoom(id: () => string) {
     try {
       const found = await getRoom(asked)
       if (asked !== id()) return
-      if (before === heard) put(found)
+      if (before === heard) room.value = found
+      problem.value = null
     } catch (error) {
       if (asked === id()) problem.value = asProblem(error)
     } finally {
-      loading.value = false
+      if (asked === id()) loading.value = false
     }
   }
 
   const stops = [
     onTopic('room.changed', (record) => {
       const changed = record as Room
-      if (changed.id === id()) put(changed)
+      if (changed.id === id()) hear(changed)
     }),
     onResync(() => void load()),
   ]

@@ -33,7 +33,7 @@ export async function whyNotShown(evidenceId: string): Promise<Problem | null> {
     return asProblem(new Error(i18n.global.t('evidence.unreadable')))
   } catch (error) {
     const problem = asProblem(error)
-    if (grantRefused(problem)) viewingRefused()
+    if (grantRefused(problem, grant) && cited.value === grant) viewingRefused()
     return problem
   }
 }

@@ -45,9 +45,11 @@ export function ensureGrant(): Promise<string> {
 /** A new grant would be taken; one that does not reach a place (`grant_elsewhere`) would be refused again. */
 const ASKED_ANEW = ['grant_ended', 'grant_unknown', 'grant_missing']
 
-/** The gateway takes the grant no longer: the next `ensureGrant` asks. False where the refusal is about something else. */
-export function grantRefused(problem: Problem): boolean {
+/** The gateway takes the grant that was cited no longer: the next `ensureGrant` asks. False where the refusal is about something else. */
+export function grantRefused(problem: Problem, cited: string): boolean {
   if (!ASKED_ANEW.includes(problem.reason)) return false
+  // The refusal of an earlier one may come late: that which was given since stands.
+  if (running !== null && running.id !== cited) return true
   running = null
   sessionStorage.removeItem(KEPT)
   return true

@@ -30,8 +30,9 @@ export function useSnapshot() {
     clear()
     const mine = turn
     busy.value = true
+    let grant: string | null = null
     try {
-      const grant = await ensureGrant().catch(() => null)
+      grant = await ensureGrant().catch(() => null)
       if (mine !== turn) return
       dismissed.value = grant === null
       if (grant === null) return
@@ -40,7 +41,7 @@ export function useSnapshot() {
     } catch (error) {
       if (mine !== turn) return
       const found = asProblem(error)
-      if (grantRefused(found) && !retried) return await take(code, true)
+      if (grant !== null && grantRefused(found, grant) && !retried) return await take(code, true)
       problem.value = found
     } finally {
       if (mine === turn) busy.value = false

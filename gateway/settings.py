@@ -178,7 +178,7 @@ class WebRtcSettings(_Part):
         default=2,
         ge=0,
         le=64,
-        description="Pictures that one worker transcodes at once for browsers that cannot play them (H.265, no H.264).",
+        description="Cameras that one worker transcodes at once for browsers that cannot play them; people count 1/4.",
     )
 
     @model_validator(mode="after")

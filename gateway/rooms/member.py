@@ -53,6 +53,10 @@ class Member:
     def makes_keyframes(self) -> bool:
         return self.kind != "camera"
 
+    @property
+    def small(self) -> bool:
+        return self.kind != "camera"
+
     def ask_keyframe(self) -> None:
         if self.publication is not None:
             self.publication.ask_keyframe()

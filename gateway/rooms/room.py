@@ -52,6 +52,7 @@ class _OnStage:
     sound: Sound | None = None
     smaller: Smaller | None = None
     makes_keyframes: bool = True
+    small: bool = False
 
     @property
     def bus(self) -> FrameBus:

@@ -36,6 +36,10 @@ class Watched(Protocol):
     def makes_keyframes(self) -> bool:
         """On request, as a browser does; a camera's come from the cache."""
 
+    @property
+    def small(self) -> bool:
+        """Its picture is, as a person's or a terminal's."""
+
     def ask_keyframe(self) -> None: ...
 
 
@@ -116,7 +120,9 @@ class Watching:
     def _playable(self) -> FrameBus:
         watched = self._watched
         ask_source = watched.ask_keyframe if watched.makes_keyframes else None
-        self._transcoded = self._transcodings.take(watched.bus, self._offer.pictures[0], ask_source)
+        self._transcoded = self._transcodings.take(
+            watched.bus, self._offer.pictures[0], ask_source, small=watched.small
+        )
         return self._transcoded
 
     @property

@@ -47,6 +47,13 @@ MEDIA = [
     "--disable-features=WebRtcHideLocalIpsWithMdns",
     "--allow-loopback-in-peer-connection",
 ]
+SENDS_NO_H264 = """{
+  const all = RTCRtpSender.getCapabilities.bind(RTCRtpSender);
+  RTCRtpSender.getCapabilities = (kind) => {
+    const found = all(kind);
+    return { ...found, codecs: found.codecs.filter((codec) => codec.mimeType !== 'video/H264') };
+  };
+}"""
 PICTURES = """(video) => new Promise((done) => {
   let frames = 0;
   const count = () => {
@@ -187,9 +194,13 @@ async def browser_with(arguments: list[str]) -> AsyncIterator[Browser]:
             await browser.close()
 
 
-async def signed_in(browser: Browser, address: str, username: str, path: str = "/rooms") -> Page:
-    """A browser of its own, as far as sessions go."""
+async def signed_in(
+    browser: Browser, address: str, username: str, path: str = "/rooms", *, sends_h264: bool = True
+) -> Page:
+    """A browser of its own, as far as sessions go; of what is forwarded it sends VP8 alone without ``sends_h264``."""
     context = await browser.new_context(viewport={"width": 1600, "height": 900}, locale="zh-CN")
+    if not sends_h264:
+        await context.add_init_script(SENDS_NO_H264)
     page = await context.new_page()
     page.set_default_timeout(20_000)
     await page.goto(address + path)

@@ -85,7 +85,7 @@ async def services(
         yield made
 
 
-async def test_two_browsers_and_a_camera_see_and_hear_each_other(
+async def test_two_browsers_one_of_them_sending_vp8_and_a_camera_see_and_hear_each_other(
     address: str,
     user_with: UserWith,
     media: parts.RoomsHere,  # type: ignore[name-defined]
@@ -94,7 +94,7 @@ async def test_two_browsers_and_a_camera_see_and_hear_each_other(
     async with webrtc.playing(media.camera.bus, webrtc.film(), ahead=10), browser_with(MEDIA) as browser:
         first = await signed_in(browser, address, username)
         room = await open_room(first, "路口火情会商")
-        second = await signed_in(browser, address, username, room.removeprefix(address))
+        second = await signed_in(browser, address, username, room.removeprefix(address), sends_h264=False)
         for page in (first, second):
             await page.get_by_test_id("room-join").click()
         await bring_camera(first, CAMERA)
@@ -107,6 +107,7 @@ async def test_two_browsers_and_a_camera_see_and_hear_each_other(
             for kind in ("person", "camera"):
                 await expect(tiles(page, kind)).to_have_attribute("data-state", "publishing")
             assert await tiles(page, "person").locator("video").evaluate("video => video.muted") is False
+        assert media.rooms.counts().transcodings == 0, "either codec is forwarded as it comes"
         loud = await asyncio.gather(
             *(tiles(page, "person").locator("video").evaluate(LOUDNESS) for page in (first, second))
         )

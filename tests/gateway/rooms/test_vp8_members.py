@@ -179,7 +179,16 @@ async def test_more_than_the_machine_can_transcode_are_refused_with_a_reason_and
         with pytest.raises(Refusal, match="sdp_malformed"):
             h264 = re.sub("a=fmtp:.*", "a=fmtp:97 packetization-mode", offer.replace("VP8", "H264"))
             await rooms.publish("r", "vp8", h264)
-    assert (rooms.counts().transcodings, rooms.watchings) == (MOST_TRANSCODINGS, 2 * MOST_TRANSCODINGS)
+        assert (rooms.counts().transcodings, rooms.watchings) == (MOST_TRANSCODINGS, 2 * MOST_TRANSCODINGS)
+        for member in ("viewer", "other"):
+            await rooms.stop_subscription("r", member, "camera0")
+        for name in "abcd":  # a person's picture is small
+            await rooms.add_person("r", name)
+            rooms._rooms["r"]._members[name].bus.publish(keyframe)
+            await rooms.subscribe("r", "viewer", name, offer)
+        assert rooms.counts().transcodings == MOST_TRANSCODINGS - 1 + 4
+        with pytest.raises(Refusal, match="transcodings_too_many"):
+            await rooms.subscribe("r", "viewer", "camera0", offer)
 
 
 @parts.needs_chromium

@@ -22,18 +22,20 @@ _BEGINS, _ENDS = 0x80, 0x40
 
 
 class PacketisationUnsupported(Exception):
-    """The camera sends packets of a kind that is not understood (RFC 6184, 5.2; RFC 7798, 4.4)."""
+    """The camera sends packets of a kind that is not understood (RFC 6184, 5.2; RFC 7798, 4.4), or units in another
+    order than they are decoded in."""
 
 
 class Depacketiser:
     """One for each connection. ``decoding_order_numbers``: ``sprop-max-don-diff`` is above 0, so DONL fields are there
-    (RFC 7798, 4.4); units are taken in the order in which they come all the same."""
+    (RFC 7798, 4.4). They are held against the order in which units come: where that is another, it is refused."""
 
     def __init__(self, codec: VideoCodec, *, decoding_order_numbers: bool = False) -> None:
         self._codec: VideoCodec = codec
         self._header = 1 if codec == "h264" else 2
         self._skip = 2 if decoding_order_numbers else 0
         self._fragments: list[bytes] = []
+        self._number: int | None = None
         self.damaged = False
 
     def take(self, data: memoryview, begin: int, end: int) -> list[bytes]:
@@ -80,12 +82,14 @@ class Depacketiser:
     def lost(self) -> None:
         """A packet is missing: the unit that it belonged to cannot be whole."""
         self._fragments = []
+        self._number = None  # another source may have begun
 
     def _fragment(self, data: memoryview, begin: int, end: int, flags: int, first: int) -> list[bytes]:
         at = begin + self._header + 1
         done: list[bytes] = []
         if flags & _BEGINS:
             done = self.flush()
+            self._in_order(data, at, end)
             head = bytes([first]) if self._header == 1 else bytes([first, data[begin + 1]])
             self._fragments = [head, bytes(data[at + self._skip : end])]
         elif self._fragments:
@@ -100,6 +104,7 @@ class Depacketiser:
     def _aggregate(self, data: memoryview, at: int, end: int) -> list[bytes]:
         units = self.flush()
         skip = self._skip
+        self._in_order(data, at, end)
         while at + skip + 2 < end:
             at += skip
             size = int.from_bytes(data[at : at + 2])
@@ -115,11 +120,21 @@ class Depacketiser:
 
     def _single(self, data: memoryview, begin: int, end: int) -> list[bytes]:
         if self._skip:
+            self._in_order(data, begin + 2, end)
             return self._kept(bytes(data[begin : begin + 2]) + bytes(data[begin + 2 + self._skip : end]))
         unit = bytes(data[begin:end])
         if unit[0] == 0 or (len(unit) < _PARAMETERS_END and _START in unit):
             return [one for part in nal.nal_units(_START + unit) for one in self._kept(part)]
         return self._kept(unit)
+
+    def _in_order(self, data: memoryview, at: int, end: int) -> None:
+        """Holds a DONL against the one before (RFC 7798, 6): numbers wrap, and those further back than half of them are
+        ahead. DOND fields only count on. Raises ``PacketisationUnsupported``."""
+        if not self._skip or end - at < self._skip:
+            return
+        before, self._number = self._number, int.from_bytes(data[at : at + 2])
+        if before is not None and (self._number - before) & 0xFFFF >= 0x8000:
+            raise PacketisationUnsupported
 
     def _kept(self, unit: bytes) -> list[bytes]:
         """Filler data says nothing to anybody (ITU-T H.264, 7.4.2.7)."""

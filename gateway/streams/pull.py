@@ -27,7 +27,7 @@ from gateway.streams.rtsp_in_pump import Pump
 from gateway.streams.rtsp_in_reading import Counted, Kind, Patience, Reading
 from gateway.streams.rtsp_in_sdp import SoundTrack, VideoTrack
 from gateway.streams.rtsp_in_session import RtspSession
-from gateway.streams.rtsp_in_transport import DatagramPorts, channels_in, interleaved
+from gateway.streams.rtsp_in_transport import ConnectionReports, DatagramPorts, channels_in, interleaved
 from gateway.streams.tls_trust import CertificateRefused
 from gateway.streams.way import Way
 
@@ -216,10 +216,10 @@ class CameraPull:
             clock=self._clock,
             now=asyncio.get_running_loop().time,
         )
-        ports: list[DatagramPorts] = []
+        carriers: list[DatagramPorts | ConnectionReports] = []
 
         def check() -> None:
-            for one in ports:
+            for one in carriers:
                 one.check()
             reading.check()
 
@@ -234,11 +234,14 @@ class CameraPull:
                 port = DatagramPorts(kind, connection.own_address, connection.peer_address, reading, pump.end)
                 stack.callback(port.close)
                 port.answered(await session.set_up(track.control, port.asked))
-                ports.append(port)
+                carriers.append(port)
             else:
                 answer = await session.set_up(track.control, interleaved(2 * number))
-                for channel in channels_in(answer, 2 * number):
+                rtp, rtcp = channels_in(answer, 2 * number)
+                for channel in (rtp, rtcp):
                     reading.on_channel(channel, kind)
+                if rtp != rtcp:
+                    carriers.append(ConnectionReports(kind, rtcp, reading, session.connection.send))
         await session.play(reading)
         return pump
 

@@ -36,8 +36,9 @@ SENTENCES: dict[PullReason, tuple[str, str]] = {
     "no_video": ("该流没有视频", "the stream has no video"),
     "unsupported_codec": ("视频编码不是 H.264 或 H.265", "the video is neither H.264 nor H.265"),
     "unsupported_packetisation": (
-        "视频的 RTP 打包方式不受支持（交织模式）",
-        "the video travels in RTP packets of a kind that is not supported (interleaved mode)",
+        "视频的 RTP 打包方式不受支持（交织模式，或不按解码顺序发送），请在摄像机上改用非交织模式",
+        "the video travels in RTP packets of a kind that is not supported (interleaved mode, or not in decoding "
+        "order); set the camera to non-interleaved mode",
     ),
     "no_keyframe": ("视频流没有关键帧，无法解码", "the stream has no keyframe, so it cannot be decoded"),
     "packets_lost": (

@@ -19,6 +19,7 @@ from gateway.streams.frame import EncodedFrame
 from gateway.streams.framing import Framing, StreamDescription
 from gateway.streams.pictures import Picture, Pictures
 from gateway.streams.pull_reasons import PullEnded
+from gateway.streams.rtcp_reports import SenderReport
 from gateway.streams.rtp_packet import HEAD, PLAIN, RTCP_TYPES, Arrivals, read_packet
 from gateway.streams.rtsp_in_sdp import SoundTrack, VideoTrack
 from gateway.streams.sound_framing import SoundFraming
@@ -49,16 +50,6 @@ class Counted:
     drops: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SenderReport:
-    """The newest of a source: the middle of its NTP time, and when it came, in seconds of a clock that goes on
-    (RFC 3550, 6.4.1)."""
-
-    source: int
-    middle: int
-    at: float
-
-
 class Reading:
     """One for each connection. ``clock``: seconds since the epoch; ``now``: seconds of a clock that goes on.
     ``live`` hears what the stream is, at its first frame and whenever that changes."""
@@ -78,13 +69,14 @@ class Reading:
     ) -> None:
         numbered = video.decoding_order_numbers
         self._types: dict[Kind, int] = {"video": video.payload_type}
+        self.clock_rates: dict[Kind, int] = {"video": video.clock_rate}
         self._pictures = Pictures(video.codec, Depacketiser(video.codec, decoding_order_numbers=numbered))
         self._assembler = Assembler(video.codec, video.parameters)
         self._framing = Framing(video.codec, epoch, video.clock_rate)
-        self._ticks_a_second = video.clock_rate
         self._sound: SoundFraming | None = None
         if sound is not None:
             self._types["sound"] = sound.payload_type
+            self.clock_rates["sound"] = sound.clock_rate
             self._sound = SoundFraming(sound.audio, sound.clock_rate, sound.headers)
         self.arrivals: dict[Kind, Arrivals] = {kind: Arrivals() for kind in self._types}
         self._seen, self._video_type = self.arrivals["video"], video.payload_type
@@ -191,7 +183,7 @@ class Reading:
 
     def _pass_on(self, pictures: list[Picture], arrival: float) -> None:
         came = min(self._read_at, arrival)
-        way = self._quickest_way(arrival - max(picture.timestamp for picture in pictures) / self._ticks_a_second)
+        way = self._quickest_way(arrival - max(picture.timestamp for picture in pictures) / self.clock_rates["video"])
         for picture in pictures:
             try:
                 unit = self._assembler.take(picture)
@@ -200,7 +192,7 @@ class Reading:
             if unit is None:
                 continue
             self._whole_at, self._lost_when_whole = self._now(), self.arrivals["video"].lost
-            came = max(came, min(arrival, picture.timestamp / self._ticks_a_second + way))
+            came = max(came, min(arrival, picture.timestamp / self.clock_rates["video"] + way))
             frame = self._framing.frame(unit, came)
             self._epoch = frame.epoch
             self._publish(frame)

@@ -13,16 +13,12 @@ import socket
 from collections.abc import Callable
 from ipaddress import ip_address
 
-from aiortc.rtp import RtcpReceiverInfo, RtcpRrPacket, RtcpSdesPacket, RtcpSourceInfo
-
 from gateway.streams.pull_reasons import PullEnded
-from gateway.streams.rtp_packet import Arrivals
+from gateway.streams.rtcp_reports import Jitter, ReceiverReports, SenderReport
+from gateway.streams.rtp_packet import HEAD
 from gateway.streams.rtp_reordering import Reordering
 from gateway.streams.rtsp_in_reading import Kind, Reading
-from gateway.streams.rtsp_out_rtp import CANONICAL_NAME
 
-REPORT_EVERY = 5.0
-"""Seconds (RFC 3550, 6.2)."""
 KERNEL_BUFFER = 2 * 1024 * 1024
 """Bytes: a keyframe comes at the rate of the line. The kernel grants what its net.core.rmem_max allows."""
 LARGEST_DATAGRAM = 65_536
@@ -50,6 +46,22 @@ def channels_in(answer: str, asked: int) -> tuple[int, int]:
     return rtp, rtcp
 
 
+class ConnectionReports:
+    """Receiver reports of a track whose packets come over the RTSP connection. ``channel``: where its RTCP goes."""
+
+    def __init__(self, kind: Kind, channel: int, reading: Reading, send: Callable[[bytes], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._channel = channel
+        self._send = send
+        self._reports = _reports(kind, reading, self._loop.time(), None)
+
+    def check(self) -> None:
+        """Call it a few times a second. Raises ``OSError``."""
+        report = self._reports.due(self._loop.time())
+        if report is not None:
+            self._send(b"$" + bytes([self._channel]) + len(report).to_bytes(2) + report)
+
+
 class DatagramPorts:
     """A pair of ports for one track, read as soon as something comes: the kernel keeps little for them. ``failed``
     hears what ends the stream; ``own`` and ``camera`` are IP addresses."""
@@ -67,9 +79,8 @@ class DatagramPorts:
         self._loop = asyncio.get_running_loop()
         self._rtp, self._rtcp = _pair(own)
         self._reports_to: int | None = None
-        self._source = secrets.randbits(32)
-        self._expected = self._received = 0
-        self._report_at = self._loop.time() + REPORT_EVERY
+        self._jitter = Jitter(reading.clock_rates[kind])
+        self._reports = _reports(kind, reading, self._loop.time(), self._jitter)
         self._loop.add_reader(self._rtp, self._guarded, self._take_packets)
         self._loop.add_reader(self._rtcp, self._guarded, self._take_reports)
 
@@ -93,9 +104,10 @@ class DatagramPorts:
         for packet in self._reordering.overdue(now):
             self._pass_on(packet)
         self._reading.received()
-        if now >= self._report_at:
-            self._report_at = now + REPORT_EVERY
-            self._report(now)
+        report = self._reports.due(now)
+        if report is not None and self._reports_to is not None:
+            with contextlib.suppress(OSError):
+                self._rtcp.sendto(report, (self._camera, self._reports_to))
 
     def close(self) -> None:
         for one in (self._rtp, self._rtcp):
@@ -114,6 +126,9 @@ class DatagramPorts:
             if len(datagram) > 1 and 192 <= datagram[1] <= 223:
                 self._pass_on(datagram)
             else:
+                if len(datagram) >= HEAD.size:
+                    _, _, _, timestamp, source = HEAD.unpack_from(datagram)
+                    self._jitter.came(source, timestamp, now)
                 for packet in self._reordering.put(datagram, now):
                     self._pass_on(packet)
         self._reading.received()
@@ -139,28 +154,12 @@ class DatagramPorts:
     def _pass_on(self, packet: bytes) -> None:
         self._reading.take(self._kind, memoryview(packet), 0, len(packet))
 
-    def _report(self, now: float) -> None:
-        """A receiver report (RFC 3550, 6.4.2): that somebody is there, and how much is lost. The jitter is not told."""
-        arrivals = self._reading.arrivals[self._kind]
-        if self._reports_to is None or arrivals.source is None:
-            return
-        packet = bytes(RtcpRrPacket(self._source, [self._info(arrivals, now)]))
-        packet += bytes(RtcpSdesPacket([RtcpSourceInfo(self._source, [(1, CANONICAL_NAME)])]))
-        with contextlib.suppress(OSError):
-            self._rtcp.sendto(packet, (self._camera, self._reports_to))
 
-    def _info(self, arrivals: Arrivals, now: float) -> RtcpReceiverInfo:
-        expected, received = arrivals.expected - self._expected, arrivals.received_of_source - self._received
-        self._expected, self._received = arrivals.expected, arrivals.received_of_source
-        fraction = min(255, max(0, expected - received) * 256 // expected) if expected > 0 else 0
-        missing = max(0, min(0x7FFFFF, arrivals.expected - arrivals.received_of_source))
-        heard = self._reading.reports.get(self._kind)
-        since = round((now - heard.at) * 65536) if heard is not None and heard.source == arrivals.source else 0
-        return RtcpReceiverInfo(
-            ssrc=arrivals.source or 0, fraction_lost=fraction, packets_lost=missing,
-            highest_sequence=arrivals.highest & 0xFFFFFFFF, jitter=0, lsr=heard.middle if heard and since else 0,
-            dlsr=min(since, 0xFFFFFFFF),
-        )  # fmt: skip
+def _reports(kind: Kind, reading: Reading, begun: float, jitter: Jitter | None) -> ReceiverReports:
+    def heard() -> SenderReport | None:
+        return reading.reports.get(kind)
+
+    return ReceiverReports(reading.arrivals[kind], heard, own=secrets.randbits(32), begun=begun, jitter=jitter)
 
 
 def _pair(own: str) -> tuple[socket.socket, socket.socket]:

@@ -71,7 +71,7 @@ class LaxCamera:
         playing: asyncio.Task[None] | None = None
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while True:
-                text = (await reader.readuntil(b"\r\n\r\n")).decode()
+                text = await self._request(reader)
                 first, *lines = text.strip().split("\r\n")
                 method, url, _ = first.split(" ")
                 headers = dict(line.split(": ", 1) for line in lines)
@@ -96,6 +96,13 @@ class LaxCamera:
         if playing is not None:
             playing.cancel()
         writer.close()
+
+    async def _request(self, reader: asyncio.StreamReader) -> str:
+        """The next one; the reader's RTCP comes between them."""
+        while (first := await reader.readexactly(1)) == b"$":
+            _, size = struct.unpack("!BH", await reader.readexactly(3))
+            self.reports.append(await reader.readexactly(size))
+        return (first + await reader.readuntil(b"\r\n\r\n")).decode()
 
     def _ok(self, method: str, headers: dict[str, str]) -> bytes:
         session = [f"Session: {self.session}"] if self.session else []

@@ -101,6 +101,28 @@ def test_packets_of_a_kind_that_is_not_understood_are_said(codec: VideoCodec, pa
         units(payload, codec)
 
 
+def test_h265_units_are_taken_as_numbered_and_refused_where_another_order_would_be_needed() -> None:
+    def numbered(number: int, kind: str) -> bytes:
+        don = struct.pack("!H", number & 0xFFFF)
+        match kind:
+            case "single":
+                return P_5[:2] + don + P_5[2:]
+            case "fragment":
+                return b"\x62\x01\x81" + don + P_5[2:]
+        return b"\x60\x01" + don + struct.pack("!H", len(P_5)) + P_5
+
+    for kind in ("single", "fragment", "aggregate"):
+        depacketiser = Depacketiser("hevc", decoding_order_numbers=True)
+        for number in (65_530, 65_535, 65_536, 65_536, 70_000):
+            payload = memoryview(numbered(number, kind))
+            assert depacketiser.take(payload, 0, len(payload)) + depacketiser.flush() == [P_5]
+        back = memoryview(numbered(69_999, kind))
+        with pytest.raises(PacketisationUnsupported):
+            depacketiser.take(back, 0, len(back))
+        depacketiser.lost()
+        depacketiser.take(back, 0, len(back))
+
+
 def film(sender: Sender, *, markers: bool, groups: int = 3) -> list[Picture]:
     done = []
     for number in range(groups * 3):

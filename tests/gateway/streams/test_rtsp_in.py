@@ -277,7 +277,7 @@ async def test_a_picture_of_which_a_packet_is_lost_takes_its_group_along_and_is_
 async def test_datagrams_in_the_wrong_order_twice_and_of_strangers_make_the_same_pictures(
     film: list[EncodedFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.streams.rtsp_in_transport.REPORT_EVERY", 0.5)
+    monkeypatch.setattr("gateway.streams.rtcp_reports.REPORT_EVERY", 0.5)
     camera = LaxCamera(film, lost=lambda number: number == 60)
     way = Way(udp=(IPv4Network("127.0.0.0/8"),))
     async with camera.serving(), pulled(StreamAddress(camera.url), way=way) as made:
@@ -290,6 +290,22 @@ async def test_datagrams_in_the_wrong_order_twice_and_of_strangers_make_the_same
         receiver, *_ = RtcpPacket.parse(camera.reports[-1])
         assert isinstance(receiver, RtcpRrPacket)
         assert (receiver.reports[0].ssrc, receiver.reports[0].packets_lost) == (7, 1)
+        assert 0 < receiver.reports[0].jitter < 90_000
+
+
+async def test_a_camera_is_told_over_its_connection_that_all_came(
+    film: list[EncodedFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.streams.rtcp_reports.REPORT_EVERY", 0.5)
+    camera = LaxCamera(film)
+    async with camera.serving(), pulled(StreamAddress(camera.url)) as made:
+        await until(lambda: len(camera.reports) >= 2)
+        receiver, _names = RtcpPacket.parse(camera.reports[-1])
+        assert isinstance(receiver, RtcpRrPacket)
+        told = receiver.reports[0]
+        assert (told.ssrc, told.packets_lost, told.fraction_lost) == (7, 0, 0)
+        assert told.highest_sequence > 20
+        assert made.reasons == []
 
 
 async def test_a_camera_that_sends_without_an_end_does_not_keep_the_loop(film: list[EncodedFrame]) -> None:

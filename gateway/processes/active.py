@@ -1,19 +1,21 @@
 """Whose pictures a worker had in hand when it died: marks that outlive it.
 
-A decoder is C and may take its process with it. Each thread marks the camera that it works for in a file mapped into
-memory: a write costs a microsecond, and the kernel keeps it whatever becomes of the process.
+Decoders and muxers are C and may take their process with them. Each thread marks the camera that it works for in a file
+mapped into memory: a write costs a microsecond, and the kernel keeps it whatever becomes of the process.
 """
 
 from __future__ import annotations
 
-import itertools
+import asyncio
 import mmap
 import threading
-from collections.abc import Callable, Iterator
+import weakref
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,7 +23,13 @@ T = TypeVar("T")
 SLOT = 32
 """Bytes of a mark: a camera's code has 20 digits (GB/T 28181, annex D)."""
 SLOTS = 64
-"""Threads that may mark; those beyond them go unmarked."""
+"""Threads at a time that may mark; those beyond them go unmarked."""
+
+
+class InThread(Protocol):
+    """``asyncio.to_thread``, or the like of it."""
+
+    def __call__(self, func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]: ...
 
 
 def marks_file(run_folder: Path, worker: str) -> Path:
@@ -38,13 +46,13 @@ class ActiveMarks:
             file.truncate(SLOT * SLOTS)
             self._map = mmap.mmap(file.fileno(), SLOT * SLOTS)
         self._own = threading.local()
-        self._numbers = itertools.count()
+        self._free = deque(range(SLOTS))
 
     @contextmanager
     def on(self, code: str) -> Iterator[None]:
         """This thread works for a camera while it lasts."""
         number = self._number()
-        if number >= SLOTS:
+        if number is None:
             yield
             return
         place = slice(number * SLOT, (number + 1) * SLOT)
@@ -55,10 +63,24 @@ class ActiveMarks:
         finally:
             self._map[place] = before
 
-    def _number(self) -> int:
+    def in_thread(self, code: str) -> InThread:
+        """Work for a camera in one of the loop's own threads."""
+
+        async def run(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+            def marked() -> T:
+                with self.on(code):
+                    return func(*args, **kwargs)
+
+            return await asyncio.to_thread(marked)
+
+        return run
+
+    def _number(self) -> int | None:
+        """This thread's own, for as long as it lives."""
         number: int | None = getattr(self._own, "number", None)
-        if number is None:
-            number = self._own.number = next(self._numbers)
+        if number is None and self._free:
+            number = self._own.number = self._free.popleft()
+            weakref.finalize(threading.current_thread(), self._free.append, number)
         return number
 
 

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import structlog
 
+from gateway.processes.active import InThread
 from gateway.processes.channel import ChannelClosed
 from gateway.processes.messages import (
     AlertEnded,
@@ -41,17 +42,20 @@ class Control(Protocol):
 
 
 class AlertDelivery:
-    """One for each worker. ``recover_clip`` makes an evidence file of a clip that a crash cut short, or None."""
+    """One for each worker. ``recover_clip`` makes an evidence file of a clip that a crash cut short, or None;
+    ``in_thread`` is where it does, for a camera."""
 
     def __init__(
         self,
         control: Control,
         journal: AlertJournal,
         recover_clip: Callable[[str, Path], EvidenceReady | None],
+        in_thread: Callable[[str], InThread] = lambda _code: asyncio.to_thread,
     ) -> None:
         self._control = control
         self._journal = journal
         self._recover_clip = recover_clip
+        self._in_thread = in_thread
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[str, int] = {}
         self._telling: dict[str, asyncio.Task[None]] = {}
@@ -141,7 +145,8 @@ class AlertDelivery:
         self.raised(entry.alert)
         evidence = entry.evidence
         if evidence is None:
-            evidence = await asyncio.to_thread(self._recover, entry.alert.alert_id, entry.clip_path)
+            in_thread = self._in_thread(entry.alert.code)
+            evidence = await in_thread(self._recover, entry.alert.alert_id, entry.clip_path)
         if evidence is not None:
             self.clip_closed(evidence)
         else:

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import structlog
 
+from gateway.processes.active import InThread
 from gateway.processes.messages import AlertRaised, EvidenceReady
 from gateway.storage.ids import new_id
 from gateway.streams.bus import FrameBus
@@ -42,13 +43,18 @@ class Store:
 
 
 class CameraEvidence:
-    """Clips and alerts of one camera. Alerts are known by their id from the beginning of their clip on."""
+    """Clips and alerts of one camera. Alerts are known by their id from the beginning of their clip on.
 
-    def __init__(self, code: str, bus: FrameBus, ring: ClipRing, store: Store) -> None:
+    ``in_thread`` is where pictures are decoded and clips muxed."""
+
+    def __init__(
+        self, code: str, bus: FrameBus, ring: ClipRing, store: Store, in_thread: InThread = asyncio.to_thread
+    ) -> None:
         self._code = code
         self._bus = bus
         self._ring = ring
         self._store = store
+        self._in_thread = in_thread
         self._recordings: dict[str, ClipRecording] = {}
         self._raised: set[str] = set()
         self._ends: dict[str, float | None] = {}
@@ -61,7 +67,9 @@ class CameraEvidence:
         # No await between the two: not a frame is lost or doubled at the seam.
         held = self._ring.since(since - LEAD)
         coming = self._bus.subscribe(f"clip-{alert_id}", QUEUE, "next_frame" if held else "next_keyframe")
-        self._recordings[alert_id] = ClipRecording(lambda: journal.begin(alert_id), held, coming, self._store.clock)
+        self._recordings[alert_id] = ClipRecording(
+            lambda: journal.begin(alert_id), held, coming, self._store.clock, self._in_thread
+        )
 
     def drop_clip(self, alert_id: str) -> None:
         """The rule did not fire after all."""
@@ -103,7 +111,7 @@ class CameraEvidence:
     async def _journal_and_deliver(
         self, alert: AlertRaised, picture: Callable[[], bytes], recording: ClipRecording | None
     ) -> None:
-        snapshot = await asyncio.to_thread(picture)
+        snapshot = await self._in_thread(picture)
         placed = await self._until_disk_takes(lambda: self._store.journal.raise_alert(alert, snapshot))
         log.info("alert_raised", camera=self._code, alert=alert.alert_id, hazard=alert.hazard, zone=alert.zone)
         self._store.delivery.raised(placed)

@@ -106,7 +106,8 @@ class OwnedCamera:
         self._decoding = around.decoding.marked(around.marks, order.code)
         self._ring = ClipRing(around.settings.cameras.ring_seconds)
         self._untap = self.bus.tap(self._ring.add)
-        self.evidence = CameraEvidence(order.code, self.bus, self._ring, around.store)
+        in_thread = around.marks.in_thread(order.code)
+        self.evidence = CameraEvidence(order.code, self.bus, self._ring, around.store, in_thread)
         windows = around.settings.windows
         self._hazards = CameraHazards(
             order.code,
@@ -118,7 +119,7 @@ class OwnedCamera:
             view=order.preset,
             tell=around.tell,
         )
-        self._sight = Sight(around.eye.card)
+        self._sight = Sight(around.eye.card, in_thread)
         self._pace = Pace(around.clock())
         self._health: Health = initial(around.clock())
         self._lives = Lives()
@@ -131,7 +132,10 @@ class OwnedCamera:
         self._pull = self._new_pull(0)
         self.sub = self._sub_stream(order)
         self.recorder = CameraRecorder(
-            order.code, camera_recordings(around.settings.data_folder) / order.code, self.bus
+            order.code,
+            camera_recordings(around.settings.data_folder) / order.code,
+            self.bus,
+            in_thread=in_thread,
         )
         self._changing = asyncio.Lock()
         self.looks = Looks(

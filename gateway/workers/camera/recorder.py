@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from gateway.processes.active import InThread
 from gateway.storage.ids import new_id
 from gateway.streams.bus import FrameBus, Subscription
 from gateway.streams.clip import MOST_BYTES, ClipFailed, ClipWriter
@@ -33,13 +34,22 @@ DISK_PAUSE = 5.0
 
 
 class CameraRecorder:
-    """Records while it is wanted, into ``folder``, which is the camera's own."""
+    """Records while it is wanted, into ``folder``, which is the camera's own. ``in_thread`` is where it muxes."""
 
-    def __init__(self, code: str, folder: Path, bus: FrameBus, *, segment: float = SEGMENT) -> None:
+    def __init__(
+        self,
+        code: str,
+        folder: Path,
+        bus: FrameBus,
+        *,
+        segment: float = SEGMENT,
+        in_thread: InThread = asyncio.to_thread,
+    ) -> None:
         self._code = code
         self._folder = folder
         self._bus = bus
         self._segment = segment
+        self._in_thread = in_thread
         self._ending = asyncio.Event()
         self._recovering: asyncio.Task[None] | None = None
         self._recording: asyncio.Task[None] | None = None
@@ -51,7 +61,7 @@ class CameraRecorder:
 
     def start(self) -> None:
         """Close what an earlier run left growing."""
-        self._recovering = asyncio.create_task(asyncio.to_thread(self._recover), name=f"recover-{self._code}")
+        self._recovering = asyncio.create_task(self._in_thread(self._recover), name=f"recover-{self._code}")
 
     def want(self, wanted: bool) -> None:
         """Record from now on, or no more. Saying so again changes nothing."""
@@ -90,9 +100,9 @@ class CameraRecorder:
                 segment = _Segment(self._folder, self._segment)
                 try:
                     while not segment.full and not ending.is_set() and not self._bus.closed:
-                        waiting = await asyncio.to_thread(segment.write, waiting or await _batch(coming))
+                        waiting = await self._in_thread(segment.write, waiting or await _batch(coming))
                 finally:
-                    await asyncio.to_thread(segment.close)
+                    await self._in_thread(segment.close)
         finally:
             coming.close()
 

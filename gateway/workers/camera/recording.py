@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from gateway.processes.active import InThread
 from gateway.streams.bus import Subscription
 from gateway.streams.clip import ClipFailed, ClipWriter, ClosedClip
 from gateway.streams.frame import EncodedFrame
@@ -25,7 +26,7 @@ QUEUE = 1500
 
 class ClipRecording:
     """Copies frames into a clip in a task of its own. ``place`` makes room for the file and blocks; ``clock``: seconds
-    since the epoch."""
+    since the epoch. ``in_thread`` is where it muxes."""
 
     def __init__(
         self,
@@ -33,12 +34,14 @@ class ClipRecording:
         held: Sequence[EncodedFrame],
         coming: Subscription,
         clock: Callable[[], float],
+        in_thread: InThread = asyncio.to_thread,
     ) -> None:
         self._writer: ClipWriter | None = None
         self._place = place
         self._held = list(held)
         self._coming = coming
         self._clock = clock
+        self._in_thread = in_thread
         self._begun = clock()
         self._until: float | None = None
         self._task: asyncio.Task[ClosedClip | None] = asyncio.create_task(self._run(), name="clip")
@@ -60,8 +63,8 @@ class ClipRecording:
     async def _run(self) -> ClosedClip | None:
         complete = False
         try:
-            self._writer = await asyncio.to_thread(lambda: ClipWriter(self._place()))
-            await asyncio.to_thread(self._writer.write, self._held)
+            self._writer = await self._in_thread(lambda: ClipWriter(self._place()))
+            await self._in_thread(self._writer.write, self._held)
             self._held = []
             complete = await self._copy(self._writer)
         except ClipFailed as failed:
@@ -88,7 +91,7 @@ class ClipRecording:
             except StopAsyncIteration:
                 ended = True
             if batch:
-                await asyncio.to_thread(writer.write, batch)
+                await self._in_thread(writer.write, batch)
             now = self._clock()
             if self._until is not None and (batch[-1].arrival if batch else now - PATIENCE) >= self._until:
                 return self._until > 0 and bool(batch)
@@ -99,7 +102,7 @@ class ClipRecording:
         if self._writer is None:
             return None
         try:
-            return await asyncio.to_thread(self._writer.close, complete)
+            return await self._in_thread(self._writer.close, complete)
         except ClipFailed as failed:
             log.error("clip_not_closed", reason=failed.reason, detail=failed.en)
         except Exception:  # as above

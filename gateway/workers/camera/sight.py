@@ -22,6 +22,7 @@ from detectors.input_size import input_for
 from detectors.observation import Box, Detection, Look
 from detectors.stir import Luma, change, luma, stir
 from detectors.weights import Card
+from gateway.processes.active import InThread
 from gateway.processes.messages import DENSITY
 from gateway.streams.keyframes import smaller
 from gateway.workers.camera.glimpse import Glimpse
@@ -51,10 +52,12 @@ class Asks(Protocol):
 
 
 class Sight:
-    """Of one camera; remembers its last picture and its last count. One look at a time."""
+    """Of one camera; remembers its last picture and its last count. One look at a time. ``in_thread`` is where full
+    pictures are made."""
 
-    def __init__(self, card: Card) -> None:
+    def __init__(self, card: Card, in_thread: InThread = asyncio.to_thread) -> None:
         self._card = card
+        self._in_thread = in_thread
         self._last: tuple[float, Luma] | None = None
         self._counted: tuple[float, tuple[Detection, ...]] | None = None
         self.second_looks = 0
@@ -69,7 +72,7 @@ class Sight:
         candidates = crops(detections)
         counting = self._counting(detections, glimpse.arrival, wanted=count)
         if candidates or counting:
-            full = await asyncio.to_thread(glimpse.full)
+            full = await self._in_thread(glimpse.full)
             detections = await self._closer(detections, full, candidates, ask)
             if counting:
                 detections = await self._count(detections, full, glimpse.arrival, ask)

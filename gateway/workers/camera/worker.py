@@ -242,14 +242,15 @@ async def open_camera_worker(name: str, settings: WorkerSettings, channel: Chann
         link = InferenceLink(settings.run_folder / SOCKET_NAME)
         link.start()
         stack.push_async_callback(link.stop)
-        delivery = AlertDelivery(channel, journal, recovered)
+        marks = ActiveMarks(marks_file(settings.run_folder, name))
+        delivery = AlertDelivery(channel, journal, recovered, marks.in_thread)
         stack.push_async_callback(delivery.stop)
         await delivery.start()
         around = Surroundings(
             settings,
             Eye(link, card, time.time),
             Decoding(threads, card.input_size, time.time),
-            ActiveMarks(marks_file(settings.run_folder, name)),
+            marks,
             WakeBudget(settings.cameras.wake_cores),
             Store(journal, delivery, settings.cameras.clip_after_seconds, time.time),
             Way(

@@ -6,9 +6,12 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+
+import pytest
 
 from gateway.processes.active import SLOTS, ActiveMarks, MarkedThreads, active_in, marks_file
 
@@ -58,12 +61,29 @@ def test_two_threads_mark_two_cameras_and_work_within_work_gives_its_mark_back(t
 
 
 def test_more_threads_than_there_is_room_for_work_on_without_a_mark(tmp_path: Path) -> None:
-    marks = ActiveMarks(tmp_path / "marks")
-    held = [marks.on(A) for _ in range(SLOTS)]
-    for one in held:
-        ThreadPoolExecutor(1).submit(one.__enter__).result()
+    marks, threads, meet = ActiveMarks(tmp_path / "marks"), ThreadPoolExecutor(SLOTS), Barrier(SLOTS + 1)
+    held = [MarkedThreads(threads, marks, A).submit(meet.wait, 5) for _ in range(SLOTS)]
+    while meet.n_waiting < SLOTS:
+        time.sleep(0.001)
     with marks.on(B):
         assert active_in(tmp_path / "marks") == {A}
+    meet.wait(5)
+    assert len([one.result() for one in held]) == SLOTS
+
+
+def test_threads_that_come_and_go_do_not_use_up_the_room(tmp_path: Path) -> None:
+    marks = ActiveMarks(tmp_path / "marks")
+    for _ in range(2 * SLOTS):
+        with ThreadPoolExecutor(1) as thread:
+            assert MarkedThreads(thread, marks, A).submit(active_in, tmp_path / "marks").result() == {A}
+
+
+async def test_work_in_a_thread_of_the_loop_is_marked_while_it_lasts(tmp_path: Path) -> None:
+    in_thread = ActiveMarks(tmp_path / "marks").in_thread(A)
+    assert await in_thread(active_in, tmp_path / "marks") == {A}
+    with pytest.raises(ZeroDivisionError):
+        await in_thread(lambda: 1 // 0)
+    assert active_in(tmp_path / "marks") == frozenset()
 
 
 def test_a_new_start_forgets_and_a_file_that_is_not_there_marks_nobody(tmp_path: Path) -> None:

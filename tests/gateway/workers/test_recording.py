@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import av
 import pytest
 from worker_parts import BEGUN, FPS, film, until
 
+from gateway.processes.active import ActiveMarks, InThread, active_in
 from gateway.streams.bus import FrameBus, Start
-from gateway.streams.clip import ClosedClip
+from gateway.streams.clip import ClipWriter, ClosedClip
 from gateway.streams.frame import EncodedFrame
 from gateway.streams.ring import ClipRing
 from gateway.workers.camera import recording
@@ -34,10 +35,12 @@ class Camera:
             self.now = frame.arrival
             self.bus.publish(frame)
 
-    def record(self, place: Callable[[], Path], since: float = 0.0) -> ClipRecording:
+    def record(
+        self, place: Callable[[], Path], since: float = 0.0, in_thread: InThread = asyncio.to_thread
+    ) -> ClipRecording:
         held = self.ring.since(since)
         start: Start = "next_frame" if held else "next_keyframe"
-        return ClipRecording(place, held, self.bus.subscribe("clip", QUEUE, start), lambda: self.now)
+        return ClipRecording(place, held, self.bus.subscribe("clip", QUEUE, start), lambda: self.now, in_thread)
 
 
 @pytest.fixture
@@ -189,3 +192,28 @@ async def test_a_clip_to_which_nothing_came_is_none(camera: Camera, tmp_path: Pa
 def test_the_film_has_a_keyframe_each_second_and_no_two_pictures_alike() -> None:
     assert [number for number, frame in enumerate(FILM) if frame.keyframe] == list(range(0, 60, FPS))
     assert len(set(expected(FILM))) == len(FILM)
+
+
+async def test_a_camera_is_marked_while_its_clip_is_muxed_so_that_a_crash_there_is_put_down_to_it(
+    camera: Camera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks, steps = ActiveMarks(tmp_path / "marks"), list[tuple[str, frozenset[str]]]()
+
+    class Noting(ClipWriter):
+        def write(self, frames: Sequence[EncodedFrame]) -> None:
+            steps.append(("write", active_in(tmp_path / "marks")))
+            super().write(frames)
+
+        def close(self, complete: bool = True) -> ClosedClip | None:
+            steps.append(("close", active_in(tmp_path / "marks")))
+            return super().close(complete)
+
+    monkeypatch.setattr(recording, "ClipWriter", Noting)
+    camera.send(FILM[:20])
+    clip = camera.record(lambda: tmp_path / "clip.mp4", in_thread=marks.in_thread("a"))
+    clip.finish_at(FILM[29].arrival)
+    camera.send(FILM[20:30])
+    assert (await closed(clip)).size > 0
+    assert {step for step, _ in steps} == {"write", "close"}
+    assert {active for _, active in steps} == {frozenset({"a"})}
+    assert active_in(tmp_path / "marks") == frozenset()

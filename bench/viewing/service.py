@@ -61,8 +61,8 @@ def cpu_seconds(pid: int) -> float:
 
 @asynccontextmanager
 async def service(folder: Path, camera: dict[str, Any], *, address: str = "127.0.0.1") -> AsyncIterator[Service]:
-    """Run the service with one camera (``url``, ``username``, ``password``) that no rule watches; ``address`` is where
-    browsers reach its WebRTC."""
+    """Run the service with one camera (``url``, or its ``onvif`` address; ``username``, ``password``) that no rule
+    watches; ``address`` is where browsers reach its WebRTC."""
     data = folder / "data"
     settings = {
         "DATA_FOLDER": str(data),
@@ -132,7 +132,8 @@ async def _prepared(base: str, pid: int, passwords: dict[str, str], camera: dict
 
     async with httpx.AsyncClient(base_url=f"{base}/api/v1", timeout=30, trust_env=False) as client:
         admin = await signed_in(client, "admin")
-        asked = {"username": camera["username"], "password": camera["password"], "rtsp_url": camera["url"]}
+        reached = {"onvif_address": camera["onvif"]} if "onvif" in camera else {"rtsp_url": camera["url"]}
+        asked = {"username": camera["username"], "password": camera["password"], **reached}
         shown = await _post(client, "/cameras", {**asked, "name": "bench", "lng": 120.0, "lat": 30.0}, admin)
         code = shown["code"]
         rules = await client.put(f"/cameras/{code}/rules", json={"rules": []}, headers=admin)

@@ -25,6 +25,7 @@ from gateway.streams.bus import FrameBus
 from gateway.streams.frame import EncodedFrame
 from gateway.streams.packetise import payloads
 from gateway.streams.rtsp_out import RtspServer
+from gateway.streams.source import LocalSource
 from gateway.workers.logs import configure_logs
 
 MOST_PICTURES = 100_000
@@ -73,7 +74,7 @@ async def play(film: Film, bus: FrameBus, times: NDArray[np.float64], rtp: Plain
 
 async def main(film: Film, times: NDArray[np.float64], rtp_port: int) -> None:
     bus = FrameBus()
-    server = RtspServer(lambda path: bus if path == PATH else None)
+    server = RtspServer({PATH: LocalSource(bus)}.get)
     port = await server.start("127.0.0.1", 0)
     username, password = server.lend(PATH, "bench", time.time() + 86_400)
     playing = asyncio.create_task(play(film, bus, times, PlainRtp(rtp_port) if rtp_port else None))

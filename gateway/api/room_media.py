@@ -12,7 +12,7 @@ from gateway.api.front import PREFIX
 from gateway.api.guard import permit
 from gateway.api.media import MEDIA_TYPE, sdp_offer
 from gateway.api.room_doors import Desk
-from gateway.api.whep import SDP_BODY
+from gateway.api.whep import SDP_BODY, answered
 
 router = APIRouter()
 
@@ -44,7 +44,7 @@ async def watch_member(
 ) -> Response:
     """A member sees and hears another (WHEP); ``stage`` is the picture that all have in common."""
     answer = await desk.register.subscribe(caller, room_id, viewer, member_id, await sdp_offer(request))
-    return Response(answer, 201, {"Location": f"{PREFIX}/whep/rooms/{room_id}/{member_id}/{viewer}"}, MEDIA_TYPE)
+    return answered(answer, f"{PREFIX}/whep/rooms/{room_id}/{member_id}/{viewer}")
 
 
 @router.delete("/whep/rooms/{room_id}/{member_id}/{viewer_id}", status_code=204)

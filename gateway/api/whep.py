@@ -1,10 +1,11 @@
-"""``/api/v1/whep/cameras/…``: live video of a camera to a browser (WHEP), copied from the one pull, not transcoded."""
+"""``/api/v1/whep/cameras/…``: live video of a camera to a browser (WHEP), copied from the one pull of a stream that it
+can play, and transcoded only where the camera has none."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from gateway.access.caller import Caller
@@ -13,6 +14,7 @@ from gateway.api.front import PREFIX
 from gateway.api.guard import GrantCited, permit
 from gateway.api.media import MEDIA_TYPE, sdp_offer
 from gateway.api.services import Doors
+from gateway.processes.messages import Answer
 from gateway.refusals import Refusal
 from gateway.storage.ids import new_id
 
@@ -31,6 +33,13 @@ async def watch_camera(
     caller: Annotated[Caller, Depends(permit("video.view"))],
     doors: Doors,
     grant: GrantCited,
+    stream: Annotated[
+        Literal["playable", "main"],
+        Query(
+            description="playable: the sub-stream where browsers can play that one alone; main: the main stream, "
+            "transcoded where they cannot play it. X-Stream-Note tells what came."
+        ),
+    ] = "playable",
 ) -> Response:
     """Answer a WHEP offer. The view is in the audit chain before a picture flows; ``Location`` ends it by DELETE."""
     offer = await sdp_offer(request)
@@ -41,8 +50,14 @@ async def watch_camera(
         seen = Viewed("live", f"camera:{code}", code, camera.platform)
         await view(session, caller, grant, seen, doors.clock())
     session_id = new_id()
-    answer = await doors.media.open_viewing(code, f"{caller.username}:{session_id}", offer)
-    headers = {"Location": f"{PREFIX}/whep/sessions/{session_id}"}
+    main = stream == "main"
+    answer = await doors.media.open_viewing(code, f"{caller.username}:{session_id}", offer, main=main)
+    return answered(answer, f"{PREFIX}/whep/sessions/{session_id}")
+
+
+def answered(answer: Answer, location: str) -> Response:
+    """``location`` ends the session by DELETE."""
+    headers = {"Location": location}
     if answer.note:
         headers[NOTE_HEADER] = answer.note
     return Response(answer.sdp, 201, headers, MEDIA_TYPE)

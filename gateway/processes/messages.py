@@ -154,15 +154,18 @@ class Snapshot(Message, frozen=True):
 
 
 class OpenViewing(Message, frozen=True):
-    """A WHEP offer for a camera."""
+    """A WHEP offer for a camera. ``main``: the main stream is wanted, transcoded where browsers cannot play it; else
+    the sub-stream is shown where they can play that one alone."""
 
     code: str
     session_id: str
     offer: str
+    main: bool = False
 
 
 class Answer(Message, frozen=True):
-    """An SDP answer to a WHIP or WHEP offer. ``note`` says what the viewer should know (transcoded, no audio …)."""
+    """An SDP answer to a WHIP or WHEP offer. ``note`` says what the viewer should know: ``transcoded``, or
+    ``sub_stream;width=640;height=360``."""
 
     sdp: str
     note: str | None = None
@@ -191,12 +194,14 @@ class WithdrawStream(Message, frozen=True):
 
 
 class StreamLent(Message, frozen=True):
-    """``smaller_url``: of the camera's smaller stream, under the same credentials; None: it has none."""
+    """``smaller_url``: of the camera's smaller stream, under the same credentials; None: it has none. ``playable_url``:
+    of that of its streams which browsers can play."""
 
     url: str
     username: str
     password: str
     smaller_url: str | None = None
+    playable_url: str | None = None
 
 
 # --- camera worker → control ---------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from gateway.access.grants import Viewed, view
 from gateway.clock import Clock
 from gateway.events.modes_in_force import modes_in_force
 from gateway.live import LiveHub, Notice
-from gateway.processes.messages import MemberChanged
+from gateway.processes.messages import Answer, MemberChanged
 from gateway.refusals import Refusal
 from gateway.rooms.arrangement import arranged
 from gateway.rooms.consultation import BROWSER, CAMERA, ONE_STREAM, Consultation, Invitee, Seat, SeatKind, joined, left
@@ -270,7 +270,7 @@ class RoomRegister:
         _not_waiting(await self._own(caller, room_id, member_id), member_id)
         return await self._media.publish(room_id, member_id, offer)
 
-    async def subscribe(self, caller: Caller, room_id: str, viewer_id: str, member_id: str, offer: str) -> str:
+    async def subscribe(self, caller: Caller, room_id: str, viewer_id: str, member_id: str, offer: str) -> Answer:
         """The answer to a WHEP offer of the caller's member ``viewer_id`` for another member, or for ``stage``, the
         picture that all have in common; leaves an audit row."""
         now = self._clock()

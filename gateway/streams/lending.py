@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from gateway.refusals import Refusal
 
 MOST_LOANS = 1024
-SMALLER = "/sub"
-"""Behind a camera's path: its smaller stream."""
+SMALLER, PLAYABLE = "/sub", "/playable"
+"""Behind a camera's path: its smaller stream, and the one of its streams that browsers can play."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loan:
-    """``path``, and the smaller stream of the same camera, may be read by ``reader`` until ``until`` (seconds since the
+    """``path``, and the other streams of the same camera, may be read by ``reader`` until ``until`` (seconds since the
     epoch, UTC)."""
 
     path: str
@@ -29,7 +29,7 @@ class Loan:
     until: float
 
     def opens(self, path: str | None) -> bool:
-        return path in (self.path, self.path + SMALLER)
+        return path in (self.path, self.path + SMALLER, self.path + PLAYABLE)
 
     def same_reader(self, other: Loan) -> bool:
         """Whether both are lent to one reader of one stream: the newer has replaced the older."""

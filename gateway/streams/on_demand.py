@@ -15,7 +15,8 @@ LINGER = 10.0
 
 
 class OnDemandSource:
-    """``bus`` stays the same however often the profile is pulled and let go. All calls belong to the event loop."""
+    """``bus`` stays the same however often the profile is pulled and let go. All calls belong to the event loop.
+    ``retry`` and ``retry_after_wrong_password`` as in ``CameraPull``."""
 
     def __init__(
         self,
@@ -24,16 +25,18 @@ class OnDemandSource:
         name: str,
         limits: PullLimits,
         way: Way | None = None,
+        retry: Backoff = RETRY,
+        retry_after_wrong_password: Backoff = RETRY_AFTER_WRONG_PASSWORD,
         linger: float = LINGER,
-        retry: Backoff | None = None,
     ) -> None:
         self.bus = FrameBus()
         self._address = address
         self._name = name
         self._limits = limits
         self._way = way
-        self._linger = linger
         self._retry = retry
+        self._retry_after_wrong_password = retry_after_wrong_password
+        self._linger = linger
         self._users = 0
         self._wanted = False
         self._letting_go: asyncio.TimerHandle | None = None
@@ -42,6 +45,7 @@ class OnDemandSource:
         self._settling = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self.state: PullState | None = None
+        self._told = asyncio.Event()
 
     @property
     def connected(self) -> bool:
@@ -62,6 +66,20 @@ class OnDemandSource:
         if self._users == 0:
             self._letting_go = asyncio.get_running_loop().call_later(self._linger, self._want, False)
 
+    async def picture_within(self, seconds: float) -> bool:
+        """Whether there is a picture, or one comes in time. One that has been acquired is waited for, unless the camera
+        is away just now."""
+        try:
+            async with asyncio.timeout(seconds):
+                while self.bus.last_keyframe is None:
+                    if self.bus.closed or (self.state is not None and self.state.phase == "away"):
+                        return False
+                    self._told.clear()
+                    await self._told.wait()
+        except TimeoutError:
+            return False
+        return True
+
     def readdress(self, address: StreamAddress) -> None:
         """Pull from there from now on. A connection that stands is kept until it fails."""
         self._address = address
@@ -75,6 +93,7 @@ class OnDemandSource:
         self._wanted = False
         await self._settle()
         self.bus.close()
+        self._told.set()
 
     def _want(self, wanted: bool) -> None:
         self._wanted = wanted
@@ -94,8 +113,8 @@ class OnDemandSource:
                     name=self._name,
                     limits=self._limits,
                     way=self._way,
-                    retry=self._retry or RETRY,
-                    retry_after_wrong_password=self._retry or RETRY_AFTER_WRONG_PASSWORD,
+                    retry=self._retry,
+                    retry_after_wrong_password=self._retry_after_wrong_password,
                     first_epoch=self._epoch,
                 )
                 await self._pull.start()
@@ -106,3 +125,4 @@ class OnDemandSource:
 
     def _hear(self, state: PullState) -> None:
         self.state = state
+        self._told.set()

@@ -112,6 +112,8 @@ class CameraPull:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.state = PullState("stopped", clock())
+        self.title = ""
+        """What the other end calls its pictures (SDP)."""
 
     @property
     def packets(self) -> int:
@@ -205,6 +207,7 @@ class CameraPull:
         description = await session.describe()
         sound = description.sound if self._with_sound else None
         self._bus.audio = sound.audio if sound is not None else None
+        self.title = description.video.title
         reading = Reading(
             description.video,
             sound,

@@ -18,6 +18,7 @@ from gateway.streams.sound_framing import AacHeaders
 MOST_BYTES = 64 * 1024
 MOST_LINES = 1000
 MOST_MEDIA = 16
+LONGEST_TITLE = 256
 _STATIC = {"0": "PCMU/8000/1", "8": "PCMA/8000/1"}
 """Types that need no rtpmap (RFC 3551, 6)."""
 _VIDEO: dict[str, VideoCodec] = {"H264": "h264", "H265": "hevc", "HEVC": "hevc"}
@@ -39,7 +40,7 @@ class DescriptionUnusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class VideoTrack:
-    """``control`` as it was said; ``decoding_order_numbers`` as in ``Depacketiser``."""
+    """``control`` and ``title`` (5.4) as they were said; ``decoding_order_numbers`` as in ``Depacketiser``."""
 
     codec: VideoCodec
     payload_type: int
@@ -47,6 +48,7 @@ class VideoTrack:
     control: str
     parameters: ParameterSets
     decoding_order_numbers: bool = False
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class _Medium:
     maps: dict[str, str] = field(default_factory=dict)
     settings: dict[str, dict[str, str]] = field(default_factory=dict)
     control: str = ""
+    title: str = ""
     to_camera: bool = False
 
 
@@ -110,6 +113,8 @@ def _divided(body: bytes) -> tuple[_Medium, list[_Medium]]:
             words = rest.split()
             now = _Medium(kind.lower(), words[1].upper() if len(words) > 1 else "", words[2:])
             media.append(now)
+        elif name == "i":
+            now.title = value[:LONGEST_TITLE]
         elif name == "a":
             _attribute(now, value)
     return session, media
@@ -161,7 +166,9 @@ def _video(medium: _Medium) -> VideoTrack:
         if codec == "h264" and settings.get("packetization-mode", "0") not in ("0", "1"):
             raise DescriptionUnusable("unsupported_packetisation")
         numbered = settings.get("sprop-max-don-diff", "0").strip("0") != ""
-        return VideoTrack(codec, number, clock_rate, medium.control, _parameters(codec, settings), numbered)
+        return VideoTrack(
+            codec, number, clock_rate, medium.control, _parameters(codec, settings), numbered, medium.title
+        )
     raise DescriptionUnusable("unsupported_codec")
 
 

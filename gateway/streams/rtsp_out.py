@@ -17,11 +17,11 @@ from dataclasses import dataclass
 import structlog
 
 from gateway.refusals import Refusal
-from gateway.streams.bus import FrameBus
 from gateway.streams.lending import Lending, Loan
 from gateway.streams.packetise import SharedPayloads
 from gateway.streams.rtsp_out_messages import MOST_HEAD
 from gateway.streams.rtsp_out_session import CLOSING, SESSION_TIMEOUT, Session, Shared
+from gateway.streams.source import FrameSource
 
 log = structlog.get_logger(__name__)
 
@@ -48,20 +48,19 @@ class RtspLimits:
 
 
 class RtspServer:
-    """``find`` answers the bus of a path (``cameras/CODE``) or None. ``use`` hears that somebody reads it, and answers
-    how to let it go: for streams that are pulled only then. ``clock``: seconds since the epoch, UTC."""
+    """``find`` answers the source of a path (``cameras/CODE``) for one connection, which starts and stops it, or None.
+    ``clock``: seconds since the epoch, UTC."""
 
     def __init__(
         self,
-        find: Callable[[str], FrameBus | None],
+        find: Callable[[str], FrameSource | None],
         clock: Callable[[], float] = time.time,
         *,
         limits: RtspLimits | None = None,
-        use: Callable[[str], Callable[[], None]] = lambda _path: _there_anyway,
     ) -> None:
         self._limits = limits or RtspLimits()
         self._lending = Lending(clock)
-        self._shared = Shared(find, use, self._lending, SharedPayloads(), clock, self._may_play, self._limits.stalled)
+        self._shared = Shared(find, self._lending, SharedPayloads(), clock, self._may_play, self._limits.stalled)
         self._sessions: dict[Session, asyncio.Task[None]] = {}
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -158,10 +157,6 @@ class RtspServer:
             loan = session.loan
             if loan is not None and self._lending.of_reader(loan.path, loan.reader) is None:
                 session.end("loan_expired")
-
-
-def _there_anyway() -> None:
-    """Nothing to let go."""
 
 
 def _not_listening(host: str, port: int, error: OSError) -> Refusal:

@@ -20,8 +20,11 @@ def parameters_of(keyframe: EncodedFrame) -> ParameterSets:
     return ParameterSets.found_in(codec, nal.nal_units(keyframe.data))
 
 
-def describe(parameters: ParameterSets, session: int, host: str, audio: AudioFormat | None = None) -> bytes:
-    """``parameters`` must be complete. ``host`` is an IP address, this side's; ``session`` any number."""
+def describe(
+    parameters: ParameterSets, session: int, host: str, audio: AudioFormat | None = None, title: str | None = None
+) -> bytes:
+    """``parameters`` must be complete. ``host`` is an IP address, this side's; ``session`` any number; ``title``: what
+    is to be known of the pictures, one line."""
     family = "IP6" if ":" in host else "IP4"
     lines = [
         "v=0",
@@ -32,6 +35,7 @@ def describe(parameters: ParameterSets, session: int, host: str, audio: AudioFor
         "a=control:*",
         "a=range:npt=now-",
         f"m=video 0 RTP/AVP {PAYLOAD_TYPE}",
+        *([] if title is None else [f"i={title}"]),
         f"a=rtpmap:{PAYLOAD_TYPE} {'H264' if parameters.codec == 'h264' else 'H265'}/{CLOCK_RATE}",
         f"a=fmtp:{PAYLOAD_TYPE} {_format(parameters)}",
         f"a=control:{TRACK}",

@@ -1,7 +1,7 @@
 """One reader's RTSP connection: who it is, what it may read, and where it stands (RFC 2326, appendix A.2).
 
 Every request but OPTIONS needs the credentials of a loan; whatever else is asked, nobody learns without them which
-paths there are. A reader's own loan opens its own path only, and the smaller stream of the same camera behind it:
+paths there are. A reader's own loan opens its own path only, and the other streams of the same camera behind it:
 other paths do not exist for it. A connection stays with the path that it asked for first.
 
 ``?start=now`` behind the path is for readers that show what they read: the cached group of pictures, with which every
@@ -44,6 +44,7 @@ from gateway.streams.rtsp_out_transport import (
     drained,
     wanted_transport,
 )
+from gateway.streams.source import FrameSource
 
 log = structlog.get_logger(__name__)
 
@@ -66,12 +67,11 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all connections of a server have in common. ``use``: a path is used from now on; answers how to let it go.
-    ``may_play``: whether a loan has room for one reader more; ``stalled``: seconds after which a reader that takes
-    nothing is let go."""
+    """What all connections of a server have in common. ``find`` answers what a connection reads, which it starts and
+    stops. ``may_play``: whether a loan has room for one reader more; ``stalled``: seconds after which a reader that
+    takes nothing is let go."""
 
-    find: Callable[[str], FrameBus | None]
-    use: Callable[[str], Callable[[], None]]
+    find: Callable[[str], FrameSource | None]
     lending: Lending
     payloads: SharedPayloads
     clock: Callable[[], float]
@@ -94,9 +94,9 @@ class Session:
         self._sound: SoundPlayer | None = None
         self._tracks: dict[str, Track] = {}
         self._codec: VideoCodec | None = None
+        self._source: FrameSource | None = None
         self._id = ""
         self._path = ""
-        self._let_go: Callable[[], None] | None = None
         self._from_now = False
         self._wrong = 0
         self._why = "connection_ended"
@@ -162,8 +162,8 @@ class Session:
             log.info("rtsp_connection_ended", **self._who(), why=self._why)
         for track in self._tracks.values():
             track.carrier.close()
-        if self._let_go is not None:
-            self._let_go()
+        if self._source is not None:
+            await self._source.stop()
         try:
             self._writer.close()
             async with asyncio.timeout(CLOSING):
@@ -220,11 +220,9 @@ class Session:
         if request.headers.get("session", self._id).partition(";")[0].strip() != self._id:
             return 454, [], b""
         self._from_now |= "start=now" in urlsplit(request.uri).query.split("&")
-        bus = self._shared.find(path)
+        bus = await self._found(path)
         if bus is None:
             return 404, [], b""
-        if self._let_go is None:
-            self._path, self._let_go = path, self._shared.use(path)
         match request.method:
             case "DESCRIBE":
                 return await self._describe(request, bus)
@@ -238,6 +236,15 @@ class Session:
                 self._is_over("torn_down")
                 return 200, [], b""
         return 405, [("Allow", METHODS)], b""
+
+    async def _found(self, path: str) -> FrameBus | None:
+        """The bus of the path, the same for as long as the connection stands."""
+        if self._source is None:
+            self._source = self._shared.find(path)
+            if self._source is not None:
+                self._path = path
+                await self._source.start()
+        return None if self._source is None or self._source.bus.closed else self._source.bus
 
     def _unauthorised(self, verdict: Literal["missing", "wrong", "stale"]) -> tuple[int, Headers, bytes]:
         if verdict == "wrong":
@@ -254,7 +261,8 @@ class Session:
             return 503, [("Retry-After", str(int(KEYFRAME_WITHIN)))], b""
         self._codec = parameters.codec
         host = str(self._writer.get_extra_info("sockname")[0])
-        body = describe(parameters, secrets.randbits(31), host, bus.audio)
+        note = self._source.note if self._source is not None else None
+        body = describe(parameters, secrets.randbits(31), host, bus.audio, note)
         return 200, [("Content-Base", f"{_without_query(request.uri)}/")], body
 
     async def _set_up(self, request: Request, bus: FrameBus, loan: Loan) -> tuple[int, Headers, bytes]:

@@ -23,6 +23,10 @@ class FrameSource(Protocol):
     @property
     def bus(self) -> FrameBus: ...
 
+    @property
+    def note(self) -> str | None:
+        """What whoever is shown it should know, such as that it is a sub-stream; known once it has started."""
+
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
@@ -30,6 +34,8 @@ class FrameSource(Protocol):
 
 class LocalSource:
     """A stream that this process pulls anyway: it is neither started nor stopped on anyone's behalf."""
+
+    note = None
 
     def __init__(self, bus: FrameBus) -> None:
         self.bus = bus
@@ -39,6 +45,26 @@ class LocalSource:
 
     async def stop(self) -> None:
         """Nothing to do: others read the same bus."""
+
+
+class AcquiredSource:
+    """A stream that this process pulls only while somebody uses it, used from ``start`` to ``stop``."""
+
+    note = None
+
+    def __init__(self, source: OnDemandSource) -> None:
+        self.bus = source.bus
+        self._source = source
+        self._used = False
+
+    async def start(self) -> None:
+        self._used = True
+        self._source.acquire()
+
+    async def stop(self) -> None:
+        if self._used:
+            self._used = False
+            self._source.release()
 
 
 class RemoteSource:
@@ -66,6 +92,11 @@ class RemoteSource:
     def state(self) -> PullState:
         return self._pull.state
 
+    @property
+    def note(self) -> str | None:
+        """What the other process said of it."""
+        return self._pull.title or None
+
     def readdress(self, address: StreamAddress) -> None:
         """Credentials were lent anew, or the owner of the camera is another process now. The bus stays the same."""
         self._pull.readdress(_from_now(address))
@@ -83,7 +114,9 @@ class SmallerSource(OnDemandSource):
     """The smaller stream of a camera that another process owns: pulled from there only while somebody is sent it."""
 
     def __init__(self, address: StreamAddress, *, name: str) -> None:
-        super().__init__(_from_now(address), name=name, limits=PullLimits(), retry=_NEAR)
+        super().__init__(
+            _from_now(address), name=name, limits=PullLimits(), retry=_NEAR, retry_after_wrong_password=_NEAR
+        )
 
     def readdress(self, address: StreamAddress) -> None:
         super().readdress(_from_now(address))

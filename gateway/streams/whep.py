@@ -1,6 +1,7 @@
 """Live viewing in a browser (WHEP, RFC draft-ietf-wish-whep): a camera's H.264 passed through.
 
-What a browser would show black (H.265, B-frames) is transcoded, once for all its viewers, and that is said.
+Where a browser would show black (H.265, B-frames) it gets the camera's sub-stream as it is, if that one can be played;
+else the picture is transcoded, once for all its viewers. Either is said.
 """
 
 from __future__ import annotations
@@ -10,39 +11,32 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from weakref import WeakKeyDictionary
 
 import structlog
 
 from gateway.refusals import Refusal
 from gateway.settings import WebRtcSettings
 from gateway.streams import aiortc_seams as seams
-from gateway.streams.access_unit import read_access_unit
 from gateway.streams.bus import FrameBus
-from gateway.streams.frame import EncodedFrame
 from gateway.streams.offers import Offer, pictures_offered, read_offer
-from gateway.streams.outgoing import QUEUE, OutgoingVideo, PacketisedFrames
+from gateway.streams.on_demand import OnDemandSource
+from gateway.streams.outgoing import OutgoingVideo, PacketisedFrames
 from gateway.streams.outgoing_sound import OpusSounds, OutgoingSound, sent_as
 from gateway.streams.peer import CONNECT_WITHIN, Peer
+from gateway.streams.playable import UNPLAYABLE, Playability, first_picture, sub_stream_note
 from gateway.streams.transcodings import MOST_AT_ONCE, ThreadsFor, Transcodings, as_they_are
 
 log = structlog.get_logger(__name__)
 
 MOST_SESSIONS = 80
 """60–80 viewers of 2 Mbps fill a process (measured)."""
-FIRST_FRAME_WITHIN = 5.0
-CACHE_LOOK = 0.05
-FRAMES_LOOKED_AT = 12
-
-UNPLAYABLE = ("codec_not_taken", "b_frames")
-"""Why a source is transcoded; with these ``OutgoingVideo`` ends."""
 TRANSCODED = "transcoded"
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedViewing:
     """``answer`` is the SDP answer; ``viewing_id`` ends the viewing. ``note``: what the viewer is to know of the
-    picture (``transcoded``)."""
+    picture (``transcoded``, or what ``sub_stream_note`` says)."""
 
     viewing_id: str
     answer: str
@@ -52,13 +46,15 @@ class OpenedViewing:
 @dataclass(frozen=True, slots=True)
 class ViewingCounts:
     """``frames_sent`` and ``frames_lost`` (viewers too slow) are totals since the door was made; so are
-    ``first_frames``, and the ``first_frame_seconds`` that passed from the offers until those left."""
+    ``first_frames``, and the ``first_frame_seconds`` that passed from the offers until those left. ``sub_streams``:
+    viewers who are shown one."""
 
     viewers: int
     frames_sent: int
     frames_lost: int
     transcodings: int
     transcoding_drops: int
+    sub_streams: int
     first_frames: int
     first_frame_seconds: float
 
@@ -108,6 +104,7 @@ class WhepDoor:
         clock: Callable[[], float] = time.time,
         on_closed: Callable[[str, str], None] | None = None,
         threads_for: ThreadsFor = as_they_are,
+        playability: Playability | None = None,
     ) -> None:
         self._network = network
         self._most_sessions = most_sessions
@@ -123,7 +120,8 @@ class WhepDoor:
         self._first_frame_seconds = 0.0
         self._sent_before = 0
         self._lost_before = 0
-        self._looked_at: WeakKeyDictionary[FrameBus, tuple[int, str | None]] = WeakKeyDictionary()
+        self._playability = playability or Playability()
+        self._on_sub_streams: set[str] = set()
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
@@ -138,6 +136,7 @@ class WhepDoor:
             self._lost_before + sum(session.frames_lost for session in sessions),
             len(self._transcodings),
             self._transcodings.drops,
+            len(self._on_sub_streams),
             self._first_frames,
             self._first_frame_seconds,
         )
@@ -145,8 +144,11 @@ class WhepDoor:
     def session(self, viewing_id: str) -> ViewingSession | None:
         return self._sessions.get(viewing_id)
 
-    async def open(self, bus: FrameBus, offer_sdp: str, *, viewing_id: str | None = None) -> OpenedViewing:
-        """Answer a viewer's offer. Nothing is held when it is refused.
+    async def open(
+        self, bus: FrameBus, offer_sdp: str, *, viewing_id: str | None = None, sub: OnDemandSource | None = None
+    ) -> OpenedViewing:
+        """Answer a viewer's offer. Nothing is held when it is refused. ``sub``: the camera's sub-stream, where it may
+        be shown instead of a main stream that cannot be played.
 
         Refuses ``viewers_too_many``, the reasons of ``offers.read_offer``, ``codecs_not_offered``, ``no_picture``,
         ``transcodings_too_many``, ``webrtc_no_port``.
@@ -166,9 +168,13 @@ class WhepDoor:
         try:
             offer = read_offer(offer_sdp)
             pictures_offered(offer)
-            unplayable = await self._unplayable_because(bus) if offer.h264 else "codec_not_taken"
+            unplayable = await self._playability.why_not(bus) if offer.h264 else "codec_not_taken"
             if unplayable is None:
                 return await self._answered(key, bus, bus, offer, begun, lambda: None)
+            if sub is not None and offer.h264:
+                opened = await self._by_sub_stream(key, bus, sub, offer, begun)
+                if opened is not None:
+                    return opened
             return await self._transcoded(key, bus, offer, begun, unplayable)
         finally:
             self._opening.discard(key)
@@ -192,6 +198,28 @@ class WhepDoor:
         await self._transcodings.close()
         await self._sounds.close()
 
+    async def _by_sub_stream(
+        self, key: str, source: FrameBus, sub: OnDemandSource, offer: Offer, begun: float
+    ) -> OpenedViewing | None:
+        """None where the sub-stream gives no picture that could be played."""
+
+        def left() -> None:
+            if key in self._on_sub_streams:
+                self._on_sub_streams.remove(key)
+                sub.release()
+
+        sub.acquire()
+        self._on_sub_streams.add(key)
+        try:
+            if not await self._playability.shows(sub):
+                left()
+                return None
+            opened = await self._answered(key, sub.bus, source, offer, begun, left)
+        except BaseException:
+            left()
+            raise
+        return replace(opened, note=sub_stream_note(sub.bus))
+
     async def _transcoded(self, key: str, source: FrameBus, offer: Offer, begun: float, why: str) -> OpenedViewing:
         bus = self._transcodings.take(source, offer.pictures[0])
         try:
@@ -212,7 +240,7 @@ class WhepDoor:
 
         def ended(reason: str) -> None:
             if reason in UNPLAYABLE:
-                self._looked_at[bus] = (video.epoch, reason)
+                self._playability.found(bus, video.epoch, reason)
             self._end_later(key, reason)
 
         def first() -> None:
@@ -250,53 +278,3 @@ class WhepDoor:
         task = asyncio.get_running_loop().create_task(self.close(key, reason))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
-
-    async def _unplayable_because(self, bus: FrameBus) -> str | None:
-        """Look at what the cache holds: why a browser would show it black, None where it would not."""
-        first: EncodedFrame | None = None
-        subscription = bus.subscribe("whep-check", QUEUE, start="gop_cache")
-        looked = 0
-        try:
-            async with asyncio.timeout(FIRST_FRAME_WITHIN) as limit:
-                async for frame in subscription:
-                    if frame.kind != "video":
-                        continue
-                    if frame.codec != "h264":
-                        return "codec_not_taken"
-                    if first is None:
-                        known = self._looked_at.get(bus)
-                        if known is not None and known[0] == frame.epoch:
-                            return known[1]
-                        first = frame
-                        limit.reschedule(asyncio.get_running_loop().time() + CACHE_LOOK)
-                    if read_access_unit(frame.data).b_slice:
-                        return "b_frames"
-                    looked += 1
-                    if looked >= FRAMES_LOOKED_AT:
-                        self._looked_at[bus] = (frame.epoch, None)
-                        return None
-        except TimeoutError:
-            pass
-        finally:
-            subscription.close()
-        if first is None:
-            raise no_picture()
-        return None
-
-
-async def first_picture(bus: FrameBus) -> None:
-    """Wait for it; refuses ``no_picture``."""
-    subscription = bus.subscribe("whep-first", 1, keyframes_only=True)
-    try:
-        async with asyncio.timeout(FIRST_FRAME_WITHIN):
-            async for _ in subscription:
-                return
-    except TimeoutError:
-        pass
-    finally:
-        subscription.close()
-    raise no_picture()
-
-
-def no_picture() -> Refusal:
-    return Refusal("unavailable", "no_picture", "摄像机当前没有画面", "the camera gives no picture at the moment")

@@ -128,6 +128,7 @@ class OwnedCamera:
         self.pictures.know(order.scenes)
         self._probing: asyncio.Task[None] | None = None
         self._wrong = WrongLogins(order.wrong_logins)
+        self._login_retry = LoginRetry(wrong=self._wrong, clock=around.clock)
         self._waiting: asyncio.Task[None] | None = None
         self._pull = self._new_pull(0)
         self.sub = self._sub_stream(order)
@@ -292,7 +293,14 @@ class OwnedCamera:
         if order.sub_stream_url is None or order.sub_stream_url == order.stream_url:
             return None
         address = StreamAddress(order.sub_stream_url, order.username, order.password, order.clear_login)
-        return OnDemandSource(address, name=f"{order.code}-sub", limits=self._limits(), way=self._around.way)
+        return OnDemandSource(
+            address,
+            name=f"{order.code}-sub",
+            limits=self._limits(),
+            way=self._around.way,
+            retry=RETRY,
+            retry_after_wrong_password=self._login_retry,
+        )
 
     async def _change_sub_stream(self, before: AssignCamera, order: AssignCamera) -> None:
         if _sub(before) == _sub(order):
@@ -315,7 +323,7 @@ class OwnedCamera:
             limits=self._limits(),
             way=self._around.way,
             retry=RETRY,
-            retry_after_wrong_password=LoginRetry(wrong=self._wrong, clock=self._around.clock),
+            retry_after_wrong_password=self._login_retry,
             first_epoch=first_epoch,
             sound=True,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -36,10 +36,12 @@ from gateway.processes.messages import (
 )
 from gateway.refusals import Refusal
 from gateway.settings import RtspSettings, WorkerSettings
+from gateway.streams import lending
 from gateway.streams.bus import FrameBus
 from gateway.streams.clip_recovery import recover_clip
-from gateway.streams.lending import SMALLER
+from gateway.streams.playable import Playability, PlayableSource
 from gateway.streams.rtsp_out import RtspServer
+from gateway.streams.source import AcquiredSource, FrameSource, LocalSource
 from gateway.streams.tls_trust import TlsTrust
 from gateway.streams.way import Way
 from gateway.streams.whep import WhepDoor
@@ -72,13 +74,15 @@ class CameraWorker:
         self._control = control
         self._cameras: dict[str, OwnedCamera] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._playability = Playability()
         self._whep = WhepDoor(
             around.settings.webrtc,
             most_sessions=around.settings.webrtc.most_viewers,
             most_transcodings=around.settings.webrtc.most_transcodings,
             threads_for=self._threads_for,
+            playability=self._playability,
         )
-        self._rtsp = RtspServer(self._bus_of, use=self._use)
+        self._rtsp = RtspServer(self._source_of)
         self._rtsp_address = ""
 
     async def open(self, settings: RtspSettings) -> None:
@@ -123,8 +127,10 @@ class CameraWorker:
                 self._camera(code).pictures.learn_anew()
             case TakeSnapshot(code):
                 return await self._camera(code).snapshot()
-            case OpenViewing(code, session_id, offer):
-                opened = await self._whep.open(self._camera(code).bus, offer, viewing_id=session_id)
+            case OpenViewing(code, session_id, offer, main):
+                camera = self._camera(code)
+                sub = None if main else camera.sub
+                opened = await self._whep.open(camera.bus, offer, viewing_id=session_id, sub=sub)
                 return Answer(opened.answer, opened.note)
             case CloseViewing(session_id):
                 await self._whep.close(session_id)
@@ -134,7 +140,8 @@ class CameraWorker:
                 login = (username, password) if username is not None and password is not None else None
                 username, password = self._rtsp.lend(path, reader, until, login)
                 url = f"{self._rtsp_address}/{path}"
-                return StreamLent(url, username, password, url + SMALLER if camera.sub is not None else None)
+                smaller = url + lending.SMALLER if camera.sub is not None else None
+                return StreamLent(url, username, password, smaller, url + lending.PLAYABLE)
             case WithdrawStream(code, reader):
                 self._rtsp.withdraw(STREAM_PATH + code, reader)
             case _:
@@ -153,6 +160,7 @@ class CameraWorker:
             Sample("gateway_viewer_first_frames_total", {}, viewings.first_frames, "counter"),
             Sample("gateway_viewer_first_frame_seconds_total", {}, viewings.first_frame_seconds, "counter"),
             Sample("gateway_transcodings", {}, viewings.transcodings),
+            Sample("gateway_sub_stream_viewers", {}, viewings.sub_streams),
             Sample("gateway_transcoding_frames_dropped_total", {}, viewings.transcoding_drops, "counter"),
             Sample("gateway_rtsp_readers", {}, self._rtsp.readers),
             Sample("gateway_rtsp_frames_dropped_total", {}, self._rtsp.drops, "counter"),
@@ -169,22 +177,21 @@ class CameraWorker:
         ]
         return own + [sample for camera in self._cameras.values() for sample in camera.samples()]
 
-    def _bus_of(self, path: str) -> FrameBus | None:
+    def _source_of(self, path: str) -> FrameSource | None:
         if not path.startswith(STREAM_PATH):
             return None
-        camera = self._cameras.get(path.removeprefix(STREAM_PATH).removesuffix(SMALLER))
-        if camera is None or not path.endswith(SMALLER):
-            return camera.bus if camera is not None else None
-        return camera.sub.bus if camera.sub is not None else None
-
-    def _use(self, path: str) -> Callable[[], None]:
-        """A smaller stream is pulled while somebody reads it."""
-        camera = self._cameras.get(path.removeprefix(STREAM_PATH).removesuffix(SMALLER))
-        sub = camera.sub if camera is not None and path.endswith(SMALLER) else None
-        if sub is None:
-            return lambda: None
-        sub.acquire()
-        return sub.release
+        code, _, which = path.removeprefix(STREAM_PATH).partition("/")
+        camera = self._cameras.get(code)
+        if camera is None:
+            return None
+        match f"/{which}":
+            case "/":
+                return LocalSource(camera.bus)
+            case lending.PLAYABLE:
+                return PlayableSource(camera.bus, camera.sub, self._playability)
+            case lending.SMALLER if camera.sub is not None:
+                return AcquiredSource(camera.sub)
+        return None
 
     def _camera(self, code: str) -> OwnedCamera:
         camera = self._cameras.get(code)

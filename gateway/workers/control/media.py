@@ -67,9 +67,10 @@ class CameraMedia:
     async def snapshot(self, code: str) -> Snapshot:
         return _expect(await self._links.request(self.owner(code), TakeSnapshot(code)), Snapshot)
 
-    async def open_viewing(self, code: str, session_id: str, offer: str) -> Answer:
+    async def open_viewing(self, code: str, session_id: str, offer: str, *, main: bool = False) -> Answer:
+        """``main`` as in ``OpenViewing``."""
         worker = self.owner(code)
-        answer = _expect(await self._links.request(worker, OpenViewing(code, session_id, offer)), Answer)
+        answer = _expect(await self._links.request(worker, OpenViewing(code, session_id, offer, main)), Answer)
         if len(self._viewings) > 10_000:
             self._viewings.pop(next(iter(self._viewings)))
         self._viewings[session_id] = worker
@@ -115,9 +116,10 @@ class WorkerRoomMedia:
     async def add_camera(self, room_id: str, member_id: str, code: str, until: float) -> None:
         """``until`` (seconds since the epoch) ends the loan of the stream."""
         lent = await self._cameras.lend(code, f"room:{room_id}", until)
+        url = lent.playable_url or lent.url
         await self._links.request(
             ROOM_WORKER,
-            AddCameraMember(room_id, member_id, lent.url, lent.username, lent.password, lent.smaller_url),
+            AddCameraMember(room_id, member_id, url, lent.username, lent.password, lent.smaller_url),
         )
 
     async def add_person(self, room_id: str, member_id: str) -> None:
@@ -129,9 +131,9 @@ class WorkerRoomMedia:
     async def publish(self, room_id: str, member_id: str, offer: str) -> str:
         return _expect(await self._links.request(ROOM_WORKER, PublishToRoom(room_id, member_id, offer)), Answer).sdp
 
-    async def subscribe(self, room_id: str, viewer_id: str, member_id: str, offer: str) -> str:
+    async def subscribe(self, room_id: str, viewer_id: str, member_id: str, offer: str) -> Answer:
         request = SubscribeInRoom(room_id, viewer_id, member_id, offer)
-        return _expect(await self._links.request(ROOM_WORKER, request), Answer).sdp
+        return _expect(await self._links.request(ROOM_WORKER, request), Answer)
 
     async def stop_publishing(self, room_id: str, member_id: str) -> None:
         await self._links.request(ROOM_WORKER, StopPublishing(room_id, member_id))

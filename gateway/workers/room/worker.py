@@ -94,7 +94,9 @@ class RoomWorker:
             case PublishToRoom(room_id, member_id, offer):
                 return Answer(await rooms.publish(room_id, member_id, offer))
             case SubscribeInRoom(room_id, viewer_id, member_id, offer):
-                return Answer(await rooms.subscribe(room_id, viewer_id, member_id, offer))
+                answer = await rooms.subscribe(room_id, viewer_id, member_id, offer)
+                camera = self._sources.get((room_id, member_id))
+                return Answer(answer, camera.source.note if camera is not None else None)
             case StopPublishing(room_id, member_id):
                 await rooms.stop_publishing(room_id, member_id)
             case StopSubscription(room_id, viewer_id, member_id):

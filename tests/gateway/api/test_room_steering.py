@@ -14,6 +14,7 @@ import pytest
 from gateway.api.camera_network import CameraNetwork
 from gateway.api.services import Services
 from gateway.clock import system_clock
+from gateway.processes.messages import Answer
 from gateway.rooms.arrangement import Arrangement
 from gateway.rooms.desk import RoomDesk
 from gateway.settings import CameraSettings, RuleSettings
@@ -38,8 +39,8 @@ class Engine:
     async def publish(self, room_id: str, member_id: str, offer: str) -> str:
         return ""
 
-    async def subscribe(self, room_id: str, viewer_id: str, member_id: str, offer: str) -> str:
-        return ""
+    async def subscribe(self, room_id: str, viewer_id: str, member_id: str, offer: str) -> Answer:
+        return Answer("")
 
     async def stop_publishing(self, room_id: str, member_id: str) -> None: ...
     async def stop_subscription(self, room_id: str, viewer_id: str, member_id: str) -> None: ...

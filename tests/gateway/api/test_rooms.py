@@ -16,6 +16,7 @@ from sqlalchemy import select
 from gateway.api.services import Services
 from gateway.api.stream import shows
 from gateway.live import Notice
+from gateway.processes.messages import Answer
 from gateway.refusals import Refusal
 from gateway.rooms.arrangement import Arrangement
 from gateway.rooms.desk import RoomDesk
@@ -54,8 +55,8 @@ class Engine:
     async def publish(self, room_id: str, member_id: str, offer: str) -> str:
         return "v=0"
 
-    async def subscribe(self, room_id: str, viewer_id: str, member_id: str, offer: str) -> str:
-        return "v=0"
+    async def subscribe(self, room_id: str, viewer_id: str, member_id: str, offer: str) -> Answer:
+        return Answer("v=0")
 
     async def stop_publishing(self, room_id: str, member_id: str) -> None: ...
     async def stop_subscription(self, room_id: str, viewer_id: str, member_id: str) -> None: ...

@@ -27,8 +27,11 @@ from gateway.refusals import Refusal
 from gateway.settings import CameraSettings, Settings
 from gateway.storage.database import Database
 from gateway.storage.vault import Vault
+from gateway.streams.address import StreamAddress
 from gateway.streams.bus import FrameBus
 from gateway.streams.frame import AudioFormat, EncodedFrame
+from gateway.streams.on_demand import OnDemandSource
+from gateway.streams.pull import PullLimits
 from gateway.streams.whep import WhepDoor
 from gateway.virtual import RenderedFootage, VirtualCamera, VirtualDevice, VirtualFleet
 from gateway.workers.control.assignments import HealthHeard
@@ -70,6 +73,7 @@ class FilmMedia:
     """``CameraMedia`` with the camera worker's own WHEP door, on a film instead of a pull."""
 
     bus: FrameBus = field(default_factory=FrameBus)
+    sub: OnDemandSource | None = None
     door: WhepDoor = field(default_factory=lambda: WhepDoor(parts.LOOPBACK))
     ended: list[str] = field(default_factory=list)
 
@@ -78,8 +82,8 @@ class FilmMedia:
         assert done
         return Snapshot(jpeg.tobytes(), system_clock().timestamp())
 
-    async def open_viewing(self, code: str, session_id: str, offer: str) -> Answer:
-        opened = await self.door.open(self.bus, offer, viewing_id=session_id)
+    async def open_viewing(self, code: str, session_id: str, offer: str, *, main: bool = False) -> Answer:
+        opened = await self.door.open(self.bus, offer, viewing_id=session_id, sub=None if main else self.sub)
         return Answer(opened.answer, opened.note)
 
     def close_viewing(self, session_id: str) -> None:
@@ -260,6 +264,28 @@ async def test_a_transcoded_picture_is_called_so(
         await expect(page.get_by_test_id("live-note")).to_have_text("已转码")
         await expect(page.get_by_test_id("live-sound")).to_have_count(0)
         assert media.door.counts().transcodings == 1
+
+
+async def test_a_sub_stream_in_place_of_the_main_one_is_called_so_and_the_main_one_can_be_had(
+    page: Page, device: VirtualDevice, user_with: UserWith, media: FilmMedia
+) -> None:
+    await sign_in(page, await user_with("duty_leader"))
+    await register(page, device)
+    media.sub = OnDemandSource(StreamAddress(device.rtsp_url, "viewer", SECRET), name="sub", limits=PullLimits())
+    async with parts.playing(media.bus, parts.film(bframes=2), ahead=20):
+        await page.get_by_test_id("camera-play").click()
+        await page.get_by_test_id("grant-preset-patrol").click()
+        await page.get_by_test_id("grant-submit").click()
+        video, note, other = (page.get_by_test_id(name) for name in ("live-video", "live-note", "live-stream"))
+        assert await video.evaluate(ADVANCES) == [True, 320]
+        await expect(note).to_have_text("子码流 320×180")
+        await expect(other).to_have_text("看主码流（转码）")
+        await other.click()
+        await expect(note).to_have_text("已转码")
+        assert await video.evaluate(ADVANCES) == [True, parts.WIDTH]
+        await other.click()
+        await expect(note).to_have_text("子码流 320×180")
+    await media.sub.close()
 
 
 async def test_a_camera_is_heard_by_whoever_asks_for_its_sound(

@@ -10,6 +10,7 @@ import pytest
 from gateway.access import audit
 from gateway.access.caller import Caller
 from gateway.live import LiveHub
+from gateway.processes.messages import Answer
 from gateway.refusals import Refusal
 from gateway.rooms import register as under_test
 from gateway.rooms.arrangement import Arrangement
@@ -53,8 +54,8 @@ class Media:
     async def publish(self, room_id: str, member_id: str, offer: str) -> str:
         return ""
 
-    async def subscribe(self, room_id: str, viewer_id: str, member_id: str, offer: str) -> str:
-        return ""
+    async def subscribe(self, room_id: str, viewer_id: str, member_id: str, offer: str) -> Answer:
+        return Answer("")
 
     async def stop_publishing(self, room_id: str, member_id: str) -> None:
         """Not of interest here."""

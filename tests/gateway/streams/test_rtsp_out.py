@@ -18,6 +18,7 @@ from gateway.streams.bus import FrameBus
 from gateway.streams.frame import EncodedFrame
 from gateway.streams.rtsp_out import RtspLimits, RtspServer
 from gateway.streams.rtsp_out_digest import parameters
+from gateway.streams.source import LocalSource
 
 PATH = "cameras/1"
 SOON = RtspLimits(authenticated_within=0.5, playing_within=1.0, strangers=3, on_one_loan=2)
@@ -107,12 +108,12 @@ class Door:
 
 @pytest.fixture
 async def door(live: FrameBus) -> AsyncIterator[Door]:
-    server = RtspServer({PATH: live, "cameras/2": FrameBus()}.get, limits=SOON)
+    server = RtspServer({PATH: LocalSource(live), "cameras/2": LocalSource(FrameBus())}.get, limits=SOON)
     yield Door(server, await server.start("127.0.0.1", 0))
     await server.stop()
 
 
-def _nothing(_path: str) -> FrameBus | None:
+def _nothing(_path: str) -> LocalSource | None:
     return None
 
 
@@ -199,7 +200,7 @@ async def test_what_is_asked_in_the_wrong_state_or_way_is_refused(door: Door) ->
 
 
 async def test_a_camera_without_a_picture_is_unavailable_after_five_seconds() -> None:
-    server = RtspServer({PATH: FrameBus()}.get)
+    server = RtspServer({PATH: LocalSource(FrameBus())}.get)
     reader = await Door(server, await server.start("127.0.0.1", 0)).connect()
     reader.login = server.lend(PATH, "wall", time.time() + 60)
     began = time.monotonic()
@@ -268,7 +269,7 @@ async def test_a_camera_that_changes_its_codec_has_to_be_asked_for_anew(
 ) -> None:
     bus = FrameBus()
     bus.publish(film[0])
-    server = RtspServer({PATH: bus}.get)
+    server = RtspServer({PATH: LocalSource(bus)}.get)
     door = Door(server, await server.start("127.0.0.1", 0))
     reader = await door.reader()
     assert "H264" in (await reader.ask("DESCRIBE")).body
@@ -283,7 +284,7 @@ async def test_a_camera_that_changes_its_codec_has_to_be_asked_for_anew(
 async def test_a_stream_that_ends_ends_its_readers(film: list[EncodedFrame]) -> None:
     bus = FrameBus()
     bus.publish(film[0])
-    server = RtspServer({PATH: bus}.get)
+    server = RtspServer({PATH: LocalSource(bus)}.get)
     door = Door(server, await server.start("127.0.0.1", 0))
     reader = await door.reader()
     await reader.play()

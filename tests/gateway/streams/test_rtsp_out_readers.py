@@ -18,7 +18,7 @@ from gateway.streams.keyframes import decode_keyframe
 from gateway.streams.nal import nal_units
 from gateway.streams.pull import CameraPull, PullLimits, PullState
 from gateway.streams.rtsp_out import RtspServer
-from gateway.streams.source import RemoteSource
+from gateway.streams.source import LocalSource, RemoteSource
 
 pytestmark = pytest.mark.integration
 
@@ -45,7 +45,7 @@ def with_login(address: StreamAddress) -> str:
 @pytest.fixture
 async def door(live: FrameBus, live_h265: FrameBus) -> AsyncIterator[Door]:
     buses = {PATH: live, PATH_H265: live_h265}
-    server = RtspServer(buses.get)
+    server = RtspServer(lambda path: LocalSource(buses[path]) if path in buses else None)
     yield Door(server, await server.start("127.0.0.1", 0), buses)
     await server.stop()
 

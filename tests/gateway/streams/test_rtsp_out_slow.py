@@ -18,7 +18,7 @@ from gateway.streams.frame import EncodedFrame
 from gateway.streams.pull import PullLimits
 from gateway.streams.rtsp_in_pump import PAUSE
 from gateway.streams.rtsp_out import RtspLimits, RtspServer
-from gateway.streams.source import RemoteSource
+from gateway.streams.source import LocalSource, RemoteSource
 
 pytestmark = pytest.mark.integration
 
@@ -114,7 +114,7 @@ class Scene:
 @pytest.fixture
 async def scene(film: list[EncodedFrame]) -> AsyncIterator[Scene]:
     bus = FrameBus()
-    server = RtspServer({PATH: bus}.get, limits=RtspLimits(stalled=1.0))
+    server = RtspServer({PATH: LocalSource(bus)}.get, limits=RtspLimits(stalled=1.0))
     made = Scene(bus, server, await server.start("127.0.0.1", 0))
     await made.send(film, 0.1)
     yield made

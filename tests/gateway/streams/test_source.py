@@ -35,7 +35,7 @@ class Door:
 
 @pytest.fixture
 async def door(live: FrameBus) -> AsyncIterator[Door]:
-    server = RtspServer({PATH: live}.get)
+    server = RtspServer({PATH: LocalSource(live)}.get)
     yield Door(server, await server.start("127.0.0.1", 0))
     await server.stop()
 
@@ -74,12 +74,15 @@ async def test_who_takes_a_stream_need_not_know_whose_it_is(door: Door, live: Fr
 async def test_a_cameras_smaller_stream_is_pulled_while_somebody_reads_it_under_the_same_loan(live: FrameBus) -> None:
     used: list[str] = []
 
-    def use(path: str) -> Callable[[], None]:
-        used.append(path)
-        return lambda: used.remove(path)
+    class Noted(LocalSource):
+        async def start(self) -> None:
+            used.append(PATH + SMALLER)
 
-    buses = {PATH: FrameBus(), PATH + SMALLER: live, "cameras/2/sub": live}
-    server = RtspServer(buses.get, use=use)
+        async def stop(self) -> None:
+            used.clear()
+
+    sources = {PATH: LocalSource(FrameBus()), PATH + SMALLER: Noted(live), "cameras/2/sub": LocalSource(live)}
+    server = RtspServer(sources.get)
     port = await server.start("127.0.0.1", 0)
     username, password = server.lend(PATH, "room", time.time() + 60)
     smaller = SmallerSource(StreamAddress(f"rtsp://127.0.0.1:{port}/{PATH}{SMALLER}", username, password), name="sub")
@@ -129,7 +132,7 @@ async def test_a_remote_source_goes_on_with_credentials_lent_by_another_process(
     await reading.source.start()
     await until(lambda: reading.frames)
     await door.server.stop()
-    restarted = RtspServer({PATH: live}.get)
+    restarted = RtspServer({PATH: LocalSource(live)}.get)
     await restarted.start("127.0.0.1", door.port)
     await until(lambda: "auth_failed" in reading.reasons)
     first = len(reading.frames)

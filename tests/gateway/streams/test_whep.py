@@ -152,7 +152,7 @@ async def test_one_transcoding_too_many_is_refused_in_words(live_h265: FrameBus,
 async def test_a_source_whose_pictures_cannot_be_decoded_gives_no_picture_and_leaves_nothing(
     door: WhepDoor, client: RTCPeerConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.streams.whep.FIRST_FRAME_WITHIN", 0.3)
+    monkeypatch.setattr("gateway.streams.playable.FIRST_FRAME_WITHIN", 0.3)
     bus = FrameBus()
     for frame in FILM[:5]:
         bus.publish(replace(frame, codec="hevc"))

@@ -74,6 +74,10 @@ export const zhCN = {
     reconnecting: '连接中断，正在重连…',
     transcoded: '已转码',
     transcodedWhy: '浏览器无法直接播放该摄像机的编码（H.265 或含 B 帧），画面已转码为 H.264，清晰度可能降低。',
+    sub_stream: '子码流',
+    sub_streamWhy: '浏览器无法直接播放主码流（H.265 或含 B 帧），此处为摄像机的子码流，画面较小。录像与取证仍用主码流。',
+    showMain: '看主码流（转码）',
+    showSub: '看子码流',
     size: '{width}×{height}',
     fps: '{fps} 帧/秒',
     unmute: '打开声音',
@@ -159,6 +163,11 @@ export const en: typeof zhCN = {
     transcoded: 'Transcoded',
     transcodedWhy:
       'Browsers cannot play this camera as it is (H.265 or B-frames): the picture is transcoded to H.264, perhaps smaller.',
+    sub_stream: 'Sub-stream',
+    sub_streamWhy:
+      'Browsers cannot play the main stream as it is (H.265 or B-frames): this is the camera’s smaller sub-stream. Recordings and evidence are of the main stream.',
+    showMain: 'Main stream (transcoded)',
+    showSub: 'Sub-stream',
     size: '{width}×{height}',
     fps: '{fps} fps',
     unmute: 'Sound on',

@@ -1,6 +1,7 @@
 // One WHIP or WHEP session kept up for as long as it is wanted: what breaks off is tried again with a bounded backoff.
 import { asProblem, Problem } from '../api/problem'
 import { waitBefore } from './backoff'
+import type { Note } from './note'
 import { endSession, isLasting, newPeer, postOffer, wholeOffer } from './signalling'
 
 const CONNECT_LIMIT_MS = 10_000
@@ -14,7 +15,7 @@ export interface LineUse {
   prepare: (peer: RTCPeerConnection) => void
   changed: (phase: Phase, problem: Problem | null) => void
   /** What the gateway says of what it sends, with each answer. */
-  noted?: (note: string | null) => void
+  noted?: (note: Note | null) => void
 }
 
 export class Line {

@@ -3,6 +3,7 @@ import { onBeforeUnmount, onMounted, readonly, ref, shallowRef, watch as wheneve
 import type { Problem } from '../api/problem'
 import { Freshness } from './freshness'
 import type { Line, Phase } from './line'
+import type { Note } from './note'
 import { bytesReceived, watch } from './whep'
 
 const LOOK_EVERY_MS = 500
@@ -32,8 +33,8 @@ export function usePlayer(use: PlayerUse) {
   const soundOnly = ref(false)
   /** The browser wants a click before it plays aloud. */
   const blocked = ref(false)
-  /** What the gateway says of the picture: `transcoded`. */
-  const note = ref<string | null>(null)
+  /** What the gateway says of the picture. */
+  const note = shallowRef<Note | null>(null)
   /** There is sound to be heard. */
   const audible = ref(false)
   const silent = ref(!use.sound || use.quiet)
@@ -161,7 +162,7 @@ export function usePlayer(use: PlayerUse) {
 
   return {
     phase: readonly(phase), problem, started: readonly(started), staleSeconds: readonly(staleSeconds),
-    soundOnly: readonly(soundOnly), blocked: readonly(blocked), note: readonly(note),
+    soundOnly: readonly(soundOnly), blocked: readonly(blocked), note,
     audible: readonly(audible), silent: readonly(silent), hear, play, again: () => line?.renew(),
   }
 }

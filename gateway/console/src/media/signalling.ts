@@ -1,5 +1,6 @@
 // What WHIP and WHEP share: a whole offer (no trickle), its answer, and the end of the session by its Location.
 import { API, Problem, send } from '../api/http'
+import { readNote, type Note } from './note'
 
 const SDP = 'application/sdp'
 const GATHER_LIMIT_MS = 2_000
@@ -28,14 +29,14 @@ export interface Answered {
   sdp: string
   /** Ends the session by DELETE. */
   location: string | null
-  /** What is to be known of the picture: `transcoded`. */
-  note: string | null
+  /** What is to be known of the picture. */
+  note: Note | null
 }
 
 export async function postOffer(path: string, sdp: string, signal: AbortSignal): Promise<Answered> {
   const answer = await send(path, { method: 'POST', body: sdp, contentType: SDP, headers: { Accept: SDP }, signal })
   const location = answer.headers.get('location')
-  const note = answer.headers.get('x-stream-note')
+  const note = readNote(answer.headers.get('x-stream-note'))
   return { sdp: await answer.text(), location: location?.startsWith(`${API}/`) ? location : null, note }
 }
 

@@ -1,5 +1,6 @@
 // Watching by WHEP: the picture (and sound) of a camera or of a room's member, in one MediaStream for a <video>.
 import { Line, type Phase } from './line'
+import type { Note } from './note'
 import { preferForwarded } from './signalling'
 import type { Problem } from '../api/problem'
 
@@ -7,7 +8,7 @@ export interface WatchUse {
   /** A new connection's stream, its tracks to come. */
   streamed: (stream: MediaStream) => void
   changed: (phase: Phase, problem: Problem | null) => void
-  noted: (note: string | null) => void
+  noted: (note: Note | null) => void
   /** Sound comes. */
   heard: () => void
 }

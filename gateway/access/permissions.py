@@ -37,6 +37,7 @@ PERMISSIONS: Mapping[str, frozenset[str]] = MappingProxyType(
         "credentials.read": _SET_UP,
         "credentials.write": frozenset({"system_admin", "machine"}),
         "cameras.steer": _DUTY | {"commander"},
+        "cameras.talk": _DUTY | {"commander"},
         "rules.read": _WATCH | {"system_admin"},
         "rules.write": _SET_UP,
         "models.read": _WATCH | {"system_admin"},

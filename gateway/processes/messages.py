@@ -175,6 +175,30 @@ class CloseViewing(Message, frozen=True):
     session_id: str
 
 
+class AskTalk(Message, frozen=True):
+    """Whether a camera can be spoken through: ``TalkKnown``, or a refusal that says why not."""
+
+    code: str
+
+
+class TalkKnown(Message, frozen=True):
+    """``codec``: what its loudspeaker takes, ``pcm_alaw`` or ``pcm_mulaw``."""
+
+    codec: str
+
+
+class OpenTalk(Message, frozen=True):
+    """A WHIP offer of somebody who speaks through a camera: ``Answer``."""
+
+    code: str
+    talk_id: str
+    offer: str
+
+
+class CloseTalk(Message, frozen=True):
+    talk_id: str
+
+
 class LendStream(Message, frozen=True):
     """Give a reader credentials for RTSP out: another worker, or a decoder on the wall. With a login: this one, which
     control keeps; else one made for it."""
@@ -537,6 +561,7 @@ class Seen(Message, frozen=True):
 AnyMessage = (
     WorkerReady | Configure | Done | Refused | MetricsReport
     | AssignCamera | RecordCamera | WakeCamera | ReleaseCamera | AlertStored | EvidenceStored | TakeSnapshot | Snapshot
+    | AskTalk | TalkKnown | OpenTalk | CloseTalk
     | OpenViewing | Answer | CloseViewing | LendStream | StreamLent | WithdrawStream
     | HealthChanged | StreamUnreachable | LoginRefused | AlertRaised | AlertSeen | AlertEnded | HeldBack | EvidenceReady
     | ClockOffset | RetryLogin | LearnScene | SceneLearned

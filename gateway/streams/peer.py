@@ -54,13 +54,15 @@ class Peer:
                 prepared[kind] = transceiver.sender
         return prepared
 
-    def prepare_receiving(self, offer: Offer, *, video: bool, audio: bool) -> dict[str, RTCRtpReceiver]:
+    def prepare_receiving(
+        self, offer: Offer, *, video: bool, audio: bool, sound: str = "audio/opus"
+    ) -> dict[str, RTCRtpReceiver]:
         """Receivers by kind, as ``prepare_sending``; of the offer's ``pictures`` the first alone is agreed."""
         prepared = {}
         for kind, wanted in self._in_order(offer, video, audio):
             if wanted:
                 transceiver = self._connection.addTransceiver(kind, direction="recvonly")
-                transceiver.setCodecPreferences(_preferred(kind, offer.pictures[:1]))
+                transceiver.setCodecPreferences(_preferred(kind, offer.pictures[:1], sound))
                 prepared[kind] = transceiver.receiver
         return prepared
 

@@ -62,13 +62,28 @@ class SoundTrack:
     headers: AacHeaders | None = None
 
 
+TalkCodec = Literal["pcm_alaw", "pcm_mulaw"]
+
+
+@dataclass(frozen=True, slots=True)
+class TalkTrack:
+    """What the camera takes and makes audible (ONVIF Streaming Specification, 5.3): G.711, 8000 samples a second."""
+
+    codec: TalkCodec
+    payload_type: int
+    control: str
+
+
 @dataclass(frozen=True, slots=True)
 class Description:
-    """``control``: of the whole session, as it was said."""
+    """``control``: of the whole session, as it was said. ``talk``: the backchannel; ``talks_otherwise``: there is one,
+    but none that takes G.711."""
 
     control: str
     video: VideoTrack
     sound: SoundTrack | None
+    talk: TalkTrack | None = None
+    talks_otherwise: bool = False
 
 
 @dataclass(slots=True)
@@ -94,7 +109,9 @@ def read_description(body: bytes) -> Description:
     refused: SdpFault = "unsupported_codec"
     for medium in videos:
         try:
-            return Description(session.control, _video(medium), _sound(media))
+            talk = _talk(media)
+            otherwise = talk is None and any(one.kind == "audio" and one.to_camera for one in media)
+            return Description(session.control, _video(medium), _sound(media), talk, otherwise)
         except DescriptionUnusable as unusable:
             refused = unusable.reason
     raise DescriptionUnusable(refused)
@@ -195,6 +212,16 @@ def _sound(media: list[_Medium]) -> SoundTrack | None:
             found = _sound_of(encoding, clock_rate, channels, settings)
             if found is not None:
                 return replace(found, payload_type=number, control=medium.control)
+    return None
+
+
+def _talk(media: list[_Medium]) -> TalkTrack | None:
+    for medium in media:
+        if medium.kind != "audio" or not medium.to_camera or not medium.protocol.startswith("RTP/AVP"):
+            continue
+        for number, encoding, clock_rate, channels, _ in _formats(medium):
+            if encoding in ("PCMA", "PCMU") and (clock_rate, channels) == (8000, 1):
+                return TalkTrack("pcm_alaw" if encoding == "PCMA" else "pcm_mulaw", number, medium.control)
     return None
 
 

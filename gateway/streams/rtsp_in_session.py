@@ -25,7 +25,8 @@ LONGEST_URL = 2048
 _ABSOLUTE = ("rtsp://", "rtsps://")
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 _SESSION = re.compile(r"[\x20-\x7e]{1,256}")
-_UNKNOWN = frozenset({405, 501, 551})
+_OPTION_NOT_SUPPORTED = 551
+_UNKNOWN = frozenset({405, 501, _OPTION_NOT_SUPPORTED})
 
 Headers = list[tuple[str, str]]
 
@@ -39,15 +40,22 @@ class PacketSink(Protocol):
     def received(self) -> None: ...
 
 
-class RtspSession:
-    """One connection's conversation. Everything raises ``PullEnded``; no step has a time limit of its own."""
+class OptionUnsupported(Exception):
+    """The camera does not understand what is required of it (RFC 2326, 12.32)."""
 
-    def __init__(self, connection: RtspSocket, address: StreamAddress) -> None:
+
+class RtspSession:
+    """One connection's conversation. Everything raises ``PullEnded``; no step has a time limit of its own.
+
+    ``required``: an option that the camera must understand; one that does not is ``OptionUnsupported``."""
+
+    def __init__(self, connection: RtspSocket, address: StreamAddress, *, required: str | None = None) -> None:
         self.connection = connection
         self._sink: PacketSink | None = None
         self._url = quote(address.url, safe=_ASCII)
         self._login = CameraLogin(address, private=connection.encrypted)
         self._wire = Wire(_nobody, self._answered)
+        self._required: Headers = [("Require", required)] if required is not None else []
         self._sequence = 0
         self._pending: asyncio.Future[Answer] | None = None
         self._aggregate = self._url
@@ -62,7 +70,7 @@ class RtspSession:
         return max(SHORTEST_PAUSE, self._timeout / 2.5)
 
     async def describe(self) -> Description:
-        answer = await self._ask("DESCRIBE", self._url, [("Accept", "application/sdp")])
+        answer = await self._ask("DESCRIBE", self._url, [("Accept", "application/sdp"), *self._required])
         try:
             description = read_description(answer.body)
         except DescriptionUnusable as unusable:
@@ -73,7 +81,7 @@ class RtspSession:
 
     async def set_up(self, control: str, transport: str) -> str:
         """Ask for one track; the Transport header that was answered, which may be empty."""
-        headers = [("Transport", transport), *self._session_header()]
+        headers = [("Transport", transport), *self._session_header(), *self._required]
         answer = await self._ask("SETUP", _resolved(self._aggregate, control), headers)
         text, _, rest = answer.headers.get("session", "").partition(";")
         text = text.strip()
@@ -87,7 +95,7 @@ class RtspSession:
     async def play(self, sink: PacketSink) -> None:
         """Packets may come before it is answered."""
         self._sink, self._wire.packet = sink, sink.packet
-        await self._ask("PLAY", self._aggregate, [*self._session_header(), ("Range", "npt=0.000-")])
+        await self._ask("PLAY", self._aggregate, [*self._session_header(), ("Range", "npt=0.000-"), *self._required])
 
     def keep_alive(self) -> None:
         """Say that somebody is still there; the answer is taken when it comes. The first time it is asked what the
@@ -136,6 +144,8 @@ class RtspSession:
             elif not asked and self._login.asked(answer.challenges):
                 asked = True
                 continue
+            if answer.status == _OPTION_NOT_SUPPORTED and self._required:
+                raise OptionUnsupported
             if answer.status != 200:
                 raise PullEnded(why_refused(answer.status))
             return answer

@@ -151,6 +151,11 @@ class OwnedCamera:
             changed=self._report,
         )
 
+    @property
+    def address(self) -> StreamAddress:
+        """Of its main stream."""
+        return _address(self._order)
+
     async def start(self) -> None:
         self.looks.start()
         self.recorder.start()

@@ -16,14 +16,17 @@ from gateway.processes.active import ActiveMarks, MarkedThreads, marks_file
 from gateway.processes.channel import Channel, ChannelClosed
 from gateway.processes.messages import (
     Answer,
+    AskTalk,
     AssignCamera,
     ClockOffset,
+    CloseTalk,
     CloseViewing,
     Done,
     EvidenceReady,
     LearnScene,
     LendStream,
     Message,
+    OpenTalk,
     OpenViewing,
     RecordCamera,
     ReleaseCamera,
@@ -31,6 +34,7 @@ from gateway.processes.messages import (
     Sample,
     StreamLent,
     TakeSnapshot,
+    TalkKnown,
     WakeCamera,
     WithdrawStream,
 )
@@ -42,6 +46,7 @@ from gateway.streams.clip_recovery import recover_clip
 from gateway.streams.playable import Playability, PlayableSource
 from gateway.streams.rtsp_out import RtspServer
 from gateway.streams.source import AcquiredSource, FrameSource, LocalSource
+from gateway.streams.talk_door import TalkDoor
 from gateway.streams.tls_trust import TlsTrust
 from gateway.streams.way import Way
 from gateway.streams.whep import WhepDoor
@@ -82,6 +87,7 @@ class CameraWorker:
             threads_for=self._threads_for,
             playability=self._playability,
         )
+        self._talks = TalkDoor(around.settings.webrtc, around.way)
         self._rtsp = RtspServer(self._source_of)
         self._rtsp_address = ""
 
@@ -98,7 +104,7 @@ class CameraWorker:
     async def close(self) -> None:
         """Clips first: what is raised is journalled with its clip. Then whoever watches, then the cameras."""
         await asyncio.gather(*(camera.evidence.close() for camera in self._cameras.values()))
-        await self._whep.close_all()
+        await asyncio.gather(self._whep.close_all(), self._talks.close_all())
         await self._rtsp.stop()
         await asyncio.gather(*(camera.stop() for camera in self._cameras.values()))
         self._cameras.clear()
@@ -134,6 +140,12 @@ class CameraWorker:
                 return Answer(opened.answer, opened.note)
             case CloseViewing(session_id):
                 await self._whep.close(session_id)
+            case AskTalk(code):
+                return TalkKnown(await self._talks.codec(code, self._camera(code).address))
+            case OpenTalk(code, talk_id, offer):
+                return Answer(await self._talks.open(code, self._camera(code).address, offer, talk_id))
+            case CloseTalk(talk_id):
+                await self._talks.close(talk_id)
             case LendStream(code, reader, until, username, password):
                 camera = self._camera(code)
                 path = STREAM_PATH + camera.code
@@ -162,6 +174,7 @@ class CameraWorker:
             Sample("gateway_transcodings", {}, viewings.transcodings),
             Sample("gateway_sub_stream_viewers", {}, viewings.sub_streams),
             Sample("gateway_transcoding_frames_dropped_total", {}, viewings.transcoding_drops, "counter"),
+            Sample("gateway_talks", {}, self._talks.speaking),
             Sample("gateway_rtsp_readers", {}, self._rtsp.readers),
             Sample("gateway_rtsp_frames_dropped_total", {}, self._rtsp.drops, "counter"),
             Sample("gateway_inference_connected", {}, float(self._link.connected)),
@@ -213,6 +226,7 @@ class CameraWorker:
     def _release(self, code: str) -> None:
         camera = self._cameras.pop(code, None)
         if camera is not None:
+            self._talks.leave(code)
             self._begin(camera.stop())
 
     def _threads_for(self, source: FrameBus, threads: Executor) -> Executor:

@@ -11,12 +11,15 @@ from gateway.processes.messages import (
     AddPersonMember,
     Answer,
     ArrangeRoom,
+    AskTalk,
     CloseRoom,
+    CloseTalk,
     CloseViewing,
     LendStream,
     MemberAlive,
     Message,
     OpenRoom,
+    OpenTalk,
     OpenViewing,
     PublishToRoom,
     RemoveMember,
@@ -28,6 +31,7 @@ from gateway.processes.messages import (
     StreamLent,
     SubscribeInRoom,
     TakeSnapshot,
+    TalkKnown,
     WakeCamera,
     WithdrawStream,
 )
@@ -54,6 +58,7 @@ class CameraMedia:
         self._links = links
         self._placement = placement
         self._viewings: dict[str, str] = {}
+        self._talks: dict[str, str] = {}
 
     def owner(self, code: str) -> str:
         """Name of the worker that owns the camera. Raises Refusal ``camera_not_watched``."""
@@ -81,6 +86,24 @@ class CameraMedia:
         worker = self._viewings.pop(session_id, None)
         if worker is not None:
             self._links.tell(worker, CloseViewing(session_id))
+
+    async def talk_codec(self, code: str) -> str:
+        """What can be spoken through the camera; refuses where nothing can."""
+        return _expect(await self._links.request(self.owner(code), AskTalk(code)), TalkKnown).codec
+
+    async def open_talk(self, code: str, talk_id: str, offer: str) -> str:
+        worker = self.owner(code)
+        answer = _expect(await self._links.request(worker, OpenTalk(code, talk_id, offer)), Answer)
+        if len(self._talks) > 1_000:
+            self._talks.pop(next(iter(self._talks)))
+        self._talks[talk_id] = worker
+        return answer.sdp
+
+    def close_talk(self, talk_id: str) -> None:
+        """Ends a speech; one that has ended already does no harm."""
+        worker = self._talks.pop(talk_id, None)
+        if worker is not None:
+            self._links.tell(worker, CloseTalk(talk_id))
 
     async def lend(self, code: str, reader: str, until: float, login: tuple[str, str] | None = None) -> StreamLent:
         """``login``: name and password to be used, where control keeps the loan."""

@@ -23,6 +23,7 @@ from gateway.api.media import NoCameraMedia
 from gateway.api.services import Services
 from gateway.clock import Clock, system_clock
 from gateway.processes.messages import Snapshot, StreamLent
+from gateway.refusals import Refusal
 from gateway.settings import CameraSettings, RuleSettings, Settings
 from gateway.storage.camera_store import DatabaseCameraStore
 from gateway.storage.database import Database
@@ -57,6 +58,21 @@ class OnePicture(NoCameraMedia):
         self.lent: list[tuple[str, float]] = []
         self.withdrawn: list[str] = []
         self.there = True
+        self.loudspeaker: str | None = None
+        self.talks: list[str] = []
+
+    async def talk_codec(self, code: str) -> str:
+        if self.loudspeaker is None:
+            raise Refusal("conflict", "talk_not_offered", "不支持喊话", "it cannot be spoken through")
+        return self.loudspeaker
+
+    async def open_talk(self, code: str, talk_id: str, offer: str) -> str:
+        self.talks.append(talk_id)
+        return "v=0\r\nanswer"
+
+    def close_talk(self, talk_id: str) -> None:
+        if talk_id in self.talks:
+            self.talks.remove(talk_id)
 
     async def lend(self, code: str, reader: str, until: float, login: tuple[str, str] | None = None) -> StreamLent:
         if not self.there or login is None:
@@ -391,3 +407,27 @@ async def test_a_stream_is_lent_under_a_grant_for_no_longer_and_its_login_is_sea
     assert (await client.delete(f"{door}/wall-1")).status_code == 204
     assert media.withdrawn == ["reader:wall-1"]
     assert (await client.get(door)).json() == {"items": []}
+
+
+async def test_a_speech_through_a_camera_needs_the_right_is_audited_and_ended_by_whoever_speaks(
+    client_as: ClientAs, register: Register, services: Services, media: OnePicture
+) -> None:
+    code, sdp = await register(), {"content-type": "application/sdp"}
+    officer, leader, grid_member = [await client_as(role) for role in ("duty_officer", "duty_leader", "grid_member")]
+    whip = f"/api/v1/whip/cameras/{code}"
+    assert (await grid_member.get(f"{CAMERAS}/{code}/talk")).status_code == 403
+    assert (await grid_member.post(whip, content="v=0", headers=sdp)).status_code == 403
+    shown = (await officer.get(f"{CAMERAS}/{code}/talk")).json()
+    assert (shown["offered"], shown["reason"], shown["detail"]) == (False, "talk_not_offered", "不支持喊话")
+    media.loudspeaker = "pcm_alaw"
+    assert (await officer.get(f"{CAMERAS}/{code}/talk")).json()["codec"] == "pcm_alaw"
+    assert (await officer.post(whip, content="v=0")).json()["reason"] == "not_sdp"
+    assert (await officer.post("/api/v1/whip/cameras/9", content="v=0", headers=sdp)).status_code == 404
+    assert [what for what, _, _ in await audited(services)] == []
+    opened = await officer.post(whip, content="v=0", headers=sdp)
+    assert (opened.status_code, opened.text) == (201, "v=0\r\nanswer")
+    assert await audited(services) == [("camera.talk", f"camera:{code}", "")]
+    await leader.delete(opened.headers["location"])
+    assert len(media.talks) == 1, "another's speech"
+    assert (await officer.delete(opened.headers["location"])).status_code == 204
+    assert media.talks == []

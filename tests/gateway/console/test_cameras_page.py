@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -31,7 +32,9 @@ from gateway.streams.address import StreamAddress
 from gateway.streams.bus import FrameBus
 from gateway.streams.frame import AudioFormat, EncodedFrame
 from gateway.streams.on_demand import OnDemandSource
-from gateway.streams.pull import PullLimits
+from gateway.streams.pull import CameraPull, PullLimits
+from gateway.streams.talk_door import TalkDoor
+from gateway.streams.way import Way
 from gateway.streams.whep import WhepDoor
 from gateway.virtual import RenderedFootage, VirtualCamera, VirtualDevice, VirtualFleet
 from gateway.workers.control.assignments import HealthHeard
@@ -75,7 +78,10 @@ class FilmMedia:
     bus: FrameBus = field(default_factory=FrameBus)
     sub: OnDemandSource | None = None
     door: WhepDoor = field(default_factory=lambda: WhepDoor(parts.LOOPBACK))
+    loudspeaker: StreamAddress | None = None
+    talks: TalkDoor = field(default_factory=lambda: TalkDoor(parts.LOOPBACK, Way()))
     ended: list[str] = field(default_factory=list)
+    closing: asyncio.Task[None] | None = None
 
     async def snapshot(self, code: str) -> Snapshot:
         done, jpeg = cv2.imencode(".jpg", np.full((180, 320, 3), (40, 90, 160), np.uint8))
@@ -89,6 +95,18 @@ class FilmMedia:
     def close_viewing(self, session_id: str) -> None:
         self.ended.append(session_id)
 
+    async def talk_codec(self, code: str) -> str:
+        if self.loudspeaker is None:
+            raise Refusal("conflict", "talk_not_offered", "摄像机没有 ONVIF 对讲通道，不支持喊话", "It has none.")
+        return await self.talks.codec(code, self.loudspeaker)
+
+    async def open_talk(self, code: str, talk_id: str, offer: str) -> str:
+        assert self.loudspeaker is not None
+        return await self.talks.open(code, self.loudspeaker, offer, talk_id)
+
+    def close_talk(self, talk_id: str) -> None:
+        self.closing = asyncio.create_task(self.talks.close(talk_id))
+
     async def lend(self, code: str, reader: str, until: float, login: tuple[str, str] | None = None) -> StreamLent:
         raise Refusal("unavailable", "not_lent", "此处不转出视频流。", "No stream is lent here.")
 
@@ -97,7 +115,7 @@ class FilmMedia:
 async def media() -> AsyncIterator[FilmMedia]:
     media = FilmMedia()
     yield media
-    await media.door.close_all()
+    await asyncio.gather(media.door.close_all(), media.talks.close_all())
 
 
 @pytest.fixture
@@ -125,6 +143,7 @@ def services(
 async def page(address: str) -> AsyncIterator[Page]:
     """A browser that takes media from this machine itself."""
     arguments = ["--no-sandbox", "--allow-loopback-in-peer-connection"]
+    arguments += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
         try:
@@ -286,6 +305,56 @@ async def test_a_sub_stream_in_place_of_the_main_one_is_called_so_and_the_main_o
         await other.click()
         await expect(note).to_have_text("子码流 320×180")
     await media.sub.close()
+
+
+@asynccontextmanager
+async def loudspeaker(folder: Path) -> AsyncIterator[tuple[StreamAddress, Path]]:
+    """A camera that is pulled and can be spoken through, and the file of what it hears."""
+    film, heard = folder / "film.mkv", folder / "heard"
+    with av.open(str(film), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for _ in range(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "bgr24")))
+        container.mux(stream.encode(None))
+    peer = Path(__file__).parents[1] / "streams" / "talk_peer.py"
+    camera = await asyncio.create_subprocess_exec(
+        "/usr/bin/python3", str(peer), str(film), str(heard), "PCMA", stdout=asyncio.subprocess.PIPE
+    )
+    assert camera.stdout is not None
+    address = StreamAddress(f"rtsp://127.0.0.1:{int(await camera.stdout.readline())}/film")
+    pull = CameraPull(address, FrameBus(), lambda _state: None)
+    await pull.start()
+    try:
+        await parts.until(lambda: pull.state.phase == "live", 10)
+        yield address, heard
+    finally:
+        await pull.stop()
+        camera.kill()
+        await camera.wait()
+
+
+async def test_who_holds_the_button_is_heard_at_the_camera_until_it_is_let_go(
+    page: Page, device: VirtualDevice, user_with: UserWith, media: FilmMedia, tmp_path: Path
+) -> None:
+    await sign_in(page, await user_with("duty_leader"))
+    await register(page, device)
+    await expect(page.get_by_test_id("talk-cannot")).to_have_text("不支持喊话")
+    async with loudspeaker(tmp_path) as (address, heard):
+        media.loudspeaker = address
+        await page.reload()
+        button = page.get_by_test_id("talk-press")
+        await expect(button).to_have_text("按住喊话")
+        await button.hover()
+        await page.mouse.down()
+        await expect(button).to_contain_text("请讲")
+        await parts.until(lambda: heard.stat().st_size > 12_000, 10)
+        assert media.talks.speaking == 1
+        await page.mouse.up()
+        await expect(button).to_have_text("按住喊话")
+        await parts.until(lambda: media.talks.speaking == 0, 5)
+        assert len(set(heard.read_bytes())) > 20, "more than silence"
 
 
 async def test_a_camera_is_heard_by_whoever_asks_for_its_sound(

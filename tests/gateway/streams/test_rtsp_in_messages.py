@@ -83,6 +83,7 @@ WORDS = ["m=video 0 RTP/AVP 96", "m=audio 0 RTP/AVP 0 8 97", "a=rtpmap:96 H264/9
          "a=rtpmap:97 mpeg4-generic/16000", "a=control:*", "a=control:track1", "a=rtpmap:96 H264/0",
          "a=fmtp:96 sprop-parameter-sets=Z0IAHw==,aM48;packetization-mode=1", "a=fmtp:96 sprop-vps=QAE;=;;",
          "a=fmtp:97 sizelength=13;indexlength=3;indexdeltalength=3;config=1408", "a=fmtp:97 sizelength=99;config=zz",
+         "a=sendonly", "a=recvonly", "i=sub_stream;width=640", "i=", "a=rtpmap:0 PCMU/-1",
          "m=", "a=", "a=rtpmap:", "a=fmtp:96", "m=video", "m=video 0 RTP/SAVP 96"]  # fmt: skip
 
 
@@ -92,6 +93,8 @@ def test_whatever_a_description_says_only_its_reason_is_raised(lines: list[str],
         description = read_description(end.join(lines).encode("utf-8", "replace"))
         assert description.video.codec in ("h264", "hevc")
         assert description.video.clock_rate > 0
+        assert len(description.video.title) <= 256
+        assert description.talk is None or not description.talks_otherwise
 
 
 def test_a_description_tells_video_and_the_sound_that_can_be_played() -> None:
@@ -115,6 +118,15 @@ def test_a_description_tells_video_and_the_sound_that_can_be_played() -> None:
         16000,
         "s",
     )
+    assert described.talk is not None
+    assert (described.talk.codec, described.talk.payload_type, described.talk.control) == ("pcm_alaw", 8, "back")
+    assert not described.talks_otherwise
     plain = read_description(b"m=video 0 RTP/AVP 96\r\na=rtpmap:96 h264/90000\r\nm=audio 0 RTP/AVP 0\r\n")
     assert plain.sound is not None
     assert (plain.sound.audio.codec, plain.sound.payload_type) == ("pcm_mulaw", 0)
+    assert plain.talk is None
+    otherwise = read_description(
+        b"m=video 0 RTP/AVP 96\na=rtpmap:96 h264/90000\nm=audio 0 RTP/AVP 99\na=rtpmap:99 G726-32/8000\na=sendonly\n"
+    )
+    assert otherwise.talk is None
+    assert otherwise.talks_otherwise

@@ -141,6 +141,17 @@ export function getPtz(code: string): Promise<PtzState> {
   return fetchJson<PtzState>(`${of(code)}/ptz`)
 }
 
+/** `offered`: the camera has a loudspeaker that can be spoken through; else `detail` says why not. */
+export interface Talk {
+  offered: boolean
+  detail: string | null
+  detail_en: string | null
+}
+
+export function getTalk(code: string): Promise<Talk> {
+  return fetchJson<Talk>(`${of(code)}/talk`)
+}
+
 export function steer(code: string, asked: PtzAsked): Promise<{ preset: string | null; at: string | null }> {
   return fetchJson(`${of(code)}/ptz`, { method: 'POST', json: asked })
 }

@@ -65,6 +65,16 @@ export const zhCN = {
       connection_lost: '与摄像机的连接中断',
     },
   },
+  talk: {
+    press: '按住喊话',
+    opening: '正在接通…',
+    speaking: '请讲（剩余 {seconds} 秒）',
+    cannot: '不支持喊话',
+    insecure: '浏览器只在 HTTPS 或本机地址下提供麦克风。',
+    mediaDenied: '浏览器未允许使用麦克风。',
+    mediaMissing: '没有找到麦克风。',
+    mediaBusy: '麦克风无法使用，可能正被其他程序占用。',
+  },
   live: {
     unsent: '网络较差，已暂停此画面',
     title: '实时画面',
@@ -152,6 +162,16 @@ export const en: typeof zhCN = {
       stream_ended: 'the camera ended the stream',
       connection_lost: 'the connection to the camera broke',
     },
+  },
+  talk: {
+    press: 'Hold to talk',
+    opening: 'Connecting…',
+    speaking: 'Speak now ({seconds} s left)',
+    cannot: 'Cannot be spoken through',
+    insecure: 'Browsers give the microphone only over HTTPS or on this machine.',
+    mediaDenied: 'The browser did not allow the microphone.',
+    mediaMissing: 'No microphone was found.',
+    mediaBusy: 'The microphone cannot be used; another program may have it.',
   },
   live: {
     unsent: 'Paused: the network is poor',

@@ -23,6 +23,17 @@ export async function openDevices(): Promise<Devices> {
   }
 }
 
+/** For speaking alone; what is refused is said as above. */
+export async function openMicrophone(): Promise<Devices> {
+  const found = navigator.mediaDevices as MediaDevices | undefined
+  if (found === undefined) return { media: null, note: 'insecure' }
+  try {
+    return { media: await found.getUserMedia({ audio: true }), note: null }
+  } catch (error) {
+    return { media: null, note: noteOf(error) }
+  }
+}
+
 export function closeDevices(media: MediaStream | null): void {
   for (const track of media?.getTracks() ?? []) track.stop()
 }

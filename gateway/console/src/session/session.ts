@@ -75,6 +75,7 @@ const OPENS = {
   'cameras.write': SET_UP,
   'cameras.discover': SET_UP,
   'cameras.steer': [...DUTY, 'commander'],
+  'cameras.talk': [...DUTY, 'commander'],
   'credentials.read': SET_UP,
   'credentials.write': ['system_admin', 'machine'],
   'rules.read': [...WATCH, 'system_admin'],

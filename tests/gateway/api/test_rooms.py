@@ -56,7 +56,7 @@ class Engine:
         return "v=0"
 
     async def subscribe(self, room_id: str, viewer_id: str, member_id: str, offer: str) -> Answer:
-        return Answer("v=0")
+        return Answer("v=0", "sub_stream;width=640;height=360")
 
     async def stop_publishing(self, room_id: str, member_id: str) -> None: ...
     async def stop_subscription(self, room_id: str, viewer_id: str, member_id: str) -> None: ...
@@ -133,6 +133,8 @@ async def test_who_waits_in_the_lobby_gets_no_media_until_let_in(client_as: Clie
     assert member in engine.arranged[room].outside
     await control(chair, room, "admit", member=member)
     assert (await town.post(f"/api/v1/whip/rooms/{room}?member={member}", **sdp)).status_code == 201  # type: ignore[arg-type]
+    watched = await town.post(f"/api/v1/whep/rooms/{room}/{host}?viewer={member}", **sdp)  # type: ignore[arg-type]
+    assert (watched.status_code, watched.headers["x-stream-note"]) == (201, "sub_stream;width=640;height=360")
     await control(chair, room, "lock")
     other = await client_as("grid_member")
     refused = await other.post(f"/api/v1/rooms/{room}/members", json={"kind": "person"})

@@ -238,8 +238,12 @@ def _steepest(grey: Picture) -> NDArray[np.float32]:
     """Of each inner cell the gradient, grey levels a pixel; by its fourth power, so that the steepest edges count."""
     across = cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
     down = cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
-    squared = cv2.add(cv2.multiply(across, across), cv2.multiply(down, down))
-    fourth = _cells(np.asarray(cv2.multiply(squared, squared), np.float32))[1:-1]
+    # In place: of fresh memory for each step the machine's share was four fifths of it all.
+    cv2.multiply(across, across, dst=across)
+    cv2.multiply(down, down, dst=down)
+    cv2.add(across, down, dst=across)
+    cv2.multiply(across, across, dst=across)
+    fourth = _cells(np.asarray(across, np.float32))[1:-1]
     return np.asarray(np.sqrt(np.sqrt(fourth)), np.float32)
 
 

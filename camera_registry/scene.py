@@ -69,13 +69,14 @@ class Scene:
     def seen_in(self, seen: NDArray[np.float32]) -> float | None:
         """The share of the scene's telling cells that the picture shows, 0 to 1; None where too few tell. The rows at
         the top and bottom are left out: there stand the camera's own words, which no turn of the head moves."""
-        strength = _cells(np.sqrt((self.mean**2).sum(axis=2)))[1:-1]
+        squared = _dot(self.mean, self.mean)
+        strength = _cells(np.sqrt(squared))[1:-1]
         telling = strength >= TEXTURED
         if telling.sum() < FEWEST_CELLS:
             return None
-        together = _cells((self.mean * seen).sum(axis=2))[1:-1]
-        mine = _cells((self.mean**2).sum(axis=2))[1:-1]
-        theirs = _cells((seen**2).sum(axis=2))[1:-1]
+        together = _cells(_dot(self.mean, seen))[1:-1]
+        mine = _cells(squared)[1:-1]
+        theirs = _cells(_dot(seen, seen))[1:-1]
         alike = together / (np.sqrt(mine * theirs) + 1e-6)
         return float((alike[telling] >= SEEN).mean())
 
@@ -92,6 +93,11 @@ class Scene:
             return None
         mean = np.asarray(np.frombuffer(data, np.int8, offset=8).reshape(HEIGHT, WIDTH, 2) / 127, np.float32)
         return cls(mean, struct.unpack("<I", data[4:8])[0])
+
+
+def _dot(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of each two vectors. By numpy's sum over pairs it takes twelve times as long."""
+    return one[..., 0] * other[..., 0] + one[..., 1] * other[..., 1]
 
 
 def _cells(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,8 +6,11 @@ import threading
 
 import av
 import av.error
+import numpy as np
 from av import VideoFrame
 from av.video.codeccontext import VideoCodecContext
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
 
 from gateway.streams.frame import VideoCodec
 
@@ -62,6 +65,17 @@ class KeyframeDecoders(threading.local):
             return None
         self._contexts[codec] = context
         return picture
+
+
+def in_bgr(picture: VideoFrame, width: int | None = None, height: int | None = None) -> NDArray[np.uint8]:
+    """Height x width x 3, of that size in px, averaged over the area of each pixel; or of its own.
+
+    A reformatter for each picture, since a frame's own is one for all threads and crashes where two want it at once;
+    and one thread for it, since FFmpeg else starts and ends as many as there are processors, for each picture: 2.3 ms
+    of processor for 1080p made 640x360, where one thread takes 0.8.
+    """
+    sized = VideoReformatter().reformat(picture, width, height, "bgr24", interpolation="AREA", threads=1)
+    return np.asarray(sized.to_ndarray(), np.uint8)
 
 
 def _quick(codec: VideoCodec) -> VideoCodecContext:

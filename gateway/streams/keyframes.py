@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.streams.decoding import MOST_PIXELS, decode_last
+from gateway.streams.decoding import MOST_PIXELS, decode_last, in_bgr
 from gateway.streams.frame import EncodedFrame
 
 UnreadableReason = Literal["not_a_keyframe", "too_large", "damaged"]
@@ -44,7 +44,7 @@ def decode_keyframe(frame: EncodedFrame) -> NDArray[np.uint8]:
     decoded = decode_last("h264" if frame.codec == "h264" else "hevc", [frame.data])
     if decoded is None or decoded.is_corrupt:
         raise PictureUnreadable("damaged")
-    return np.asarray(decoded.to_ndarray(format="bgr24"), np.uint8)
+    return in_bgr(decoded)
 
 
 def smaller(picture: NDArray[np.uint8], longest_width: int, longest_height: int) -> NDArray[np.uint8]:

@@ -85,7 +85,7 @@ class Transcoder:
         if self._encoder is None or (self._encoder.width, self._encoder.height) != (width, height):
             self._encoder = _vp8(width, height) if self._codec == "vp8" else _h264(width, height)
             self._keyframe_at = float("-inf")
-        small = picture.reformat(width, height, "yuv420p")
+        small = picture.reformat(width, height, "yuv420p", threads=1)
         small.pts, small.time_base = pts, Fraction(1, CLOCK_RATE)
         small.pict_type = PictureType.NONE
         if arrival - self._keyframe_at >= KEYFRAME_SECONDS:

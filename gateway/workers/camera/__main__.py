@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
+
 from gateway.workers.attachment import main
 from gateway.workers.camera.heap import few_heaps
 from gateway.workers.camera.worker import open_camera_worker
 
 if __name__ == "__main__":
     few_heaps()
+    cv2.setNumThreads(1)  # cameras are worked for side by side; OpenCV's own threads would stand in each other's way
     main(open_camera_worker)

@@ -9,11 +9,10 @@ from typing import Literal
 
 import numpy as np
 from av import VideoFrame
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from detectors.input_size import input_for
-from gateway.streams.decoding import MOST_PIXELS, KeyframeDecoders
+from gateway.streams.decoding import MOST_PIXELS, KeyframeDecoders, in_bgr
 from gateway.streams.frame import EncodedFrame
 from gateway.streams.keyframes import PictureUnreadable, decode_keyframe
 
@@ -52,7 +51,7 @@ def of_keyframe(frame: EncodedFrame, bounds: tuple[int, int], profile: Profile, 
 def of_decoded(decoded: VideoFrame, bounds: tuple[int, int], arrival: float, profile: Profile) -> Glimpse:
     """Blocks for a millisecond."""
     size = decoded.width, decoded.height
-    return Glimpse(_shrunk(decoded, bounds), size, arrival, profile, partial(_whole, decoded))
+    return Glimpse(_shrunk(decoded, bounds), size, arrival, profile, partial(in_bgr, decoded))
 
 
 def _shrunk(decoded: VideoFrame, bounds: tuple[int, int]) -> Picture:
@@ -61,10 +60,4 @@ def _shrunk(decoded: VideoFrame, bounds: tuple[int, int]) -> Picture:
     high, wide = input_for(decoded.height, decoded.width, bounds, STRIDE)
     factor = min(1.0, high / decoded.height, wide / decoded.width)
     width, height = max(2, round(decoded.width * factor)), max(2, round(decoded.height * factor))
-    small = VideoReformatter().reformat(decoded, width, height, "bgr24", interpolation="AREA")
-    return np.asarray(small.to_ndarray(), np.uint8)
-
-
-def _whole(decoded: VideoFrame) -> Picture:
-    # A frame's own reformatter is one for all threads, and crashes where two alerts want the same picture at once.
-    return np.asarray(VideoReformatter().reformat(decoded, format="bgr24").to_ndarray(), np.uint8)
+    return in_bgr(decoded, width, height)

@@ -8,12 +8,10 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-
 from camera_registry.health import PictureFault
 from camera_registry.picture_quality import PictureJudge, Sight
 from camera_registry.scene import Scene
-from gateway.streams.decoding import decode_last
+from gateway.streams.decoding import decode_last, in_bgr
 from gateway.streams.frame import EncodedFrame
 from gateway.streams.keyframes import jpeg
 from gateway.streams.ring import ClipRing
@@ -121,5 +119,4 @@ def _decoded(run: list[EncodedFrame], shape: tuple[int, ...]) -> Sight | None:
     decoded = decode_last("hevc" if run[0].codec == "hevc" else "h264", [frame.data for frame in run])
     if decoded is None:
         return None
-    made = decoded.reformat(width=shape[1], height=shape[0], format="bgr24", interpolation="AREA")
-    return Sight.of(np.asarray(made.to_ndarray(), np.uint8), "main")
+    return Sight.of(in_bgr(decoded, shape[1], shape[0]), "main")

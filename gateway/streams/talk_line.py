@@ -24,7 +24,7 @@ from gateway.streams.way import Way
 BACKCHANNEL = "www.onvif.org/ver20/backchannel"
 CANNOT = ("talk_not_offered", "talk_codec_unserved")
 """Reasons that say what the camera is, and not how it is just now."""
-OPENING = 5.0
+OPENING = 4.0
 """Seconds for the connection, and for all that is said before it carries sound."""
 CHECK_EVERY = 0.5
 

@@ -311,6 +311,7 @@ async def test_a_sub_stream_in_place_of_the_main_one_is_called_so_and_the_main_o
 async def loudspeaker(folder: Path) -> AsyncIterator[tuple[StreamAddress, Path]]:
     """A camera that is pulled and can be spoken through, and the file of what it hears."""
     film, heard = folder / "film.mkv", folder / "heard"
+    heard.touch()
     with av.open(str(film), "w") as container:
         stream = container.add_stream("libx264", rate=10)
         assert isinstance(stream, av.VideoStream)

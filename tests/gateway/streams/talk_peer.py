@@ -32,11 +32,13 @@ def main(film: str, heard: str, codec: str, *login: str) -> None:
         auth.add_digest(*login, token)
         server.set_auth(auth)
     source = f"multifilesrc location={film} loop=true ! matroskademux ! h264parse ! clocksync"
-    played = f"( {source} ! rtph264pay name=pay0 pt=96 )"
+    # A camera's encoder goes on, whoever takes its pictures; of a source that is not linked GStreamer makes an error.
+    kept = "tee name=all all. ! queue ! fakesink sync=false all."
+    played = f"( {source} ! {kept} ! queue ! rtph264pay name=pay0 pt=96 )"
     takes = (
         f'( capsfilter caps="application/x-rtp, media=audio, payload={TYPES[codec]}, clock-rate=8000, '
         f'encoding-name={codec}" name=depay_backchannel ! rtp{codec.lower()}depay ! '
-        f"filesink location={heard} buffer-mode=unbuffered async=false sync=false )"
+        f"filesink location={heard} append=true buffer-mode=unbuffered async=false sync=false )"
     )
     for path, spoken in (("/film", takes), ("/mute", None)):
         factory = GstRtspServer.RTSPOnvifMediaFactory()

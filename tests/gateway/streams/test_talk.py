@@ -59,6 +59,7 @@ class Camera:
 @contextlib.contextmanager
 def camera_that_takes(codec: str, films: Path, folder: Path) -> Iterator[Camera]:
     heard = folder / "heard"
+    heard.touch()
     command = ["/usr/bin/python3", str(PEER), str(films / "film.mkv"), str(heard), codec, *LOGIN]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None

@@ -244,7 +244,7 @@ class Session:
             if self._source is not None:
                 self._path = path
                 await self._source.start()
-        return None if self._source is None or self._source.bus.closed else self._source.bus
+        return self._source.bus if self._source is not None else None
 
     def _unauthorised(self, verdict: Literal["missing", "wrong", "stale"]) -> tuple[int, Headers, bytes]:
         if verdict == "wrong":

@@ -33,14 +33,14 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not in
 
 
 def film(
-    frames: int = 2 * GOP, *, bframes: int = 0, grey: int = 60, width: int = WIDTH, height: int = HEIGHT
+    frames: int = 2 * GOP, *, bframes: int = 0, grey: int = 60, width: int = WIDTH, height: int = HEIGHT, gop: int = GOP
 ) -> list[EncodedFrame]:
-    """A moving bar as H.264, a keyframe every two seconds; baseline unless B-frames are asked for."""
+    """A moving bar as H.264, a keyframe every two seconds or ``gop`` frames; baseline unless B-frames are asked for."""
     codec = av.CodecContext.create("libx264", "w")
     codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
     codec.time_base, codec.framerate = Fraction(1, FRAMES_PER_SECOND), Fraction(FRAMES_PER_SECOND)
-    codec.gop_size = GOP
-    codec.options = {"preset": "ultrafast", "x264-params": f"keyint={GOP}:min-keyint={GOP}:scenecut=0:annexb=1"}
+    codec.gop_size = gop
+    codec.options = {"preset": "ultrafast", "x264-params": f"keyint={gop}:min-keyint={gop}:scenecut=0:annexb=1"}
     if bframes:
         codec.options |= {"bf": str(bframes), "preset": "veryfast"}
         codec.profile = "Main"
@@ -195,7 +195,7 @@ function brightness(name) {
 </script>"""
 
 
-async def until(condition, seconds: float = 10.0) -> None:  # type: ignore[no-untyped-def]
+async def until(condition, seconds: float = 30.0) -> None:  # type: ignore[no-untyped-def]
     """Wait for a condition, sync or async, at most so long."""
     async with asyncio.timeout(seconds):
         while True:

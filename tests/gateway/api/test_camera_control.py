@@ -74,7 +74,7 @@ async def registered(client: httpx.AsyncClient, device: VirtualDevice, **more: A
     return f"{CAMERAS}/{made.json()['code']}"
 
 
-async def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
     async with asyncio.timeout(seconds):
         while not holds():
             await asyncio.sleep(0.02)
@@ -125,7 +125,7 @@ async def test_rules_belong_to_the_preset_they_were_drawn_for(
     assert await in_force() is None  # zones drawn for another view mean nothing here
     assert (await ordered()).preset is None  # nor is this view held against a scene: it was turned on purpose
     await client.post(f"{door}/ptz", json={"action": "goto_preset", "preset": first["preset"]})
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await in_force() != 0:
             await asyncio.sleep(0.05)
     assert (await ordered()).preset == first["preset"]
@@ -197,7 +197,7 @@ async def test_a_camera_that_is_asked_for_its_events_is_heard_until_it_is_not(
         assert (await client.patch(door, json={"device_events": True})).json()["device_events"] is True
         await until(lambda: dome.device.events.open == 1)
         dome.device.events.set("motion", True)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 notice = await listener.queue.get()
                 if notice.topic == "camera.event" and not notice.data["initial"]:

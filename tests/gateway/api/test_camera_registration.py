@@ -238,7 +238,7 @@ async def test_a_range_is_swept_as_a_job_that_tells_how_far_it_is(
         assert (begun.status_code, begun.json()["state"]) == (202, "running")
         door = f"{CAMERAS}/discoveries/{begun.json()['id']}"
         last: dict[str, Any] = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while last.get("state") != "done":
                 notice = await listener.queue.get()
                 assert notice.topic == "camera.discovery"

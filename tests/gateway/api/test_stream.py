@@ -32,7 +32,7 @@ async def server(app: FastAPI) -> AsyncIterator[str]:
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, lifespan="off")
     running = uvicorn.Server(config)
     task = asyncio.create_task(running.serve(sockets=[listening]))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not running.started:
             await asyncio.sleep(0.01)
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -90,7 +90,7 @@ async def _next(stream_: AsyncIterator[Heard]) -> Heard:
 
 
 async def _until_nobody_listens(hub: LiveHub) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while hub.listeners:
             await asyncio.sleep(0.01)
 
@@ -208,7 +208,7 @@ async def test_a_reader_who_takes_nothing_at_all_is_let_go(
     _, writer = await asyncio.open_connection(host, int(port), limit=1024)
     request = f"GET {PATH} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {client.headers['Authorization']}\r\n\r\n"
     writer.write(request.encode())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not services.live.listeners:
             await asyncio.sleep(0.01)
     for number in range(200):

@@ -28,7 +28,7 @@ def sleeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "sleeper_worker"
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.02)

@@ -85,7 +85,7 @@ async def test_a_reader_waits_for_no_writer(database: Database) -> None:
     async with database.transaction() as writing:
         writing.add(_platform("town-1"))
         await writing.flush()
-        async with asyncio.timeout(2), database.reading() as session:
+        async with asyncio.timeout(30), database.reading() as session:
             assert await session.scalar(select(Platform).where(Platform.code == "town-1")) is None
 
 
@@ -102,7 +102,7 @@ async def test_a_block_cancelled_at_any_moment_leaves_nothing_and_holds_up_nobod
         await asyncio.sleep(number * 0.001)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await write("town-1", lingers=0)
     async with database.reading() as session:
         codes = set(await session.scalars(select(Platform.code)))

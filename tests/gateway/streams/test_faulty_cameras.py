@@ -84,7 +84,7 @@ async def scripted(camera: ScriptedCamera) -> AsyncIterator[ScriptedCamera]:
         await camera.stop()
 
 
-async def until(condition: Callable[[], object], seconds: float = 20) -> None:
+async def until(condition: Callable[[], object], seconds: float = 30) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.02)

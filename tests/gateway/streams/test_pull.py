@@ -57,7 +57,7 @@ class Pulled:
     def phases(self) -> list[str]:
         return [state.phase for state in self.states]
 
-    async def until(self, condition: Callable[[], object], seconds: float = 15.0) -> None:
+    async def until(self, condition: Callable[[], object], seconds: float = 30.0) -> None:
         async with asyncio.timeout(seconds):
             while not condition():
                 await asyncio.sleep(0.02)

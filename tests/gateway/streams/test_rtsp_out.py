@@ -21,7 +21,9 @@ from gateway.streams.rtsp_out_digest import parameters
 from gateway.streams.source import LocalSource
 
 PATH = "cameras/1"
-SOON = RtspLimits(authenticated_within=0.5, playing_within=1.0, strangers=3, on_one_loan=2)
+LIMITS = RtspLimits(playing_within=5.0, strangers=3, on_one_loan=2)
+SOON = replace(LIMITS, authenticated_within=0.5)
+"""For strangers alone: on a loaded machine a reader has not said who it is by then."""
 TCP = {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1"}
 
 
@@ -65,7 +67,7 @@ class Client:
         )
 
     async def answer(self) -> Answer:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(30):
             while (first := await self.reader.readexactly(1)) == b"$":
                 await self.reader.readexactly(int.from_bytes((await self.reader.readexactly(3))[1:], "big"))
             lines = (first + await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
@@ -88,7 +90,7 @@ class Client:
     async def ended(self) -> bool:
         """Whether the other side ends the connection soon."""
         with contextlib.suppress(ConnectionError):
-            async with asyncio.timeout(4):
+            async with asyncio.timeout(30):
                 while await self.reader.read(65536):
                     pass
         return True
@@ -108,7 +110,7 @@ class Door:
 
 @pytest.fixture
 async def door(live: FrameBus) -> AsyncIterator[Door]:
-    server = RtspServer({PATH: LocalSource(live), "cameras/2": LocalSource(FrameBus())}.get, limits=SOON)
+    server = RtspServer({PATH: LocalSource(live), "cameras/2": LocalSource(FrameBus())}.get, limits=LIMITS)
     yield Door(server, await server.start("127.0.0.1", 0))
     await server.stop()
 
@@ -117,7 +119,7 @@ def _nothing(_path: str) -> LocalSource | None:
     return None
 
 
-async def until(condition: object, seconds: float = 4.0) -> None:
+async def until(condition: object, seconds: float = 30.0) -> None:
     assert callable(condition)
     async with asyncio.timeout(seconds):
         while not condition():
@@ -211,7 +213,7 @@ async def test_a_camera_without_a_picture_is_unavailable_after_five_seconds() ->
 
 
 async def test_a_loan_that_runs_out_ends_what_is_read_under_it(door: Door) -> None:
-    reader = await door.reader(seconds=1)
+    reader = await door.reader(seconds=2)
     other = await door.reader("other")
     await reader.play()
     await other.play()
@@ -221,10 +223,10 @@ async def test_a_loan_that_runs_out_ends_what_is_read_under_it(door: Door) -> No
 
 
 async def test_a_newer_loan_lets_the_reader_go_on_and_the_older_opens_nothing(door: Door) -> None:
-    reader = await door.reader(seconds=1)
+    reader = await door.reader(seconds=2)
     await reader.play()
     old, new = reader.login, door.server.lend(PATH, "wall", time.time() + 60)
-    await asyncio.sleep(1.3)
+    await asyncio.sleep(2.3)
     assert (await reader.ask("GET_PARAMETER")).status == 200
     assert (await (await (await door.connect()).log_in(old)).ask("DESCRIBE")).status == 401
     assert (await (await (await door.connect()).log_in(new)).ask("DESCRIBE")).status == 200
@@ -237,11 +239,13 @@ async def test_what_is_withdrawn_ends_at_once(door: Door) -> None:
     assert await reader.ended()
 
 
-async def test_strangers_are_few_and_do_not_stay(door: Door) -> None:
+async def test_strangers_are_few_and_do_not_stay() -> None:
+    server = RtspServer(_nothing, limits=SOON)
+    door = Door(server, await server.start("127.0.0.1", 0))
     strangers = [await door.connect() for _ in range(5)]
-    async with asyncio.timeout(3):
-        assert all([await stranger.ended() for stranger in strangers])
-    assert door.server.turned_away == 2
+    assert all([await stranger.ended() for stranger in strangers])
+    assert server.turned_away == 2
+    await server.stop()
 
 
 async def test_one_loan_serves_a_few_connections_at_a_time(door: Door) -> None:

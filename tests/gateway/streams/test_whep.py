@@ -27,11 +27,13 @@ sys.modules[_spec.name] = parts
 _spec.loader.exec_module(parts)
 
 FILM = parts.film()
+NO_NEXT_KEYFRAME = parts.film(5 * parts.GOP, gop=5 * parts.GOP)
+"""For ten seconds: what is shown before can but come from the cache."""
 
 
 @pytest.fixture
 async def door() -> AsyncIterator[WhepDoor]:
-    opened = WhepDoor(parts.LOOPBACK, most_sessions=2, connect_within=3)
+    opened = WhepDoor(parts.LOOPBACK, most_sessions=2, connect_within=15)
     yield opened
     await opened.close_all()
 
@@ -56,7 +58,7 @@ async def offer_of(connection: RTCPeerConnection, *kinds: str) -> str:
 
 async def pictures(connection: RTCPeerConnection, count: int) -> list[VideoFrame]:
     track = connection.getReceivers()[-1].track
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(20):
         return [await track.recv() for _ in range(count)]
 
 
@@ -65,14 +67,14 @@ async def test_a_viewer_decodes_the_film_from_the_cached_keyframe(
     door: WhepDoor, client: RTCPeerConnection, kinds: tuple[str, ...]
 ) -> None:
     bus = FrameBus()
-    async with parts.playing(bus, FILM, ahead=20):
+    async with parts.playing(bus, NO_NEXT_KEYFRAME, ahead=20):
         opened = await door.open(bus, await offer_of(client, *kinds))
         begun = asyncio.get_running_loop().time()
         await client.setRemoteDescription(RTCSessionDescription(opened.answer, "answer"))
         track = next(r.track for r in client.getReceivers() if r.track is not None and r.track.kind == "video")
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(20):
             shown = [await track.recv() for _ in range(40)]
-        assert asyncio.get_running_loop().time() - begun < 1.9
+        assert asyncio.get_running_loop().time() - begun < 9
         assert {(frame.width, frame.height) for frame in shown} == {(parts.WIDTH, parts.HEIGHT)}
         stamps = [frame.pts for frame in shown]
         assert stamps == sorted(set(stamps))
@@ -104,14 +106,16 @@ async def test_a_lost_picture_is_served_from_the_cache_at_most_once_a_second(
         await pictures(client, 15)
         session = door.session(opened.viewing_id)
         assert session is not None
-        before = session.frames_sent
+        loop = asyncio.get_running_loop()
+        before, began = session.frames_sent, loop.time()
         receiver = client.getReceivers()[-1]
         ssrc = receiver.getSynchronizationSources()[0].source
         for _ in range(5):
             await seams.request_keyframe(receiver, ssrc)
-        await asyncio.sleep(0.4)
-        again = session.frames_sent - before
-        assert 20 <= again <= 50
+        await parts.until(lambda: session.frames_sent - before >= 20)
+        await asyncio.sleep(0.2)
+        live = (loop.time() - began) * parts.FRAMES_PER_SECOND
+        assert 10 <= session.frames_sent - before - live <= parts.GOP
         assert len(await pictures(client, 20)) == 20
 
 
@@ -226,7 +230,7 @@ async def test_one_viewer_too_many_is_refused_and_one_that_never_connects_is_clo
         opened = await door.open(bus, offer, viewing_id="one")
         with pytest.raises(Refusal, match="viewers_too_many"):
             await door.open(bus, offer)
-        await parts.until(lambda: door.viewers == 0, 3)
+        await parts.until(lambda: door.viewers == 0)
         assert ended == [("one", "never_connected")]
         assert opened.viewing_id == "one"
     await client.close()
@@ -246,7 +250,7 @@ async def test_a_viewing_ends_when_b_frames_come_later_and_whoever_comes_back_se
         await pictures(client, 5)
     for frame in parts.film(12, bframes=2):
         bus.publish(replace(frame, epoch=1))
-    await parts.until(lambda: ended == ["b_frames"], 3)
+    await parts.until(lambda: ended == ["b_frames"])
     assert (await door.open(bus, offer)).note == "transcoded"
     await door.close_all()
 
@@ -254,7 +258,7 @@ async def test_a_viewing_ends_when_b_frames_come_later_and_whoever_comes_back_se
 async def test_a_thousand_offers_at_once_are_answered_within_bounds_and_disturb_nobody(
     client: RTCPeerConnection,
 ) -> None:
-    door = WhepDoor(parts.LOOPBACK, most_sessions=4, connect_within=2)
+    door = WhepDoor(parts.LOOPBACK, most_sessions=4, connect_within=15)
     bus = FrameBus()
     async with parts.playing(bus, FILM, ahead=20):
         opened = await door.open(bus, await offer_of(client))
@@ -281,19 +285,21 @@ async def test_a_browser_shows_the_camera(door: WhepDoor) -> None:
     async def whep(name: str, offer: str) -> str:
         return (await door.open(bus, offer, viewing_id=name)).answer
 
-    async with parts.playing(bus, FILM, ahead=30), parts.chromium() as browser:
+    async with parts.playing(bus, NO_NEXT_KEYFRAME, ahead=30), parts.chromium() as browser:
         page = await browser.new_page()
         await page.expose_function("whep", whep)
         await page.set_content(parts.PAGE)
         viewer = parts.Viewer(page)
         async with asyncio.timeout(20):
             first_picture_ms = await page.evaluate("watch('camera', false, 'whep')")
-        assert first_picture_ms < 1_900, "the picture came with the next keyframe, not from the cache"
+        assert first_picture_ms < 9_000, "the picture came with the next keyframe, not from the cache"
         before = await viewer.numbers("camera")
-        await asyncio.sleep(2)
-        after = await viewer.numbers("camera")
-        assert after["width"] == parts.WIDTH
-        assert after["time"] - before["time"] > 1
-        assert after["decoded"] - before["decoded"] > 25
+
+        async def goes_on() -> bool:
+            now = await viewer.numbers("camera")
+            return now["time"] - before["time"] > 1 and now["decoded"] - before["decoded"] > 25
+
+        await parts.until(goes_on)
+        assert before["width"] == parts.WIDTH
         await page.close()
         assert door.viewers == 1

@@ -88,7 +88,7 @@ def said(state: str, fence: int = 1) -> HealthChanged:
 
 
 async def noted(records: Records, count: int) -> list[tuple[str, str]]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(records.noted) < count:
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)
@@ -150,7 +150,7 @@ async def test_a_change_is_told_though_the_database_is_busy_and_whoever_asked_is
     asking = asyncio.create_task(assigning.changed(CODE))
     await records.asked.wait()
     asking.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while (owned := placement.owner(CODE)) is None or owned.fence < 2:
             await asyncio.sleep(0.01)
 

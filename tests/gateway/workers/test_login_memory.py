@@ -63,7 +63,7 @@ async def test_a_worker_that_is_restarted_sends_no_login_before_its_time(
         wrong = [datetime.now(UTC).timestamp() - 60] * 3
         order = AssignCamera(CODE, CODE, "hub", 1, url, "viewer", "right", [], wrong_logins=wrong)
         worker.channel.send(order)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(45):
             while worker.states.get(CODE) != "auth_failed":
                 worker.heard.clear()
                 await worker.heard.wait()
@@ -71,7 +71,7 @@ async def test_a_worker_that_is_restarted_sends_no_login_before_its_time(
         await asyncio.sleep(2.0)
         assert worker.states[CODE] == "auth_failed"
         worker.channel.send(RetryLogin(CODE, proved=True))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(45):
             while worker.states.get(CODE) != "live":
                 worker.heard.clear()
                 await worker.heard.wait()

@@ -50,6 +50,7 @@ async def recorded(bus: FrameBus, recorder: CameraRecorder, frames: list[Encoded
     recorder.want(True)
     await until(lambda: bus.stats().subscribers == 1)
     await play(bus, frames)
+    await until(lambda: bus.subscribers()["record"].longest_queue == 0)
     await asyncio.sleep(0.2)
     await recorder.stop()
 
@@ -107,6 +108,7 @@ async def test_a_full_disk_ends_no_recording_for_good(
     full.clear()
     await until(lambda: bus.stats().subscribers == 1)
     await play(bus, film(2 * FPS, begun=BEGUN + 100))
+    await until(lambda: bus.subscribers()["record"].longest_queue == 0)
     await asyncio.sleep(0.2)
     await recorder.stop()
     assert sum(frames_in(file) for file in listed(tmp_path / "a")) >= FPS

@@ -80,13 +80,13 @@ async def control_peer(folder: Path) -> AsyncIterator[ControlPeer]:
         yield peer
     finally:
         peer.channel.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await running
             server.close()
             await server.wait_closed()
 
 
-async def until(holds: Callable[[], object], seconds: float = 5) -> None:
+async def until(holds: Callable[[], object], seconds: float = 30) -> None:
     """Wait for something that another task brings about."""
     async with asyncio.timeout(seconds):
         while not holds():

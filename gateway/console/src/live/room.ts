@@ -1,16 +1,25 @@
 // The room of a page: fetched, then replaced whole by each `room.changed`.
-import { onScopeDispose, ref, shallowRef, watch } from 'vue'
-import { asProblem, type Problem } from '../api/problem'
+import { onScopeDispose, shallowRef, watch } from 'vue'
 import { getRoom } from '../api/rooms'
 import { outdatedBy, type Room } from '../domain/room'
+import { useAsked } from './asked'
 import { onResync, onTopic } from './stream'
 
 export function useRoom(id: () => string) {
   const room = shallowRef<Room | null>(null)
-  const problem = shallowRef<Problem | null>(null)
-  const loading = ref(false)
   /** Counts what was heard: an answer that was asked for before it may be older. */
   let heard = 0
+  let before = 0
+  const { load, problem } = useAsked(
+    () => {
+      before = heard
+      return getRoom(id())
+    },
+    (found) => {
+      if (before === heard) room.value = found
+    },
+    id,
+  )
 
   function hear(told: Room): void {
     heard += 1
@@ -24,22 +33,6 @@ export function useRoom(id: () => string) {
     if (answered.id !== id() || !outdatedBy(room.value, answered)) return
     heard += 1
     room.value = answered
-  }
-
-  async function load(): Promise<void> {
-    const asked = id()
-    const before = heard
-    loading.value = true
-    try {
-      const found = await getRoom(asked)
-      if (asked !== id()) return
-      if (before === heard) room.value = found
-      problem.value = null
-    } catch (error) {
-      if (asked === id()) problem.value = asProblem(error)
-    } finally {
-      if (asked === id()) loading.value = false
-    }
   }
 
   const stops = [
@@ -59,5 +52,5 @@ export function useRoom(id: () => string) {
     { immediate: true },
   )
   onScopeDispose(() => stops.forEach((stop) => stop()))
-  return { room, problem, loading, load, put }
+  return { room, problem, load, put }
 }

@@ -126,6 +126,17 @@ router.beforeEach(async (to) => {
   return true
 })
 
+/** After an upgrade, pages that were not opened yet have other files: the console is fetched anew, once, if it is there. */
+const ANEW = 'gateway.fetched_anew'
+const ANEW_MS = 10_000
+router.onError(async (_error: unknown, to) => {
+  if (Date.now() - Number(sessionStorage.getItem(ANEW)) < ANEW_MS) return
+  const there = await fetch('/healthz', { cache: 'no-store' }).then((answer) => answer.ok, () => false)
+  if (!there) return
+  sessionStorage.setItem(ANEW, String(Date.now()))
+  location.assign(to.fullPath)
+})
+
 onSignedOut(() => {
   const here = router.currentRoute.value
   if (here.name !== 'login') void router.replace({ name: 'login', query: { next: here.fullPath } })

@@ -111,7 +111,7 @@ class Outside:
             return list(await session.scalars(query.order_by(DeliveryRow.id)))
 
     async def until(self, webhook_id: str, holds: Callable[[DeliveryRow], bool]) -> DeliveryRow:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while True:
                 for row in await self.deliveries(webhook_id):
                     if holds(row):
@@ -215,7 +215,7 @@ async def test_a_receiver_that_hangs_slows_no_other(outside: Outside, receiver: 
         for zone in ("a", "b", "c"):
             await outside.room.raise_alert("fire", zone=zone)
             await asyncio.sleep(0.05)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(quick.got) < 3:
                 await asyncio.sleep(0.01)
         assert all(row.attempts == 0 for row in await outside.deliveries(slow_id))
@@ -283,7 +283,7 @@ async def test_a_sender_that_dies_after_sending_sends_again_under_the_same_id(
     with monkeypatch.context() as patch:
         patch.setattr(Post, "note", die)
         async with outside.sending():
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while not target.got:
                     await asyncio.sleep(0.01)
     async with outside.sending():
@@ -309,12 +309,12 @@ async def test_of_one_event_a_later_message_waits_for_the_earlier_and_another_ev
         await outside.room.events.act(person("duty_officer"), first, "accept")
         other = (await outside.room.shown(await outside.room.raise_alert("fire", zone="b"))).event_no
         outside.room.clock.advance(seconds=3)  # the receiver has rested, the first message waits for two seconds more
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (states := [row.state for row in await outside.deliveries(receiver_id)])[-1] == "pending":
                 await asyncio.sleep(0.01)
         assert (states, len(target.got)) == (["pending", "pending", "delivered"], 2)
         outside.room.clock.advance(seconds=3)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(target.got) < 4:
                 await asyncio.sleep(0.01)
     told = [(json.loads(body)["data"]["no"], json.loads(body)["data"]["state"]) for _, body in target.got]
@@ -342,7 +342,7 @@ async def test_a_mapped_receiver_gets_its_own_fields_and_what_cannot_be_mapped_i
         # The sample's code is in the table, the fire's is not.
         await use({"to": "caseInfo.type", "from": "data.class_code", "table": {"04-06": "0406"}})
         await outside.room.raise_alert("fire", zone="b")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (row := (await outside.deliveries(receiver_id))[-1]).state == "pending":
                 await asyncio.sleep(0.01)
         assert (row.state, row.last_error) == ("dead", "mapping caseInfo.type: not_in_table 90-01")
@@ -350,7 +350,7 @@ async def test_a_mapped_receiver_gets_its_own_fields_and_what_cannot_be_mapped_i
         async with outside.room.db.transaction() as session:
             await receivers.replay(session, outside.admin, receiver_id, None, outside.room.clock())
         sender.wake()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(target.got) < 2:
                 await asyncio.sleep(0.01)
         assert target.got[1][1] == b"type=90-01"
@@ -365,7 +365,7 @@ async def test_a_warning_goes_out_as_the_cap_message_itself_with_its_attributes_
         await Receivers(outside.vault, ReceiverSettings()).add(session, outside.admin, new, outside.room.clock())
     await outside.room.raise_alert("fire")
     async with outside.sending():
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not target.got:
                 await asyncio.sleep(0.01)
     [(headers, body)] = target.got
@@ -385,12 +385,12 @@ async def test_what_waits_is_due_at_once_when_a_receiver_is_back(outside: Outsid
     for zone in ("a", "b", "c", "d"):
         await outside.room.raise_alert("fire", zone=zone)
     async with outside.sending():
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while len(target.got) < 8:
                 outside.room.clock.advance(seconds=1)
                 await asyncio.sleep(0.01)
         well = True
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while any(row.state == "pending" for row in await outside.deliveries(receiver_id)):
                 outside.room.clock.advance(seconds=1)
                 await asyncio.sleep(0.01)

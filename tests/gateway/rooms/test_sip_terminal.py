@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
+from bench.demo_run import free_port
 from gateway.refusals import Refusal
 from gateway.rooms.arrangement import Arrangement
 from gateway.rooms.presence import MemberChange
@@ -77,12 +77,6 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     yield made
     await made.agent.close()
     await made.rooms.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def seen(folder: Path) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import shutil
-import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -16,15 +15,10 @@ from pathlib import Path
 
 import aiomqtt
 
+from bench.demo_run import free_port
 from gateway.certificates import Certificates, make_certificates
 
 USER, PASSWORD = "gateway", "Broker-Word-1"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 @dataclass

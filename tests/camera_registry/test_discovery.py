@@ -101,7 +101,7 @@ async def test_a_device_that_calls_itself_any_is_found_where_it_answered(
 async def test_a_search_ends_in_time_when_nobody_answers(policy: AddressPolicy) -> None:
     began = time.monotonic()
     assert await found_at(policy, lambda _id: [], seconds=0.5) == []
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 10
 
 
 async def test_a_device_that_answers_under_many_names_is_one(policy: AddressPolicy) -> None:

@@ -129,7 +129,7 @@ async def test_a_camera_that_sends_other_things_for_ever_is_given_up() -> None:
         began = time.monotonic()
         with pytest.raises(CameraRefused, match="stream_timeout"):
             await check_stream(made.url, None)
-        assert time.monotonic() - began < 4.0
+        assert time.monotonic() - began < 7.5
 
 
 class Door:

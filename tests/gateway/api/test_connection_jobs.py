@@ -22,7 +22,7 @@ def waiting(count: int, device: Callable[[int], str] = str) -> list[Waiting]:
 
 async def finished(job: ConnectionJob) -> ConnectionJob:
     assert job.task is not None
-    await asyncio.wait_for(asyncio.gather(job.task, return_exceptions=True), 10)
+    await asyncio.wait_for(asyncio.gather(job.task, return_exceptions=True), 30)
     return job
 
 
@@ -81,7 +81,7 @@ async def test_it_is_ended_at_any_time_what_is_connected_stays_and_a_second_one_
     with pytest.raises(Refusal) as refused:
         jobs.start(waiting(1), connect, "hub", "me", silent)
     assert refused.value.reason == "connecting_running"
-    await asyncio.wait_for(jobs.cancel(job), 5)
+    await asyncio.wait_for(jobs.cancel(job), 30)
     assert (job.state, job.counts["connected"], job.counts["failed"]) == ("cancelled", 4, 0)
     await finished(jobs.start(waiting(2), connect, "hub", "me", silent))
     assert [one.state for one in jobs.listed()] == ["done", "cancelled"]

@@ -37,7 +37,7 @@ async def server(app: FastAPI) -> AsyncIterator[str]:
             await asyncio.sleep(0.01)
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     running.should_exit = True
-    await asyncio.wait_for(task, 10)
+    await asyncio.wait_for(task, 30)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def listening(server: str) -> Listening:
 
 
 async def _next(stream_: AsyncIterator[Heard]) -> Heard:
-    return await asyncio.wait_for(anext(stream_), 10)
+    return await asyncio.wait_for(anext(stream_), 30)
 
 
 async def _until_nobody_listens(hub: LiveHub) -> None:

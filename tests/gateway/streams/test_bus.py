@@ -141,7 +141,7 @@ async def test_closing_a_subscription_or_the_bus_ends_the_iteration() -> None:
     await asyncio.sleep(0)
     closed.close()
     closed.close()
-    assert await asyncio.wait_for(waiting, 1) is None
+    assert await asyncio.wait_for(waiting, 30) is None
     publish(bus, range(3))
     assert bus.stats().subscribers == 1
     bus.close()

@@ -102,7 +102,7 @@ async def test_a_browser_is_asked_for_a_keyframe_when_a_viewer_joins() -> None:
     assert asked == [1]
     bus.publish(frame(1))
     bus.publish(frame(2, key=True))
-    given = await asyncio.wait_for(next_frame, 1)
+    given = await asyncio.wait_for(next_frame, 30)
     assert given is not None
     assert given.payloads[-1].endswith(b"2")
     video.close()

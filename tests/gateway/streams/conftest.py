@@ -113,7 +113,7 @@ async def _send_for_ever(bus: FrameBus, film: list[EncodedFrame]) -> None:
 async def _broadcast(film: list[EncodedFrame]) -> AsyncIterator[FrameBus]:
     bus = FrameBus()
     sending = asyncio.create_task(_send_for_ever(bus, film))
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         while not bus.gop():
             await asyncio.sleep(0.01)
     yield bus

@@ -25,7 +25,7 @@ def publish(bus: FrameBus, numbers: Sequence[int], *, every: int = 10) -> None:
 async def take(subscription: Subscription, count: int | None = None) -> list[int]:
     """The numbers of what waits (or of the next ``count`` frames)."""
     wanted = len(subscription) if count is None else count
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         return [(await anext(subscription)).pts for _ in range(wanted)]
 
 

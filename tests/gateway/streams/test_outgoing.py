@@ -31,7 +31,7 @@ def outgoing(bus: FrameBus, *, ask: Callable[[], None] | None = None) -> Outgoin
 async def sent(video: OutgoingVideo, count: int) -> list[bytes]:
     """The numbers at the ends of the next frames."""
     frames = []
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         for _ in range(count):
             given = await video.next_frame()
             assert given is not None

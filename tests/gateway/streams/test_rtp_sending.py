@@ -99,7 +99,7 @@ def sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
     sender, receiver = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
     for one in (sender, receiver):
         one.bind(("127.0.0.1", 0))
-    receiver.settimeout(2)
+    receiver.settimeout(30)
     yield sender, receiver
     sender.close()
     receiver.close()

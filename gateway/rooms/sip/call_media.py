@@ -123,6 +123,7 @@ class CallMedia:
         self.fast_update = fast_update
         self._video: _Channel | None = None
         self._audio: _Channel | None = None
+        self._on_hold = False
         self._rtcp: list[asyncio.DatagramTransport] = []
         self._assembly = VideoAssembly()
         self._lost_seen = 0
@@ -181,13 +182,16 @@ class CallMedia:
         for channel, medium in pairs:
             if channel is not None:
                 channel.redirect(medium if medium is not None else replace(channel.medium, direction="inactive"))
+        # Who takes nothing any more holds the call; it may say that it sends (music, once), and sends nothing.
+        self._on_hold = not any(medium.receives for medium in (served.video, served.sound) if medium is not None)
         self.heard_at = asyncio.get_running_loop().time()
         self.new_picture()
         return served
 
     @property
     def sends(self) -> bool:
-        return any(channel.medium.sends for channel in (self._video, self._audio) if channel is not None)
+        channels = [channel for channel in (self._video, self._audio) if channel is not None]
+        return not self._on_hold and any(channel.medium.sends for channel in channels)
 
     @property
     def ports(self) -> dict[str, int]:

@@ -59,17 +59,21 @@ async def test_a_terminal_holds_turns_its_picture_off_and_goes_on(
     assert media == ["m=audio", "a=sendrecv", "m=video", "a=sendrecv"]
     (line,) = register.lines
     assert line.sends
-    phone.ask("INVITE", body=SDP + "a=inactive\r\n" + VIDEO + "a=sendonly\r\n")
+    phone.ask("INVITE", body=SDP + VIDEO + "a=sendonly\r\n")
     version, media = session(await phone.hears("SIP/2.0 200"))
-    assert (version - first, media) == (1, ["m=audio", "a=inactive", "m=video", "a=recvonly"])
+    assert (version - first, media) == (1, ["m=audio", "a=sendrecv", "m=video", "a=recvonly"])
     assert line.sends
+    phone.ask("INVITE", body=SDP + "a=sendonly\r\n" + VIDEO + "a=sendonly\r\n")
+    version, media = session(await phone.hears("SIP/2.0 200"))
+    assert (version - first, media) == (2, ["m=audio", "a=recvonly", "m=video", "a=recvonly"])
+    assert not line.sends, "who takes nothing holds, and is alive by RTCP alone"
     phone.ask("INVITE", body=SDP + "a=inactive\r\n" + VIDEO.replace("4002", "0"))
     version, media = session(await phone.hears("SIP/2.0 200"))
-    assert (version - first, media) == (2, ["m=audio", "a=inactive", "m=video"])
-    assert not line.sends, "it is alive by RTCP alone now"
+    assert (version - first, media) == (3, ["m=audio", "a=inactive", "m=video"])
+    assert not line.sends
     phone.ask("UPDATE", body=SDP + VIDEO)
     version, media = session(await phone.hears("SIP/2.0 200"))
-    assert (version - first, media) == (3, ["m=audio", "a=sendrecv", "m=video", "a=sendrecv"])
+    assert (version - first, media) == (4, ["m=audio", "a=sendrecv", "m=video", "a=sendrecv"])
     phone.ask("UPDATE", body=SDP + VIDEO)
     assert session(await phone.hears("SIP/2.0 200"))[0] == version, "nothing has changed"
     assert line.sends

@@ -17,7 +17,7 @@ import pytest
 from bench.demo_run import free_port
 from gateway.refusals import Refusal
 from gateway.rooms.arrangement import Arrangement
-from gateway.rooms.presence import MemberChange
+from gateway.rooms.presence import TERMINAL_GONE_AFTER, MemberChange
 from gateway.rooms.rooms import Rooms
 from gateway.rooms.sip.agent import SipAgent
 from gateway.settings import SipSettings
@@ -94,6 +94,20 @@ async def test_a_terminal_that_vanishes_is_gone_within_five_seconds(house: House
         terminal.vanish()
         await parts.until(lambda: house.states("terminal1")[-1] == "gone", 6.5)
         await parts.until(lambda: house.agent.calls == 0)
+
+
+async def test_a_terminal_that_holds_stays_in_the_room_and_sends_again_when_it_goes_on(
+    house: House, tmp_path: Path
+) -> None:
+    async with sip.terminal(tmp_path / "terminal", free_port()) as terminal:
+        await terminal.order("dial", house.address)
+        await parts.until(lambda: "publishing" in house.states("terminal1"), 45)
+        await terminal.order("hold")
+        await parts.until(lambda: house.states("terminal1")[-1] == "joined", 10)
+        await asyncio.sleep(TERMINAL_GONE_AFTER + 1)
+        assert house.states("terminal1")[-1] == "joined"
+        await terminal.order("resume")
+        await parts.until(lambda: house.states("terminal1")[-1] == "publishing", 10)
 
 
 async def test_a_known_terminal_proves_who_it_is_over_tcp_and_a_pretender_stays_out(

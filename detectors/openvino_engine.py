@@ -45,6 +45,7 @@ class OpenVinoDetector:
         self._card, weights = checked_weights(card_path)
         self._plan = plan
         self._core = openvino.Core()
+        self._precision = "bf16" if self._card.precision == "bf16" and _has_bfloat16(self._core) else "f32"
         self._compiling = threading.Lock()
         self._networks: dict[tuple[int, int], _Network] = {}
         try:
@@ -101,11 +102,16 @@ class OpenVinoDetector:
                     "PERFORMANCE_HINT": "THROUGHPUT",
                     "NUM_STREAMS": self._plan.streams,
                     "INFERENCE_NUM_THREADS": self._plan.threads,
-                    "INFERENCE_PRECISION_HINT": "bf16" if self._card.precision == "bf16" else "f32",
+                    "INFERENCE_PRECISION_HINT": self._precision,
                     "ENABLE_CPU_PINNING": False,
                 }
                 self._networks[size] = _Network(self._core.compile_model(model, "CPU", options), self.at_once)
             return self._networks[size]
+
+
+def _has_bfloat16(core: openvino.Core) -> bool:
+    """Whether the CPU computes in bfloat16 itself; imitating it would be slower than floats."""
+    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _taking_bytes(model: openvino.Model) -> openvino.Model:

@@ -118,6 +118,19 @@ def export(
 
 
 @app.command()
+def precision(
+    sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="Real pictures.")],
+    card: Annotated[Path, typer.Option(help="Card of released weights.")] = CARD,
+) -> None:
+    """Choose anew between fp32 and bf16 by what this machine carries and val shows; judge on test, write the card."""
+    from models.release import choose_precision
+
+    with Progress(console=console) as bars:
+        chosen = choose_precision(card, sample_data, _told(bars))
+    typer.echo(json.dumps({"precision": chosen["precision"], **chosen["precisions_measured_on_val"]}, indent=1))
+
+
+@app.command()
 def blend(
     weights: Annotated[Path, typer.Argument(help="ONNX export of ours.")],
     other: Annotated[Path, typer.Argument(help="Another one, or COCO's.")],
@@ -150,7 +163,7 @@ def density(
     to: Annotated[Path, typer.Option(help="Where the weights go.")] = DENSITY,
     card: Annotated[Path, typer.Option(help="Card that is to name them.")] = CARD,
     from_people: Annotated[int, typer.Option(min=1, max=1000, help="Boxes from which density counts.")] = 5,
-    smaller_than: Annotated[float, typer.Option(min=0.01, max=1, help="… of this median height at most.")] = 0.37,
+    smaller_than: Annotated[float, typer.Option(min=0.01, max=1, help="… of this median height at most.")] = 0.45,
     epochs: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
     folds: Annotated[int, typer.Option(min=0, max=20, help="Parts of a cross-validation; 0: none.")] = 3,
     seed: int = 7,

@@ -50,29 +50,55 @@ def release(
     ``fp32`` is replaced by the chosen file; its card, with low thresholds, lies beside it.
     """
     beside = fp32.with_suffix(".json")
-    measured, vals, files = {}, {}, {"fp32": fp32, "bf16": fp32}
+    files = {"fp32": fp32, "bf16": fp32}
     with tempfile.TemporaryDirectory() as folder:
         if "int8" in precisions:
             files["int8"] = Path(folder) / fp32.name
             quantise(fp32, files["int8"], _calibration(prepared), input_size)
-        for precision in precisions:
-            at = files[precision].with_suffix(".json")
-            at.write_text(json.dumps(_low_card(files[precision], precision, input_size)))
-            vals[precision] = look(open_profile(at), sample_data, "val", say)
-            measured[precision] = {
-                "pictures_per_second": round(pictures_per_second(open_detector("auto", at), MEASURED_SECONDS), 1),
-                **_quality(vals[precision]),
-            }
+        measured, vals = _measured({one: files[one] for one in precisions}, input_size, sample_data, say)
         best = _best(measured)
         fp32.write_bytes(files[best].read_bytes())
-    card = _low_card(fp32, best, input_size) | {"precisions_measured_on_val": measured}
-    if best != "fp32":
-        card["accuracy_lost"] = {
-            name: round(max(0.0, measured["fp32"][name] - measured[best][name]), 4) for name in ("fire", "smoke")
-        }
+    card = _low_card(fp32, best, input_size) | _chosen(best, measured)
     beside.write_text(json.dumps(card))
     card["thresholds"] = thresholds.chosen(vals[best], gatherings_of_train(open_profile(beside), sample_data, say))
     return card
+
+
+def choose_precision(card_path: Path, sample_data: Path, say: Say) -> dict[str, Any]:
+    """Measure fp32 and bf16 anew, on val and on this machine, and judge the better one on test pictures: for released
+    weights, whose thresholds stay. Writes the card and its page, and answers the card."""
+    card: dict[str, Any] = json.loads(card_path.read_text(encoding="utf-8"))
+    onnx = card_path.with_suffix(".onnx")
+    height, width = card["input_size"]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / onnx.name
+        file.write_bytes(onnx.read_bytes())
+        measured, _ = _measured({"fp32": file, "bf16": file}, (height, width), sample_data, say)
+    best = _best(measured)
+    card |= {"precision": best} | _chosen(best, measured)
+    with_figures(card, card_path, sample_data, say)
+    return card
+
+
+def _measured(
+    files: Mapping[str, Path], input_size: tuple[int, int], sample_data: Path, say: Say
+) -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
+    """Speed and quality of each precision's file; and what each saw on val. A card is left beside each file."""
+    measured, vals = {}, {}
+    for precision, file in files.items():
+        at = file.with_suffix(".json")
+        at.write_text(json.dumps(_low_card(file, precision, input_size)))
+        vals[precision] = look(open_profile(at), sample_data, "val", say)
+        measured[precision] = {
+            "pictures_per_second": round(pictures_per_second(open_detector("auto", at), MEASURED_SECONDS), 1),
+            **_quality(vals[precision]),
+        }
+    return measured, vals
+
+
+def _chosen(best: str, measured: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    lost = {name: round(max(0.0, measured["fp32"][name] - measured[best][name]), 4) for name in ("fire", "smoke")}
+    return {"precisions_measured_on_val": measured} | ({"accuracy_lost": lost} if best != "fp32" else {})
 
 
 def _low_card(onnx: Path, precision: str, input_size: tuple[int, int]) -> dict[str, Any]:

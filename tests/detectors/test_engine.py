@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -188,10 +189,30 @@ def test_both_runtimes_give_the_same_boxes_on_real_pictures(coco: tuple[Path, li
 
 
 @pytest.fixture(scope="module")
-def shipped() -> list[Detector]:
-    if not SHIPPED.is_file():
-        pytest.skip("no shipped weights")
-    return [open_detector(engine, SHIPPED, threads=1) for engine in RUNTIMES]
+def in_floats(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped weights with a card that has them computed in 32-bit floats: what all runtimes share."""
+    card = tmp_path_factory.mktemp("floats") / SHIPPED.name
+    card.write_text(json.dumps(json.loads(SHIPPED.read_text()) | {"precision": "fp32", "density": None}))
+    card.with_suffix(".onnx").symlink_to(SHIPPED.with_suffix(".onnx"))
+    return card
+
+
+@pytest.fixture(scope="module")
+def shipped(in_floats: Path) -> list[Detector]:
+    return [open_detector(engine, in_floats, threads=1) for engine in RUNTIMES]
+
+
+def test_where_the_cpu_has_no_bfloat16_the_shipped_weights_are_computed_in_floats(
+    shipped: list[Detector], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = Scene("fire", 3, pieces="demo").frame(16.0)
+    monkeypatch.setattr("detectors.openvino_engine._has_bfloat16", lambda _core: False)
+    assert open_detector("openvino", SHIPPED, threads=1).detect(picture) == shipped[0].detect(picture)
+
+
+def test_bfloat16_sees_what_floats_see(shipped: list[Detector]) -> None:
+    picture = Scene("fire", 3, pieces="demo").frame(16.0)
+    assert_same(shipped[0].detect(picture), open_detector("openvino", SHIPPED, threads=1).detect(picture), 0.05)
 
 
 @pytest.mark.parametrize("seed", [3, 4])

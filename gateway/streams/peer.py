@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 import structlog
 from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCSessionDescription
@@ -24,7 +25,10 @@ CLOSE_WITHIN = 5.0
 
 
 class Peer:
-    """A peer that offered. ``on_ended`` is told once, with a reason, when it is over by any cause but ``close``."""
+    """A peer that offered. ``on_ended`` is told once, with a reason, when it is over by any cause but ``close``.
+    ``closed`` counts those of this process that were closed."""
+
+    closed: ClassVar[int] = 0
 
     def __init__(
         self, network: WebRtcSettings, on_ended: Callable[[str], None], *, connect_within: float = CONNECT_WITHIN
@@ -99,6 +103,7 @@ class Peer:
 
     async def close(self) -> None:
         """Close for good; harmless when closed already."""
+        Peer.closed += 1
         self._ended = True
         if self._timer is not None:
             self._timer.cancel()

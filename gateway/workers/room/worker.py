@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -44,7 +45,9 @@ from gateway.rooms.sip.agent import SipAgent
 from gateway.settings import WorkerSettings
 from gateway.streams.address import StreamAddress
 from gateway.streams.outgoing import PacketisedFrames
+from gateway.streams.peer import Peer
 from gateway.streams.source import RemoteSource, SmallerSource
+from gateway.workers.room.garbage import Garbage
 from gateway.workers.room.reception import ControlReception
 
 log = structlog.get_logger(__name__)
@@ -193,6 +196,7 @@ async def open_room_worker(name: str, settings: WorkerSettings, channel: Channel
         folder=recordings_folder(settings.data_folder),
     )
     rooms.start()
+    garbage = asyncio.create_task(Garbage(lambda: Peer.closed, lambda: rooms.watchings > 0).run(), name="garbage")
     network: SipAgent | None = None
     if settings.sip.enabled:
         network = SipAgent(settings.sip, ControlReception(channel, rooms), PacketisedFrames())
@@ -204,6 +208,7 @@ async def open_room_worker(name: str, settings: WorkerSettings, channel: Channel
     try:
         yield RoomWorker(rooms, network)
     finally:
+        garbage.cancel()
         if network is not None:
             await network.close()
         await rooms.close()

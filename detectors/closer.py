@@ -6,8 +6,9 @@ a red sign, seen with its surroundings, mostly is not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from detectors.observation import Box, Detection
 
@@ -21,6 +22,16 @@ TOO_LARGE = 0.5
 """A candidate that covers so much of the picture shows no more in a crop."""
 
 
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """What a second look saw: ``part`` of the picture, ``seen`` in it (normalised to it), and how likely it shows each
+    hazard (``judged``; empty: nobody judged)."""
+
+    part: Box
+    seen: Sequence[Detection]
+    judged: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+
 def crops(detections: Sequence[Detection]) -> tuple[Box, ...]:
     """The parts of the picture to be looked at closer, round the best candidates."""
     found: list[Box] = []
@@ -29,29 +40,23 @@ def crops(detections: Sequence[Detection]) -> tuple[Box, ...]:
             continue
         if len(found) == MOST_CROPS or any(_inside(one.box, crop) for crop in found):
             continue
-        found.append(_room_round(one.box))
+        found.append(room_round(one.box))
     return tuple(found)
 
 
-def with_second_look(
-    detections: Sequence[Detection], looked: Sequence[tuple[Box, Sequence[Detection]]]
-) -> tuple[Detection, ...]:
-    """The detections, each candidate that lies in a crop with the best score the crop gives the hazard at its place.
+def with_second_look(detections: Sequence[Detection], looked: Sequence[Crop]) -> tuple[Detection, ...]:
+    """The detections, each candidate that lies in a crop with the best score the crop gives the hazard at its place,
+    and with what the judge says of it. Fire and smoke speak for one another."""
+    return tuple(_looked_at(one, looked) for one in detections)
 
-    ``looked``: each crop (in the picture) with what was seen in it (in the crop). Fire and smoke speak for one another.
-    """
-    seen = [
-        (crop, [replace(one, box=placed(one.box, crop)) for one in found if one.label in HAZARDS])
-        for crop, found in looked
-    ]
-    judged = []
-    for one in detections:
-        around = [found for crop, found in seen if one.label in HAZARDS and _inside(one.box, crop)]
-        if around:
-            score = max((other.score for other in around[0] if other.box.intersection(one.box) > 0), default=0.0)
-            one = replace(one, closer=score)
-        judged.append(one)
-    return tuple(judged)
+
+def _looked_at(one: Detection, looked: Sequence[Crop]) -> Detection:
+    around = next((crop for crop in looked if one.label in HAZARDS and _inside(one.box, crop.part)), None)
+    if around is None:
+        return one
+    there = (other for other in around.seen if other.label in HAZARDS)
+    scores = (other.score for other in there if placed(other.box, around.part).intersection(one.box) > 0)
+    return replace(one, closer=max(scores, default=0.0), judged=around.judged.get(one.label))
 
 
 def placed(box: Box, part: Box) -> Box:
@@ -64,7 +69,8 @@ def placed(box: Box, part: Box) -> Box:
     )
 
 
-def _room_round(box: Box) -> Box:
+def room_round(box: Box) -> Box:
+    """The crop in which a candidate is looked at again."""
     dx = max(ROOM * box.width, (LEAST_SIDE - box.width) / 2)
     dy = max(ROOM * box.height, (LEAST_SIDE - box.height) / 2)
     return Box(max(0.0, box.x1 - dx), max(0.0, box.y1 - dy), min(1.0, box.x2 + dx), min(1.0, box.y2 + dy))

@@ -7,29 +7,28 @@ taught crowds, and in an empty street it may see somebody.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.beside import checked, runner
 from detectors.boxes import AnswerUnusable
 from detectors.observation import Box, Detection
-from detectors.weights import Density, WeightsRefused, load_card
+from detectors.weights import Density, load_card
 
 PIECE = 32
 """The input's sides are multiples of this."""
 SCORE = 0.5
 """Of each box: the density has no score of its own, and takes that of the boxes in whose place it stands."""
 MOST_PEOPLE = 5000
+NAMES = ("密度模型", "network for density")
 
 
 def density_input(picture: NDArray[np.uint8], longest_side: int) -> NDArray[np.float32]:
@@ -100,10 +99,10 @@ class DensityCounter:
     """May be called from several threads; one at a time computes. Raises ``WeightsRefused``."""
 
     def __init__(self, density: Density, weights: Path, threads: int) -> None:
-        data = _checked(weights, density)
+        data = checked(weights, density.sha256, *NAMES)
         self._density = density
         self._lock = threading.Lock()
-        self._run = _openvino(data, threads) if find_spec("openvino") else _onnxruntime(data, threads)
+        self._run = runner(data, threads, *NAMES)
 
     def map(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         """People in each cell of ``picture`` (BGR H×W×3 at its full size). Raises ``AnswerUnusable``."""
@@ -124,44 +123,3 @@ def open_density(card_path: Path, threads: int) -> DensityCounter | None:
     if card.density is None:
         return None
     return DensityCounter(card.density, card_path.parent / card.density.weights, threads)
-
-
-def _checked(weights: Path, density: Density) -> bytes:
-    try:
-        data = weights.read_bytes()
-    except OSError as error:
-        raise WeightsRefused(
-            "weights_missing", f"找不到密度模型 {weights}", f"the weights {weights} are not there: {error.strerror}"
-        ) from error
-    if hashlib.sha256(data).hexdigest() != density.sha256:
-        raise WeightsRefused(
-            "weights_damaged",
-            f"密度模型 {weights} 与模型卡的校验值不符，请重新安装",
-            f"the weights {weights} do not match their card's sha256: install them again",
-        )
-    return data
-
-
-def _openvino(data: bytes, threads: int) -> Any:
-    import openvino
-
-    options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
-    try:
-        core = openvino.Core()
-        network = core.compile_model(core.read_model(data), "CPU", options)
-    except RuntimeError as error:
-        raise WeightsRefused("weights_unusable", "密度模型无法加载", f"OpenVINO cannot load it: {error}") from error
-    return lambda tensor: np.asarray(network(tensor)[0])
-
-
-def _onnxruntime(data: bytes, threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    try:
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the runtime's own errors have no common class
-        raise WeightsRefused("weights_unusable", "密度模型无法加载", f"ONNX Runtime cannot load it: {error}") from error
-    name = session.get_inputs()[0].name
-    return lambda tensor: np.asarray(session.run(None, {name: tensor})[0])

@@ -74,6 +74,8 @@ class Detection:
     """How much the box's pixels changed since the look before (see ``detectors.stir``), 0..1; None: not known."""
     appearance: tuple[int, ...] = ()
     """What it looks like (see ``detectors.appearance``); empty: not known."""
+    judged: float | None = None
+    """How likely the crop shows this hazard, says the judge of the second look; None: nobody judged."""
 
 
 @dataclass(frozen=True, slots=True)

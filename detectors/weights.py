@@ -62,6 +62,16 @@ class Density:
 
 
 @dataclass(frozen=True, slots=True)
+class Judging:
+    """Who judges the second look (see ``detectors.judge``): the file ``weights`` beside the card, of ``sha256``, which
+    answers for each of ``labels`` in this order."""
+
+    weights: str
+    sha256: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """What a set of weights is. ``input_size`` is height and width in px: how many pixels an input has; its
     proportions follow the camera's.
@@ -69,7 +79,7 @@ class Card:
     ``thresholds`` holds the shipped score of each class. ``precision``: ``fp32``, ``bf16`` (computed in bfloat16 where
     the CPU can), ``int8`` (quantised in the file). ``accuracy_lost``: what fewer bits cost each class, in average
     precision at IoU 0.5 on the validation split, against the same weights in fp32. ``counting`` None: whole pictures.
-    ``density`` None: boxes alone.
+    ``density`` None: boxes alone. ``judge`` None: the detector alone looks a second time.
     """
 
     name: str
@@ -82,12 +92,13 @@ class Card:
     licence: str
     counting: Counting | None = None
     density: Density | None = None
+    judge: Judging | None = None
     accuracy_lost: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     details: Mapping[str, Any] = field(repr=False, default_factory=lambda: MappingProxyType({}))
 
 
 _KEYS = ("name", "sha256", "classes", "input_size", "stride", "thresholds", "precision", "licence")
-_OPTIONAL = ("counting", "density", "accuracy_lost")
+_OPTIONAL = ("counting", "density", "judge", "accuracy_lost")
 
 
 def load_card(path: Path) -> Card:
@@ -118,6 +129,7 @@ def load_card(path: Path) -> Card:
             licence=str(facts["licence"]),
             counting=_counting(facts.get("counting")),
             density=_density(facts.get("density")),
+            judge=_judging(facts.get("judge")),
             accuracy_lost=MappingProxyType({str(k): float(v) for k, v in facts.get("accuracy_lost", {}).items()}),
             details=MappingProxyType({key: value for key, value in facts.items() if key not in _KEYS + _OPTIONAL}),
         )
@@ -214,8 +226,25 @@ def _density(facts: Any) -> Density | None:
         float(facts["smaller_than"]),
         int(facts["longest_side"]),
     )
-    if Path(density.weights).name != density.weights or not density.weights.endswith(".onnx"):
-        raise ValueError("density names an .onnx file beside the card")
+    _beside(density.weights)
     if density.from_people < 1 or not 0 < density.smaller_than <= 1 or not 256 <= density.longest_side <= 2048:
         raise ValueError("density: from_people at least 1, smaller_than within 0..1, longest_side 256 to 2048")
     return density
+
+
+def _judging(facts: Any) -> Judging | None:
+    """Raises ``ValueError`` or ``TypeError`` where it names no weights beside the card, or other hazards."""
+    if facts is None:
+        return None
+    judging = Judging(
+        str(facts["weights"]), str(facts["sha256"]).lower(), tuple(str(label) for label in facts["labels"])
+    )
+    _beside(judging.weights)
+    if not judging.labels or not set(judging.labels) <= {"fire", "smoke"}:
+        raise ValueError("judge: labels are fire and smoke")
+    return judging
+
+
+def _beside(weights: str) -> None:
+    if Path(weights).name != weights or not weights.endswith(".onnx"):
+        raise ValueError(f"{weights} is no .onnx file beside the card")

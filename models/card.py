@@ -44,6 +44,12 @@ TEXTS = {
     "shtechb_mae": "ShanghaiTech B test pictures, mean absolute error of the count",
     "fire_picture_recall": "pictures with fire in which fire is seen",
     "hard_negative_fire_share": "pictures without fire and smoke in which fire is seen",
+    "fire_told_at_once": "pictures with fire in which the second look confirms it",
+    "hard_negative_told_at_once": "pictures without fire and smoke in which the second look confirms a fire",
+    "fire_told_at_once_photos": "… photos: confirmed",
+    "hard_negative_told_at_once_photos": "… photos: wrongly confirmed",
+    "fire_told_at_once_cctv": "… camera frames: confirmed",
+    "hard_negative_told_at_once_cctv": "… camera frames: wrongly confirmed",
     "fire_picture_recall_photos": "… photos: found",
     "hard_negative_fire_share_photos": "… photos: wrongly",
     "hard_negative_fire_share_photos_where_90_found": "… photos: wrongly, where nine of ten fires are found",
@@ -88,6 +94,7 @@ def page(card: Mapping[str, Any]) -> str:
         "",
         *_precisions(card),
         *_density(card),
+        *_judge(card),
         "## Where it fails",
         "",
         *(f"- {line}" for line in card["fails_where"]),
@@ -138,6 +145,42 @@ def _density(card: Mapping[str, Any]) -> list[str]:
         f" counts instead: {density['note']}",
         "",
     ]
+
+
+def _judge(card: Mapping[str, Any]) -> list[str]:
+    judge = card.get("judge")
+    if not judge:
+        return []
+    rows = [
+        (label, on, *(_number(facts[name]) for name in _JUDGED))
+        for on, by_label in (("train, cross-validated", judge["cross_validated"]), ("val", judge["val"]))
+        for label, facts in by_label.items()
+    ]
+    return [
+        "## The second look's judge",
+        "",
+        f"Crops round candidates for fire and smoke are judged by `{judge['weights']}` (sha256 `{judge['sha256']}`):"
+        f" {judge['note']} What it does not believe counts as not confirmed. Areas under the curve of all candidates"
+        " from a score of 0.1 on; believed: of candidates at the shipped thresholds which the crop confirms.",
+        "",
+        *_table(("hazard", "on", *_JUDGED.values()), rows),
+        "",
+        "Licences of the pictures it was fitted on:",
+        "",
+        *(f"- {name}: {count}" for name, count in judge["licences"].items()),
+        "",
+    ]
+
+
+_JUDGED = {
+    "candidates": "candidates",
+    "auc_score": "AUC of the score",
+    "auc_judge": "of the judge",
+    "confirmed_right": "right ones",
+    "of_them_believed": "believed",
+    "confirmed_wrong": "wrong ones",
+    "of_those_believed": "believed ",
+}
 
 
 def _licensed_only(card: Mapping[str, Any]) -> list[str]:

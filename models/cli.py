@@ -1,4 +1,4 @@
-"""``gateway models prepare | train | blend | export | density | compare | evaluate | card``.
+"""``gateway models prepare | train | blend | export | density | judge | compare | evaluate | card``.
 
 Training, evaluation and export need the training extra (``make train-setup``); the running service does not.
 """
@@ -20,6 +20,7 @@ console = Console(stderr=True)
 
 WEIGHTS = Path(__file__).parent / "weights" / "hazard_n.onnx"
 DENSITY = WEIGHTS.with_name("crowd_density.onnx")
+JUDGE = WEIGHTS.with_name("second_look.onnx")
 CARD = WEIGHTS.with_suffix(".json")
 PAGE = WEIGHTS.with_suffix(".md")
 Prepared = Annotated[Path, typer.Option(help="Prepared training set.")]
@@ -183,6 +184,22 @@ def density(
             seed=seed,
             say=_told(bars),
         )
+    typer.echo(json.dumps(facts, ensure_ascii=False, indent=1))
+
+
+@app.command()
+def judge(
+    sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="Real pictures.")],
+    to: Annotated[Path, typer.Option(help="Where the weights go.")] = JUDGE,
+    card: Annotated[Path, typer.Option(help="Card of the network whose candidates are judged.")] = CARD,
+    licensed_only: Annotated[bool, typer.Option(help="Leave out what has no clear licence.")] = False,
+    seed: int = 7,
+) -> None:
+    """Fit the judge of the second look, say how good it is by cross-validation, and name it in the card."""
+    from models.judge import make_judge
+
+    with Progress(console=console) as bars:
+        facts = make_judge(sample_data, to, card, licensed_only=licensed_only, seed=seed, say=_told(bars))
     typer.echo(json.dumps(facts, ensure_ascii=False, indent=1))
 
 

@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.engine import Detector
 from detectors.observation import Box, Detection
 from models.classes import CLASSES, FIRE, SMOKE
 from models.sample_data import Sample
@@ -94,13 +93,16 @@ def labels_of(sample: Sample) -> tuple[Detection, ...]:
 
 
 def look_at(
-    detector: Detector, samples: Sequence[Sample], what: str, say: Callable[[str, int, int], None]
+    sees: Callable[[NDArray[np.uint8]], tuple[Detection, ...]],
+    samples: Sequence[Sample],
+    what: str,
+    say: Callable[[str, int, int], None],
 ) -> list[Seen]:
-    """Show the detector every picture. It must give boxes down to low scores, or average precision is cut short."""
+    """Show every picture to what ``sees``. It must give boxes down to low scores, or average precision is cut short."""
     seen = []
     for done, sample in enumerate(samples):
         say(what, done, len(samples))
-        seen.append(Seen(sample, labels_of(sample), detector.detect(read_picture(sample))))
+        seen.append(Seen(sample, labels_of(sample), sees(read_picture(sample))))
     return seen
 
 

@@ -141,7 +141,7 @@ def refit_people(onnx: Path, sample_data: Path, input_size: tuple[int, int], say
 def gatherings_of_train(profile: Profile, sample_data: Path, say: Say) -> list[Seen]:
     """Seen pictures of the train part in which every head of a gathering is marked; the marks train no boxes."""
     chosen = [one for one in read_samples(sample_data) if one.split == "train" and one.path.name.startswith(GATHERING)]
-    return look_at(profile.detector, chosen, "gatherings", say)
+    return look_at(profile.detector.detect, chosen, "gatherings", say)
 
 
 def with_figures(card: dict[str, Any], beside: Path, sample_data: Path, say: Say) -> Path:
@@ -182,7 +182,7 @@ def described(prepared: Path, recipe: Mapping[str, Any], before: Mapping[str, An
         "recipe": [f"{name}: {value}" for name, value in recipe.items()],
         "fails_where": list(FAILS),
         "fails_where_zh": list(FAILS_ZH),
-        **{name: before[name] for name in ("counting", "density", "licensed_only") if name in before},
+        **{name: before[name] for name in ("counting", "density", "judge", "licensed_only") if name in before},
     }
 
 

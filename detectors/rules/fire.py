@@ -14,7 +14,7 @@ from typing import Any
 from detectors.observation import Box, Detection, Look
 from detectors.rules import zones
 from detectors.rules.config import FireRuleConfig
-from detectors.rules.fire_proof import demand, kept, progress
+from detectors.rules.fire_proof import confirms, demand, kept, progress
 from detectors.rules.fire_spots import Glimpse, Pool, Spot, around, pooled
 from detectors.rules.rule import AT_REST, Verdict, passage, phase_of
 from detectors.rules.schedule import is_on
@@ -133,6 +133,7 @@ class FireRule:
             "looks_seen": len(seen),
             "confirmed_closer": sum(one.confirmed is True for one in seen),
             "looked_at_closer": sum(one.confirmed is not None for one in seen),
+            "judged": spot.judged,
             "spread": round(spot.spread, 3),
             "stir": spot.stir,
             "steady": spot.steady,
@@ -148,7 +149,8 @@ class FireRule:
 
     def _glimpse(self, at: float, found: Sequence[Detection]) -> Glimpse:
         best = max(found, key=lambda one: one.score)
-        closer = [one.closer for one in found if one.closer is not None]
+        closer = [confirms(one) for one in found if one.closer is not None]
+        judged = [one.judged for one in found if one.judged is not None]
         stirs = [one.stir for one in found if one.stir is not None]
         rejected = [self._rejection(one, at) for one in found]
         return Glimpse(
@@ -156,10 +158,11 @@ class FireRule:
             best.score,
             sum(one.box.area for one in found),
             around([one.box for one in found]),
-            any(score > 0 for score in closer) if closer else None,
+            any(closer) if closer else None,
             max(stirs, default=None),
             best.appearance,
             rejected[0] if all(rejected) else None,
+            max(judged, default=None),
         )
 
     def _rejection(self, one: Detection, at: float) -> str | None:

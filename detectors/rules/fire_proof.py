@@ -2,7 +2,7 @@
 
 - it neither stirs nor grows (a lamp, a sign): ``steady_seconds``, and ``STILL_SECONDS`` where not a pixel changes (a
   blank wall, a patch of standing fog);
-- the second look mostly saw nothing: ``DOUBTED`` seconds;
+- the second look mostly saw nothing, or its judge did not believe it: ``DOUBTED`` seconds;
 - an officer rejected the same thing at the same place: ``REJECTED`` times as long, never silence.
 
 What neither stirs nor is confirmed by the second look was seen by nobody but one faint look after another: it is told
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from detectors.observation import Detection
 from detectors.rules.config import FireRuleConfig
 from detectors.rules.fire_spots import LEAST_SIGHTINGS, Glimpse, Spot
 from detectors.rules.rule import share
@@ -30,6 +31,13 @@ LONGEST_PROOF = REJECTED * STILL_SECONDS
 """Seconds; nothing is asked for more."""
 PLAIN = 0.7
 """A score that needs no second look to be believed in the end."""
+BELIEVED = 0.5
+"""What the judge of the second look says of what it believes; where that lies is set when it is made."""
+
+
+def confirms(one: Detection) -> bool:
+    """Whether the second look saw the candidate again, and its judge, where there is one, believes it."""
+    return bool(one.closer) and (one.judged is None or one.judged >= BELIEVED)
 
 
 def demand(config: FireRuleConfig, spot: Spot) -> float:

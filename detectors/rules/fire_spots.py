@@ -1,7 +1,8 @@
 """Spots of 烟火: a place where fire or smoke was seen, look by look, and what those looks say of it.
 
 A spot is *steady* where it neither stirs nor grows (a lamp, a sign), *doubted* where the second look, in a crop at full
-size, mostly saw nothing, and *rejected* where an officer has said so of most of what was seen.
+size, mostly saw nothing or its judge did not believe it, and *rejected* where an officer has said so of most of what
+was seen.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ NEAR = 0.25
 class Glimpse:
     """One look at a spot; ``score`` 0: nothing was there. ``area``: of all boxes; their outline may hide a flicker.
 
-    ``confirmed``: what the second look said, None without one. ``rejected``: the rejection that covers all of it."""
+    ``confirmed``: what the second look said, None without one; ``judged``: what its judge said of it, 0..1.
+    ``rejected``: the rejection that covers all of it."""
 
     at: float
     score: float
@@ -39,6 +41,7 @@ class Glimpse:
     stir: float | None = None
     appearance: tuple[int, ...] = ()
     rejected: str | None = None
+    judged: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,12 @@ class Spot:
         """Whether the second look confirmed less than half of what it was taken at."""
         said = [one.confirmed for one in self.seen if one.confirmed is not None]
         return bool(said) and 2 * sum(said) < len(said)
+
+    @property
+    def judged(self) -> float | None:
+        """What the judge of the second look said, at the median; None where it was never asked."""
+        said = [one.judged for one in self.seen if one.judged is not None]
+        return round(median(said), 3) if said else None
 
     @property
     def rejections(self) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """Replays a log of looks through a rule: for tests, for the bench, and for a duty officer who asks why.
 
-A log has one look a line, as JSON: ``{"at": seconds, "seen": [[label, score, x1, y1, x2, y2, closer, stir, appearance],
-…], "weights": sha256}``; the last three of a detection, and the weights, may be left out.
+A log has one look a line, as JSON: ``{"at": seconds, "seen": [[label, score, x1, y1, x2, y2, closer, stir, appearance,
+judged], …], "weights": sha256}``; the last four of a detection, and the weights, may be left out.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ def hazards(judgements: Iterable[Judgement]) -> tuple[Hazard, ...]:
 
 def to_line(look: Look) -> str:
     seen = [
-        [d.label, round(d.score, 4), d.box.x1, d.box.y1, d.box.x2, d.box.y2, d.closer, d.stir, list(d.appearance)]
+        [
+            *(d.label, round(d.score, 4), d.box.x1, d.box.y1, d.box.x2, d.box.y2),
+            *(d.closer, d.stir, list(d.appearance), d.judged),
+        ]
         for d in look.detections
     ]
     return json.dumps({"at": look.at, "seen": seen, "weights": look.weights}, ensure_ascii=False)
@@ -81,6 +84,7 @@ def _detection(
     closer: float | None = None,
     stir: float | None = None,
     appearance: Sequence[int] = (),
+    judged: float | None = None,
 ) -> Detection:
     return Detection(
         str(label),
@@ -89,4 +93,5 @@ def _detection(
         None if closer is None else float(closer),
         None if stir is None else float(stir),
         tuple(int(number) for number in appearance),
+        None if judged is None else float(judged),
     )

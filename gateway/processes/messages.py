@@ -518,15 +518,12 @@ class MemberChanged(Message, frozen=True):
 # --- camera worker → inference ----------------------------------------------------------------------------------
 
 
-DENSITY = "density"
-"""The part of ``LookAt`` that asks for people by density instead of boxes."""
-
-
 class LookAt(Message, frozen=True):
     """A picture to look at: raw BGR, ``height`` × ``width`` × 3. ``deadline``: drop it when later than this.
 
-    ``part``: the whole picture made small, or one of its parts at full size: a crop round a candidate, a tile of a
-    gathering. ``urgency``: how many times as bad as an idle camera's it would be to leave this one out.
+    ``part`` (see ``detectors.networks``): the whole picture made small, or one of its parts at full size: a crop round
+    a candidate, a tile of a gathering. ``urgency``: how many times as bad as an idle camera's it would be to leave this
+    one out.
     """
 
     code: str
@@ -551,11 +548,12 @@ class SeenObject(msgspec.Struct, frozen=True):
 
 
 class Seen(Message, frozen=True):
-    """What the engine saw, and with which weights."""
+    """What the engine saw, and with which weights. ``judged``: of a crop, how likely it shows each hazard."""
 
     taken_at: float
     objects: list[SeenObject]
     weights_sha256: str
+    judged: dict[str, float] = {}
 
 
 AnyMessage = (

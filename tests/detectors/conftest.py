@@ -59,6 +59,27 @@ def red_finder(names: tuple[str, ...] | None = CLASSES, *, bias: float = -20) ->
     return data
 
 
+def red_judge(factor: float = 1.0, hazards: int = 2) -> bytes:
+    """A network that believes in fire as far as the crop is red, and in every other hazard as far as it is blue."""
+    nodes = [
+        helper.make_node("ReduceMean", ["images"], ["means"], axes=[2, 3], keepdims=0),
+        helper.make_node("Gather", ["means", "channels"], ["picked"], axis=1),
+        helper.make_node("Mul", ["picked", "factor"], ["believed"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "red_judge",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, 160, 160])],
+        [helper.make_tensor_value_info("believed", TensorProto.FLOAT, [1, hazards])],
+        [
+            helper.make_tensor("channels", TensorProto.INT64, [hazards], [0, *[2] * (hazards - 1)]),
+            helper.make_tensor("factor", TensorProto.FLOAT, [1], [factor]),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
 MakeWeights = Callable[..., Path]
 
 
@@ -104,3 +125,12 @@ def swapped_model() -> bytes:
 def broken_model() -> bytes:
     """The same network, whose scores for smoke are no numbers, as an export with lost ranges computes them."""
     return red_finder(bias=float("nan"))
+
+
+MakeJudge = Callable[..., bytes]
+
+
+@pytest.fixture
+def judge_model() -> MakeJudge:
+    """Builds a judge (see ``red_judge``)."""
+    return red_judge

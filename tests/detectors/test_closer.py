@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from detectors.closer import crops, placed, with_second_look
+from detectors.closer import Crop, crops, placed, with_second_look
 from detectors.observation import Box, Detection
 
 SMALL = Box(0.4, 0.4, 0.44, 0.46)
@@ -38,13 +38,13 @@ def test_what_the_crop_shows_at_the_same_place_confirms_the_candidate_and_smoke_
         *((SMALL.x2 - crop.x1) / crop.width, (SMALL.y2 - crop.y1) / crop.height),
     )
     assert placed(inside, crop).iou(SMALL) == pytest.approx(1)
-    (seen,) = with_second_look([fire()], [(crop, [fire(inside, 0.7, "smoke")])])
+    (seen,) = with_second_look([fire()], [Crop(crop, [fire(inside, 0.7, "smoke")])])
     assert seen.closer == 0.7
 
 
 def test_what_the_crop_does_not_show_is_refuted_and_what_has_no_crop_is_left_open() -> None:
     (crop,) = crops([fire()])
     elsewhere = fire(Box(0.8, 0.8, 0.82, 0.82))
-    refuted, unseen = with_second_look([fire(), elsewhere], [(crop, [])])
+    refuted, unseen = with_second_look([fire(), elsewhere], [Crop(crop, [])])
     assert refuted.closer == 0.0
     assert unseen.closer is None

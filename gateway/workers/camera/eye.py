@@ -34,7 +34,7 @@ class Eye:
             height, width = picture.shape[:2]
             question = LookAt(code, picture.tobytes(), width, height, arrival, deadline, part, urgency)
             seen = await self._link.look(question, timeout=max(0.1, deadline - self._clock()))
-            return None if seen is None else Answer(_detections(seen), seen.weights_sha256)
+            return None if seen is None else Answer(_detections(seen), seen.weights_sha256, seen.judged)
 
         return ask
 

@@ -7,23 +7,25 @@ counted in tiles where a gathering is in the making. Both are parts of the same 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.appearance import appearance
-from detectors.closer import HAZARDS, crops, with_second_look
+from detectors.closer import HAZARDS, Crop, crops, with_second_look
 from detectors.counting import people, tiles
 from detectors.density import crowded, more_people
 from detectors.input_size import input_for
+from detectors.judge import part_of
+from detectors.networks import DENSITY, WHOLE, crop_part
 from detectors.observation import Box, Detection, Look
 from detectors.stir import Luma, change, luma, stir
 from detectors.weights import Card
 from gateway.processes.active import InThread
-from gateway.processes.messages import DENSITY
 from gateway.streams.keyframes import smaller
 from gateway.workers.camera.glimpse import Glimpse
 
@@ -38,10 +40,12 @@ DESCRIBED = HAZARDS | {"stall"}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the engine saw in a picture or in a part of one, and the sha256 of its weights."""
+    """What the engine saw in a picture or in a part of one, and the sha256 of its weights. ``judged``: of a crop, how
+    likely it shows each hazard."""
 
     detections: tuple[Detection, ...]
     weights: str
+    judged: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class Asks(Protocol):
@@ -65,7 +69,7 @@ class Sight:
 
     async def look(self, glimpse: Glimpse, ask: Asks, *, count: bool) -> Look | None:
         """``count``: people are wanted to be counted, though the whole picture shows few. None: no answer in time."""
-        seen = await ask(glimpse.small, "whole")
+        seen = await ask(glimpse.small, WHOLE)
         if seen is None:
             return None
         detections = self._described(seen.detections, glimpse)
@@ -102,10 +106,10 @@ class Sight:
     ) -> tuple[Detection, ...]:
         looked = []
         for number, crop in enumerate(candidates):
-            answer = await ask(_part(full, crop, self._card), f"crop-{number}")
+            answer = await ask(_part(full, crop, self._card), crop_part(number))
             if answer is not None:
                 self.second_looks += 1
-                looked.append((crop, answer.detections))
+                looked.append(Crop(crop, answer.detections, answer.judged))
         return with_second_look(detections, looked)
 
     def _counting(self, detections: Sequence[Detection], at: float, *, wanted: bool) -> bool:
@@ -154,8 +158,6 @@ def _with_people(detections: Sequence[Detection], found: Sequence[Detection]) ->
 
 def _part(full: Picture, box: Box, card: Card) -> Picture:
     """A part of the picture, no larger than the engine's input for its proportions."""
-    height, width = full.shape[:2]
-    x1, y1 = int(box.x1 * width), int(box.y1 * height)
-    part = full[y1 : max(y1 + 1, round(box.y2 * height)), x1 : max(x1 + 1, round(box.x2 * width))]
+    part = part_of(full, box)
     to_height, to_width = input_for(part.shape[0], part.shape[1], card.input_size, card.stride)
     return np.ascontiguousarray(smaller(part, to_width, to_height))

@@ -47,8 +47,9 @@ def promote(card_path: Path, data_folder: Path) -> Card:
     draft.mkdir(mode=0o700, parents=True)
     shutil.copyfile(card_path, draft / to.name)
     shutil.copyfile(weights, (draft / to.name).with_suffix(".onnx"))
-    if card.density is not None:
-        shutil.copyfile(card_path.parent / card.density.weights, draft / card.density.weights)
+    for beside in (card.density, card.judge):
+        if beside is not None:
+            shutil.copyfile(card_path.parent / beside.weights, draft / beside.weights)
     old = to.parent.with_suffix(".old")
     shutil.rmtree(old, ignore_errors=True)
     if to.parent.exists():

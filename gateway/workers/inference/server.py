@@ -11,12 +11,12 @@ from contextlib import asynccontextmanager
 import numpy as np
 import structlog
 
-from detectors.density import DensityCounter, open_density
-from detectors.engine import Detector, open_detector
+from detectors.engine import open_detector
+from detectors.networks import WHOLE, Networks, open_networks
 from detectors.observation import Box, Detection
 from detectors.weights import WeightsRefused, load_card
 from gateway.processes.channel import Channel, listen
-from gateway.processes.messages import DENSITY, Done, LookAt, Message, Sample, Seen, SeenObject
+from gateway.processes.messages import Done, LookAt, Message, Sample, Seen, SeenObject
 from gateway.refusals import Refusal
 from gateway.settings import WorkerSettings
 from gateway.workers.inference.look_queue import LookQueue
@@ -32,17 +32,17 @@ PARTING_SECONDS = 2.0
 class InferenceServer:
     """One engine, as many threads that feed it as it takes pictures at once, any number of camera workers."""
 
-    def __init__(self, detector: Detector, density: DensityCounter | None = None, shadow: Shadow | None = None) -> None:
+    def __init__(self, networks: Networks, shadow: Shadow | None = None) -> None:
         self._shadow = shadow
         self._shadowing: asyncio.Task[None] | None = None
-        self._detector = detector
-        self._density = density
+        self._networks = networks
+        self._at_once = networks.detector.at_once
         self._queue = LookQueue(time.time)
         self._channels: dict[Channel, asyncio.Task[None]] = {}
         self._looks = 0
         self._busy_seconds = 0.0
         self._unusable = 0
-        self._threads = ThreadPoolExecutor(detector.at_once, thread_name_prefix="engine")
+        self._threads = ThreadPoolExecutor(self._at_once, thread_name_prefix="engine")
 
     async def handle(self, message: Message) -> Message | None:
         """Control asks nothing of this worker but to live."""
@@ -57,7 +57,7 @@ class InferenceServer:
             Sample("gateway_engine_busy_seconds_total", {}, self._busy_seconds, "counter"),
             Sample("gateway_shadow_looks_total", {}, self._shadow.looks if self._shadow else 0, "counter"),
             Sample("gateway_shadow_differing_total", {}, self._shadow.differing if self._shadow else 0, "counter"),
-            Sample("gateway_engine_at_once", {}, self._detector.at_once),
+            Sample("gateway_engine_at_once", {}, self._at_once),
             Sample("gateway_looks_waiting", {}, len(self._queue)),
         ]
 
@@ -80,7 +80,7 @@ class InferenceServer:
     async def run_engine(self) -> None:
         """Look at as many pictures at once as the engine takes. One that it refuses hurts no other."""
         try:
-            await asyncio.gather(*(self._feed() for _ in range(self._detector.at_once)))
+            await asyncio.gather(*(self._feed() for _ in range(self._at_once)))
         finally:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -114,7 +114,7 @@ class InferenceServer:
     def _follow(self, look: LookAt, seen: Seen) -> None:
         """Let the new weights look too, one picture at a time and only while nothing waits."""
         busy = self._shadowing is not None and not self._shadowing.done()
-        if self._shadow is None or busy or len(self._queue) or look.part != "whole":
+        if self._shadow is None or busy or len(self._queue) or look.part != WHOLE:
             return
         found = [Detection(o.label, o.score, Box(o.x1, o.y1, o.x2, o.y2)) for o in seen.objects]
         if self._shadow.wants(found):
@@ -133,12 +133,9 @@ class InferenceServer:
 
     def _detect(self, look: LookAt) -> Seen:
         picture = np.frombuffer(look.picture, np.uint8).reshape(look.height, look.width, 3)
-        if look.part == DENSITY and self._density is not None:
-            found = self._density.people(picture)
-        else:
-            found = self._detector.detect(picture)
-        objects = [SeenObject(d.label, d.score, d.box.x1, d.box.y1, d.box.x2, d.box.y2) for d in found]
-        return Seen(look.taken_at, objects, self._detector.card.sha256)
+        found = self._networks.look(picture, look.part)
+        objects = [SeenObject(d.label, d.score, d.box.x1, d.box.y1, d.box.x2, d.box.y2) for d in found.detections]
+        return Seen(look.taken_at, objects, self._networks.detector.card.sha256, dict(found.judged))
 
 
 def _shadow(settings: WorkerSettings, in_force: str) -> Shadow | None:
@@ -160,16 +157,17 @@ def _shadow(settings: WorkerSettings, in_force: str) -> Shadow | None:
 async def open_inference(name: str, settings: WorkerSettings, channel: Channel) -> AsyncIterator[InferenceServer]:
     """Load the engine, then listen: who can connect finds it ready. Unusable weights end the process, saying why."""
     card = card_in_force(settings.data_folder, settings.inference)
-    detector = await asyncio.to_thread(open_detector, settings.inference.engine, card, settings.inference.threads)
+    networks = await asyncio.to_thread(open_networks, settings.inference.engine, card, settings.inference.threads)
+    detector = networks.detector
     log.info(
         "engine_ready",
         weights=detector.card.name,
         sha256=detector.card.sha256,
         engine=settings.inference.engine,
         at_once=detector.at_once,
+        judge=networks.judge is not None,
     )
-    density = await asyncio.to_thread(open_density, card, 1)
-    server = InferenceServer(detector, density, await asyncio.to_thread(_shadow, settings, detector.card.sha256))
+    server = InferenceServer(networks, await asyncio.to_thread(_shadow, settings, detector.card.sha256))
     engine = asyncio.create_task(server.run_engine())
     listening = await listen(settings.run_folder / SOCKET_NAME, server.accept)
     try:

@@ -291,9 +291,11 @@ def test_when_it_happens_does_not_matter(pattern: list[bool], start: int) -> Non
     assert [verdict.phase for verdict in here] == [verdict.phase for verdict in there]
 
 
-def watched(*, closer: float | None, stir: float | None, score: float = 0.5) -> Seen:
+def watched(
+    *, closer: float | None, stir: float | None, score: float = 0.5, judged: float | None = None, label: str = "fire"
+) -> Seen:
     """A steady glow with what the second look and the comparison of pictures say of it."""
-    return lambda _at: (Detection("fire", score, FLAME, closer, stir),)
+    return lambda _at: (Detection(label, score, FLAME, closer, stir, judged=judged),)
 
 
 def fired_after(seen: Seen) -> float | None:
@@ -324,6 +326,29 @@ def test_what_neither_stirs_nor_is_confirmed_is_told_only_where_it_is_plain() ->
     assert fired_after(watched(closer=0.0, stir=0.002, score=0.9)) is not None
 
 
+def test_what_the_judge_does_not_believe_is_not_confirmed_though_the_crop_shows_it_again() -> None:
+    believed = fired_after(watched(closer=0.6, stir=0.02, judged=0.5))
+    doubted = fired_after(watched(closer=0.6, stir=0.02, judged=0.49))
+    assert believed == pytest.approx(3, abs=0.5)
+    assert doubted is not None
+    assert 9 < doubted <= 30
+
+
+def test_smoke_on_a_wall_that_the_judge_does_not_believe_is_never_told_and_believed_smoke_that_hardly_stirs_is() -> (
+    None
+):
+    wall = fired_after(watched(closer=0.6, stir=0.002, judged=0.1, label="smoke"))
+    smoke = fired_after(watched(closer=0.6, stir=0.002, judged=0.9, label="smoke"))
+    assert wall is None
+    assert smoke is not None
+
+
+def test_a_judge_confirms_nothing_that_the_crop_does_not_show() -> None:
+    after = fired_after(watched(closer=0.0, stir=0.02, judged=0.99))
+    assert after is not None
+    assert after > 9
+
+
 def test_slow_smoke_that_hardly_stirs_but_grows_is_not_taken_for_a_lamp() -> None:
     def smoke(at: float) -> tuple[Detection, ...]:
         return (Detection("smoke", 0.5, Box(0.4, 0.6 - 0.05 - 0.03 * at, 0.5, 0.6), 0.5, 0.0005),)
@@ -336,4 +361,5 @@ def test_an_alert_says_what_it_was_made_of() -> None:
     why = verdicts(looks(watched(closer=0.6, stir=0.02), 6))[-1].why
     assert [one["at"] for one in why["seen"]][:3] == [0, 0.5, 1]
     assert why["seen"][0] == {"at": 0.0, "score": 0.5, "box": [0.4, 0.4, 0.5, 0.6]}
-    assert (why["confirmed_closer"], why["looked_at_closer"], why["stir"]) == (13, 13, 0.02)
+    assert (why["confirmed_closer"], why["looked_at_closer"], why["stir"], why["judged"]) == (13, 13, 0.02, None)
+    assert verdicts(looks(watched(closer=0.6, stir=0.02, judged=0.8), 6))[-1].why["judged"] == 0.8

@@ -44,6 +44,11 @@ def test_hazards_are_counted_once_each() -> None:
     assert (second.fired_at, second.released_at) == (5, None)
 
 
+def test_what_the_second_look_and_its_judge_said_is_in_the_log() -> None:
+    look = Look(1.0, (Detection("smoke", 0.6, Box(0.4, 0.4, 0.5, 0.6), 0.5, 0.02, (3, 253), 0.25), PERSON))
+    assert from_line(to_line(look)) == look
+
+
 @pytest.mark.parametrize("line", ["", "{}", "[]", '{"at": 1, "seen": [["fire"]]}', '{"at": "noon", "seen": []}'])
 def test_a_line_that_is_no_look_is_refused(line: str) -> None:
     with pytest.raises(ValueError, match="not a look"):

@@ -14,13 +14,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from worker_parts import until
 
 from detectors.engine import Detector, open_detector
+from detectors.judge import Judge
+from detectors.networks import Networks, crop_part
 from detectors.observation import Detection
+from detectors.weights import Judging
 from gateway.processes.channel import connect, listen
 from gateway.processes.messages import Done, LookAt, Message, Seen, TakeSnapshot
 from gateway.refusals import Refusal
@@ -74,9 +78,9 @@ class SlowDetector:
 
 
 @asynccontextmanager
-async def engine(path: Path, detector: Detector) -> AsyncIterator[InferenceServer]:
+async def engine(path: Path, looking_by: Detector | Networks) -> AsyncIterator[InferenceServer]:
     """The server as the inference process runs it."""
-    server = InferenceServer(detector)
+    server = InferenceServer(looking_by if isinstance(looking_by, Networks) else Networks(looking_by))
     looking = asyncio.create_task(server.run_engine())
     listening = await listen(path, server.accept)
     try:
@@ -128,6 +132,23 @@ async def test_what_the_engine_sees_comes_back_with_the_weights_it_saw_it_with(
         assert await link.look(picture(red=False), timeout=30) is not None
         assert counted(server)["gateway_looks_total"] == 2
     assert link.unanswered == 0
+
+
+async def test_a_crop_comes_back_with_what_the_judge_says_of_it(
+    link: InferenceLink, path: Path, detector: Detector, tmp_path: Path
+) -> None:
+    data = network.red_judge()
+    (tmp_path / "judge.onnx").write_bytes(data)
+    named = Judging("judge.onnx", hashlib.sha256(data).hexdigest(), ("fire", "smoke"))
+    async with engine(path, Networks(detector, judge=Judge(named, tmp_path / "judge.onnx", 1))):
+        await until(lambda: link.connected)
+        asked = picture()
+        crop = await link.look(msgspec.structs.replace(asked, part=crop_part(0)), timeout=5)
+        whole = await link.look(asked, timeout=5)
+        assert crop is not None
+        assert whole is not None
+        assert crop.judged == pytest.approx({"fire": 1 / 16, "smoke": 0}, abs=0.01)
+        assert whole.judged == {}
 
 
 async def test_without_an_engine_nothing_is_seen_and_that_is_counted(link: InferenceLink) -> None:

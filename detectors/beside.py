@@ -1,0 +1,64 @@
+"""Smaller networks that stand beside the detector's weights and are named by their card: checked, then run.
+
+One picture in, one array out, on OpenVINO where it is installed, else on ONNX Runtime.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.weights import WeightsRefused
+
+Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+def checked(weights: Path, sha256: str, zh: str, en: str) -> bytes:
+    """The file's bytes. ``zh``, ``en``: what the network is called. Raises ``WeightsRefused`` where it is not there or
+    not the one that the card names."""
+    try:
+        data = weights.read_bytes()
+    except OSError as error:
+        raise WeightsRefused(
+            "weights_missing", f"找不到{zh} {weights}", f"the {en} {weights} is not there: {error.strerror}"
+        ) from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise WeightsRefused(
+            "weights_damaged",
+            f"{zh} {weights} 与模型卡的校验值不符，请重新安装",
+            f"the {en} {weights} does not match its card's sha256: install it again",
+        )
+    return data
+
+
+def runner(data: bytes, threads: int, zh: str, en: str) -> Run:
+    """What runs the network. Raises ``WeightsRefused`` where the runtime cannot load it."""
+    try:
+        return _openvino(data, threads) if find_spec("openvino") else _onnxruntime(data, threads)
+    except Exception as error:  # the runtimes' own errors have no common class
+        raise WeightsRefused("weights_unusable", f"{zh}无法加载", f"the {en} cannot be loaded: {error}") from error
+
+
+def _openvino(data: bytes, threads: int) -> Run:
+    import openvino
+
+    options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
+    core = openvino.Core()
+    network = core.compile_model(core.read_model(data), "CPU", options)
+    return lambda tensor: np.asarray(network(tensor)[0])
+
+
+def _onnxruntime(data: bytes, threads: int) -> Run:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda tensor: np.asarray(session.run(None, {name: tensor})[0])

@@ -1,0 +1,85 @@
+"""A judge of the second look: how likely the crop round a candidate shows fire, and how likely smoke.
+
+The detector looks at the crop with the same eyes as before and takes the same wall for smoke again. The judge was
+taught nothing but to tell its right candidates from its wrong ones, on features that were never trained on fire; so it
+errs at other places. What it does not believe counts as not confirmed (``detectors.rules.fire``), no more: no score
+silences a hazard alone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.beside import checked, runner
+from detectors.boxes import AnswerUnusable
+from detectors.observation import Box
+from detectors.weights import Judging, WeightsRefused, load_card
+
+SIDE = 160
+"""Height and width in px of the judge's input; a crop is stretched to it."""
+NAMES = ("复核模型", "judge of the second look")
+SLACK = 1e-3
+
+
+def part_of(picture: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+    """The pixels of ``picture`` (H×W×3) within ``box``; at least one."""
+    height, width = picture.shape[:2]
+    x1, y1 = min(width - 1, int(box.x1 * width)), min(height - 1, int(box.y1 * height))
+    return picture[y1 : max(y1 + 1, round(box.y2 * height)), x1 : max(x1 + 1, round(box.x2 * width))]
+
+
+def judge_input(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The crop (BGR H×W×3) as SIDE×SIDE×3."""
+    larger = crop.shape[0] > SIDE or crop.shape[1] > SIDE
+    way = cv2.INTER_AREA if larger else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(crop, (SIDE, SIDE), interpolation=way), np.uint8)
+
+
+def tensor(crop: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """SIDE×SIDE×3 BGR bytes as ``[1, 3, SIDE, SIDE]`` RGB 0..1."""
+    made = np.ascontiguousarray(crop[:, :, ::-1].transpose(2, 0, 1))[None].astype(np.float32)
+    made *= np.float32(1 / 255)
+    return made
+
+
+class Judge:
+    """May be called from several threads; one at a time computes. Raises ``WeightsRefused``."""
+
+    def __init__(self, judging: Judging, weights: Path, threads: int) -> None:
+        data = checked(weights, judging.sha256, *NAMES)
+        self._labels = judging.labels
+        self._lock = threading.Lock()
+        self._run = runner(data, threads, *NAMES)
+        noise = np.random.default_rng(7).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+        try:
+            self.judged(noise)
+        except Exception as error:  # a network of another shape: the runtimes' errors have no common class
+            raise WeightsRefused(
+                "weights_answer_nothing_usable",
+                "复核模型的输出无效，请重新导出",
+                f"the judge of the second look answers with nothing usable ({error}); export it anew",
+            ) from error
+
+    def judged(self, crop: NDArray[np.uint8]) -> Mapping[str, float]:
+        """By hazard, 0..1; at a half the judge was set to believe. ``crop`` BGR H×W×3. Raises ``AnswerUnusable``."""
+        with self._lock:
+            answer = self._run(tensor(judge_input(crop)))
+        if answer.shape != (1, len(self._labels)):
+            raise AnswerUnusable(f"形状 {answer.shape}", f"shape {answer.shape} for {len(self._labels)} hazards")
+        if not (np.isfinite(answer).all() and answer.min() >= -SLACK and answer.max() <= 1 + SLACK):
+            raise AnswerUnusable("得分超出 0 到 1", "scores outside 0 to 1")
+        return {label: float(value) for label, value in zip(self._labels, answer[0], strict=True)}
+
+
+def open_judge(card_path: Path, threads: int) -> Judge | None:
+    """The judge that a card of weights names; None where it names none. Raises ``WeightsRefused``."""
+    card = load_card(card_path)
+    if card.judge is None:
+        return None
+    return Judge(card.judge, card_path.parent / card.judge.weights, threads)

@@ -1,0 +1,60 @@
+"""The networks of one card, and which of them answers about which part of a picture.
+
+The whole picture and tiles go to the detector; a crop round a candidate goes to it and to the judge; where people are
+many, the counter of dense crowds is asked. Live, in trials and in benches it is this that looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.density import DensityCounter, open_density
+from detectors.engine import Detector, EngineName, open_detector
+from detectors.judge import Judge, open_judge
+from detectors.observation import Detection
+
+WHOLE, DENSITY = "whole", "density"
+_CROP = "crop-"
+
+
+def crop_part(number: int) -> str:
+    """The name of the crop round a candidate."""
+    return f"{_CROP}{number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """``judged``: how likely a crop shows each hazard; empty where nobody judged."""
+
+    detections: tuple[Detection, ...]
+    judged: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """``look`` may be called from several threads. Raises ``AnswerUnusable``."""
+
+    detector: Detector
+    density: DensityCounter | None = None
+    judge: Judge | None = None
+
+    def look(self, picture: NDArray[np.uint8], part: str) -> Sighting:
+        """What is seen in ``picture`` (BGR H×W×3), boxes normalised to it."""
+        if part == DENSITY and self.density is not None:
+            return Sighting(self.density.people(picture))
+        found = self.detector.detect(picture)
+        if self.judge is not None and part.startswith(_CROP):
+            return Sighting(found, self.judge.judged(picture))
+        return Sighting(found)
+
+
+def open_networks(engine: EngineName, card_path: Path, threads: int = 0) -> Networks:
+    """All that a card names. Blocks for seconds. Raises ``WeightsRefused``."""
+    detector = open_detector(engine, card_path, threads)
+    return Networks(detector, open_density(card_path, 1), open_judge(card_path, 1))

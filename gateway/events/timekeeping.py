@@ -97,5 +97,5 @@ class Timekeeping:
             try:
                 told += await self._announcer.commit(work)
             except (Refusal, SQLAlchemyError) as error:
-                log.error("event_not_swept", event=no, error=str(error))
+                log.error("event_not_swept", no=no, error=str(error))
         return told

@@ -5,16 +5,19 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from gateway.access import audit
 from gateway.access.caller import Caller
 from gateway.events.event_desk import Report, StepAsked
 from gateway.events.event_states import TRANSITIONS
+from gateway.events.opening import Opening
 from gateway.events.shown import EventShown
+from gateway.events.timers import TimerRules
 from gateway.grid.platforms import add_sub_platform
 from gateway.processes.messages import AlertEnded
 from gateway.refusals import Refusal
@@ -123,6 +126,26 @@ async def test_a_deadline_that_passed_counts_before_the_sweep_and_is_told_once(
     assert [step.action for step in swept.flow][3:] == ["urge", "supervise"]
     assert swept.supervised
     assert {step.operator for step in swept.flow if step.action in ("urge", "supervise")} == {"system"}
+
+
+async def test_an_event_whose_clock_cannot_be_swept_now_keeps_no_other_waiting(
+    room: EventsRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await _event(room), await _event(room, zone="east")
+    rules, asked = Opening.rules, 0
+
+    async def away_once(*args: Any) -> TimerRules:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise OperationalError("SELECT", {}, Exception("the database is starting"))
+        return await rules(*args)
+
+    monkeypatch.setattr(Opening, "rules", away_once)
+    room.clock.advance(minutes=12)
+    assert await room.timekeeping.sweep(room.clock()) == 1
+    assert await room.timekeeping.sweep(room.clock()) == 1
+    assert {(await room.event(one.no)).stage for one in (first, second)} == {"warned"}
 
 
 async def test_a_department_sees_what_was_dispatched_to_it_and_acts_on_nothing_else(

@@ -307,6 +307,9 @@ class Room:
     async def sweep(self) -> None:
         """Judge every member by the signs it gave, tell what changed, take out who is gone."""
         now = self._around.monotonic()
+        for viewer in self._members.values():
+            for watching in viewer.watchings.values():
+                watching.send_as_it_is()
         self._judge_speaker()
         self._judge_lines(now)
         for member in list(self._members.values()):

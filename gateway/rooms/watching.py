@@ -73,19 +73,21 @@ class Watching:
         self._watched = watched
         self._transcodings = transcodings
         self._transcoded: FrameBus | None = None
+        self._turned_at: int | None = None
+        """The epoch of the source at which it was found unplayable."""
         self._listening: Listening | None = None
         self._gates = gates
         self._on_feedback = on_feedback
         self._smaller = watched.smaller
         self._holds = self._shows_smaller = False
-        live = watched.makes_keyframes
+        self._ask_source = watched.ask_keyframe if watched.makes_keyframes else None
         self.video = OutgoingVideo(
             watched.bus,
             name,
             packetised,
             clock=clock,
-            start="next_keyframe" if live else "gop_cache",
-            ask_source=watched.ask_keyframe if live else None,
+            start="next_keyframe" if watched.makes_keyframes else "gop_cache",
+            ask_source=self._ask_source,
             on_ended=on_ended,
             passes=gates.picture,
             takes=offer.pictures,
@@ -119,11 +121,22 @@ class Watching:
 
     def _playable(self) -> FrameBus:
         watched = self._watched
-        ask_source = watched.ask_keyframe if watched.makes_keyframes else None
         self._transcoded = self._transcodings.take(
-            watched.bus, self._offer.pictures[0], ask_source, small=watched.small
+            watched.bus, self._offer.pictures[0], self._ask_source, small=watched.small
         )
+        newest = watched.bus.last_keyframe
+        self._turned_at = newest.epoch if newest is not None else None
         return self._transcoded
+
+    def send_as_it_is(self) -> None:
+        """Said again and again: a source that has begun anew with what the viewer can play is transcoded no longer (the
+        stage shows somebody else, a member is back with another browser)."""
+        newest = self._watched.bus.last_keyframe
+        if self._transcoded is None or newest is None or newest.epoch == self._turned_at:
+            return
+        if newest.codec in self._offer.pictures:
+            self.video.turn_to(self._watched.bus, self._playable, self._ask_source)
+            self._leave_transcoding()
 
     @property
     def can_be_smaller(self) -> bool:

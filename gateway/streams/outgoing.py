@@ -218,10 +218,13 @@ class OutgoingVideo:
         elif self.sent:
             self._restart = True
 
-    def turn_to(self, bus: FrameBus, playable: Callable[[], FrameBus] | None = None) -> None:
+    def turn_to(
+        self, bus: FrameBus, playable: Callable[[], FrameBus] | None = None,
+        ask_source: Callable[[], None] | None = None,
+    ) -> None:  # fmt: skip
         """Go on with this bus from its newest keyframe: the same picture as the viewer can play it, or in another size.
-        ``playable`` as in the beginning."""
-        self._bus, self._start, self._ask_source, self._playable = bus, "gop_cache", None, playable
+        ``playable`` and ``ask_source`` as in the beginning."""
+        self._bus, self._start, self._ask_source, self._playable = bus, "gop_cache", ask_source, playable
         self._timeline.other_source()
         self._restart = True
         if self._subscription is not None:

@@ -45,7 +45,7 @@ browser_with, signed_in, tiles = console.browser_with, console.signed_in, consol
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(150),
+    pytest.mark.timeout(240),
     sip.needs_baresip,
     pytest.mark.skipif(not console.CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
     pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),

@@ -158,6 +158,30 @@ async def test_who_has_vp8_alone_is_seen_by_all_and_sees_all_and_so_does_who_has
         await shows(viewer, 175)
 
 
+async def test_what_the_stage_shows_next_is_transcoded_no_longer_where_the_viewer_can_play_it(
+    rooms: Rooms, films: Films
+) -> None:
+    dark, bright = BusSource(), BusSource()
+    await rooms.add_camera("r", "h264", dark)
+    await rooms.add_camera("r", "in-vp8", bright)
+    async with (
+        parts.playing(dark.bus, films.dark, ahead=10),
+        parts.playing(bright.bus, films.bright, ahead=10),
+        peer("H264") as (viewer, offer),
+    ):
+        rooms.arrange("r", 1, Arrangement(stage="h264"))
+        await connected(viewer, await rooms.subscribe("r", "viewer", "stage", offer))
+        for revision, (member, brightness, transcoded) in enumerate(
+            (("h264", 40, 0), ("in-vp8", 170, 1), ("h264", 40, 0), ("in-vp8", 170, 1)), 2
+        ):
+            rooms.arrange("r", revision, Arrangement(stage=member))
+            await shows(viewer, brightness)
+            async with asyncio.timeout(10):
+                while rooms.counts().transcodings != transcoded:
+                    await asyncio.sleep(0.05)
+            await shows(viewer, brightness)
+
+
 async def test_more_than_the_machine_can_transcode_are_refused_with_a_reason_and_the_others_go_on(
     rooms: Rooms, films: Films
 ) -> None:

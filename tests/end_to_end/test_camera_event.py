@@ -42,13 +42,15 @@ async def test_a_camera_that_reports_motion_is_looked_at_more_often_until_it_is_
         camera = {"onvif": device.onvif_address, "username": "viewer", "password": PASSWORD}
         async with service(tmp_path / "service", camera) as running, httpx.AsyncClient(trust_env=False) as http:
             metrics = Metrics(running, http)
-            heard = f"{running.address}/api/v1/cameras/{running.code}/device-events"
+            door = f"{running.address}/api/v1/cameras/{running.code}"
+            changed = await http.patch(door, json={"device_events": True}, headers=running.headers)
+            assert changed.status_code == 200, changed.text
             async with asyncio.timeout(30):
-                while not (await http.get(heard, headers=running.headers)).json().get("subscribed"):
+                while not (await http.get(f"{door}/device-events", headers=running.headers)).json()["subscribed"]:
                     await asyncio.sleep(0.2)
             assert await metrics.of("gateway_camera_awake") == 0
             looks, begun = await metrics.of("gateway_camera_looks_total"), time.monotonic()
-            device.events.set("motion", True)
+            device.device.events.set("motion", True)
             await metrics.until("gateway_camera_awake", 1)
             await metrics.until("gateway_camera_awake", 0)
             more = await metrics.of("gateway_camera_looks_total") - looks - IDLE * (time.monotonic() - begun)

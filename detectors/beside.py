@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.weights import WeightsRefused
+from detectors.weights import LARGEST, WeightsRefused
 
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -22,6 +22,11 @@ def checked(weights: Path, sha256: str, zh: str, en: str) -> bytes:
     """The file's bytes. ``zh``, ``en``: what the network is called. Raises ``WeightsRefused`` where it is not there or
     not the one that the card names."""
     try:
+        size = weights.stat().st_size
+        if size > LARGEST:
+            raise WeightsRefused(
+                "weights_too_large", f"{zh} {weights} 过大（{size} 字节）", f"the {en} {weights} has {size} bytes"
+            )
         data = weights.read_bytes()
     except OSError as error:
         raise WeightsRefused(

@@ -14,10 +14,13 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors import density, judge
+from detectors.beside import checked
 from detectors.density import DensityCounter, open_density
 from detectors.engine import Detector, EngineName, open_detector
 from detectors.judge import Judge, open_judge
 from detectors.observation import Detection
+from detectors.weights import Card, checked_weights
 
 WHOLE, DENSITY = "whole", "density"
 _CROP = "crop-"
@@ -52,6 +55,19 @@ class Networks:
         if self.judge is not None and part.startswith(_CROP):
             return Sighting(found, self.judge.judged(picture))
         return Sighting(found)
+
+
+def checked_files(card_path: Path) -> tuple[Card, tuple[Path, ...]]:
+    """The card, and every file of weights that it names, the detector's first: all there and those that it means.
+    Raises ``WeightsRefused``."""
+    card, weights = checked_weights(card_path)
+    files = [weights]
+    for named, names in ((card.density, density.NAMES), (card.judge, judge.NAMES)):
+        if named is not None:
+            beside = card_path.parent / named.weights
+            checked(beside, named.sha256, *names)
+            files.append(beside)
+    return card, tuple(files)
 
 
 def open_networks(engine: EngineName, card_path: Path, threads: int = 0) -> Networks:

@@ -11,7 +11,8 @@ from pathlib import Path
 import structlog
 
 from camera_registry.address_policy import AddressPolicy
-from detectors.weights import WeightsRefused, checked_weights
+from detectors.networks import checked_files
+from detectors.weights import WeightsRefused
 from gateway.api.app import create_app
 from gateway.api.camera_network import CameraNetwork
 from gateway.api.services import Services
@@ -116,7 +117,7 @@ async def check_weights(settings: Settings) -> None:
     """Weights that cannot be used are said before anything is started."""
     card = card_in_force(settings.data_folder, settings.inference)
     try:
-        await asyncio.to_thread(checked_weights, card)
+        await asyncio.to_thread(checked_files, card)
     except WeightsRefused as refused:
         raise Refusal("unavailable", refused.reason, refused.zh, refused.en, field="inference.weights") from None
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from detectors.weights import Card, checked_weights, load_card
+from detectors.networks import checked_files
+from detectors.weights import Card, load_card
 from gateway.refusals import Refusal
 from gateway.settings import InferenceSettings
 
@@ -38,18 +39,20 @@ def refuse_pinned(inference: InferenceSettings) -> None:
 
 
 def promote(card_path: Path, data_folder: Path) -> Card:
-    """Copy checked weights with all that their card names; they are in force from the next start of the inference
-    process on. Raises ``WeightsRefused``; nothing has changed then."""
-    card, weights = checked_weights(card_path)
+    """Copy weights with all that their card names, every file checked: the engine would end over one that is amiss.
+
+    They are in force from the next start of the inference process on. Raises ``WeightsRefused``; nothing has changed
+    then.
+    """
+    _, (weights, *beside) = checked_files(card_path)
     to = promoted_card(data_folder)
     draft = to.parent.with_suffix(".new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700, parents=True)
     shutil.copyfile(card_path, draft / to.name)
     shutil.copyfile(weights, (draft / to.name).with_suffix(".onnx"))
-    for beside in (card.density, card.judge):
-        if beside is not None:
-            shutil.copyfile(card_path.parent / beside.weights, draft / beside.weights)
+    for file in beside:
+        shutil.copyfile(file, draft / file.name)
     old = to.parent.with_suffix(".old")
     shutil.rmtree(old, ignore_errors=True)
     if to.parent.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -99,3 +100,26 @@ def test_weights_that_do_not_fit_their_card_are_not_promoted(tmp_path: Path, new
     with pytest.raises(WeightsRefused):
         promote(new_weights, tmp_path / "data")
     assert card_in_force(tmp_path / "data", InferenceSettings()).is_file()
+
+
+@pytest.mark.parametrize("kind", ["density", "judge"])
+@pytest.mark.parametrize("amiss", ["missing", "exchanged"])
+def test_weights_whose_card_names_another_network_are_promoted_with_it_and_not_without(
+    tmp_path: Path, new_weights: Path, kind: str, amiss: str
+) -> None:
+    beside = new_weights.with_name("beside.onnx")
+    beside.write_bytes(b"another network")
+    named = {"weights": beside.name, "sha256": hashlib.sha256(b"another network").hexdigest(), "labels": ["fire"]}
+    named |= {"from_people": 5, "smaller_than": 0.4, "longest_side": 1024}
+    new_weights.write_text(json.dumps(json.loads(new_weights.read_text()) | {kind: named}))
+    promote(new_weights, tmp_path / "data")
+    in_force = card_in_force(tmp_path / "data", InferenceSettings())
+    assert in_force.with_name(beside.name).read_bytes() == b"another network"
+    before = in_force.read_bytes()
+    if amiss == "missing":
+        beside.unlink()
+    else:
+        beside.write_bytes(b"exchanged")
+    with pytest.raises(WeightsRefused, match="weights_missing" if amiss == "missing" else "weights_damaged"):
+        promote(new_weights, tmp_path / "data")
+    assert card_in_force(tmp_path / "data", InferenceSettings()).read_bytes() == before

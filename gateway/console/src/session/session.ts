@@ -37,7 +37,11 @@ whenSessionEnds(() => {
   closed()
 })
 
+/** The sign-out that is on its way: its answer takes away the cookie, whoever's it is by then. */
+let leaving: Promise<unknown> = Promise.resolve()
+
 export async function signIn(username: string, password: string): Promise<void> {
+  await leaving
   opened(await ask(username, password))
 }
 
@@ -54,11 +58,17 @@ export async function restoreSession(): Promise<boolean> {
 }
 
 export async function signOut(): Promise<void> {
+  const given = session.value
+  const told = end()
+  leaving = told.catch(() => undefined)
   try {
-    await end()
+    await told
   } finally {
-    ended.value = false
-    closed()
+    // What was asked for meanwhile was refused, which has ended the session already.
+    if (session.value === given) {
+      ended.value = false
+      closed()
+    }
   }
 }
 

@@ -55,7 +55,7 @@ class Transcoded:
         self.bus = FrameBus()
         self.users = 0
 
-    def take(self, *_: Any) -> FrameBus:
+    def take(self, *_: Any, small: bool) -> FrameBus:
         self.users += 1
         return self.bus
 
@@ -139,6 +139,7 @@ class Shown:
         self.wanted = wanted
         return wanted
 
+    def send_as_it_is(self) -> None: ...
     async def close(self) -> None: ...
 
 

@@ -134,9 +134,30 @@ async def test_a_plan_is_made_in_the_table_and_calls_whom_it_names(address: str,
         row = page.get_by_test_id("plan-row")
         await expect(row).to_contain_text("90-01")
         await expect(row).to_contain_text("消防救援站")
+        await expect(row.get_by_test_id("plan-approved"), "a leader stands behind what they write").not_to_contain_text(
+            "待批准"
+        )
         await row.get_by_test_id("plan-edit").click()
         await expect(page.get_by_test_id("plan-invitee-name")).to_have_value("消防救援站")
         await page.keyboard.press("Escape")
         await row.get_by_test_id("plan-remove").click()
         await page.locator(".n-popconfirm").get_by_role("button").last.click()
         await expect(row).to_have_count(0)
+
+
+async def test_a_plan_that_an_administrator_wrote_is_approved_in_the_table(address: str, user_with: UserWith) -> None:
+    admin, leader = await user_with("system_admin"), await user_with("duty_leader")
+    async with parts.browser_with(["--no-sandbox"]) as browser:
+        page = await parts.signed_in(browser, address, admin)
+        await page.goto(f"{address}/room-plans")
+        await page.get_by_test_id("plan-add").click()
+        await page.get_by_test_id("plan-invite").click()
+        await page.get_by_test_id("plan-invitee-name").fill("消防救援站")
+        await page.get_by_test_id("plan-save").click()
+        await expect(page.get_by_test_id("plan-approved")).to_have_text("待批准")
+        await expect(page.get_by_test_id("plan-approve")).to_have_count(0)
+        other = await parts.signed_in(browser, address, leader)
+        await other.goto(f"{address}/room-plans")
+        await other.get_by_test_id("plan-approve").click()
+        await other.locator(".n-popconfirm").get_by_role("button").last.click()
+        await expect(other.get_by_test_id("plan-approved")).to_have_text(leader)

@@ -40,7 +40,7 @@ async def address(app: FastAPI) -> AsyncIterator[str]:
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     server.should_exit = True
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await serving
 
 

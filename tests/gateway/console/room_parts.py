@@ -22,7 +22,7 @@ from gateway.access.passwords import Passwords
 from gateway.api.services import Services
 from gateway.clock import system_clock
 from gateway.live import LiveHub
-from gateway.processes.messages import MemberChanged, RoomRecorded
+from gateway.processes.messages import Answer, MemberChanged, RoomRecorded
 from gateway.rooms.arrangement import Arrangement
 from gateway.rooms.composer_messages import Recorded
 from gateway.rooms.desk import RoomDesk
@@ -118,8 +118,8 @@ class RoomsHere:
     async def publish(self, room_id: str, member_id: str, offer: str) -> str:
         return await self.rooms.publish(room_id, member_id, offer)
 
-    async def subscribe(self, room_id: str, viewer_id: str, member_id: str, offer: str) -> str:
-        return await self.rooms.subscribe(room_id, viewer_id, member_id, offer)
+    async def subscribe(self, room_id: str, viewer_id: str, member_id: str, offer: str) -> Answer:
+        return Answer(await self.rooms.subscribe(room_id, viewer_id, member_id, offer))
 
     async def stop_publishing(self, room_id: str, member_id: str) -> None:
         await self.rooms.stop_publishing(room_id, member_id)

@@ -120,7 +120,7 @@ def address(path: str) -> str:
             return {"cameras": rows.CAMERA, "grids": rows.GRID}.get(path.split("/")[3], rows.PLATFORM)
         if name in ("no", "service_request_id"):
             return rows.EVENT
-        fixed = {"form": "json", "service_code": "90-01", "identifier": "zqx-warnings-identifier"}
+        fixed = {"form": "json", "container": "mp4", "service_code": "90-01", "identifier": "zqx-warnings-identifier"}
         if name in fixed:
             return fixed[name]
         if name == "username":

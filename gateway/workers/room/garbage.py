@@ -2,7 +2,8 @@
 
 Python does so by itself whenever enough have been made, and everything stands meanwhile: 116 ms with a hundred
 connections (measured), which everybody in every room sees as a picture that stands. What needs it is connections that
-have ended. So it is done when nobody watches, or when many have; what was there at the start is never looked through.
+have ended. So it is done when nobody watches, when many have, and else once an hour; what was there at the start is
+never looked through.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Callable
 LOOKS_EVERY = 5.0
 MOST_ENDED = 64
 """Connections of some hundred kilobytes each: so many may lie about while somebody watches."""
+MOST_LOOKS = 720
+"""An hour: whatever else refers to itself does not pile up in a room that lasts all night."""
 _NEVER = 1_000_000
 
 
@@ -26,12 +29,13 @@ class Garbage:
         self._ended = ended
         self._watched = watched
         self._collect = collect
-        self._seen = 0
+        self._seen = self._looks = 0
 
     def look(self) -> None:
         since = self._ended() - self._seen
-        if since >= MOST_ENDED or (since > 0 and not self._watched()):
-            self._seen += since
+        self._looks += 1
+        if since >= MOST_ENDED or (since > 0 and not self._watched()) or self._looks >= MOST_LOOKS:
+            self._seen, self._looks = self._seen + since, 0
             self._collect()
 
     async def run(self) -> None:

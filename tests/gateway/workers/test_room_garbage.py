@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.workers.room.garbage import MOST_ENDED, Garbage
+from gateway.workers.room.garbage import MOST_ENDED, MOST_LOOKS, Garbage
 
 
 def test_it_is_collected_when_nobody_watches_or_when_many_connections_have_ended() -> None:
@@ -22,3 +22,11 @@ def test_it_is_collected_when_nobody_watches_or_when_many_connections_have_ended
     garbage.look()
     garbage.look()
     assert collected == [MOST_ENDED, MOST_ENDED + 1]
+
+
+def test_in_a_room_that_nobody_leaves_it_is_collected_once_an_hour() -> None:
+    collected: list[int] = []
+    garbage = Garbage(lambda: 0, lambda: True, lambda: collected.append(1))
+    for _ in range(2 * MOST_LOOKS - 1):
+        garbage.look()
+    assert len(collected) == 1

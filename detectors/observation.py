@@ -80,9 +80,10 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One picture of one camera, as the detector saw it at ``at`` (seconds since the epoch), and the sha256 of the
-    weights by which it saw."""
+    """One picture of one camera, as the detector saw it at ``at`` (seconds since the epoch), and the sha256 and name of
+    the weights by which it saw."""
 
     at: float
     detections: tuple[Detection, ...]
     weights: str = ""
+    model: str = ""

@@ -93,6 +93,7 @@ class CameraWatch:
                 self._running[key] = _Running(config, rule, rule.initial())
         return tuple(key for key in before if key not in self._running)
 
-    def config(self, key: RuleKey) -> RuleConfig:
-        """The configuration by which a rule runs."""
-        return self._running[key].config
+    def reasons(self, key: RuleKey, verdict: Verdict, look: Look) -> dict[str, Any]:
+        """Why, as an alert carries it (JSON-ready): what made the verdict, the rule as it is now, and the weights."""
+        rule = self._running[key].config.model_dump(mode="json")
+        return {**verdict.why, "rule": rule, "model": look.model, "weights_sha256": look.weights}

@@ -135,7 +135,10 @@ class CrowdRule:
             "threshold": self.config.people,
             "held_seconds": round(state.held, 1),
             "calibrated": bool(self.config.ground),
-            "seen": [{"at": round(one.at, 2), "people": one.people} for one in state.counts[-MOST_TOLD:]],
+            "seen": [
+                {"at": round(one.at, 2), "people": one.people, "score": round(one.score, 3)}
+                for one in state.counts[-MOST_TOLD:]
+            ],
             "boxes": [[round(side, 4) for side in box] for box in state.counts[-1].boxes],
         }
         score = max(one.score for one in state.counts)

@@ -126,6 +126,7 @@ class FireRule:
 
     def _why(self, spot: Spot, burning: int) -> dict[str, Any]:
         seen = spot.seen
+        told = seen[-MOST_TOLD:]
         return {
             "labels": sorted(spot.labels),
             "box": _rounded(spot.box),
@@ -142,9 +143,15 @@ class FireRule:
             "spots": burning,
             "appearance": list(next((one.appearance for one in reversed(seen) if one.appearance), ())),
             "seen": [
-                {"at": round(one.at, 2), "score": round(one.score, 3), "box": _rounded(one.box or spot.box)}
-                for one in seen[-MOST_TOLD:]
+                {
+                    "at": round(one.at, 2),
+                    "score": round(one.score, 3),
+                    "box": _rounded(one.box or spot.box),
+                    "closer": one.confirmed,
+                }
+                for one in told
             ],
+            "missed": [round(one.at, 2) for one in spot.glimpses if not one.score and told and one.at > told[0].at],
         }
 
     def _glimpse(self, at: float, found: Sequence[Detection]) -> Glimpse:

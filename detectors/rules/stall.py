@@ -53,8 +53,8 @@ class Stand:
     fired: bool = False
     rejected: str | None = None
     appearance: tuple[int, ...] = ()
-    seen: tuple[tuple[float, float], ...] = ()
-    """Times and scores of the last sightings."""
+    seen: tuple[tuple[float, float, Box], ...] = ()
+    """Times, scores and boxes of the last sightings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class StallRule:
                     looks_seen=stand.looks_seen + 1,
                     rejected=self._rejection(best, look.at),
                     appearance=best.appearance or stand.appearance,
-                    seen=(*stand.seen[1 - MOST_TOLD :], (look.at, best.score)),
+                    seen=(*stand.seen[1 - MOST_TOLD :], (look.at, best.score, best.box)),
                 )
             else:
                 stand = replace(stand, unseen_for=stand.unseen_for + elapsed, looks=stand.looks + 1)
@@ -137,7 +137,7 @@ class StallRule:
                     one.score,
                     rejected=self._rejection(one, look.at),
                     appearance=one.appearance,
-                    seen=((look.at, one.score),),
+                    seen=((look.at, one.score, one.box),),
                 )
                 known.append(self._judged(_attended(stand, people, 0.0)))
         known.sort(key=lambda one: (not one.fired, one.since))
@@ -175,16 +175,17 @@ class StallRule:
         )
 
     def _why(self, stand: Stand, stands: int) -> dict[str, Any]:
-        box = stand.box
         return {
-            "box": [round(side, 4) for side in (box.x1, box.y1, box.x2, box.y2)],
+            "box": _rounded(stand.box),
             "stood_seconds": round(stand.stood, 1),
             "threshold_seconds": self.config.dwell_seconds,
             "looks": stand.looks,
             "looks_seen": stand.looks_seen,
             "attended": stand.unattended_for is not None and stand.unattended_for <= ATTENDED_WITHIN,
             "stalls": stands,
-            "seen": [{"at": round(at, 2), "score": round(score, 3)} for at, score in stand.seen],
+            "seen": [
+                {"at": round(at, 2), "score": round(score, 3), "box": _rounded(seen)} for at, score, seen in stand.seen
+            ],
             "appearance": list(stand.appearance),
         }
 
@@ -228,6 +229,10 @@ def _attended(stand: Stand, people: Sequence[Box], elapsed: float) -> Stand:
     if stand.unattended_for is None:
         return stand
     return replace(stand, unattended_for=stand.unattended_for + elapsed)
+
+
+def _rounded(box: Box) -> list[float]:
+    return [round(side, 4) for side in (box.x1, box.y1, box.x2, box.y2)]
 
 
 def _around(one: Box, other: Box) -> Box:

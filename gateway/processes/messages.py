@@ -548,12 +548,14 @@ class SeenObject(msgspec.Struct, frozen=True):
 
 
 class Seen(Message, frozen=True):
-    """What the engine saw, and with which weights. ``judged``: of a crop, how likely it shows each hazard."""
+    """What the engine saw, and with which weights. ``judged``: of a crop, how likely it shows each hazard.
+    ``weights_name``: as their card calls them."""
 
     taken_at: float
     objects: list[SeenObject]
     weights_sha256: str
     judged: dict[str, float] = {}
+    weights_name: str = ""
 
 
 AnyMessage = (

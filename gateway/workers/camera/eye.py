@@ -34,7 +34,9 @@ class Eye:
             height, width = picture.shape[:2]
             question = LookAt(code, picture.tobytes(), width, height, arrival, deadline, part, urgency)
             seen = await self._link.look(question, timeout=max(0.1, deadline - self._clock()))
-            return None if seen is None else Answer(_detections(seen), seen.weights_sha256, seen.judged)
+            if seen is None:
+                return None
+            return Answer(_detections(seen), seen.weights_sha256, seen.judged, seen.weights_name)
 
         return ask
 

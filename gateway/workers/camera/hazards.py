@@ -128,7 +128,6 @@ class CameraHazards:
             self._evidence.drop_clip(alert_id)
 
     def _alert(self, alert_id: str, key: RuleKey, verdict: Verdict, hazard_from: float, look: Look) -> AlertRaised:
-        rule = self._watch.config(key).model_dump(mode="json")
         return AlertRaised(
             alert_id=alert_id,
             code=self._code,
@@ -137,7 +136,7 @@ class CameraHazards:
             hazard_from=hazard_from,
             raised_at=look.at,
             score=verdict.score,
-            why={**verdict.why, "rule": rule, "view": self._view, "weights_sha256": look.weights},
+            why={**self._watch.reasons(key, verdict, look), "view": self._view},
             snapshot_path="",
             snapshot_sha256="",
         )

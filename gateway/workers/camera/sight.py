@@ -40,12 +40,13 @@ DESCRIBED = HAZARDS | {"stall"}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the engine saw in a picture or in a part of one, and the sha256 of its weights. ``judged``: of a crop, how
-    likely it shows each hazard."""
+    """What the engine saw in a picture or in a part of one, and the sha256 and name of its weights. ``judged``: of a
+    crop, how likely it shows each hazard."""
 
     detections: tuple[Detection, ...]
     weights: str
     judged: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    model: str = ""
 
 
 class Asks(Protocol):
@@ -82,7 +83,7 @@ class Sight:
                 detections = await self._count(detections, full, glimpse.arrival, ask)
         elif self._counted is not None and glimpse.arrival - self._counted[0] < COUNT_EVERY:
             detections = _with_people(detections, self._counted[1])
-        return Look(glimpse.arrival, detections, seen.weights)
+        return Look(glimpse.arrival, detections, seen.weights, seen.model)
 
     def _described(self, detections: Sequence[Detection], glimpse: Glimpse) -> tuple[Detection, ...]:
         """Each with what it looks like and how much it stirs."""

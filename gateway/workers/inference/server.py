@@ -135,7 +135,8 @@ class InferenceServer:
         picture = np.frombuffer(look.picture, np.uint8).reshape(look.height, look.width, 3)
         found = self._networks.look(picture, look.part)
         objects = [SeenObject(d.label, d.score, d.box.x1, d.box.y1, d.box.x2, d.box.y2) for d in found.detections]
-        return Seen(look.taken_at, objects, self._networks.detector.card.sha256, dict(found.judged))
+        card = self._networks.detector.card
+        return Seen(look.taken_at, objects, card.sha256, dict(found.judged), card.name)
 
 
 def _shadow(settings: WorkerSettings, in_force: str) -> Shadow | None:

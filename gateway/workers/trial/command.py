@@ -18,6 +18,9 @@ from gateway.workers.inference.promotion import SHIPPED_CARD
 from gateway.workers.trial.engine import opened
 from gateway.workers.trial.trial import Trial, try_rules
 
+UNTOLD = ("seen", "missed", "rule", "appearance")
+"""Reasons that are too long for a table; ``--json`` has them all."""
+
 
 async def print_trial(
     film: Path, rules: Path | None, card: Path | None, first: RuleSettings, *, as_json: bool, out: Console
@@ -56,7 +59,9 @@ def _show(trial: Trial, out: Console) -> None:
     for alert in trial.alerts:
         out.print(f"预警 alert {alert.hazard} @ {alert.raised_at:.1f} s", style="bold red")
         out.print_json(
-            json.dumps({key: value for key, value in alert.why.items() if key not in ("seen", "appearance")})
+            json.dumps(
+                {key: value for key, value in alert.why.items() if key not in ("seen", "missed", "rule", "appearance")}
+            )
         )
     if not trial.alerts:
         out.print("不会产生预警 nothing would have been raised", style="green")

@@ -15,7 +15,8 @@ def asking(networks: Networks) -> Asks:
 
     async def ask(picture: Picture, part: str) -> Answer | None:
         seen = await asyncio.to_thread(networks.look, picture, part)
-        return Answer(seen.detections, networks.detector.card.sha256, seen.judged)
+        card = networks.detector.card
+        return Answer(seen.detections, card.sha256, seen.judged, card.name)
 
     return ask
 

@@ -26,6 +26,8 @@ from gateway.workers.trial.film import frames
 END_AFTER: Mapping[str, float] = {"fire": 60.0, "crowd": 60.0, "stall": 600.0}
 Progress = Callable[[float], None]
 """Told the seconds of the film that have been gone through."""
+Reasons = Callable[[RuleKey, Verdict, Look], Mapping[str, Any]]
+"""What an alert carries as its why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ async def try_rules(
     of this hazard. ``starts_at``: seconds since the epoch at which the film began, by which a rule's hours count.
     ``seen`` hears of each look (a log of them can be replayed). Raises ``Refusal`` for a film that cannot be read."""
     watch, sight, trial = CameraWatch(rules), Sight(card), Trial()
-    telling = _Telling(trial, starts_at, end_after)
+    telling = _Telling(trial, watch.reasons, starts_at, end_after)
     last = -1e9
     for at, frame in frames(film, repeat_until=repeat_until):
         trial.seconds = at
@@ -111,8 +113,9 @@ async def try_rules(
 class _Telling:
     """Makes alerts and a timeline of what the rules say."""
 
-    def __init__(self, trial: Trial, starts_at: float, end_after: Mapping[str, float]) -> None:
+    def __init__(self, trial: Trial, reasons: Reasons, starts_at: float, end_after: Mapping[str, float]) -> None:
         self._trial = trial
+        self._reasons = reasons
         self._starts_at = starts_at
         self._end_after = end_after
         self._incidents: dict[RuleKey, Incident] = {}
@@ -130,7 +133,14 @@ class _Telling:
         if any(isinstance(step, Raise) for step in steps):
             since = look.at if verdict.hazard_from is None else verdict.hazard_from
             self._trial.alerts.append(
-                TrialAlert(key.kind, key.zone, since - self._starts_at, at, verdict.score, verdict.why)
+                TrialAlert(
+                    key.kind,
+                    key.zone,
+                    since - self._starts_at,
+                    at,
+                    verdict.score,
+                    self._reasons(key, verdict, look),
+                )
             )
 
     def end(self) -> None:

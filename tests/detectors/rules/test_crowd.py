@@ -69,6 +69,8 @@ def test_what_it_says_can_be_read() -> None:
     verdict = verdicts(looks(lambda at: 18, 100))[-1]
     assert verdict.why["people"] == 18
     assert verdict.why["threshold"] == 15
+    assert verdict.why["seen"][-1] == {"at": 100.0, "people": 18, "score": 0.7}
+    assert len(verdict.why["boxes"]) == 18
     assert verdict.score == pytest.approx(0.7)
 
 

@@ -360,6 +360,17 @@ def test_slow_smoke_that_hardly_stirs_but_grows_is_not_taken_for_a_lamp() -> Non
 def test_an_alert_says_what_it_was_made_of() -> None:
     why = verdicts(looks(watched(closer=0.6, stir=0.02), 6))[-1].why
     assert [one["at"] for one in why["seen"]][:3] == [0, 0.5, 1]
-    assert why["seen"][0] == {"at": 0.0, "score": 0.5, "box": [0.4, 0.4, 0.5, 0.6]}
+    assert why["seen"][0] == {"at": 0.0, "score": 0.5, "box": [0.4, 0.4, 0.5, 0.6], "closer": True}
+    assert why["missed"] == []
     assert (why["confirmed_closer"], why["looked_at_closer"], why["stir"], why["judged"]) == (13, 13, 0.02, None)
     assert verdicts(looks(watched(closer=0.6, stir=0.02, judged=0.8), 6))[-1].why["judged"] == 0.8
+
+
+def test_an_alert_says_which_looks_missed_it_and_which_the_second_look_refused() -> None:
+    def flame(at: float) -> tuple[Detection, ...]:
+        return () if at == 2 else watched(closer=0.0 if at == 1 else 0.6, stir=0.02)(at)
+
+    why = verdicts(looks(flame, 6))[-1].why
+    assert why["missed"] == [2.0]
+    assert {one["at"]: one["closer"] for one in why["seen"]}[1.0] is False
+    assert (why["confirmed_closer"], why["looked_at_closer"], why["looks_seen"], why["looks"]) == (11, 12, 12, 13)

@@ -113,6 +113,7 @@ def test_two_stalls_in_a_zone_are_one_hazard_until_the_last_has_gone() -> None:
 def test_two_boxes_of_one_stall_are_one_stand() -> None:
     verdict = verdicts(looks(lambda at: (stall(), stall(jitter=0.01)), 400))[-1]
     assert verdict.why["stalls"] == 1
+    assert verdict.why["seen"][-1] == {"at": 400.0, "score": 0.6, "box": verdict.why["box"]}
 
 
 def test_a_stall_beside_the_zone_is_none() -> None:

@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -137,21 +138,21 @@ def _clip(path: Path) -> None:
 
 
 @pytest.fixture
-def raise_alert(services: Services) -> Callable[[str], Awaitable[str]]:
-    """Hands in an alert and then its clip, as a camera worker does; answers the alert's id."""
+def raise_alert(services: Services) -> Callable[..., Awaitable[str]]:
+    """Hands in an alert and then its clip, as a camera worker does; answers the alert's id. ``why``: its reasons."""
     journal = services.settings.data_folder / "journal"
     journal.mkdir()
     files = EvidenceFiles(evidence_folder(services.settings), (journal,))
     intake = AlertIntake(files, OneStreet(), services.settings, services.announcer, services.opening)
 
-    async def make(hazard: str) -> str:
+    async def make(hazard: str, why: dict[str, Any] | None = None) -> str:
         alert_id, now = new_id(), system_clock().timestamp()
         snapshot, clip = journal / f"{alert_id}.jpg", journal / f"{alert_id}.mp4"
         _snapshot(snapshot)
         _clip(clip)
         digest = hashlib.sha256(snapshot.read_bytes()).hexdigest()
         await intake.handle(
-            AlertRaised(alert_id, CAMERA, "square", hazard, now - 3, now, 0.9, {"boxes": []}, str(snapshot), digest)
+            AlertRaised(alert_id, CAMERA, "square", hazard, now - 3, now, 0.9, why or {}, str(snapshot), digest)
         )
         content = clip.read_bytes()
         digest = hashlib.sha256(content).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from playwright.async_api import Page, expect
 
+from detectors.rules.config import FireRuleConfig
 from gateway.api.pages import BUILT
 
 PASSWORD = "Correct-Horse-7"
@@ -23,7 +25,7 @@ pytestmark = [
 ]
 
 UserWith = Callable[..., Awaitable[str]]
-RaiseAlert = Callable[[str], Awaitable[str]]
+RaiseAlert = Callable[..., Awaitable[str]]
 
 PLAYS = """async (video) => {
   video.muted = true;
@@ -73,6 +75,57 @@ async def test_an_alert_arrives_live_is_judged_and_its_event_is_accepted(
     await detail.get_by_test_id("event-submit").click()
     await expect(detail.get_by_test_id("event-state")).to_have_text("已受理")
     await expect(detail.get_by_test_id("event-flow")).to_contain_text("情况属实")
+
+
+FIRE_WHY = {
+    "labels": ["fire"],
+    "box": [0.4, 0.3, 0.5, 0.6],
+    "looks": 6,
+    "looks_seen": 5,
+    "looked_at_closer": 4,
+    "confirmed_closer": 4,
+    "steady": False,
+    "seconds_needed": 3.0,
+    "seen": [{"at": 1_790_000_000.0 + n, "score": 0.5 + 0.05 * n, "box": [0.4, 0.3, 0.5, 0.6]} for n in range(5)],
+    "missed": [1_790_000_002.5],
+    "rule": FireRuleConfig(zone="后巷").model_dump(mode="json"),
+    "model": "hazard_n",
+    "weights_sha256": "9f" * 32,
+}
+
+
+async def test_an_officer_reads_by_the_keyboard_why_an_alert_was_raised(
+    page: Page, user_with: UserWith, raise_alert: RaiseAlert
+) -> None:
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await raise_alert("fire", FIRE_WHY)
+    await raise_alert("crowd")
+    await sign_in(page, await user_with("duty_officer"))
+    old, card = (page.locator(f'[data-testid="alert-card"].{one}') for one in ("crowd", "fire"))
+    await expect(card.get_by_test_id("alert-why")).to_have_count(0)
+    await old.get_by_test_id("alert-why-open").click()
+    await expect(old.get_by_test_id("alert-why")).to_contain_text("没有记录依据")
+
+    await page.get_by_test_id("event-row").click()
+    await page.get_by_test_id("grant-purpose").fill("核实预警")
+    await page.get_by_test_id("grant-submit").click()
+    await expect(page.get_by_test_id("grant-purpose")).to_have_count(0)
+    opening = page.get_by_test_id("event-detail").get_by_test_id("event-alert-why")
+    await opening.press("Enter")
+    await expect(opening).to_have_attribute("aria-expanded", "true")
+    why = page.get_by_test_id("event-detail").get_by_test_id("alert-why")
+    await expect(why.get_by_test_id("why-said")).to_contain_text("6 次观察中 5 次见到火焰，最高置信度 70%。")
+    await expect(why.get_by_test_id("why-said")).to_contain_text("放大近看 4 次，4 次确认。")
+    await expect(why.get_by_test_id("why-rule")).to_contain_text("5 秒内累计可见 3 秒")
+    await expect(why.get_by_test_id("why-looks").get_by_role("img")).to_have_accessible_name(
+        re.compile("^6 次观察，.*最低 50%，最高 70%$")
+    )
+    await expect(why.get_by_test_id("why-marks").locator("rect.last")).to_have_count(1)
+    await why.get_by_test_id("why-boxes").press("Space")
+    await expect(why.get_by_test_id("why-marks")).to_have_count(0)
+    await why.get_by_test_id("why-copy").press("Enter")
+    await expect(page.get_by_text("已复制 SHA-256")).to_be_visible()
+    assert await page.evaluate("navigator.clipboard.readText()") == "9f" * 32
 
 
 async def test_a_false_alarm_needs_a_reason_and_leaves_the_list(

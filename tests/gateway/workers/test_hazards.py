@@ -41,7 +41,7 @@ class Asked:
 
 def people(count: int, at: float) -> Look:
     boxes = [Box(0.02 * n, 0.4, 0.02 * n + 0.015, 0.6) for n in range(count)]
-    return Look(at, tuple(Detection("person", 0.9, box) for box in boxes))
+    return Look(at, tuple(Detection("person", 0.9, box) for box in boxes), "ab" * 32, "hazard_n")
 
 
 @pytest.fixture
@@ -76,6 +76,8 @@ def test_an_alert_says_where_what_since_when_and_why(asked: Asked) -> None:
     assert (alert.code, alert.zone, alert.hazard, alert.hazard_from) == ("9" * 20, "广场", "crowd", 100.0)
     assert alert.raised_at >= 110.0
     assert alert.why["view"] == ""
+    assert (alert.why["model"], alert.why["weights_sha256"]) == ("hazard_n", "ab" * 32)
+    assert (alert.why["rule"]["people"], alert.why["rule"]["dwell_seconds"]) == (5, 10.0)
     watched.replace((CrowdRuleConfig(zone="广场", people=5, dwell_seconds=10.0),), 116.0, view="preset-7")
     watch(watched, 0, 116, 180)
     watch(watched, 8, 180, 196)

@@ -57,7 +57,7 @@ class RedIsFire:
             height, width = red.shape
             box = Box(columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height)
             found.append(Detection("fire", 0.8, box))
-        return Answer(tuple(found), CARD.sha256, {"fire": 0.75} if part.startswith("crop") else {})
+        return Answer(tuple(found), CARD.sha256, {"fire": 0.75} if part.startswith("crop") else {}, CARD.name)
 
 
 async def tried(path: Path, ask: RedIsFire, **more: float) -> Trial:
@@ -76,6 +76,8 @@ async def test_a_fire_in_a_film_is_told_with_its_time_and_reasons(tmp_path: Path
     assert [one.phase for one in trial.timeline] == ["candidate", "half_way", "firing"]
     assert "crop-0" in ask.parts
     assert alert.why["judged"] == 0.75
+    assert (alert.why["model"], alert.why["weights_sha256"]) == (CARD.name, CARD.sha256)
+    assert alert.why["rule"]["seen_seconds"] == 3
 
 
 async def test_a_quiet_film_raises_nothing_and_is_looked_at_every_two_seconds(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 // How a camera is watched, what officers rejected at it, and rules tried on recorded footage.
 import type { Rule } from '../domain/rule'
+import type { Why } from '../domain/why'
 import { fetchJson, query, type List } from './http'
 
 export interface Watching {
@@ -32,6 +33,7 @@ export interface TrialAlert {
   raised_at: number
   hazard_from: number
   score: number
+  why: Why
 }
 
 export interface Stretch {

@@ -1,4 +1,5 @@
 // Alerts as the gateway shows them, and what follows from their state. Pure; time by argument.
+import type { Why } from './why'
 
 export interface Evidence {
   id: string
@@ -40,6 +41,7 @@ export interface Alert {
   merged_into: string | null
   drill: boolean
   evidence: Evidence[]
+  why: Why
   revision: number
 }
 
@@ -70,6 +72,17 @@ export function windowOf(alert: Alert): Window | null {
   if (alert.state === 'detected') return { kind: 'acknowledge', until: alert.acknowledge_until }
   if (alert.state === 'acknowledged' && alert.assess_until !== null) return { kind: 'assess', until: alert.assess_until }
   return null
+}
+
+/** The picture of the moment it was raised, of which its reasons speak; it has the alert's own id. */
+export function snapshotOfRaising(alert: Alert): Evidence | null {
+  return alert.evidence.find((one) => one.kind === 'snapshot' && one.id === alert.id) ?? null
+}
+
+/** Seconds from the first sight of the hazard to the alert. */
+export function tookSeconds(alert: Alert): number | null {
+  const took = (Date.parse(alert.raised_at) - Date.parse(alert.hazard_from)) / 1000
+  return Number.isFinite(took) && took >= 0 ? took : null
 }
 
 /** The latest picture: a hazard that was seen again shows how it looks now. */

@@ -12,6 +12,7 @@ import * as recordings from './recordings'
 import * as rooms from './rooms'
 import * as rules from './rules'
 import * as shift from './shift'
+import * as why from './why'
 import { zhCN as baseZhCN } from './zh-CN'
 
 // One line for each: areas are added side by side.
@@ -29,6 +30,7 @@ export const zhCN = {
   ...rooms.zhCN,
   ...rules.zhCN,
   ...shift.zhCN,
+  ...why.zhCN,
 }
 export const en: typeof zhCN = {
   ...baseEn,
@@ -44,4 +46,5 @@ export const en: typeof zhCN = {
   ...rooms.en,
   ...rules.en,
   ...shift.en,
+  ...why.en,
 }

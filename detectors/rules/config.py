@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic_core import PydanticCustomError
 
 from detectors.rules import zones
-from detectors.rules.ground import ground_plane
+from detectors.rules.ground import Matrix, ground_plane
 from detectors.rules.schedule import Hours, fault_of_hours
 from detectors.rules.zones import WHOLE, Polygon
 
@@ -137,10 +137,15 @@ class CrowdRuleConfig(_Rule):
         if value and ground_plane(tuple(((one.x, one.y), (one.east, one.north)) for one in value)) is None:
             raise refusal(
                 "calibration_invalid",
-                "标定需要四个点，且任意三点不在一条直线上",
-                "a calibration has four points of which no three lie on a line",
+                "标定需要四个地面上的点，任意三点不在一条直线上，且位置与距离相符",
+                "a calibration has four points of the ground, no three on a line, whose distances fit the picture",
             )
         return value
+
+    @property
+    def plane(self) -> Matrix | None:
+        """The ground plane; None: not calibrated."""
+        return ground_plane(tuple(((one.x, one.y), (one.east, one.north)) for one in self.ground))
 
 
 class StallRuleConfig(_Rule):

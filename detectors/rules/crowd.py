@@ -14,7 +14,7 @@ from typing import Any
 
 from detectors.observation import Detection, Look
 from detectors.rules.config import CrowdRuleConfig
-from detectors.rules.ground import ground_plane, largest_group, on_ground
+from detectors.rules.ground import largest_group, on_ground
 from detectors.rules.rule import AT_REST, Verdict, passage, phase_of, share
 from detectors.rules.schedule import is_on
 from detectors.rules.zones import in_zone
@@ -146,7 +146,7 @@ class CrowdRule:
 
     def _gathered(self, counted: Sequence[Detection]) -> Sequence[Detection]:
         """Those who stand together, where the ground is known."""
-        plane = ground_plane(tuple(((one.x, one.y), (one.east, one.north)) for one in self.config.ground))
+        plane = self.config.plane
         if plane is None:
             return counted
         placed = [(one, place) for one in counted if (place := on_ground(one.box.foot, plane)) is not None]

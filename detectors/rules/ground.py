@@ -19,23 +19,28 @@ LEAST_TRIANGLE = 1e-4
 
 
 def ground_plane(points: Sequence[tuple[Place, Place]]) -> Matrix | None:
-    """The homography of four (picture, ground) pairs; None where they are not four, or three lie on a line."""
+    """The homography of four (picture, ground) pairs, its depth positive on the ground; None where they are not four,
+    three lie on a line, or no camera sees them so: some before the horizon and some behind it."""
     if len(points) != 4:
         return None
     for side in range(2):
         for a, b, c in combinations([pair[side] for pair in points], 3):
             if abs((b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])) < LEAST_TRIANGLE:
                 return None
-    rows, values = [], []
+    rows = []
     for (x, y), (east, north) in points:
-        rows += [[x, y, 1, 0, 0, 0, -x * east, -y * east], [0, 0, 0, x, y, 1, -x * north, -y * north]]
-        values += [east, north]
-    try:
-        found = [float(one) for one in np.linalg.solve(np.array(rows), np.array(values))]
-    except np.linalg.LinAlgError:
+        rows += [
+            [x, y, 1, 0, 0, 0, -x * east, -y * east, -east],
+            [0, 0, 0, x, y, 1, -x * north, -y * north, -north],
+        ]
+    # No entry is taken to be one: that of the picture's corner is below zero where the horizon lies in the picture.
+    plane = np.linalg.svd(np.array(rows))[2][-1].reshape(3, 3)
+    depths = [float(plane[2] @ (x, y, 1)) for (x, y), _ in points]
+    if min(depths) <= 0 <= max(depths):
         return None
-    m11, m12, m13, m21, m22, m23, m31, m32 = found
-    return (m11, m12, m13), (m21, m22, m23), (m31, m32, 1.0)
+    plane /= max(depths, key=abs)
+    first, second, third = ((float(a), float(b), float(c)) for a, b, c in plane)
+    return first, second, third
 
 
 def on_ground(point: Point, plane: Matrix) -> Place | None:

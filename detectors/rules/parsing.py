@@ -9,7 +9,9 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from detectors.rules.config import RuleConfig
+from detectors.rules.ground import on_ground
 from detectors.rules.schedule import longest_on
+from detectors.rules.zones import places
 
 MOST_RULES = 32
 _RULE: TypeAdapter[RuleConfig] = TypeAdapter(RuleConfig)
@@ -64,13 +66,22 @@ def as_json(rules: Sequence[RuleConfig]) -> list[dict[str, Any]]:
 
 
 def _refuse_what_never_fires(number: int, rule: RuleConfig) -> None:
-    """Outside its hours a rule forgets what it saw: a dwell must end within them."""
+    """Outside its hours a rule forgets what it saw: a dwell must end within them. Above the horizon nobody stands."""
     if rule.kind != "fire" and rule.dwell_seconds >= longest_on(rule.hours):
         field = f"rules.{number}.hours"
         raise RulesRefused(
             "never_fires",
             f"生效时段短于持续时长，规则永远不会触发（{field}）",
             f"its hours are no longer than its dwell: the rule could never fire ({field})",
+            field,
+        )
+    plane = rule.plane if rule.kind == "crowd" else None
+    if plane is not None and not any(on_ground(one, plane) for one in places(rule.polygon, rule.exclusions)):
+        field = f"rules.{number}.ground"
+        raise RulesRefused(
+            "never_fires",
+            f"区域全在标定的地平线以上，规则永远不会触发（{field}）",
+            f"the whole zone lies above the horizon of the calibration: the rule could never fire ({field})",
             field,
         )
 

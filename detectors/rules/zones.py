@@ -53,9 +53,14 @@ def covered(box: Box, polygons: Sequence[Polygon]) -> bool:
 
 def leaves_nothing(polygon: Polygon, exclusions: Sequence[Polygon]) -> bool:
     """Whether exclusions cover a whole zone, so that nothing in it could ever count."""
+    return bool(exclusions) and next(places(polygon, exclusions), None) is None
+
+
+def places(polygon: Polygon, exclusions: Sequence[Polygon]) -> Iterator[Point]:
+    """Points all over a zone."""
     xs, ys = [x for x, _ in polygon], [y for _, y in polygon]
     bounds = Box(min(xs), min(ys), max(xs), max(ys))
-    return bool(exclusions) and not any(in_zone(point, polygon, exclusions) for point in _points(bounds, _GRID))
+    return (point for point in _points(bounds, _GRID) if in_zone(point, polygon, exclusions))
 
 
 def fault(polygon: Polygon) -> tuple[str, str] | None:

@@ -33,6 +33,34 @@ def test_the_four_points_lie_where_they_were_measured_and_others_between_them() 
     assert on_ground(Point(0.5, -0.9), plane) is None
 
 
+def seen_from_a_lamp_post(east: float, north: float) -> dict[str, float]:
+    """Where a point of the ground lies in the picture of a camera whose horizon is at a fifth of its height."""
+    return {"x": 0.5 + 0.8 * east / north, "y": 0.2 + 4 / north, "east": east, "north": north}
+
+
+STREET = [seen_from_a_lamp_post(*place) for place in ((-3, 6), (3, 6), (4, 12), (-4, 12))]
+
+
+def test_a_camera_that_sees_the_horizon_counts_who_stands_on_the_ground_and_nobody_above_it() -> None:
+    config = CrowdRuleConfig.model_validate({"people": 4, "dwell_seconds": 10, "ground": STREET, "spacing_metres": 2.0})
+    plane = config.plane
+    assert plane is not None
+    for one in [*STREET, seen_from_a_lamp_post(10, 40)]:
+        assert on_ground(Point(one["x"], one["y"]), plane) == pytest.approx((one["east"], one["north"]), abs=1e-6)
+    assert on_ground(Point(0.5, 0.1), plane) is None
+    feet = [seen_from_a_lamp_post(east, 9) for east in range(4)]
+    crowd = tuple(Detection("person", 0.8, Box(at["x"] - 0.01, at["y"] - 0.1, at["x"], at["y"])) for at in feet)
+    assert hazards(replay(make_rule(config), [Look(2.0 * n, crowd) for n in range(12)]))
+
+
+def test_a_zone_above_the_horizon_is_refused_for_nobody_ever_stands_there() -> None:
+    sky = [[0.0, 0.0], [1.0, 0.0], [1.0, 0.15], [0.0, 0.15]]
+    with pytest.raises(RulesRefused) as caught:
+        parse_rules([{"kind": "crowd", "ground": STREET, "polygon": sky}])
+    assert (caught.value.reason, caught.value.field) == ("never_fires", "rules.0.ground")
+    assert parse_rules([{"kind": "crowd", "ground": STREET}])
+
+
 def test_people_on_a_chain_are_one_group_and_a_gap_parts_them() -> None:
     assert largest_group([(0, 0), (2, 0), (4, 0), (9, 0), (10, 0)], 2.5) == {0, 1, 2}
     assert largest_group([], 2.5) == frozenset()
@@ -51,7 +79,13 @@ def test_many_who_cross_a_square_far_apart_are_no_gathering() -> None:
     assert hazards(replay(make_rule(config), looks(together)))
 
 
-@pytest.mark.parametrize("ground", [GROUND[:3], [GROUND[0], GROUND[1], GROUND[0], GROUND[2]]])
+CROSSED = [
+    {**here, "east": there["east"], "north": there["north"]}
+    for here, there in zip(STREET, [STREET[1], STREET[0], *STREET[2:]], strict=True)
+]
+
+
+@pytest.mark.parametrize("ground", [GROUND[:3], [GROUND[0], GROUND[1], GROUND[0], GROUND[2]], CROSSED])
 def test_a_calibration_that_is_none_is_refused(ground: list[dict[str, float]]) -> None:
     with pytest.raises(RulesRefused) as caught:
         parse_rules([{"kind": "crowd", "ground": ground}])

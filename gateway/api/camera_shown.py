@@ -59,6 +59,13 @@ _OWN: Mapping[str, Reason] = {
         "Live, but looked at less often than its rules want: keyframes come too slowly, and there is no sub-stream or "
         "no processor to spare. Shorten the distance between keyframes, or enable the sub-stream.",
     ),
+    "looks_left_out": Reason(
+        "looks_left_out",
+        "正常，但识别引擎未运行或跟不上：近一分钟两成以上画面未被分析，险情可能漏报或迟报。"
+        "请查看“识别模型”页，减少摄像机或增加算力。",
+        "Live, but the engine is away or cannot keep up: over a fifth of the last minute's pictures were looked at by "
+        "nobody, so a hazard may be told late or not at all. See the models' page; fewer cameras or more cores help.",
+    ),
     "quarantined": Reason(
         "quarantined",
         "该视频流两次与取流进程崩溃同时出现，已隔离到单独的进程取流，不影响其他摄像机。"

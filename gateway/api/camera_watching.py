@@ -22,13 +22,16 @@ OVER = timedelta(days=30)
 
 class Watching(BaseModel):
     """Rates in looks a second over the last minute, the delay in seconds from a picture's arrival to its verdict; null
-    while no worker pulls the camera. Alerts are those raised in the last 30 days, of which ``assessed`` were judged by
-    a person and ``false_positive`` rejected; ``false_share`` is their quotient, null where nothing was judged."""
+    while no worker pulls the camera. ``left_out_share``: of the pictures of the last minute, those that the engine did
+    not look at, because it was away or had no time. Alerts are those raised in the last 30 days, of which ``assessed``
+    were judged by a person and ``false_positive`` rejected; ``false_share`` is their quotient, null where nothing was
+    judged."""
 
     looks_per_second: float | None
     looks_per_second_asked: float | None
     delay_seconds: float | None
     rate_unmet: bool | None
+    left_out_share: float | None
     alerts: int
     assessed: int
     false_positive: int
@@ -54,6 +57,7 @@ async def get_watching(code: str, caller: Annotated[Caller, Depends(permit("rule
         looks_per_second_asked=told.get("gateway_camera_looks_per_second_asked"),
         delay_seconds=told.get("gateway_camera_look_delay_seconds"),
         rate_unmet=None if unmet is None else bool(unmet),
+        left_out_share=told.get("gateway_camera_looks_unanswered_share"),
         alerts=alerts,
         assessed=assessed,
         false_positive=false or 0,

@@ -57,12 +57,16 @@ class DifferenceCount(BaseModel):
 
 
 class ModelsShown(BaseModel):
-    """``ready``: the engine answers. Of ``shadow`` the counts are those since the engine began; ``kept``: looks whose
-    differences are kept, ``counted`` what was seen in them by one of the two alone."""
+    """``ready``: the engine answers. ``looks`` it has answered since it began, ``looks_dropped``: pictures, the oldest
+    first, that it had no time for; ``looks_waiting`` now. Of ``shadow`` the counts are those since the engine began;
+    ``kept``: looks whose differences are kept, ``counted`` what was seen in them by one of the two alone."""
 
     in_force: WeightsShown
     source: Source
     ready: bool
+    looks: int
+    looks_dropped: int
+    looks_waiting: int
     shadow: WeightsShown | None
     shadow_looks: int
     shadow_differing: int
@@ -110,14 +114,20 @@ async def get_models(caller: Annotated[Caller, Depends(permit("models.read"))], 
     stand = await asyncio.to_thread(_desk(doors).stand)
     looks = await _seen_otherwise(doors, caller)
     counted: Counter[tuple[str, str]] = Counter((one.label, one.seen_by) for look in looks for one in look.differences)
-    told = {one.name: int(one.value) for one in doors.extra_metrics() if one.labels.get("worker") == ENGINE}
+    told: Counter[str] = Counter()
+    for one in doors.extra_metrics():
+        if one.labels.get("worker") == ENGINE:
+            told[one.name] += int(one.value)
     return ModelsShown(
         in_force=_shown(stand.card),
         source=stand.source,
         ready=doors.workers_ready().get(ENGINE, False),
+        looks=told["gateway_looks_total"],
+        looks_dropped=told["gateway_looks_dropped_total"],
+        looks_waiting=told["gateway_looks_waiting"],
         shadow=None if stand.shadow is None else _shown(stand.shadow),
-        shadow_looks=told.get("gateway_shadow_looks_total", 0),
-        shadow_differing=told.get("gateway_shadow_differing_total", 0),
+        shadow_looks=told["gateway_shadow_looks_total"],
+        shadow_differing=told["gateway_shadow_differing_total"],
         kept=len(looks),
         counted=[
             DifferenceCount(label=label, only_old=counted[label, "old"], only_new=counted[label, "new"])

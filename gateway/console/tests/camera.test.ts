@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { cameraShape, connectFailed, degrees, matches, toneOf, watchable, type Camera } from '../src/domain/camera'
+import { cameraShape, connectFailed, degrees, matches, toneOf, underwatched, watchable, type Camera } from '../src/domain/camera'
 import { withRecord } from '../src/live/records'
 
 function camera(change: Partial<Camera> = {}, state = 'live'): Camera {
@@ -36,6 +36,16 @@ describe('the state of a camera', () => {
     const failed = { ...waiting, health: { ...waiting.health, reason: 'connect.auth_failed' } }
     expect([waiting, failed].map(connectFailed)).toEqual([false, true])
     expect([waiting, failed].map(toneOf)).toEqual(['quiet', 'bad'])
+  })
+
+  it('is not well where nobody looks at its pictures, or too seldom', () => {
+    const live = camera({}, 'live')
+    for (const reason of ['looks_left_out', 'rate_unmet']) {
+      const behind = { ...live, health: { ...live.health, reason } }
+      expect([toneOf(behind), underwatched(behind)]).toEqual(['warn', true])
+      expect(underwatched({ ...behind, status: 'stopped' })).toBe(false)
+    }
+    expect(underwatched({ ...live, health: { ...live.health, reason: 'patrolling' } })).toBe(false)
   })
 
   it('says nothing of a camera that is stopped', () => {

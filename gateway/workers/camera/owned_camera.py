@@ -234,6 +234,7 @@ class OwnedCamera:
             "gateway_camera_frames_left_out_total": self._pull.drops,
             "gateway_camera_recording_failures_total": self.recorder.failures,
             "gateway_camera_looks_total": self.looks.taken,
+            "gateway_camera_looks_unanswered_total": self._pace.unanswered,
             "gateway_camera_awake_seconds_total": self.looks.seconds_awake,
             "gateway_camera_second_looks_total": self._sight.second_looks,
             "gateway_camera_counts_total": self._sight.counts,
@@ -247,6 +248,7 @@ class OwnedCamera:
             "gateway_camera_looks_per_second": self._pace.rate(self._around.clock()),
             "gateway_camera_looks_per_second_asked": 1 / max(0.1, self.looks.wish.gap),
             "gateway_camera_look_delay_seconds": self._pace.delay,
+            "gateway_camera_looks_unanswered_share": self._pace.left_out_share(self._around.clock()),
             "gateway_camera_recording": float(self.recorder.recording),
             "gateway_camera_rate_unmet": float(self.looks.rate_unmet),
             "gateway_camera_awake": float(self.looks.decoded != "keyframes"),
@@ -290,9 +292,14 @@ class OwnedCamera:
             return
         ask = self._around.eye.of(self.code, glimpse.arrival, self._hazards.urgency)
         seen = await self._sight.look(glimpse, ask, count=self._hazards.counts_people)
-        if seen is not None:
+        was_behind = self._pace.behind
+        if seen is None:
+            self._pace.left_out(self._around.clock())
+        else:
             self._pace.answered(glimpse.arrival, self._around.clock())
             self._hazards.observe(seen, lambda: jpeg(glimpse.full()))
+        if self._pace.behind != was_behind:
+            self._report()
 
     def _sub_stream(self, order: AssignCamera) -> OnDemandSource | None:
         if order.sub_stream_url is None or order.sub_stream_url == order.stream_url:
@@ -375,7 +382,9 @@ class OwnedCamera:
         reason = health.reason
         if health.state == "live":
             reason = "patrolling" if self.pictures.patrols else reason
-            reason = "quarantined" if self._order.quarantined else "rate_unmet" if self.looks.rate_unmet else reason
+            reason = "rate_unmet" if self.looks.rate_unmet else reason
+            reason = "looks_left_out" if self._pace.behind else reason
+            reason = "quarantined" if self._order.quarantined else reason
         self._around.tell(HealthChanged(self.code, self._order.fence, health.state, reason, health.since, evidence))
 
 

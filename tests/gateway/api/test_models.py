@@ -37,7 +37,16 @@ class Engine:
         self.looked = 0.0
 
     def samples(self) -> list[Sample]:
-        return [Sample("gateway_shadow_looks_total", {"worker": "inference"}, self.looked, "counter")]
+        dropped = (("replaced", 3), ("late", 4))
+        return [
+            Sample("gateway_shadow_looks_total", {"worker": "inference"}, self.looked, "counter"),
+            Sample("gateway_looks_total", {"worker": "inference"}, 93, "counter"),
+            Sample("gateway_looks_waiting", {"worker": "inference"}, 2),
+            *(
+                Sample("gateway_looks_dropped_total", {"worker": "inference", "why": why}, n, "counter")
+                for why, n in dropped
+            ),
+        ]
 
 
 @pytest.fixture
@@ -80,6 +89,7 @@ async def services(
 async def test_what_runs_is_told_with_its_figures_and_where_it_fails(client_as: ClientAs) -> None:
     shown = (await (await client_as("duty_officer")).get("/api/v1/models")).json()
     assert (shown["source"], shown["ready"]) == ("shipped", True)
+    assert (shown["looks"], shown["looks_dropped"], shown["looks_waiting"]) == (93, 7, 2)
     assert shown["in_force"]["sha256"] == load_card(SHIPPED_CARD).sha256
     assert shown["in_force"]["figures_on_test"]["fire_map50"] > 0
     assert len(shown["in_force"]["fails_where_zh"]) == len(shown["in_force"]["fails_where"]) > 0

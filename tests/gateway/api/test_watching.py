@@ -30,6 +30,7 @@ def services(services: Services) -> Services:
         Sample("gateway_camera_looks_per_second", {"camera": "another", "worker": "camera-1"}, 9.0),
         Sample("gateway_camera_looks_per_second_asked", {"camera": CODE, "worker": "camera-1"}, 0.5),
         Sample("gateway_camera_look_delay_seconds", {"camera": CODE, "worker": "camera-1"}, 0.2),
+        Sample("gateway_camera_looks_unanswered_share", {"camera": CODE, "worker": "camera-1"}, 0.25),
         Sample("gateway_camera_rate_unmet", {"camera": CODE, "worker": "camera-1"}, 0.0),
     ]
     return replace(services, extra_metrics=lambda: told)
@@ -70,6 +71,7 @@ async def test_rate_delay_alerts_and_the_share_of_false_ones_are_told(
         "looks_per_second_asked": 0.5,
         "delay_seconds": 0.2,
         "rate_unmet": False,
+        "left_out_share": 0.25,
         "alerts": 3,
         "assessed": 2,
         "false_positive": 1,

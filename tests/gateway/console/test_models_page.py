@@ -32,7 +32,15 @@ pytestmark = [
 
 
 @pytest.fixture
-async def services(services: Services, shadow_card: Path, shadow_seeing_fire: Callable[[Path], Shadow]) -> Services:
+def workers() -> dict[str, bool]:
+    """The gateway's processes, and whether each is ready."""
+    return {"inference": True, "camera-1": True}
+
+
+@pytest.fixture
+async def services(
+    services: Services, shadow_card: Path, shadow_seeing_fire: Callable[[Path], Shadow], workers: dict[str, bool]
+) -> Services:
     """New weights in shadow saw a fire on a street where those in force saw none."""
     now = services.clock()
     async with services.db.transaction() as session:
@@ -59,8 +67,12 @@ async def services(services: Services, shadow_card: Path, shadow_seeing_fire: Ca
         Sample(f"gateway_shadow_{name}_total", {"worker": "inference"}, value, "counter")
         for name, value in (("looks", 12), ("differing", 1))
     ]
+    told += [
+        Sample("gateway_looks_total", {"worker": "inference"}, 970, "counter"),
+        Sample("gateway_looks_dropped_total", {"worker": "inference", "why": "late"}, 30, "counter"),
+    ]
     desk = WeightsOnDisk(folder, InferenceSettings(shadow=shadow_card), lambda _card: None)
-    return replace(services, weights=desk, extra_metrics=lambda: told, workers_ready=lambda: {"inference": True})
+    return replace(services, weights=desk, extra_metrics=lambda: told, workers_ready=lambda: workers)
 
 
 async def test_a_leader_looks_through_what_differs_promotes_and_takes_it_back(
@@ -74,6 +86,7 @@ async def test_a_leader_looks_through_what_differs_promotes_and_takes_it_back(
     in_force, shadow = page.get_by_test_id("weights-in-force"), page.get_by_test_id("weights-shadow")
     await expect(in_force).to_contain_text("有火图片的发现率")
     await expect(in_force).to_contain_text("真实占道摊点")
+    await expect(in_force.get_by_test_id("engine-load")).to_contain_text("已分析 970 个画面，丢弃 30 个（3.0%）")
     await expect(shadow).to_contain_text("已分析 12 个画面，1 个有差异")
     await expect(shadow.get_by_test_id("difference")).to_contain_text("仅新模型：火焰 0.80")
     await shadow.get_by_test_id("differences-show").click()
@@ -89,3 +102,16 @@ async def test_a_leader_looks_through_what_differs_promotes_and_takes_it_back(
     await in_force.get_by_test_id("weights-withdraw").click()
     await page.locator(".n-popconfirm .n-button--primary-type").last.click()
     await expect(in_force).to_contain_text("hazard_n")
+
+
+async def test_every_page_says_that_the_engine_is_away_until_it_is_back(
+    page: Page, user_with: Callable[..., Awaitable[str]], workers: dict[str, bool]
+) -> None:
+    username = await user_with("duty_officer")
+    for field, value in (("login-username", username), ("login-password", PASSWORD)):
+        await page.get_by_test_id(field).locator("xpath=descendant-or-self::input").first.fill(value)
+    workers["inference"] = False
+    await page.get_by_test_id("login-submit").click()
+    await expect(page.get_by_test_id("worker-away")).to_contain_text("识别引擎未运行")
+    workers["inference"] = True
+    await expect(page.get_by_test_id("worker-away")).to_have_count(0)

@@ -23,3 +23,27 @@ def test_a_camera_that_has_just_come_is_judged_by_its_own_time() -> None:
     for at in (102.0, 104.0, 106.0, 108.0, 110.0):
         pace.answered(at, at)
     assert pace.rate(110.0) == pytest.approx(0.5)
+
+
+def test_pictures_that_the_engine_leaves_out_are_counted_and_said_until_it_has_caught_up() -> None:
+    pace = Pace(began=0.0)
+    for number in range(9):
+        pace.left_out(2.0 * number)
+    assert (pace.unanswered, pace.left_out_share(16.0), pace.behind) == (9, 1.0, False)
+    pace.left_out(18.0)
+    assert pace.behind
+    for number in range(10, 50):
+        pace.answered(2.0 * number, 2.0 * number)
+        assert pace.behind == (pace.left_out_share(2.0 * number) >= 0.1)
+    assert (pace.behind, pace.left_out_share(98.0), pace.unanswered) == (False, 0.0, 10)
+
+
+def test_one_picture_in_ten_left_out_is_shown_and_is_no_alarm() -> None:
+    pace = Pace(began=0.0)
+    for number in range(60):
+        if number % 10 == 0:
+            pace.left_out(float(number))
+        else:
+            pace.answered(float(number), float(number))
+        assert not pace.behind
+    assert pace.left_out_share(59.0) == pytest.approx(0.1)

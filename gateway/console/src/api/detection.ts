@@ -9,6 +9,8 @@ export interface Watching {
   /** Seconds from a picture's arrival to the rules' verdict. */
   delay_seconds: number | null
   rate_unmet: boolean | null
+  /** Of the pictures of the last minute, those that the engine did not look at. */
+  left_out_share: number | null
   alerts: number
   assessed: number
   false_positive: number

@@ -21,6 +21,10 @@ export interface Models {
   in_force: Weights
   source: 'shipped' | 'promoted' | 'settings'
   ready: boolean
+  /** Since the engine began. */
+  looks: number
+  looks_dropped: number
+  looks_waiting: number
   shadow: Weights | null
   shadow_looks: number
   shadow_differing: number

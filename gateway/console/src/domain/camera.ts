@@ -84,11 +84,18 @@ export function connectFailed(camera: Pick<Camera, 'status' | 'health'>): boolea
   return camera.status === 'awaiting' && camera.health.reason.startsWith(CONNECT_FAILED)
 }
 
+/** Live, but not looked at as its rules ask. */
+const UNDERWATCHED = new Set(['rate_unmet', 'looks_left_out'])
+
+export function underwatched(camera: Pick<Camera, 'status' | 'health'>): boolean {
+  return camera.status === 'in_use' && camera.health.state === 'live' && UNDERWATCHED.has(camera.health.reason)
+}
+
 /** The colour of a camera's state; the words beside it say the same. */
 export function toneOf(camera: Pick<Camera, 'status' | 'health'>): Tone {
   if (connectFailed(camera)) return 'bad'
   if (camera.status !== 'in_use') return 'quiet'
-  if (camera.health.state === 'live') return 'good'
+  if (camera.health.state === 'live') return underwatched(camera) ? 'warn' : 'good'
   if (camera.health.state === 'connecting') return 'waiting'
   return BAD.has(camera.health.state) ? 'bad' : 'warn'
 }

@@ -34,6 +34,7 @@ export const zhCN = {
     none: '还没有登记摄像机',
     noneFound: '没有符合条件的摄像机',
     searchPlaceholder: '名称、编码、地址',
+    underwatched: '识别不足',
     states: {
       connecting: '连接中',
       live: '正常',
@@ -132,6 +133,7 @@ export const en: typeof zhCN = {
     none: 'No camera is registered yet',
     noneFound: 'No camera matches',
     searchPlaceholder: 'Name, code, address',
+    underwatched: 'Underwatched',
     states: {
       connecting: 'Connecting',
       live: 'Live',

@@ -3,6 +3,7 @@ export const zhCN = {
   watching: {
     title: '识别运行情况',
     rate: '每秒分析 {done} 次（要求 {asked}）',
+    leftOut: '近一分钟 {share}% 的画面未被分析',
     delay: '延迟 {seconds} 秒',
     alerts: '近 30 天预警 {count} 条',
     false: '误报 {wrong} / 已研判 {judged}',
@@ -29,6 +30,7 @@ export const en: typeof zhCN = {
   watching: {
     title: 'How it is watched',
     rate: '{done} looks a second (asked: {asked})',
+    leftOut: '{share}% of the last minute’s pictures were not looked at',
     delay: '{seconds} s late',
     alerts: '{count} alerts in 30 days',
     false: '{wrong} of {judged} judged were false',

@@ -35,6 +35,8 @@ export const en: Messages = {
     connected: 'Live updates connected',
     connecting: 'Connecting…',
     lost: 'Connection lost for {time}; reconnecting. What is shown may be out of date.',
+    engineAway: 'The engine is not running: nobody looks at the cameras’ pictures, and no hazard is told. It is being started again; if this stays, call support.',
+    workersAway: 'Not ready: {names}. What they do stands still; they are being started again.',
     soundOn: 'Alert sound: on',
     soundBlocked: 'Alert sound: click to enable',
     soundOff: 'Alert sound: off',

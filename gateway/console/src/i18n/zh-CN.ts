@@ -34,6 +34,8 @@ export const zhCN = {
     connected: '实时连接正常',
     connecting: '正在连接…',
     lost: '连接中断 {time}，正在重连；以下内容可能不是最新。',
+    engineAway: '识别引擎未运行：摄像机画面未被分析，险情不会预警。正在自动重启；持续出现请联系运维。',
+    workersAway: '进程未就绪：{names}，其承担的工作暂停，正在自动重启。',
     soundOn: '预警提示音：开',
     soundBlocked: '预警提示音：点击启用',
     soundOff: '预警提示音：关',

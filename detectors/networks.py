@@ -20,7 +20,8 @@ from detectors.density import DensityCounter, open_density
 from detectors.engine import Detector, EngineName, open_detector
 from detectors.judge import Judge, open_judge
 from detectors.observation import Detection
-from detectors.weights import Card, checked_weights
+from detectors.sees import refuse_blindness
+from detectors.weights import Card, WeightsRefused, checked_weights
 
 WHOLE, DENSITY = "whole", "density"
 _CROP = "crop-"
@@ -58,9 +59,16 @@ class Networks:
 
 
 def checked_files(card_path: Path) -> tuple[Card, tuple[Path, ...]]:
-    """The card, and every file of weights that it names, the detector's first: all there and those that it means.
-    Raises ``WeightsRefused``."""
+    """The card, and every file of weights that it names, the detector's first: all there and those that it means, and
+    fit to watch: a hazard can be told by them, and what fewer bits cost was measured. Raises ``WeightsRefused``."""
     card, weights = checked_weights(card_path)
+    refuse_blindness(card)
+    if card.precision == "int8" and not card.accuracy_lost:
+        raise WeightsRefused(
+            "accuracy_unmeasured",
+            f"int8 模型 {card.name} 的模型卡没有写明精度损失（accuracy_lost），请重新导出",
+            f"the card of the int8 weights {card.name} does not say what they lost (accuracy_lost): export them anew",
+        )
     files = [weights]
     for named, names in ((card.density, density.NAMES), (card.judge, judge.NAMES)):
         if named is not None:

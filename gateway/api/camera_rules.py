@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -9,11 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detectors.rules.config import RuleConfig, default_rules
 from detectors.rules.parsing import MOST_RULES, RulesRefused, as_json, parse_rules
+from detectors.sees import NAMES, hazards_of
 from gateway.access import audit
 from gateway.access.caller import Caller
 from gateway.api.camera_lookup import checked_revision, found_camera
 from gateway.api.guard import permit
-from gateway.api.services import Doors
+from gateway.api.services import Doors, Services
 from gateway.refusals import Refusal
 from gateway.settings import RuleSettings
 from gateway.storage.tables.cameras import CameraRow
@@ -93,9 +96,11 @@ async def put_rules(
 ) -> Rules:
     """Replace the rules of a view, all or none; the camera's worker takes them up at once."""
     try:
-        wanted = None if asked.rules is None else as_json(parse_rules(asked.rules))
+        parsed = None if asked.rules is None else parse_rules(asked.rules)
     except RulesRefused as refused:
         raise Refusal("invalid", refused.reason, refused.zh, refused.en, field=refused.field) from refused
+    await _refuse_what_nobody_sees(parsed or (), doors)
+    wanted = None if parsed is None else as_json(parsed)
     async with doors.db.transaction() as session:
         row = await found_camera(session, caller, code, held=True)
         checked_revision(row, asked.revision)
@@ -109,6 +114,23 @@ async def put_rules(
         rules = _rules(row, doors.settings.rules, preset)
     await doors.cameras_changed(code)
     return rules
+
+
+async def _refuse_what_nobody_sees(rules: Sequence[RuleConfig], doors: Services) -> None:
+    """A rule for a hazard that the weights in force cannot tell would never fire; turned off it may wait for others."""
+    if doors.weights is None:
+        return
+    told = hazards_of((await asyncio.to_thread(doors.weights.stand)).card.classes)
+    for number, rule in enumerate(rules):
+        if rule.enabled and rule.kind not in told:
+            raise Refusal(
+                "invalid",
+                "weights_blind",
+                f"在用模型不能识别{NAMES[rule.kind]}，规则永远不会触发：请先启用能识别的模型，或停用该规则。",
+                f"The weights in force cannot tell {rule.kind}: the rule could never fire. Put others in force first,"
+                " or turn the rule off.",
+                field=f"rules.{number}.kind",
+            )
 
 
 def _keep(row: CameraRow, preset: str | None, wanted: list[dict[str, Any]] | None) -> None:

@@ -15,6 +15,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
+from detectors.sees import HAZARDS, hazards_of
 from detectors.weights import Card
 from gateway.access import audit
 from gateway.access.caller import Caller
@@ -48,6 +49,7 @@ class WeightsShown(BaseModel):
     fails_where: list[str]
     fails_where_zh: list[str]
     trained_from: dict[str, Any]
+    blind_to: list[str] = Field(description="Hazards that these weights cannot tell: their rules never fire.")
 
 
 class DifferenceCount(BaseModel):
@@ -256,6 +258,7 @@ def _shown(card: Card) -> WeightsShown:
         fails_where=_lines(details.get("fails_where")),
         fails_where_zh=_lines(details.get("fails_where_zh")),
         trained_from=found if isinstance(found := details.get("trained_from"), dict) else {},
+        blind_to=[hazard for hazard in HAZARDS if hazard not in hazards_of(card.classes)],
     )
 
 

@@ -12,6 +12,7 @@ import structlog
 
 from camera_registry.address_policy import AddressPolicy
 from detectors.networks import checked_files
+from detectors.sees import HAZARDS, hazards_of
 from detectors.weights import WeightsRefused
 from gateway.api.app import create_app
 from gateway.api.camera_network import CameraNetwork
@@ -117,7 +118,10 @@ async def check_weights(settings: Settings) -> None:
     """Weights that cannot be used are said before anything is started."""
     card = card_in_force(settings.data_folder, settings.inference)
     try:
-        await asyncio.to_thread(checked_files, card)
+        checked, _ = await asyncio.to_thread(checked_files, card)
+        blind = sorted(set(HAZARDS) - hazards_of(checked.classes))
+        if blind:
+            log.warning("weights_blind", weights=checked.name, hazards=blind)
     except WeightsRefused as refused:
         raise Refusal("unavailable", refused.reason, refused.zh, refused.en, field="inference.weights") from None
 

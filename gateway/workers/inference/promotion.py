@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from detectors.networks import checked_files
+from detectors.sees import refuse_blindness
 from detectors.weights import Card, load_card
 from gateway.refusals import Refusal
 from gateway.settings import InferenceSettings
@@ -44,7 +45,8 @@ def promote(card_path: Path, data_folder: Path) -> Card:
     They are in force from the next start of the inference process on. Raises ``WeightsRefused``; nothing has changed
     then.
     """
-    _, (weights, *beside) = checked_files(card_path)
+    card, (weights, *beside) = checked_files(card_path)
+    refuse_blindness(card, instead_of=load_card(card_in_force(data_folder, InferenceSettings())))
     to = promoted_card(data_folder)
     draft = to.parent.with_suffix(".new")
     shutil.rmtree(draft, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -147,3 +148,24 @@ async def test_a_person_promotes_what_has_been_tried_and_takes_it_back(
     assert engine.began_with[-1] == SHIPPED_CARD
     assert (await leader.post("/api/v1/models/withdraw")).json()["reason"] == "nothing_promoted"
     assert card_in_force(services.settings.data_folder, InferenceSettings()) == SHIPPED_CARD
+
+
+async def test_a_rule_for_what_the_weights_in_force_cannot_tell_is_refused_and_the_page_says_so(
+    client_as: ClientAs, services: Services, tmp_path: Path
+) -> None:
+    facts = json.loads(SHIPPED_CARD.read_text())
+    classes = [name for name in facts["classes"] if name != "stall"]
+    card = tmp_path / "no_stalls.json"
+    thresholds = {name: facts["thresholds"][name] for name in classes}
+    card.write_text(json.dumps(facts | {"classes": classes, "thresholds": thresholds}))
+    assert isinstance(services.weights, WeightsOnDisk)
+    object.__setattr__(services.weights, "inference", InferenceSettings(weights=card))
+    leader = await client_as("duty_leader")
+    assert (await leader.get("/api/v1/models")).json()["in_force"]["blind_to"] == ["stall"]
+    door, stall = f"/api/v1/cameras/{CODE}/rules", {"kind": "stall"}
+    refused = await leader.put(door, json={"rules": [{"kind": "fire"}, stall]})
+    assert (refused.status_code, refused.json()["reason"]) == (422, "weights_blind")
+    assert refused.json()["field"] == "rules.1.kind"
+    assert not (await leader.get(door)).json()["own"]
+    kept = await leader.put(door, json={"rules": [{"kind": "fire"}, {**stall, "enabled": False}]})
+    assert [rule["kind"] for rule in kept.json()["rules"]] == ["fire", "stall"]

@@ -14,6 +14,8 @@ export interface Weights {
   figures_on_test: Record<string, number | null>
   fails_where: string[]
   fails_where_zh: string[]
+  /** Hazards that these weights cannot tell. */
+  blind_to: string[]
   trained_from: { pictures?: Record<string, number | string>; licences?: Record<string, Record<string, number>> }
 }
 

@@ -1,0 +1,41 @@
+"""Which hazards a network can tell at all, by the classes that it knows. A rule for another would never fire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from detectors.rules.config import Kind
+from detectors.rules.stall import CUES
+from detectors.weights import Card, WeightsRefused
+
+HAZARDS: tuple[Kind, ...] = ("fire", "crowd", "stall")
+NAMES = {"fire": "火情", "crowd": "人员聚集", "stall": "占道经营"}
+
+
+def hazards_of(classes: Iterable[str]) -> frozenset[Kind]:
+    """Fire by flames or smoke, a crowd by people, a stall by itself or by two of its cues."""
+    known = set(classes)
+    found = {
+        "fire": bool(known & {"fire", "smoke"}),
+        "crowd": "person" in known,
+        "stall": "stall" in known or len(known & CUES) > 1,
+    }
+    return frozenset(hazard for hazard in HAZARDS if found[hazard])
+
+
+def refuse_blindness(card: Card, instead_of: Card | None = None) -> None:
+    """Raises ``WeightsRefused`` for weights that tell no hazard, or none of one that those ``instead_of`` tell."""
+    told = hazards_of(card.classes)
+    if not told:
+        raise WeightsRefused(
+            "weights_see_nothing",
+            f"模型 {card.name} 的类别（{'、'.join(card.classes[:8])}）不能识别任何险情",
+            f"the weights {card.name} know no class by which a hazard is told ({', '.join(card.classes[:8])})",
+        )
+    lost = [] if instead_of is None else sorted(hazards_of(instead_of.classes) - told)
+    if lost:
+        raise WeightsRefused(
+            "weights_see_less",
+            f"模型 {card.name} 不能识别{'、'.join(NAMES[one] for one in lost)}，而在用模型可以：启用后相应规则不再预警",
+            f"the weights {card.name} cannot tell {', '.join(lost)}, which those in force can: rules would fall silent",
+        )

@@ -1,0 +1,62 @@
+"""Weights that cannot tell a hazard are known for it before a rule waits for them in vain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from detectors.networks import checked_files
+from detectors.sees import HAZARDS, hazards_of, refuse_blindness
+from detectors.weights import WeightsRefused, load_card
+
+MakeWeights = Callable[..., Path]
+SHIPPED = load_card(Path(__file__).parents[2] / "models" / "weights" / "hazard_n.json")
+
+
+@pytest.mark.parametrize(
+    ("classes", "told"),
+    [
+        (SHIPPED.classes, set(HAZARDS)),
+        (("person", "bicycle", "car", "umbrella"), {"crowd"}),
+        (("smoke",), {"fire"}),
+        (("person", "umbrella", "cart"), {"crowd", "stall"}),
+        (("cat", "dog"), set()),
+    ],
+)
+def test_a_hazard_is_told_by_its_classes(classes: tuple[str, ...], told: set[str]) -> None:
+    assert hazards_of(classes) == told
+
+
+def test_weights_of_the_wrong_classes_are_refused_before_anything_starts(
+    make_weights: MakeWeights, unnamed_model: bytes
+) -> None:
+    names = ["cat", "dog", "car", "bus"]
+    card = make_weights(unnamed_model, classes=names, thresholds=dict.fromkeys(names, 0.5))
+    with pytest.raises(WeightsRefused) as caught:
+        checked_files(card)
+    assert caught.value.reason == "weights_see_nothing"
+
+
+def test_weights_that_tell_less_than_those_in_force_do_not_replace_them(
+    make_weights: MakeWeights, unnamed_model: bytes
+) -> None:
+    names = ["person", "fire", "smoke", "car"]
+    card = load_card(make_weights(unnamed_model, classes=names, thresholds=dict.fromkeys(names, 0.5)))
+    refuse_blindness(card)
+    with pytest.raises(WeightsRefused) as caught:
+        refuse_blindness(card, SHIPPED)
+    assert caught.value.reason == "weights_see_less"
+    assert "占道经营" in caught.value.zh
+    refuse_blindness(SHIPPED, card)
+
+
+def test_an_int8_export_whose_loss_nobody_measured_is_refused(make_weights: MakeWeights) -> None:
+    card = make_weights(precision="int8")
+    with pytest.raises(WeightsRefused) as caught:
+        checked_files(card)
+    assert caught.value.reason == "accuracy_unmeasured"
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"accuracy_lost": {"fire": 0.004, "smoke": 0.0}}))
+    assert checked_files(card)[0].precision == "int8"

@@ -24,6 +24,7 @@ from bench.lone_inference import lone_inference
 from bench.result import Result
 from detectors.engine import open_detector
 from detectors.plan import pictures_per_second
+from detectors.processor import multiplies_bytes
 from detectors.weights import Card, checked_weights
 from gateway.processes.channel import connect
 from gateway.processes.messages import LookAt, Message, Seen
@@ -47,7 +48,9 @@ def say(line: str) -> None:
 async def detector() -> Result:
     """See the head of this module."""
     card, weights = await asyncio.to_thread(checked_weights, SHIPPED_CARD)
-    say(f"{card.name} {card.sha256[:12]}, {card.input_size[1]}×{card.input_size[0]}, {card.precision}")
+    if card.quantised is not None and multiplies_bytes():
+        weights = SHIPPED_CARD.parent / card.quantised.weights
+    say(f"{card.name} {card.sha256[:12]}, {card.input_size[1]}×{card.input_size[0]}, {weights.name}, {card.precision}")
     pictures = [_decoded(Scene("fire", seed, size=(1920, 1080), pieces="demo").frame(14.0)) for seed in range(PICTURES)]
     through, bare = [], []
     with tempfile.TemporaryDirectory(prefix="gateway-detector-") as folder:

@@ -34,6 +34,7 @@ from bench.lone_worker import LoneWorker, lone_worker
 from bench.plain_loop import cameras_of_plain_loop
 from bench.result import Result
 from detectors.plan import cores
+from detectors.processor import multiplies_bytes
 from detectors.rules.config import DEFAULT_RULES
 from detectors.weights import load_card
 from gateway.workers.inference.promotion import SHIPPED_CARD
@@ -83,7 +84,8 @@ class Level:
 async def load() -> Result:
     """See the head of this module."""
     card = load_card(SHIPPED_CARD)
-    say(f"{card.name} {card.sha256[:12]}, {card.input_size[1]}×{card.input_size[0]}, {card.precision}")
+    bits = "int8" if card.quantised is not None and multiplies_bytes() else card.precision
+    say(f"{card.name} {card.sha256[:12]}, {card.input_size[1]}×{card.input_size[0]}, {bits}")
     data = os.environ.get("DATA") or os.environ.get("GATEWAY_SAMPLE_DATA")
     if not data:
         say("no footage: set GATEWAY_SAMPLE_DATA, or DATA=DIR")

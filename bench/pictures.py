@@ -62,7 +62,7 @@ def described(profile: Profile) -> list[str]:
     height, width = card.input_size
     return [
         f"weights {card.name} sha256 {card.sha256}",
-        f"input as many pixels as {width}×{height}, in the picture's proportions; precision {card.precision}",
+        f"input as many pixels as {width}×{height}, in the picture's proportions; {profile.detector.precision}",
         f"thresholds {dict(card.thresholds)}",
         f"counting in tiles: {card.counting}; by density: {card.density}",
     ]

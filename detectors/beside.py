@@ -1,4 +1,4 @@
-"""Smaller networks that stand beside the detector's weights and are named by their card: checked, then run.
+"""Networks that stand beside the detector's weights and are named by their card: checked, and the small ones run.
 
 One picture in, one array out, on OpenVINO where it is installed, else on ONNX Runtime.
 """
@@ -14,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.weights import LARGEST, WeightsRefused
+
+QUANTISED = ("量化模型", "quantised network")
+"""What the detector's own network in 8-bit integers is called."""
 
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 

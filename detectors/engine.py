@@ -26,6 +26,11 @@ class Detector(Protocol):
     def card(self) -> Card: ...
 
     @property
+    def precision(self) -> str:
+        """In what it computes here: ``fp32``, ``bf16`` or ``int8``."""
+        ...
+
+    @property
     def at_once(self) -> int:
         """From how many threads ``detect`` may be called at the same time with profit; more of them wait."""
         ...

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import density, judge
-from detectors.beside import checked
+from detectors.beside import QUANTISED, checked
 from detectors.density import DensityCounter, open_density
 from detectors.engine import Detector, EngineName, open_detector
 from detectors.judge import Judge, open_judge
@@ -70,7 +70,11 @@ def checked_files(card_path: Path) -> tuple[Card, tuple[Path, ...]]:
             f"the card of the int8 weights {card.name} does not say what they lost (accuracy_lost): export them anew",
         )
     files = [weights]
-    for named, names in ((card.density, density.NAMES), (card.judge, judge.NAMES)):
+    for named, names in (
+        (card.quantised, QUANTISED),
+        (card.density, density.NAMES),
+        (card.judge, judge.NAMES),
+    ):
         if named is not None:
             beside = card_path.parent / named.weights
             checked(beside, named.sha256, *names)

@@ -1,4 +1,7 @@
-"""Weights on ONNX Runtime: the second engine without torch."""
+"""Weights on ONNX Runtime: the second engine without torch.
+
+It computes floats though a card names a quantised file: bytes take it a third longer (76 ms of processor, not 57).
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,10 @@ class OnnxRuntimeDetector:
     @property
     def card(self) -> Card:
         return self._card
+
+    @property
+    def precision(self) -> str:
+        return "int8" if self._card.precision == "int8" else "fp32"
 
     @property
     def at_once(self) -> int:

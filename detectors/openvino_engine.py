@@ -1,5 +1,8 @@
 """Weights on OpenVINO: the default on a CPU.
 
+Where the processor multiplies 8-bit integers by itself and the card names a quantised file, that is computed, its few
+layers in floats as the card's own file would be; elsewhere the card's own file is.
+
 The network takes the picture as it is, BGR bytes; turning it into RGB floats is part of the graph, where it costs a
 fraction of what numpy takes. A network that takes any size is compiled once for each shape of picture that comes.
 """
@@ -15,11 +18,13 @@ import openvino
 from numpy.typing import NDArray
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
+from detectors.beside import QUANTISED, checked
 from detectors.boxes import detections
 from detectors.input_size import input_for
 from detectors.letterbox import canvas, shows_nothing
 from detectors.observation import Detection
 from detectors.plan import Plan
+from detectors.processor import multiplies_bytes
 from detectors.weights import Card, WeightsRefused, checked_weights, classes_differ
 
 MOST_SHAPES = 6
@@ -45,11 +50,17 @@ class OpenVinoDetector:
         self._card, weights = checked_weights(card_path)
         self._plan = plan
         self._core = openvino.Core()
-        self._precision = "bf16" if self._card.precision == "bf16" and _has_bfloat16(self._core) else "f32"
+        self._floats = "bf16" if self._card.precision == "bf16" and _has_bfloat16(self._core) else "f32"
+        quantised = self._card.quantised if multiplies_bytes() else None
+        self._in_bytes = quantised is not None or self._card.precision == "int8"
+        file: str | bytes = str(weights)
+        if quantised is not None:
+            weights = card_path.parent / quantised.weights
+            file = checked(weights, quantised.sha256, *QUANTISED)
         self._compiling = threading.Lock()
         self._networks: dict[tuple[int, int], _Network] = {}
         try:
-            model = self._core.read_model(str(weights))
+            model = self._core.read_model(file)
             shape = model.input(0).partial_shape
             self._any_size = shape.rank.get_length() == 4 and shape[2].is_dynamic and shape[3].is_dynamic
             self._model = _taking_bytes(model)
@@ -67,6 +78,12 @@ class OpenVinoDetector:
     @property
     def card(self) -> Card:
         return self._card
+
+    @property
+    def precision(self) -> str:
+        if self._in_bytes:
+            return "int8"
+        return "bf16" if self._floats == "bf16" else "fp32"
 
     @property
     def at_once(self) -> int:
@@ -102,7 +119,7 @@ class OpenVinoDetector:
                     "PERFORMANCE_HINT": "THROUGHPUT",
                     "NUM_STREAMS": self._plan.streams,
                     "INFERENCE_NUM_THREADS": self._plan.threads,
-                    "INFERENCE_PRECISION_HINT": self._precision,
+                    "INFERENCE_PRECISION_HINT": self._floats,
                     "ENABLE_CPU_PINNING": False,
                 }
                 self._networks[size] = _Network(self._core.compile_model(model, "CPU", options), self.at_once)

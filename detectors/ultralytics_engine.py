@@ -64,6 +64,10 @@ class UltralyticsDetector:
         return self._card
 
     @property
+    def precision(self) -> str:
+        return "int8" if self._card.precision == "int8" else "fp32"
+
+    @property
     def at_once(self) -> int:
         return 1
 

@@ -72,6 +72,19 @@ class Judging:
 
 
 @dataclass(frozen=True, slots=True)
+class Quantised:
+    """The same network in 8-bit integers: the file ``weights`` beside the card, of ``sha256``. It is computed where the
+    processor multiplies such numbers by itself (``detectors.processor``); elsewhere the card's own file is.
+
+    ``accuracy_lost``: as the card's, for this file.
+    """
+
+    weights: str
+    sha256: str
+    accuracy_lost: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """What a set of weights is. ``input_size`` is height and width in px: how many pixels an input has; its
     proportions follow the camera's.
@@ -79,7 +92,8 @@ class Card:
     ``thresholds`` holds the shipped score of each class. ``precision``: ``fp32``, ``bf16`` (computed in bfloat16 where
     the CPU can), ``int8`` (quantised in the file). ``accuracy_lost``: what fewer bits cost each class, in average
     precision at IoU 0.5 on the validation split, against the same weights in fp32. ``counting`` None: whole pictures.
-    ``density`` None: boxes alone. ``judge`` None: the detector alone looks a second time.
+    ``density`` None: boxes alone. ``judge`` None: the detector alone looks a second time. ``quantised`` None: there is
+    but the one file.
     """
 
     name: str
@@ -93,12 +107,13 @@ class Card:
     counting: Counting | None = None
     density: Density | None = None
     judge: Judging | None = None
+    quantised: Quantised | None = None
     accuracy_lost: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     details: Mapping[str, Any] = field(repr=False, default_factory=lambda: MappingProxyType({}))
 
 
 _KEYS = ("name", "sha256", "classes", "input_size", "stride", "thresholds", "precision", "licence")
-_OPTIONAL = ("counting", "density", "judge", "accuracy_lost")
+_OPTIONAL = ("counting", "density", "judge", "quantised", "accuracy_lost")
 
 
 def load_card(path: Path) -> Card:
@@ -130,7 +145,8 @@ def load_card(path: Path) -> Card:
             counting=_counting(facts.get("counting")),
             density=_density(facts.get("density")),
             judge=_judging(facts.get("judge")),
-            accuracy_lost=MappingProxyType({str(k): float(v) for k, v in facts.get("accuracy_lost", {}).items()}),
+            quantised=_quantised(facts.get("quantised")),
+            accuracy_lost=_losses(facts),
             details=MappingProxyType({key: value for key, value in facts.items() if key not in _KEYS + _OPTIONAL}),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -143,15 +159,21 @@ def load_card(path: Path) -> Card:
         raise _invalid(path, "thresholds and classes differ")
     if any(not 0 < value < 1 for value in card.thresholds.values()):
         raise _invalid(path, "a threshold lies outside 0..1")
-    for name, lost in card.accuracy_lost.items():
+    _refuse_lost(path, card.precision, card.accuracy_lost)
+    if card.quantised is not None:
+        _refuse_lost(path, "int8", card.quantised.accuracy_lost)
+    return card
+
+
+def _refuse_lost(path: Path, precision: str, accuracy_lost: Mapping[str, float]) -> None:
+    for name, lost in accuracy_lost.items():
         if not lost <= MOST_LOST:
             raise WeightsRefused(
                 "accuracy_lost",
-                f"模型 {path} 的 {card.precision} 导出使 {name} 的精度下降 {lost:.3f}（上限 {MOST_LOST}），请使用 fp32",
-                f"the {card.precision} export of {path} cost {name} {lost:.3f} of its average precision (at most"
+                f"模型 {path} 的 {precision} 导出使 {name} 的精度下降 {lost:.3f}（上限 {MOST_LOST}），请使用 fp32",
+                f"the {precision} export of {path} cost {name} {lost:.3f} of its average precision (at most"
                 f" {MOST_LOST}): use fp32",
             )
-    return card
 
 
 def _counting(facts: Any) -> Counting | None:
@@ -243,6 +265,21 @@ def _judging(facts: Any) -> Judging | None:
     if not judging.labels or not set(judging.labels) <= {"fire", "smoke"}:
         raise ValueError("judge: labels are fire and smoke")
     return judging
+
+
+def _quantised(facts: Any) -> Quantised | None:
+    """Raises ``ValueError`` or ``TypeError`` where it names no weights beside the card, or not what they cost."""
+    if facts is None:
+        return None
+    quantised = Quantised(str(facts["weights"]), str(facts["sha256"]).lower(), _losses(facts))
+    _beside(quantised.weights)
+    if not quantised.accuracy_lost:
+        raise ValueError("quantised: accuracy_lost is not told")
+    return quantised
+
+
+def _losses(facts: Mapping[str, Any]) -> Mapping[str, float]:
+    return MappingProxyType({str(k): float(v) for k, v in facts.get("accuracy_lost", {}).items()})
 
 
 def _beside(weights: str) -> None:

@@ -74,7 +74,7 @@ def page(card: Mapping[str, Any]) -> str:
         f"# {card['name']}",
         "",
         f"YOLOv8n for {', '.join(card['classes'])}; input of as many pixels as {width}×{height}, in the picture's"
-        f" proportions; {card['precision']}; licence {card['licence']}; sha256 `{card['sha256']}`.",
+        f" proportions; {_bits(card)}; licence {card['licence']}; sha256 `{card['sha256']}`.",
         "",
         "Made with `gateway models prepare | train | export`. Thresholds and precision were chosen on the val split and"
         " the train part, never on test pictures; splits are by scene.",
@@ -118,19 +118,38 @@ def page(card: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _bits(card: Mapping[str, Any]) -> str:
+    own, quantised = str(card["precision"]), card.get("quantised")
+    where = f"{own} where the processor computes in it, else fp32" if own == "bf16" else own
+    return f"int8 where the processor multiplies bytes, else {where}" if quantised else where
+
+
 def _precisions(card: Mapping[str, Any]) -> list[str]:
     measured = card.get("precisions_measured_on_val")
     if not measured:
         return []
     names = list(next(iter(measured.values())))
     rows = [(precision, *(_number(values[name]) for name in names)) for precision, values in measured.items()]
+    quantised = card.get("quantised")
     return [
         "## Precision, measured",
         "",
-        "Pictures a second as the engine runs on the machine that exported; average precision on val.",
+        "Milliseconds of one processor of the machine that exported, for a picture; average precision of fire and smoke"
+        " and recall of people on val.",
         "",
         *_table(("precision", *names), rows),
         "",
+        *(
+            [
+                f"int8 is the file `{quantised['weights']}` (sha256 `{quantised['sha256']}`). OpenVINO computes it"
+                " where the processor has instructions for it (VNNI, AMX); everywhere else the float file is computed.",
+                "",
+                *_table(("int8 costs", "on val"), [(n, _number(v)) for n, v in quantised["accuracy_lost"].items()]),
+                "",
+            ]
+            if quantised
+            else []
+        ),
     ]
 
 

@@ -103,7 +103,7 @@ def export(
     """Export to ONNX, refit people, choose precision and thresholds on val, judge on test, and write the card."""
     from models.blend import blend as average
     from models.export import export_onnx
-    from models.release import PRECISIONS, described, refit_people, release, with_figures
+    from models.release import described, refit_people, release, with_figures
 
     export_onnx(out / "run" / "weights" / "last.pt", to, image_size=(height, width))
     if blended is not None:
@@ -112,7 +112,7 @@ def export(
     with Progress(console=console) as bars:
         told = _told(bars)
         refit_people(to, sample_data, (height, width), told)
-        made = release(to, sample_data, prepared, (height, width), PRECISIONS, told)
+        made = release(to, sample_data, (height, width), told)
         made |= described(prepared, json.loads((out / "recipe.json").read_text()), before)
         written = with_figures(made, to.with_suffix(".json"), sample_data, told)
     typer.echo(written.with_suffix(".md").read_text())
@@ -123,12 +123,14 @@ def precision(
     sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="Real pictures.")],
     card: Annotated[Path, typer.Option(help="Card of released weights.")] = CARD,
 ) -> None:
-    """Choose anew between fp32 and bf16 by what this machine carries and val shows; judge on test, write the card."""
+    """Quantise released weights and choose anew between fp32, bf16 and int8, by what val shows and what a picture takes
+    of this processor; judge on test, write the card."""
     from models.release import choose_precision
 
     with Progress(console=console) as bars:
         chosen = choose_precision(card, sample_data, _told(bars))
-    typer.echo(json.dumps({"precision": chosen["precision"], **chosen["precisions_measured_on_val"]}, indent=1))
+    wanted = ("precision", "accuracy_lost", "quantised", "precisions_measured_on_val")
+    typer.echo(json.dumps({name: chosen[name] for name in wanted if name in chosen}, indent=1))
 
 
 @app.command()

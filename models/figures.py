@@ -82,7 +82,9 @@ def open_profile(card_path: Path, engine: EngineName = "auto", threads: int = 1)
     with tempfile.TemporaryDirectory() as folder:
         low = Path(folder) / card_path.name
         low.write_text(json.dumps(facts | {"thresholds": dict.fromkeys(facts["classes"], LOW)}), encoding="utf-8")
-        low.with_suffix(".onnx").symlink_to(card_path.with_suffix(".onnx").absolute())
+        for file in (card_path.with_suffix(".onnx").name, (facts.get("quantised") or {}).get("weights")):
+            if file is not None:
+                (Path(folder) / file).symlink_to(card_path.parent.absolute() / file)
         detector = open_detector(engine, low, threads)
     return Profile(load_card(card_path), detector, open_density(card_path, threads), open_judge(card_path, threads))
 

@@ -1,70 +1,182 @@
 """An export in 8-bit integers: ONNX with quantise and dequantise nodes, calibrated on training pictures.
 
-The head's last steps (scores, distances, boxes) stay in floats: eight bits there cost several points of accuracy for
-no time. OpenVINO and ONNX Runtime both read such files.
+What was measured to matter, on val (decision 0113):
+
+- A tensor's bounds are the mean over pictures of its least and of its greatest value. The very extremes of one picture
+  stretch the steps for all (smoke lost 0.015 of its AP50 by that alone).
+- SiLU's answers reach from -0.28 to far above 0: unsigned bytes with a zero point of their own.
+- What is joined later shares its bounds, so that joining costs nothing (a tenth of the time else).
+- The mean error that rounding the weights makes in each channel is taken out of its bias.
+- The head's last convolutions stay in floats: eight bits there cost accuracy for no time.
+
+Weights are stored as bytes, a quarter of the file. OpenVINO and ONNX Runtime both read it; the latter is no faster.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    CalibrationMethod,
-    QuantFormat,
-    QuantType,
-    quantize_static,
-)
-from onnxruntime.quantization.shape_inference import quant_pre_process
+from onnx import helper, numpy_helper
 
-from detectors.letterbox import letterbox
+from models.calibration import Passed, passed
+from models.figures import Say
 
-HEAD = "/model.22/"
-LAYERS_OF_HEAD = ("/cv2.", "/cv3.")
-PER_STEP = 16
+PASSING = ("Split", "Concat", "MaxPool", "Resize")
+"""Operators whose answers are values that they were given."""
+LAST = tuple(f"/cv{branch}.{scale}/cv{branch}.{scale}.2/" for branch in (2, 3) for scale in range(3))
+"""In the names of the head's last convolutions, as Ultralytics exports them."""
+NO_CONVOLUTION_OF_A_LAYER = "/dfl/"
+LEVELS, WEIGHT_LEVELS = 255, 127
 
 
-class _Pictures(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime is untyped
-    def __init__(self, name: str, pictures: Sequence[NDArray[np.uint8]], input_size: tuple[int, int]) -> None:
-        self._name = name
-        self._left: Iterator[Any] = iter([letterbox(picture, input_size)[0] for picture in pictures])
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """Bytes for a tensor: value = ``scale`` × (byte - ``zero``)."""
 
-    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-        found = next(self._left, None)
-        return None if found is None else {self._name: found}
+    scale: float
+    zero: int
 
 
-def quantise(onnx_file: Path, to: Path, pictures: Sequence[NDArray[np.uint8]], input_size: tuple[int, int]) -> str:
-    """Write ``to`` and answer its sha256. ``pictures`` BGR, some dozens; ``input_size`` height and width in px."""
-    with tempfile.TemporaryDirectory() as folder:
-        shaped = Path(folder) / "shaped.onnx"
-        quant_pre_process(str(onnx_file), str(shaped), skip_symbolic_shape=True)
-        model = onnx.load(str(shaped))
-        kept = [node.name for node in model.graph.node if _of_the_end(node.name)]
-        quantize_static(
-            str(shaped),
-            str(to),
-            _Pictures(model.graph.input[0].name, pictures, input_size),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-            activation_type=QuantType.QUInt8,
-            nodes_to_exclude=kept,
-            op_types_to_quantize=["Conv", "MaxPool", "Concat", "Add"],
-            calibrate_method=CalibrationMethod.MinMax,
-        )
-    return hashlib.sha256(to.read_bytes()).hexdigest()
+def quantise(onnx_file: Path, to: Path, inputs: Sequence[NDArray[np.float32]], say: Say) -> str:
+    """Write ``to`` and answer its sha256. ``inputs`` as of ``calibration_inputs``, a hundred or more. Raises
+    ``ValueError`` where the network has no convolution to quantise."""
+    model = onnx.load(str(onnx_file))
+    network = _Network(model)
+    convolutions = [
+        node for node in model.graph.node if node.op_type == "Conv" and not any(n in node.name for n in LAST)
+    ]
+    convolutions = [node for node in convolutions if NO_CONVOLUTION_OF_A_LAYER not in node.name]
+    if not convolutions:
+        raise ValueError(f"{onnx_file.name} has no convolution")
+    families = network.families([node.input[0] for node in convolutions])
+    asked = sorted({name for family in families for name in family} | {node.input[0] for node in convolutions})
+    known = passed(model, asked, inputs, say)
+    made = _rewritten(network, convolutions, _steps(families, known), known)
+    onnx.checker.check_model(made)
+    data = onnx.ModelProto.SerializeToString(made)
+    to.write_bytes(data)
+    return hashlib.sha256(data).hexdigest()
 
 
-def _of_the_end(name: str) -> bool:
-    """Nodes after the head's convolutions, and the last of those."""
-    if not name.startswith(HEAD):
-        return False
-    return not any(layer in name for layer in LAYERS_OF_HEAD) or any(f".{n}.2/" in name for n in range(3))
+class _Network:
+    """An ONNX graph as one looks back in it."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self._makers = {name: node for node in model.graph.node for name in node.output}
+
+    def passing(self, tensor: str) -> Any | None:
+        """The node that made a tensor, if it only passes values on."""
+        node = self._makers.get(tensor)
+        return node if node is not None and node.op_type in PASSING else None
+
+    def sources(self, tensor: str) -> list[str]:
+        """The tensors whose values it holds: itself, or those that were split, joined, pooled or enlarged for it."""
+        node = self.passing(tensor)
+        if node is None:
+            return [tensor]
+        given = node.input if node.op_type == "Concat" else node.input[:1]
+        return [source for name in given for source in self.sources(name)]
+
+    def families(self, tensors: Sequence[str]) -> list[frozenset[str]]:
+        """Sources, those together that are joined anywhere."""
+        families: list[frozenset[str]] = []
+        for tensor in tensors:
+            family = frozenset(self.sources(tensor))
+            touched = [one for one in families if one & family]
+            families = [one for one in families if not one & family] + [family.union(*touched)]
+        return families
+
+
+def _steps(families: Sequence[frozenset[str]], known: Mapping[str, Passed]) -> dict[str, _Steps]:
+    steps: dict[str, _Steps] = {}
+    for family in families:
+        low = min(0.0, *(float(known[name].least.mean()) for name in family))
+        high = max(1e-6, *(float(known[name].greatest.mean()) for name in family))
+        scale = (high - low) / LEVELS
+        steps |= dict.fromkeys(family, _Steps(scale, round(-low / scale)))
+    return steps
+
+
+def _rewritten(
+    network: _Network, convolutions: Sequence[Any], steps: Mapping[str, _Steps], known: Mapping[str, Passed]
+) -> Any:
+    """A copy of the model in which the convolutions take bytes. Who else reads such a tensor takes it as it was."""
+    model = copy.deepcopy(network.model)
+    graph = model.graph
+    nodes = {node.name: node for node in graph.node}
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    before: dict[str, Any] = {}
+    for original in convolutions:
+        node = nodes[original.name]
+        _take_bytes(network, nodes, node, steps)
+        weights, bias = node.input[1], node.input[2]
+        before[node.name] = _store_bytes(graph, stored, weights, bias, known[original.input[0]].mean)
+        node.input[1] = f"{weights}_dequantised"
+    after = {name: _there_and_back(graph, name, one) for name, one in steps.items()}
+    ordered = [node for tensor in graph.input for node in after.get(tensor.name, ())]
+    for node in graph.node:
+        if node.name in before:
+            ordered.append(before[node.name])
+        ordered.append(node)
+        ordered += [one for name in node.output for one in after.get(name, ())]
+    del graph.node[:]
+    graph.node.extend(ordered)
+    return model
+
+
+def _take_bytes(network: _Network, nodes: Mapping[str, Any], node: Any, steps: Mapping[str, _Steps]) -> None:
+    """Lead the first input of ``node``, through what only passes it on, to its sources as they come back from bytes."""
+    for number in range(len(node.input) if node.op_type == "Concat" else 1):
+        name = node.input[number]
+        if name in steps:
+            node.input[number] = f"{name}_dequantised"
+        elif (passing := network.passing(name)) is not None:
+            _take_bytes(network, nodes, nodes[passing.name], steps)
+
+
+def _there_and_back(graph: Any, name: str, steps: _Steps) -> tuple[Any, Any]:
+    scale, zero = f"{name}_scale", f"{name}_zero"
+    graph.initializer.append(numpy_helper.from_array(np.array(steps.scale, np.float32), scale))
+    graph.initializer.append(numpy_helper.from_array(np.array(steps.zero, np.uint8), zero))
+    return (
+        helper.make_node("QuantizeLinear", [name, scale, zero], [f"{name}_bytes"], name=f"{name}/quantise"),
+        helper.make_node(
+            "DequantizeLinear", [f"{name}_bytes", scale, zero], [f"{name}_dequantised"], name=f"{name}/dequantise"
+        ),
+    )
+
+
+def _store_bytes(graph: Any, stored: Mapping[str, Any], weights: str, bias: str, mean: NDArray[np.float32]) -> Any:
+    """Replace stored weights [out, in, h, w] by bytes, a scale for each output; answers the node that brings them back.
+
+    ``mean`` of each input channel: what rounding adds to an output on average is taken out of the bias.
+    """
+    exact = numpy_helper.to_array(stored[weights]).astype(np.float32)
+    scales = np.maximum(np.abs(exact).max(axis=(1, 2, 3)) / WEIGHT_LEVELS, 1e-12).astype(np.float32)
+    rounded = np.clip(np.round(exact / scales[:, None, None, None]), -WEIGHT_LEVELS, WEIGHT_LEVELS)
+    error = (exact - rounded * scales[:, None, None, None]).sum(axis=(2, 3)) @ mean
+    corrected = numpy_helper.to_array(stored[bias]) + error
+    stored[bias].CopyFrom(numpy_helper.from_array(corrected.astype(np.float32), bias))
+    graph.initializer.remove(stored[weights])
+    for name, value in (
+        (f"{weights}_bytes", rounded.astype(np.int8)),
+        (f"{weights}_scale", scales),
+        (f"{weights}_zero", np.zeros(len(scales), np.int8)),
+    ):
+        graph.initializer.append(numpy_helper.from_array(value, name))
+    return helper.make_node(
+        "DequantizeLinear",
+        [f"{weights}_bytes", f"{weights}_scale", f"{weights}_zero"],
+        [f"{weights}_dequantised"],
+        name=f"{weights}/dequantise",
+        axis=0,
+    )

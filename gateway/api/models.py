@@ -41,7 +41,7 @@ class WeightsShown(BaseModel):
     sha256: str
     classes: list[str]
     input_size: tuple[int, int] = Field(description="Height and width in px.")
-    precision: str
+    precision: str = Field(description="Of two the first is computed where the processor multiplies bytes by itself.")
     licence: str
     note: str
     thresholds: dict[str, float]
@@ -250,7 +250,7 @@ def _shown(card: Card) -> WeightsShown:
         sha256=card.sha256,
         classes=list(card.classes),
         input_size=card.input_size,
-        precision=card.precision,
+        precision=f"int8 / {card.precision}" if card.quantised is not None else card.precision,
         licence=card.licence,
         note=str(details.get("note", "")),
         thresholds=dict(card.thresholds),

@@ -127,6 +127,12 @@ def broken_model() -> bytes:
     return red_finder(bias=float("nan"))
 
 
+@pytest.fixture
+def sees_smoke_too() -> bytes:
+    """A network that sees smoke everywhere, and else as the usual one."""
+    return red_finder(bias=20)
+
+
 MakeJudge = Callable[..., bytes]
 
 

@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 
 from detectors.engine import Detector, EngineName, open_detector
+from detectors.networks import checked_files
 from detectors.observation import Detection
 from detectors.onnx_names import class_names
 from detectors.plan import Plan, fastest, plans
+from detectors.processor import multiplies_bytes
 from detectors.weights import Card, WeightsRefused
 from models.scenes import Scene
 
@@ -192,7 +194,9 @@ def test_both_runtimes_give_the_same_boxes_on_real_pictures(coco: tuple[Path, li
 def in_floats(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped weights with a card that has them computed in 32-bit floats: what all runtimes share."""
     card = tmp_path_factory.mktemp("floats") / SHIPPED.name
-    card.write_text(json.dumps(json.loads(SHIPPED.read_text()) | {"precision": "fp32", "density": None}))
+    card.write_text(
+        json.dumps(json.loads(SHIPPED.read_text()) | {"precision": "fp32", "density": None, "quantised": None})
+    )
     card.with_suffix(".onnx").symlink_to(SHIPPED.with_suffix(".onnx"))
     return card
 
@@ -202,7 +206,14 @@ def shipped(in_floats: Path) -> list[Detector]:
     return [open_detector(engine, in_floats, threads=1) for engine in RUNTIMES]
 
 
-def test_where_the_cpu_has_no_bfloat16_the_shipped_weights_are_computed_in_floats(
+@pytest.fixture
+def no_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor that does not multiply 8-bit integers by itself."""
+    monkeypatch.setattr("detectors.openvino_engine.multiplies_bytes", lambda: False)
+
+
+@pytest.mark.usefixtures("no_bytes")
+def test_where_the_cpu_has_neither_bytes_nor_bfloat16_the_shipped_weights_are_computed_in_floats(
     shipped: list[Detector], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture = Scene("fire", 3, pieces="demo").frame(16.0)
@@ -210,9 +221,61 @@ def test_where_the_cpu_has_no_bfloat16_the_shipped_weights_are_computed_in_float
     assert open_detector("openvino", SHIPPED, threads=1).detect(picture) == shipped[0].detect(picture)
 
 
+@pytest.mark.usefixtures("no_bytes")
 def test_bfloat16_sees_what_floats_see(shipped: list[Detector]) -> None:
     picture = Scene("fire", 3, pieces="demo").frame(16.0)
     assert_same(shipped[0].detect(picture), open_detector("openvino", SHIPPED, threads=1).detect(picture), 0.05)
+
+
+@pytest.mark.skipif(not multiplies_bytes(), reason="this processor does not multiply bytes by itself")
+def test_the_shipped_weights_in_bytes_find_the_rendered_fire_that_floats_find(shipped: list[Detector]) -> None:
+    picture = Scene("fire", 3, pieces="demo").frame(16.0)
+    exact, quick = shipped[0].detect(picture), open_detector("openvino", SHIPPED, threads=1).detect(picture)
+    best, found = (
+        max((one for one in seen if one.label == "fire"), key=lambda one: one.score) for seen in (exact, quick)
+    )
+    assert found.box.iou(best.box) > 0.8
+    assert found.score == pytest.approx(best.score, abs=0.1)
+
+
+@pytest.fixture
+def with_bytes_beside(make_weights: MakeWeights, sees_smoke_too: bytes) -> Path:
+    """A card whose quantised network, to tell it from the card's own, sees smoke everywhere."""
+    digest = hashlib.sha256(sees_smoke_too).hexdigest()
+    card = make_weights(
+        quantised={"weights": "tiny.int8.onnx", "sha256": digest, "accuracy_lost": {"fire": 0.0}},
+    )
+    (card.parent / "tiny.int8.onnx").write_bytes(sees_smoke_too)
+    return card
+
+
+def test_the_quantised_network_looks_where_the_processor_multiplies_bytes_and_the_cards_own_elsewhere(
+    with_bytes_beside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = with_bytes_beside
+    seen = {}
+    for able in (True, False):
+        monkeypatch.setattr("detectors.openvino_engine.multiplies_bytes", lambda able=able: able)
+        seen[able] = {one.label for one in open_detector("openvino", card, threads=1).detect(red_patch())}
+    assert seen == {True: {"fire", "smoke"}, False: {"fire"}}
+    # ONNX Runtime takes longer over bytes than over floats.
+    assert {one.label for one in open_detector("onnxruntime", card, threads=1).detect(red_patch())} == {"fire"}
+
+
+def test_a_quantised_network_that_was_exchanged_or_is_not_there_is_refused(
+    with_bytes_beside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("detectors.openvino_engine.multiplies_bytes", lambda: True)
+    card = with_bytes_beside
+    file = card.parent / "tiny.int8.onnx"
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(WeightsRefused) as caught:
+        open_detector("openvino", card, threads=1)
+    assert caught.value.reason == "weights_damaged"
+    file.unlink()
+    with pytest.raises(WeightsRefused) as caught:
+        checked_files(card)
+    assert caught.value.reason == "weights_missing"
 
 
 @pytest.mark.parametrize("seed", [3, 4])

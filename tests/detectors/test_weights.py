@@ -136,6 +136,31 @@ def test_an_int8_export_that_lost_its_accuracy_is_refused(make_weights: MakeWeig
     assert "fire" in refused.zh
 
 
+QUANTISED = {"weights": "tiny.int8.onnx", "sha256": "ab" * 32, "accuracy_lost": {"fire": 0.004, "smoke": 0.0}}
+
+
+def test_a_card_names_its_quantised_network_and_one_that_lost_its_accuracy_is_refused(
+    make_weights: MakeWeights,
+) -> None:
+    card = load_card(make_weights(quantised=QUANTISED))
+    assert card.quantised is not None
+    assert card.quantised.weights == "tiny.int8.onnx"
+    refused = refusal(make_weights(quantised=QUANTISED | {"accuracy_lost": {"smoke": 0.054}}))
+    assert refused.reason == "accuracy_lost"
+    assert "int8" in refused.en
+    assert "smoke" in refused.zh
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"weights": "../other.onnx"}, {"weights": "tiny.pt"}, {"accuracy_lost": {}}, {"accuracy_lost": {"fire": "none"}}],
+)
+def test_a_quantised_network_from_elsewhere_or_of_unknown_accuracy_is_refused(
+    make_weights: MakeWeights, change: dict[str, Any]
+) -> None:
+    assert refusal(make_weights(quantised=QUANTISED | change)).reason == "card_invalid"
+
+
 COUNTING = {"columns": 3, "rows": 2, "overlap": 0.2, "from_people": 6, "threshold": 0.4}
 
 

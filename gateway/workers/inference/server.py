@@ -165,6 +165,7 @@ async def open_inference(name: str, settings: WorkerSettings, channel: Channel) 
         weights=detector.card.name,
         sha256=detector.card.sha256,
         engine=settings.inference.engine,
+        precision=detector.precision,
         at_once=detector.at_once,
         judge=networks.judge is not None,
     )

@@ -76,7 +76,7 @@ def new_weights(tmp_path: Path) -> Path:
     folder = tmp_path / "new"
     folder.mkdir()
     facts = json.loads(SHIPPED_CARD.read_text()) | {"name": "newer"}
-    facts.pop("density", None)
+    facts = {name: value for name, value in facts.items() if name not in ("density", "quantised")}
     (folder / "newer.json").write_text(json.dumps(facts))
     (folder / "newer.onnx").write_bytes(SHIPPED_CARD.with_suffix(".onnx").read_bytes())
     return folder / "newer.json"
@@ -102,7 +102,7 @@ def test_weights_that_do_not_fit_their_card_are_not_promoted(tmp_path: Path, new
     assert card_in_force(tmp_path / "data", InferenceSettings()).is_file()
 
 
-@pytest.mark.parametrize("kind", ["density", "judge"])
+@pytest.mark.parametrize("kind", ["density", "judge", "quantised"])
 @pytest.mark.parametrize("amiss", ["missing", "exchanged"])
 def test_weights_whose_card_names_another_network_are_promoted_with_it_and_not_without(
     tmp_path: Path, new_weights: Path, kind: str, amiss: str
@@ -110,7 +110,7 @@ def test_weights_whose_card_names_another_network_are_promoted_with_it_and_not_w
     beside = new_weights.with_name("beside.onnx")
     beside.write_bytes(b"another network")
     named = {"weights": beside.name, "sha256": hashlib.sha256(b"another network").hexdigest(), "labels": ["fire"]}
-    named |= {"from_people": 5, "smaller_than": 0.4, "longest_side": 1024}
+    named |= {"from_people": 5, "smaller_than": 0.4, "longest_side": 1024, "accuracy_lost": {"fire": 0.0}}
     new_weights.write_text(json.dumps(json.loads(new_weights.read_text()) | {kind: named}))
     promote(new_weights, tmp_path / "data")
     in_force = card_in_force(tmp_path / "data", InferenceSettings())

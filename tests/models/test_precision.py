@@ -1,0 +1,43 @@
+"""Fewer bits are shipped where they save time and cost no accuracy, and not otherwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from models.precision import lost, said
+
+ENTRY = {"weights": "hazard.int8.onnx", "sha256": "ab" * 32, "accuracy_lost": {}}
+
+
+def measured(**changes: dict[str, float]) -> dict[str, dict[str, float]]:
+    """Floats, half as many bits in half the time, and bytes in a third of it, all of one quality."""
+    of = {"fire": 0.5, "smoke": 0.6, "person": 0.8}
+    times = {"fp32": 60.0, "bf16": 30.0, "int8": 20.0}
+    return {name: {"processor_ms": ms, **of, **changes.get(name, {})} for name, ms in times.items()}
+
+
+def test_the_fewest_bits_that_cost_nothing_are_shipped_beside_what_every_processor_computes() -> None:
+    words = said(measured(int8={"fire": 0.495, "smoke": 0.61}), ENTRY)
+    assert words["precision"] == "bf16"
+    assert words["quantised"] == ENTRY | {"accuracy_lost": {"fire": 0.005, "smoke": 0.0, "person": 0.0}}
+
+
+@pytest.mark.parametrize("change", [{"smoke": 0.589}, {"fire": 0.48}, {"person": 0.79}, {"processor_ms": 27.0}])
+def test_bytes_that_cost_a_class_its_accuracy_or_save_hardly_any_time_are_not_shipped(change: dict[str, float]) -> None:
+    words: dict[str, Any] = said(measured(int8=change), ENTRY)
+    assert "quantised" not in words
+    assert words["precision"] == "bf16"
+    assert words["precisions_measured_on_val"]["int8"].items() >= change.items()
+
+
+def test_bytes_stand_on_their_own_where_bfloat16_is_not_worth_it() -> None:
+    words = said(measured(bf16={"processor_ms": 300.0}), ENTRY)
+    assert words["precision"] == "fp32"
+    assert "accuracy_lost" not in words
+    assert "quantised" in words
+
+
+def test_a_gain_is_no_loss() -> None:
+    assert lost(measured(bf16={"fire": 0.7}), "bf16") == {"fire": 0.0, "smoke": 0.0, "person": 0.0}

@@ -43,16 +43,21 @@ Measured = Mapping[str, Mapping[str, float]]
 
 
 def choose(
-    fp32: Path, input_size: tuple[int, int], sample_data: Path, say: Say, precisions: Sequence[str] = PRECISIONS
+    fp32: Path,
+    input_size: tuple[int, int],
+    sample_data: Path,
+    say: Say,
+    quantised_before: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What the card is to say of precision. Writes the quantised file beside ``fp32`` where it is worth it; one that
-    lies there and is not goes. ``int8`` is left out where this processor cannot compute it."""
+    lies there and is not goes. Where this processor cannot compute it there is none, or what these weights had before.
+    """
     beside = quantised_beside(fp32)
     with tempfile.TemporaryDirectory() as folder:
         file, draft = Path(folder) / fp32.name, Path(folder) / beside.name
         file.symlink_to(fp32.absolute())
-        cards = {one: low_card(file, one, input_size) for one in precisions if one != "int8"}
-        if "int8" in precisions and multiplies_bytes():
+        cards = {one: low_card(file, one, input_size) for one in PRECISIONS if one != "int8"}
+        if "int8" in PRECISIONS and multiplies_bytes():
             sha256 = quantise(fp32, draft, calibration_inputs(sample_data, input_size, say), say)
             entry = {"weights": draft.name, "sha256": sha256, "accuracy_lost": {"fire": 0.0}}
             cards["int8"] = low_card(file, "bf16", input_size) | {"quantised": entry}
@@ -61,6 +66,8 @@ def choose(
         if "quantised" in chosen:
             chosen["quantised"]["weights"] = beside.name
             beside.write_bytes(draft.read_bytes())
+        elif quantised_before is not None and "int8" not in measured:
+            chosen["quantised"] = dict(quantised_before)
         else:
             beside.unlink(missing_ok=True)
     return chosen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from models.card import CLEAR, FAILS, FAILS_ZH, UNCLEAR, write_card
 from models.evaluate import Seen, look_at, read_picture
 from models.figures import DENSEST, Profile, Say, figures, look, open_profile
 from models.person_row import refit_person
-from models.precision import PRECISIONS, choose, low_card, quality
+from models.precision import choose, low_card, quality
 from models.prepare import COCO_WEIGHTS, NEVER_TRAINED
 from models.sample_data import clear, read_samples
 
@@ -22,15 +22,13 @@ GATHERING = "ind_"
 FIRES_REFITTED = 80
 
 
-def release(
-    fp32: Path, sample_data: Path, input_size: tuple[int, int], say: Say, precisions: Sequence[str] = PRECISIONS
-) -> dict[str, Any]:
+def release(fp32: Path, sample_data: Path, input_size: tuple[int, int], say: Say) -> dict[str, Any]:
     """Choose precision and thresholds of exported weights; answers the card without its figures on test pictures.
 
     A quantised file lies beside ``fp32`` where it is worth it; a card with low thresholds does in any case.
     """
     beside = fp32.with_suffix(".json")
-    card = low_card(fp32, "fp32", input_size) | choose(fp32, input_size, sample_data, say, precisions)
+    card = low_card(fp32, "fp32", input_size) | choose(fp32, input_size, sample_data, say)
     beside.write_text(json.dumps(card))
     profile = open_profile(beside)
     card["thresholds"] = thresholds.chosen(
@@ -44,10 +42,9 @@ def choose_precision(card_path: Path, sample_data: Path, say: Say) -> dict[str, 
     weights, whose thresholds stay. Writes the card, its page and the quantised file, and answers the card."""
     card: dict[str, Any] = json.loads(card_path.read_text(encoding="utf-8"))
     height, width = card["input_size"]
-    chosen = choose(card_path.with_suffix(".onnx"), (height, width), sample_data, say)
-    for name in ("accuracy_lost", "quantised"):
-        card.pop(name, None)
-    card |= chosen
+    before = card.pop("quantised", None)
+    card.pop("accuracy_lost", None)
+    card |= choose(card_path.with_suffix(".onnx"), (height, width), sample_data, say, before)
     with_figures(card, card_path, sample_data, say)
     return card
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from models import cli
+from models import cli, precision
 from models.prepare import COCO_WEIGHTS
 
 CLEAR_LICENCE, UNCLEAR_LICENCE = "CC0-1.0", "unknown (web photos)"
@@ -39,6 +39,7 @@ def made(sample_data: Path, folder: Path, *flags: str) -> Path:
 def test_weights_without_pictures_of_unclear_licence_say_so_and_what_the_others_contribute(
     sample_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(precision, "PRECISIONS", ("fp32",))
     whole, licensed = made(sample_data, tmp_path / "all"), made(sample_data, tmp_path / "clear", "--licensed-only")
     sources = {card: json.loads(card.read_text())["trained_from"]["licences"]["train"] for card in (whole, licensed)}
     assert sources == {whole: {UNCLEAR_LICENCE: 2, CLEAR_LICENCE: 2}, licensed: {CLEAR_LICENCE: 2}}

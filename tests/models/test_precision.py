@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from models.precision import lost, said
+from gateway.workers.inference.promotion import SHIPPED_CARD
+from models import precision
+from models.precision import choose, lost, quantised_beside, said
 
 ENTRY = {"weights": "hazard.int8.onnx", "sha256": "ab" * 32, "accuracy_lost": {}}
 
@@ -41,3 +45,25 @@ def test_bytes_stand_on_their_own_where_bfloat16_is_not_worth_it() -> None:
 
 def test_a_gain_is_no_loss() -> None:
     assert lost(measured(bf16={"fire": 0.7}), "bf16") == {"fire": 0.0, "smoke": 0.0, "person": 0.0}
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_what_is_said_of_bytes_lies_beside_the_floats_and_where_they_cannot_be_computed_nothing_does(
+    sample_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, able: bool
+) -> None:
+    monkeypatch.setattr(precision, "multiplies_bytes", lambda: able)
+    floats = tmp_path / "weights" / "small.onnx"
+    floats.parent.mkdir()
+    floats.write_bytes(SHIPPED_CARD.with_suffix(".onnx").read_bytes())
+    quantised_beside(floats).write_bytes(b"of earlier weights")
+    words = choose(floats, (64, 64), sample_data, lambda _what, _done, _of: None)
+    assert ("int8" in words["precisions_measured_on_val"]) is able
+    assert quantised_beside(floats).exists() is ("quantised" in words)
+    if "quantised" in words:
+        assert words["quantised"]["weights"] == "small.int8.onnx"
+        assert words["quantised"]["sha256"] == hashlib.sha256(quantised_beside(floats).read_bytes()).hexdigest()
+    before = {"weights": "small.int8.onnx", "sha256": "ab" * 32, "accuracy_lost": {"fire": 0.0}}
+    if not able:
+        again = choose(floats, (64, 64), sample_data, lambda _what, _done, _of: None, before)
+        assert again["quantised"] == before
+    assert floats.read_bytes() == SHIPPED_CARD.with_suffix(".onnx").read_bytes()

@@ -121,7 +121,7 @@ def _rewritten(
         weights, bias = node.input[1], node.input[2]
         before[node.name] = _store_bytes(graph, stored, weights, bias, known[original.input[0]].mean)
         node.input[1] = f"{weights}_dequantised"
-    after = {name: _there_and_back(graph, name, one) for name, one in steps.items()}
+    after = {name: _there_and_back(graph, name, one) for name, one in sorted(steps.items())}
     ordered = [node for tensor in graph.input for node in after.get(tensor.name, ())]
     for node in graph.node:
         if node.name in before:

@@ -163,6 +163,23 @@ def _density(card: Mapping[str, Any]) -> list[str]:
         f"From {density['from_people']} people in boxes on, `{density['weights']}` (sha256 `{density['sha256']}`)"
         f" counts instead: {density['note']}",
         "",
+        *_counted(density.get("cross_validated", {})),
+    ]
+
+
+def _counted(held_out: Mapping[str, Mapping[str, float]]) -> list[str]:
+    if not held_out:
+        return []
+    rows = [
+        (source, str(facts["pictures"]), _number(facts["mean_error"]), _number(facts["mean_absolute_error"]))
+        for source, facts in held_out.items()
+    ]
+    return [
+        "On pictures of the train part that were held out, before a network that had not seen them (`shtB` ShanghaiTech"
+        " B, `shtA` its part A, `ind` gatherings), whether or not boxes would have asked it; in people:",
+        "",
+        *_table(("source", "pictures", "mean error", "mean absolute error"), rows),
+        "",
     ]
 
 

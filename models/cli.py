@@ -167,13 +167,19 @@ def density(
     card: Annotated[Path, typer.Option(help="Card that is to name them.")] = CARD,
     from_people: Annotated[int, typer.Option(min=1, max=1000, help="Boxes from which density counts.")] = 5,
     smaller_than: Annotated[float, typer.Option(min=0.01, max=1, help="… of this median height at most.")] = 0.45,
-    epochs: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
-    folds: Annotated[int, typer.Option(min=0, max=20, help="Parts of a cross-validation; 0: none.")] = 3,
+    steps: Annotated[int, typer.Option(min=1, max=1_000_000, help="Batches of four crops.")] = 900,
+    folds: Annotated[int, typer.Option(min=2, max=20, help="Parts of a cross-validation.")] = 4,
+    turns: Annotated[int, typer.Option(min=0, max=20, help="How many of the parts are held out; 0: none.")] = 4,
+    threads: Annotated[int, typer.Option(min=0, max=256, help="0: all cores; 1 on a busy machine.")] = 0,
     seed: int = 7,
 ) -> None:
     """Train the counter of dense crowds, say how good it is by cross-validation, and name it in the card."""
+    import torch
+
     from models.density import make_density
 
+    if threads:
+        torch.set_num_threads(threads)
     with Progress(console=console) as bars:
         facts = make_density(
             sample_data,
@@ -181,8 +187,9 @@ def density(
             card,
             from_people=from_people,
             smaller_than=smaller_than,
-            epochs=epochs,
+            steps=steps,
             folds=folds,
+            turns=turns,
             seed=seed,
             say=_told(bars),
         )

@@ -61,6 +61,19 @@ def hazard_network(begin: Path | None) -> Any:
     return network
 
 
+def coco_layers(coco: Path, number: int) -> list[Any]:
+    """The first ``number`` layers of COCO's YOLOv8n (Ultralytics), each with ``f``, the layers it takes from; without
+    batch normalisation, whose weights the convolutions carry."""
+    network: Any = HazardModel("yolov8n.yaml", ch=3, nc=80, verbose=False).eval()
+    _load_folded(network, folded_tensors(coco))
+    for module in network.modules():
+        norm = getattr(module, "bn", None)
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            module.conv = torch.nn.utils.fuse_conv_bn_eval(module.conv, norm)
+            module.bn = torch.nn.Identity()
+    return list(network.model[:number])
+
+
 def _load_folded(network: Any, tensors: dict[str, torch.Tensor]) -> None:
     used: set[str] = set()
     for name, module in network.named_modules():

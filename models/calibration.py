@@ -28,8 +28,19 @@ from models.sample_data import read_samples
 
 FIRES, OTHERS = 100, 50
 """Pictures of fire and smoke (hard negatives among them), and of streets, stalls and people."""
+TRIED_ON = 4
+"""One picture in so many is also one that bounds are tried on."""
 SEED = 7
 STRIDE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Pictures as the engine gives them to the network, ``[1, 3, h, w]``: ``inputs`` each in its own proportions, and
+    some of them all of one size, ``trials``; none: bounds are not tried."""
+
+    inputs: list[NDArray[np.float32]]
+    trials: list[NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +52,8 @@ class Passed:
     mean: NDArray[np.float32]
 
 
-def calibration_inputs(sample_data: Path, input_size: tuple[int, int], say: Say) -> list[NDArray[np.float32]]:
-    """Training pictures as the engine gives them to the network, ``[1, 3, h, w]`` each in its own proportions."""
+def calibration(sample_data: Path, input_size: tuple[int, int], say: Say) -> Calibration:
+    """Of training pictures. ``input_size``: height and width in px."""
     random = np.random.default_rng(SEED)
     samples = [
         one
@@ -53,14 +64,16 @@ def calibration_inputs(sample_data: Path, input_size: tuple[int, int], say: Say)
     for of_fire, most in ((True, FIRES), (False, OTHERS)):
         kind = [one for one in samples if (one.folder == "fire") == of_fire]
         chosen += [kind[int(n)] for n in random.choice(len(kind), min(most, len(kind)), replace=False)]
-    inputs = []
+    inputs, trials = [], []
     for number, sample in enumerate(chosen):
         say("calibration", number, len(chosen))
         picture = read_picture(sample)
         if number % 2:
             picture = camera_look(picture, random)
         inputs.append(letterbox(picture, input_for(*picture.shape[:2], input_size, STRIDE))[0])
-    return inputs
+        if number % TRIED_ON == 0:
+            trials.append(letterbox(picture, input_size)[0])
+    return Calibration(inputs, trials)
 
 
 def passed(model: Any, tensors: Sequence[str], inputs: Sequence[NDArray[np.float32]], say: Say) -> dict[str, Passed]:

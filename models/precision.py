@@ -21,7 +21,7 @@ import numpy as np
 
 from detectors.engine import Detector, open_detector
 from detectors.processor import multiplies_bytes
-from models.calibration import calibration_inputs
+from models.calibration import calibration
 from models.classes import CLASSES
 from models.evaluate import Seen, judge, look_at, recall
 from models.figures import LOW, Say
@@ -58,7 +58,7 @@ def choose(
         file.symlink_to(fp32.absolute())
         cards = {one: low_card(file, one, input_size) for one in PRECISIONS if one != "int8"}
         if "int8" in PRECISIONS and multiplies_bytes():
-            sha256 = quantise(fp32, draft, calibration_inputs(sample_data, input_size, say), say)
+            sha256 = quantise(fp32, draft, calibration(sample_data, input_size, say), say)
             entry = {"weights": draft.name, "sha256": sha256, "accuracy_lost": {"fire": 0.0}}
             cards["int8"] = low_card(file, "bf16", input_size) | {"quantised": entry}
         measured = _measured(cards, file, sample_data, say)

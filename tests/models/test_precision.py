@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from gateway.workers.inference.promotion import SHIPPED_CARD
 from models import precision
+from models.calibration import calibration
 from models.precision import choose, lost, quantised_beside, said
 
 ENTRY = {"weights": "hazard.int8.onnx", "sha256": "ab" * 32, "accuracy_lost": {}}
@@ -52,6 +54,8 @@ def test_what_is_said_of_bytes_lies_beside_the_floats_and_where_they_cannot_be_c
     sample_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, able: bool
 ) -> None:
     monkeypatch.setattr(precision, "multiplies_bytes", lambda: able)
+    # Trying bounds takes a minute.
+    monkeypatch.setattr(precision, "calibration", lambda *about: replace(calibration(*about), trials=[]))
     floats = tmp_path / "weights" / "small.onnx"
     floats.parent.mkdir()
     floats.write_bytes(SHIPPED_CARD.with_suffix(".onnx").read_bytes())

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from models.calibration import passed
+from models.calibration import Calibration, passed
 from models.quantise import quantise
 
 SIDE, CHANNELS = 16, 8
@@ -70,7 +70,7 @@ def quiet(_what: str, _done: int, _of: int) -> None:
 @pytest.fixture
 def quantised(tmp_path: Path) -> Any:
     onnx.save(small_network(), tmp_path / "small.onnx")
-    quantise(tmp_path / "small.onnx", tmp_path / "small.int8.onnx", pictures(), quiet)
+    quantise(tmp_path / "small.onnx", tmp_path / "small.int8.onnx", Calibration(pictures(), []), quiet)
     return onnx.load(str(tmp_path / "small.int8.onnx"))
 
 
@@ -99,7 +99,7 @@ def test_one_picture_beyond_all_others_does_not_set_the_bounds(tmp_path: Path) -
     onnx.save(small_network(), file)
     scales = []
     for inputs in (usual, [*usual, usual[0] * 20]):
-        quantise(file, tmp_path / "made.onnx", inputs, quiet)
+        quantise(file, tmp_path / "made.onnx", Calibration(inputs, []), quiet)
         made = {one.name: one for one in onnx.load(str(tmp_path / "made.onnx")).graph.initializer}
         scales.append(float(numpy_helper.to_array(made["first.out_scale"])))
     assert scales[1] < 3 * scales[0]
@@ -116,4 +116,4 @@ def test_a_network_without_a_convolution_is_refused(tmp_path: Path) -> None:
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "n.onnx")
     with pytest.raises(ValueError, match="no convolution"):
-        quantise(tmp_path / "n.onnx", tmp_path / "made.onnx", pictures(1), quiet)
+        quantise(tmp_path / "n.onnx", tmp_path / "made.onnx", Calibration(pictures(1), []), quiet)

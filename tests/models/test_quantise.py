@@ -21,7 +21,7 @@ SIDE, CHANNELS = 16, 8
 
 
 def small_network() -> Any:
-    """Three layers with SiLU, one of which takes two tensors joined, and one that the head would end with."""
+    """Layers with SiLU: one takes two tensors joined, one is of a coarse stage, and one ends a head."""
     random = np.random.default_rng(3)
     stored, nodes = [], []
 
@@ -42,7 +42,8 @@ def small_network() -> Any:
     second = layer("second", first, CHANNELS)
     nodes.append(helper.make_node("Concat", [first, second], ["joined"], name="/join", axis=1))
     third = layer("third", "joined", 2 * CHANNELS)
-    last = layer("cv2.0/cv2.0.2", third, CHANNELS)
+    coarse = layer("model.9/cv1", third, CHANNELS)
+    last = layer("cv2.0/cv2.0.2", coarse, CHANNELS)
     graph = helper.make_graph(
         nodes,
         "small",
@@ -81,7 +82,7 @@ def test_bytes_answer_what_floats_answer_to_within_a_few_steps_and_without_leani
     assert np.abs(errors.mean(axis=(0, 2, 3))).max() < 0.005 * np.abs(exact).mean()
 
 
-def test_what_is_joined_shares_its_steps_and_the_heads_last_layers_stay_in_floats(quantised: Any) -> None:
+def test_what_is_joined_shares_its_steps_and_coarse_and_last_layers_stay_in_floats(quantised: Any) -> None:
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in quantised.graph.initializer}
     assert stored["first.out_scale"] == stored["second.out_scale"]
     assert stored["first.out_zero"] == stored["second.out_zero"] > 0  # SiLU answers below zero, too
@@ -90,7 +91,7 @@ def test_what_is_joined_shares_its_steps_and_the_heads_last_layers_stay_in_float
         "second.weight_bytes",
         "third.weight_bytes",
     }
-    assert stored["cv2.0/cv2.0.2.weight"].dtype == np.float32
+    assert stored["cv2.0/cv2.0.2.weight"].dtype == stored["model.9/cv1.weight"].dtype == np.float32
 
 
 def test_one_picture_beyond_all_others_does_not_set_the_bounds(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
-"""A judge of the second look: how likely the crop round a candidate shows fire, and how likely smoke.
+"""A judge of the second look: how likely a crop round a candidate, or a whole picture, shows fire, and smoke.
 
-The detector looks at the crop with the same eyes as before and takes the same wall for smoke again. The judge was
-taught nothing but to tell its right candidates from its wrong ones, on features that were never trained on fire; so it
-errs at other places. What it does not believe counts as not confirmed (``detectors.rules.fire``), no more: no score
-silences a hazard alone.
+The detector looks at the crop with the same eyes as before and takes the same wall for smoke again. The judge stands on
+features that were taught to tell a thousand things apart, lamps and sunsets among them; so it errs at other places.
+What it doubts lowers the detector's score (``detectors.doubt``) and counts as not confirmed
+(``detectors.rules.fire_proof``), no more: it never silences what the detector is sure of.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -21,8 +22,11 @@ from detectors.boxes import AnswerUnusable
 from detectors.observation import Box
 from detectors.weights import Judging, WeightsRefused, load_card
 
-SIDE = 160
-"""Height and width in px of the judge's input; a crop is stretched to it."""
+View = Literal["crop", "whole"]
+VIEWS: tuple[View, ...] = ("crop", "whole")
+"""What a picture that is judged shows: the surroundings of a candidate, or all that the camera sees."""
+SIDE = 224
+"""Height and width in px of the judge's input; a picture is stretched to it."""
 NAMES = ("复核模型", "judge of the second look")
 SLACK = 1e-3
 
@@ -58,7 +62,7 @@ class Judge:
         self._run = runner(data, threads, *NAMES)
         noise = np.random.default_rng(7).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
         try:
-            self.judged(noise)
+            self.judged(noise, "crop")
         except Exception as error:  # a network of another shape: the runtimes' errors have no common class
             raise WeightsRefused(
                 "weights_answer_nothing_usable",
@@ -66,15 +70,16 @@ class Judge:
                 f"the judge of the second look answers with nothing usable ({error}); export it anew",
             ) from error
 
-    def judged(self, crop: NDArray[np.uint8]) -> Mapping[str, float]:
-        """By hazard, 0..1; at a half the judge was set to believe. ``crop`` BGR H×W×3. Raises ``AnswerUnusable``."""
+    def judged(self, picture: NDArray[np.uint8], view: View) -> Mapping[str, float]:
+        """By hazard, 0..1, how likely the picture (BGR H×W×3) shows it. Raises ``AnswerUnusable``."""
         with self._lock:
-            answer = self._run(tensor(judge_input(crop)))
-        if answer.shape != (1, len(self._labels)):
+            answer = self._run(tensor(judge_input(picture)))
+        if answer.shape != (1, len(VIEWS), len(self._labels)):
             raise AnswerUnusable(f"形状 {answer.shape}", f"shape {answer.shape} for {len(self._labels)} hazards")
         if not (np.isfinite(answer).all() and answer.min() >= -SLACK and answer.max() <= 1 + SLACK):
             raise AnswerUnusable("得分超出 0 到 1", "scores outside 0 to 1")
-        return {label: float(value) for label, value in zip(self._labels, answer[0], strict=True)}
+        said = answer[0, VIEWS.index(view)]
+        return {label: float(value) for label, value in zip(self._labels, said, strict=True)}
 
 
 def open_judge(card_path: Path, threads: int) -> Judge | None:

@@ -1,7 +1,8 @@
 """The networks of one card, and which of them answers about which part of a picture.
 
-The whole picture and tiles go to the detector; a crop round a candidate goes to it and to the judge; where people are
-many, the counter of dense crowds is asked. Live, in trials and in benches it is this that looks.
+The whole picture and tiles go to the detector; a crop round a candidate goes to it and to the judge, and so does a
+whole picture in which there is a candidate; where people are many, the counter of dense crowds is asked. Live, in
+trials and in benches it is this that looks.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from detectors import density, judge
 from detectors.beside import QUANTISED, checked
+from detectors.closer import HAZARDS
 from detectors.density import DensityCounter, open_density
 from detectors.engine import Detector, EngineName, open_detector
 from detectors.judge import Judge, open_judge
@@ -34,7 +36,7 @@ def crop_part(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """``judged``: how likely a crop shows each hazard; empty where nobody judged."""
+    """``judged``: how likely the picture shows each hazard; empty where nobody judged."""
 
     detections: tuple[Detection, ...]
     judged: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
@@ -53,8 +55,12 @@ class Networks:
         if part == DENSITY and self.density is not None:
             return Sighting(self.density.people(picture))
         found = self.detector.detect(picture)
-        if self.judge is not None and part.startswith(_CROP):
-            return Sighting(found, self.judge.judged(picture))
+        if self.judge is None:
+            return Sighting(found)
+        if part.startswith(_CROP):
+            return Sighting(found, self.judge.judged(picture, "crop"))
+        if part == WHOLE and any(one.label in HAZARDS for one in found):
+            return Sighting(found, self.judge.judged(picture, "whole"))
         return Sighting(found)
 
 

@@ -75,7 +75,8 @@ class Detection:
     appearance: tuple[int, ...] = ()
     """What it looks like (see ``detectors.appearance``); empty: not known."""
     judged: float | None = None
-    """How likely the crop shows this hazard, says the judge of the second look; None: nobody judged."""
+    """How likely this hazard is there, says the judge of the second look; None: nobody judged. What it doubts has
+    lowered the score already (see ``detectors.doubt``)."""
 
 
 @dataclass(frozen=True, slots=True)

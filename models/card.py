@@ -195,12 +195,14 @@ def _judge(card: Mapping[str, Any]) -> list[str]:
     return [
         "## The second look's judge",
         "",
-        f"Crops round candidates for fire and smoke are judged by `{judge['weights']}` (sha256 `{judge['sha256']}`):"
-        f" {judge['note']} What it does not believe counts as not confirmed. Areas under the curve of all candidates"
-        " from a score of 0.1 on; believed: of candidates at the shipped thresholds which the crop confirms.",
+        "Crops round candidates for fire and smoke, and the whole pictures around them, are judged by"
+        f" `{judge['weights']}` (sha256 `{judge['sha256']}`): {judge['note']} What both together doubt lowers the"
+        " score, by a bounded measure. Areas under the curve: of crops round candidates from a score of 0.05 on, and of"
+        " pictures.",
         "",
         *_table(("hazard", "on", *_JUDGED.values()), rows),
         "",
+        *_raised(judge.get("raised_on_val")),
         "Licences of the pictures it was fitted on:",
         "",
         *(f"- {name}: {count}" for name, count in judge["licences"].items()),
@@ -208,14 +210,21 @@ def _judge(card: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _raised(raised: Mapping[str, Mapping[str, Any]] | None) -> list[str]:
+    if not raised:
+        return []
+    names = list(next(iter(raised.values())))
+    heads = [_RAISED.get(name, name.replace("_", " ")) for name in names]
+    rows = [(f"{how} the judge", *(_number(facts[name]) for name in names)) for how, facts in raised.items()]
+    return ["On val:", "", *_table(("", *heads), rows), ""]
+
+
+_RAISED = {"fire_ap50": "fire AP50", "smoke_ap50": "smoke AP50"}
 _JUDGED = {
-    "candidates": "candidates",
+    "there": "where it is",
+    "not_there": "where it is not",
     "auc_score": "AUC of the score",
     "auc_judge": "of the judge",
-    "confirmed_right": "right ones",
-    "of_them_believed": "believed",
-    "confirmed_wrong": "wrong ones",
-    "of_those_believed": "believed ",
 }
 
 

@@ -202,14 +202,20 @@ def judge(
     to: Annotated[Path, typer.Option(help="Where the weights go.")] = JUDGE,
     card: Annotated[Path, typer.Option(help="Card of the network whose candidates are judged.")] = CARD,
     licensed_only: Annotated[bool, typer.Option(help="Leave out what has no clear licence.")] = False,
-    seed: int = 7,
+    keep: Annotated[bool, typer.Option(help="Keep the judge that the card names; settle thresholds anew.")] = False,
 ) -> None:
-    """Fit the judge of the second look, say how good it is by cross-validation, and name it in the card."""
+    """Fit the judge of the second look, say how good it is by cross-validation, name it in the card, and settle the
+    card's thresholds and figures as the judge changes them."""
     from models.judge import make_judge
+    from models.release import settle_judged
 
     with Progress(console=console) as bars:
-        facts = make_judge(sample_data, to, card, licensed_only=licensed_only, seed=seed, say=_told(bars))
-    typer.echo(json.dumps(facts, ensure_ascii=False, indent=1))
+        told = _told(bars)
+        if not keep:
+            make_judge(sample_data, to, card, licensed_only=licensed_only, say=told)
+        facts = settle_judged(card, sample_data, told)
+    shown = {"thresholds": facts["thresholds"], "judge": facts["judge"], "figures_on_test": facts["figures_on_test"]}
+    typer.echo(json.dumps(shown, ensure_ascii=False, indent=1))
 
 
 @app.command()

@@ -18,10 +18,10 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.closer import Crop, crops, with_second_look
+from detectors.closer import HAZARDS, MOST_CROPS, Crop, crops, lies_in, with_second_look
 from detectors.density import DensityCounter, crowded, more_people, open_density
 from detectors.engine import Detector, EngineName, open_detector
-from detectors.judge import Judge, open_judge, part_of
+from detectors.judge import Judge, View, open_judge, part_of
 from detectors.observation import Detection
 from detectors.rules.fire_proof import confirms
 from detectors.weights import Card, load_card
@@ -57,15 +57,24 @@ class Profile:
         return tuple(one for one in found if one.score >= self.card.thresholds[one.label])
 
     def look_twice(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
-        """What is seen in a picture, with a second look at what counts as fire or smoke, as a camera is looked at."""
+        """What is seen in a picture, as a camera is looked at: with a second look at what counts as fire or smoke and
+        what the judge says of it. Below the thresholds the judge says it too, as it would at lower ones."""
         found = self.detector.detect(picture)
+        counting = self.at_thresholds(found)
+        parts = crops(counting)
+        if self.judge is not None and len(parts) < MOST_CROPS:
+            others = [one for one in found if not any(lies_in(one.box, part) for part in parts)]
+            parts = (*parts, *crops(others)[: MOST_CROPS - len(parts)])
         looked = []
-        for box in crops(self.at_thresholds(found)):
+        for box in parts:
             part = part_of(picture, box)
-            again = self.at_thresholds(self.detector.detect(part))
-            looked.append(Crop(box, again, self.judge.judged(part) if self.judge is not None else {}))
-        counting = set(self.at_thresholds(found))
-        return tuple(with_second_look([one], looked)[0] if one in counting else one for one in found)
+            counts = any(one.label in HAZARDS and lies_in(one.box, box) for one in counting)
+            again = self.at_thresholds(self.detector.detect(part)) if counts else ()
+            looked.append(Crop(box, again, self._judged(part, "crop")))
+        return with_second_look(found, looked, self._judged(picture, "whole"))
+
+    def _judged(self, picture: NDArray[np.uint8], view: View) -> Mapping[str, float]:
+        return {} if self.judge is None else self.judge.judged(picture, view)
 
     def count(self, sample: Sample, found: Sequence[Detection]) -> int:
         """People in a picture, as the engine counts them."""

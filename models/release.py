@@ -11,7 +11,15 @@ import numpy as np
 
 from models import thresholds
 from models.card import CLEAR, FAILS, FAILS_ZH, UNCLEAR, write_card
-from models.evaluate import Seen, look_at, read_picture
+from models.evaluate import (
+    Seen,
+    fires_and_others,
+    judge,
+    look_at,
+    picture_share,
+    read_picture,
+    threshold_for_recall,
+)
 from models.figures import DENSEST, Profile, Say, figures, look, open_profile
 from models.person_row import refit_person
 from models.precision import choose, low_card, quality
@@ -68,6 +76,39 @@ def gatherings_of_train(profile: Profile, sample_data: Path, say: Say) -> list[S
     """Seen pictures of the train part in which every head of a gathering is marked; the marks train no boxes."""
     chosen = [one for one in read_samples(sample_data) if one.split == "train" and one.path.name.startswith(GATHERING)]
     return look_at(profile.detector.detect, chosen, "gatherings", say)
+
+
+def settle_judged(card_path: Path, sample_data: Path, say: Say) -> dict[str, Any]:
+    """Choose the thresholds of fire and smoke anew on val, as the whole profile with its judge sees it, say there what
+    the judge changes, and judge on test pictures. Writes the card and its page, and answers the card."""
+    card: dict[str, Any] = json.loads(card_path.read_text(encoding="utf-8"))
+    profile = open_profile(card_path)
+    fire = [one for one in read_samples(sample_data) if one.split == "val" and one.folder == "fire"]
+    val = {
+        "with": look_at(profile.look_twice, fire, "val", say),
+        "without": look_at(profile.detector.detect, fire, "val without the judge", say),
+    }
+    card["thresholds"] |= thresholds.hazards_judged({"fire": val["with"]})
+    card["judge"]["raised_on_val"] = {name: raised(seen) for name, seen in val.items()}
+    with_figures(card, card_path, sample_data, say)
+    return card
+
+
+def raised(seen: Sequence[Seen]) -> dict[str, float | None]:
+    """What a way of looking is worth: average precision, and the hard negatives on which fire is raised where so many
+    of the fires are found."""
+    fires, others = fires_and_others(seen)
+    return {
+        "fire_ap50": judge(seen, "fire", 0.5).ap50,
+        "smoke_ap50": judge(seen, "smoke", 0.5).ap50,
+        **{
+            f"hard_negatives_where_{round(100 * share)}_found": picture_share(
+                others, "fire", threshold_for_recall(fires, "fire", share)
+            )
+            for share in (thresholds.FIRES_FOUND, thresholds.FIRES_FOUND_JUDGED)
+            if fires
+        },
+    }
 
 
 def with_figures(card: dict[str, Any], beside: Path, sample_data: Path, say: Say) -> Path:

@@ -9,11 +9,21 @@ import numpy as np
 
 from models.evaluate import HIGHEST, LOWEST, Seen, fires_and_others, heads, judge, threshold_for_recall
 
-FIRES_FOUND = 0.9
-"""Share of the pictures with fire in which it must be seen: what is missed here, no rule finds."""
+FIRES_FOUND, FIRES_FOUND_JUDGED = 0.9, 0.95
+"""Share of the pictures with fire in which it must be seen: what is missed here, no rule finds. More where a judge
+keeps away what more wrong candidates would come with."""
 FALSE_STALLS = 0.01
 """Share of the pictures without a stall in which one may be seen: no real stall was there to choose by."""
 STEP = 0.01
+
+
+def hazards_judged(val: dict[str, list[Seen]]) -> dict[str, float]:
+    """Those of fire and smoke where a judge has had its say; ``val`` as the whole profile sees it, twice."""
+    fires, _ = fires_and_others(val["fire"])
+    return {
+        "fire": round(threshold_for_recall(fires, "fire", FIRES_FOUND_JUDGED), 3),
+        "smoke": judge(val["fire"], "smoke", None).threshold,
+    }
 
 
 def chosen(val: dict[str, list[Seen]], gatherings: Sequence[Seen]) -> dict[str, float]:

@@ -32,7 +32,7 @@ LONGEST_PROOF = REJECTED * STILL_SECONDS
 PLAIN = 0.7
 """A score that needs no second look to be believed in the end."""
 BELIEVED = 0.5
-"""What the judge of the second look says of what it believes; where that lies is set when it is made."""
+"""What the judge of the second look says at least of what it believes."""
 
 
 def confirms(one: Detection) -> bool:

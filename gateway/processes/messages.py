@@ -548,8 +548,8 @@ class SeenObject(msgspec.Struct, frozen=True):
 
 
 class Seen(Message, frozen=True):
-    """What the engine saw, and with which weights. ``judged``: of a crop, how likely it shows each hazard.
-    ``weights_name``: as their card calls them."""
+    """What the engine saw, and with which weights. ``judged``: how likely a crop, or a picture with a candidate, shows
+    each hazard. ``weights_name``: as their card calls them."""
 
     taken_at: float
     objects: list[SeenObject]

@@ -60,20 +60,26 @@ def red_finder(names: tuple[str, ...] | None = CLASSES, *, bias: float = -20) ->
 
 
 def red_judge(factor: float = 1.0, hazards: int = 2) -> bytes:
-    """A network that believes in fire as far as the crop is red, and in every other hazard as far as it is blue."""
+    """A network that believes in fire as far as a crop is red, and in every other hazard as far as it is blue; of a
+    whole picture half of that."""
     nodes = [
         helper.make_node("ReduceMean", ["images"], ["means"], axes=[2, 3], keepdims=0),
         helper.make_node("Gather", ["means", "channels"], ["picked"], axis=1),
-        helper.make_node("Mul", ["picked", "factor"], ["believed"]),
+        helper.make_node("Mul", ["picked", "factor"], ["of_crop"]),
+        helper.make_node("Mul", ["of_crop", "half"], ["of_whole"]),
+        helper.make_node("Concat", ["of_crop", "of_whole"], ["both"], axis=0),
+        helper.make_node("Reshape", ["both", "shape"], ["believed"]),
     ]
     graph = helper.make_graph(
         nodes,
         "red_judge",
-        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, 160, 160])],
-        [helper.make_tensor_value_info("believed", TensorProto.FLOAT, [1, hazards])],
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, 224, 224])],
+        [helper.make_tensor_value_info("believed", TensorProto.FLOAT, [1, 2, hazards])],
         [
             helper.make_tensor("channels", TensorProto.INT64, [hazards], [0, *[2] * (hazards - 1)]),
             helper.make_tensor("factor", TensorProto.FLOAT, [1], [factor]),
+            helper.make_tensor("half", TensorProto.FLOAT, [1], [0.5]),
+            helper.make_tensor("shape", TensorProto.INT64, [3], [1, 2, hazards]),
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)

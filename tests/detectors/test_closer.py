@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from detectors.closer import Crop, crops, placed, with_second_look
+from detectors.closer import Crop, crops, placed, still_seen, with_second_look
 from detectors.observation import Box, Detection
 
 SMALL = Box(0.4, 0.4, 0.44, 0.46)
@@ -48,3 +48,29 @@ def test_what_the_crop_does_not_show_is_refuted_and_what_has_no_crop_is_left_ope
     refuted, unseen = with_second_look([fire(), elsewhere], [Crop(crop, [])])
     assert refuted.closer == 0.0
     assert unseen.closer is None
+
+
+def test_what_crop_and_picture_both_doubt_falls_below_its_threshold_and_what_one_of_them_believes_stays() -> None:
+    (crop,) = crops([fire()])
+    thresholds = {"fire": 0.3}
+
+    def left(of_crop: float, of_whole: float, score: float = 0.5) -> list[float]:
+        looked = with_second_look([fire(score=score)], [Crop(crop, [], {"fire": of_crop})], {"fire": of_whole})
+        return [round(one.score, 2) for one in still_seen(looked, thresholds)]
+
+    assert left(0.02, 0.1) == []
+    assert left(0.98, 0.02) == [0.38]
+    assert left(0.98, 0.9) == [0.5]
+    assert left(0.0, 0.0, score=0.95) == [0.49]
+
+
+def test_without_a_judge_no_score_changes_and_nothing_is_lost() -> None:
+    (seen,) = still_seen(with_second_look([fire(score=0.1)], []), {"fire": 0.3})
+    assert seen == fire(score=0.1)
+
+
+def test_what_has_no_crop_is_judged_by_the_picture_alone_and_people_by_nobody() -> None:
+    large, person = fire(Box(0, 0, 1, 1)), fire(label="person")
+    judged = with_second_look([large, person], [], {"fire": 0.1, "smoke": 0.1})
+    assert (judged[0].judged, judged[0].closer) == (pytest.approx(0.1), None)
+    assert judged[1] == person

@@ -39,17 +39,22 @@ def coloured(height: int, width: int, blue: int, red: int) -> Picture:
 
 
 def test_a_crop_is_judged_for_each_hazard(tmp_path: Path, judge_model: MakeJudge) -> None:
-    said = judge(tmp_path, judge_model()).judged(coloured(90, 200, blue=51, red=255))
+    said = judge(tmp_path, judge_model()).judged(coloured(90, 200, blue=51, red=255), "crop")
     assert said == pytest.approx({"fire": 1.0, "smoke": 0.2}, abs=0.01)
 
 
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 4000), (4320, 7680), (160, 160)])
+def test_a_whole_picture_is_judged_by_rows_of_its_own(tmp_path: Path, judge_model: MakeJudge) -> None:
+    said = judge(tmp_path, judge_model()).judged(coloured(90, 200, blue=51, red=255), "whole")
+    assert said == pytest.approx({"fire": 0.5, "smoke": 0.1}, abs=0.01)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 4000), (4320, 7680), (224, 224)])
 def test_a_crop_of_any_size_is_judged_and_an_all_black_one_too(
     tmp_path: Path, judge_model: MakeJudge, height: int, width: int
 ) -> None:
     judging = judge(tmp_path, judge_model())
-    assert judging.judged(coloured(height, width, 0, 255))["fire"] == pytest.approx(1, abs=0.01)
-    assert set(judging.judged(coloured(height, width, 0, 0)).values()) == {0.0}
+    assert judging.judged(coloured(height, width, 0, 255), "crop")["fire"] == pytest.approx(1, abs=0.01)
+    assert set(judging.judged(coloured(height, width, 0, 0), "whole").values()) == {0.0}
 
 
 @pytest.mark.parametrize("box", [Box(0, 0, 0, 0), Box(1, 1, 1, 1), Box(0.999, 0.2, 1, 0.2001), Box(0, 0, 1, 1)])
@@ -57,7 +62,7 @@ def test_a_crop_of_any_size_is_judged_and_an_all_black_one_too(
 def test_every_part_of_a_picture_has_a_pixel(box: Box, size: tuple[int, int]) -> None:
     part = part_of(np.zeros((*size, 3), np.uint8), box)
     assert min(part.shape) >= 1
-    assert judge_input(part).shape == (160, 160, 3)
+    assert judge_input(part).shape == (224, 224, 3)
 
 
 @pytest.mark.parametrize(
@@ -98,12 +103,15 @@ def with_judge(card: Path, data: bytes, **changes: object) -> Path:
     return card
 
 
-def test_crops_alone_are_judged(make_weights: MakeWeights, judge_model: MakeJudge) -> None:
+def test_crops_are_judged_and_whole_pictures_with_a_candidate(
+    make_weights: MakeWeights, judge_model: MakeJudge
+) -> None:
     networks = open_networks("auto", with_judge(make_weights(), judge_model()), threads=1)
     red = coloured(64, 64, 0, 255)
     red[:32] = 0
     assert networks.look(red, crop_part(0)).judged["fire"] == pytest.approx(0.5, abs=0.01)
-    assert not networks.look(red, WHOLE).judged
+    assert networks.look(red, WHOLE).judged["fire"] == pytest.approx(0.25, abs=0.01)
+    assert not networks.look(coloured(64, 64, 255, 0), WHOLE).judged
     assert not networks.look(red, "tile-1").judged
     assert not networks.look(red, DENSITY).judged
     assert not Networks(networks.detector).look(red, crop_part(0)).judged
@@ -126,6 +134,6 @@ def test_a_judge_named_wrongly_makes_the_card_invalid(
 
 def test_an_answer_that_is_none_is_not_taken_for_doubt(tmp_path: Path, judge_model: MakeJudge) -> None:
     judging = judge(tmp_path, judge_model())
-    judging._run = lambda tensor: np.full((1, 2), np.nan, np.float32)  # what a broken runtime computes later
+    judging._run = lambda tensor: np.full((1, 2, 2), np.nan, np.float32)  # what a broken runtime computes later
     with pytest.raises(AnswerUnusable):
-        judging.judged(coloured(9, 9, 0, 0))
+        judging.judged(coloured(9, 9, 0, 0), "crop")

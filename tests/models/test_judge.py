@@ -1,11 +1,11 @@
-"""The judge of the second look: fitted on candidates, exported as it was fitted, and named by the card."""
+"""The judge of the second look: fitted on examples, exported as it was fitted, and named by the card."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,14 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from detectors.judge import SIDE, Judge, open_judge
+from detectors.judge import SIDE, VIEWS, Judge, open_judge
 from detectors.observation import Box, Detection
-from detectors.weights import Judging
+from detectors.weights import Judging, load_card
 from models import cli
-from models.candidates import Candidate, is_right
+from models.candidates import HAZARDS, Example, altered, shown
 from models.classes import FIRE, SMOKE, STALL
-from models.judge import KEPT, Pooling, auc, believing_from, examples, export_judge, judged
-from models.prepare import COCO_WEIGHTS
+from models.efficientnet_lite import imagenet_weights
+from models.judge import Examples, Pooling, Row, auc, export_judge, judged, with_features
 from models.sample_data import Sample
 
 PLACE = Box(0.4, 0.4, 0.6, 0.6)
@@ -31,24 +31,29 @@ def picture_of(scene: str = "one", complete: tuple[int, ...] = (FIRE, SMOKE, STA
     return Sample(Path(f"{scene}.jpg"), None, "train", scene, "CC0", "fire", knows, knows)
 
 
-def candidate(
-    *, right: bool, scene: str = "one", label: str = "fire", score: float = 0.5, closer: float = 0.5, seed: int = 0
-) -> Candidate:
-    """Right ones are orange and ragged, wrong ones grey and even."""
+def example(*, burns: bool | None, scene: str = "one", score: float = 0.5, seed: int = 0) -> Example:
+    """What burns is orange and ragged, the rest grey and even."""
     random = np.random.default_rng(seed)
     pixels = random.integers(90, 120, (SIDE, SIDE, 3), np.uint8)
-    if right:
-        pixels[30:130, 30:130] = random.integers(0, 255, (100, 100, 1)) * np.array([0.1, 0.5, 1.0])
-    return Candidate(picture_of(scene), label, score, closer, right, PLACE, pixels)
+    if burns:
+        pixels[40:180, 40:180] = random.integers(0, 255, (140, 140, 1)) * np.array([0.1, 0.5, 1.0])
+    seen = Detection("fire", score, PLACE)
+    return Example(picture_of(scene), "crop", {"fire": burns, "smoke": None}, pixels, candidate=seen)
 
 
 def test_what_meets_no_label_is_wrong_only_where_the_labels_have_no_gaps() -> None:
-    seen, label = Detection("smoke", 0.5, PLACE), Detection("fire", 1.0, Box(0.4, 0.4, 0.7, 0.7))
-    elsewhere = Detection("fire", 1.0, Box(0, 0, 0.1, 0.1))
-    assert is_right(seen, picture_of(), [label]) is True
-    assert is_right(seen, picture_of(), [elsewhere]) is False
-    assert is_right(seen, picture_of(complete=(FIRE,)), [elsewhere]) is None
-    assert is_right(seen, picture_of(), [Detection("fire", 1.0, Box(0.55, 0.55, 0.95, 0.95))]) is None
+    fire, elsewhere = Detection("fire", 1.0, Box(0.4, 0.4, 0.7, 0.7)), Detection("fire", 1.0, Box(0, 0, 0.1, 0.1))
+    assert shown(PLACE, "fire", picture_of(), [fire]) is True
+    assert shown(PLACE, "fire", picture_of(), [elsewhere]) is False
+    assert shown(PLACE, "smoke", picture_of(complete=(FIRE,)), [elsewhere]) is None
+    assert shown(PLACE, "fire", picture_of(), [Detection("fire", 1.0, Box(0.65, 0.65, 0.95, 0.95))]) is None
+
+
+def test_a_picture_is_altered_the_same_way_by_the_same_chance_and_stays_a_picture() -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (500, 700, 3), np.uint8)
+    made, again = (altered(pixels, np.random.default_rng(7)) for _ in range(2))
+    assert np.array_equal(made, again)
+    assert (made.dtype, max(made.shape)) == (np.uint8, 320)
 
 
 def test_the_area_under_the_curve_is_a_half_by_chance_and_one_where_all_right_ones_score_higher() -> None:
@@ -58,15 +63,12 @@ def test_the_area_under_the_curve_is_a_half_by_chance_and_one_where_all_right_on
     assert auc(right[:2], np.array([0.5, 0.6], np.float32)) is None
 
 
-def test_where_it_believes_is_where_nine_of_ten_right_ones_do_that_the_crop_confirms() -> None:
-    confirmed = [candidate(right=True) for _ in range(100)]
-    others = [candidate(right=True, closer=0.0), candidate(right=False), candidate(right=True, score=0.2)]
-    logits = np.concatenate((np.arange(100), [-50.0, -50.0, -50.0])).astype(np.float32)
-    begins = believing_from([*confirmed, *others], "fire", logits, 0.3)
-    assert (logits[:100] >= begins).mean() == pytest.approx(KEPT, abs=0.01)
-    said = judged([*confirmed, *others], "fire", logits - np.float32(begins), 0.3)
-    assert (said["confirmed_right"], said["confirmed_wrong"], said["of_those_believed"]) == (100, 1, 0.0)
-    assert said["of_them_believed"] == pytest.approx(KEPT, abs=0.01)
+def test_the_judge_is_compared_with_the_network_on_its_candidates_of_which_the_truth_is_known() -> None:
+    found = [example(burns=burns, score=score) for burns, score in ((True, 0.3), (False, 0.6), (None, 0.9))]
+    of = Examples(found, np.zeros((3, 1), np.float32))
+    said = judged(of, "crop", "fire", np.array([2.0, -2.0, 0.0], np.float32))
+    assert said == {"there": 1, "not_there": 1, "auc_score": 0.0, "auc_judge": 1.0}
+    assert judged(of, "whole", "fire", np.zeros(3, np.float32))["auc_judge"] is None
 
 
 @pytest.fixture
@@ -80,27 +82,32 @@ def one_thread() -> Iterator[None]:
 
 @pytest.mark.train
 @pytest.mark.usefixtures("one_thread")
-def test_a_judge_tells_what_it_was_taught_and_runs_as_it_was_fitted(sample_data: Path, tmp_path: Path) -> None:
-    pooling = Pooling(sample_data / "weights" / COCO_WEIGHTS)
-    found = [candidate(right=bool(n % 2), scene=f"scene{n % 7}", seed=n) for n in range(24)]
-    of = examples(pooling, found, seed=7)
-    right = np.array([one.right for one in found])
-    assert auc(right, of.held_out("fire")) == 1.0
-    row = of.row("fire", np.ones(len(found), np.bool_))
-    sha256 = export_judge(pooling, {"fire": row, "smoke": row}, tmp_path / "judge.onnx")
+def test_a_judge_tells_what_it_was_taught_and_runs_as_it_was_fitted(tmp_path: Path) -> None:
+    pooling = Pooling(imagenet_weights())
+    of = with_features(pooling, [example(burns=bool(n % 2), scene=f"scene{n % 7}", seed=n) for n in range(24)])
+    assert auc(of.there("fire"), of.held_out("crop", "fire")) == 1.0
+    row = of.row("crop", "fire", np.ones(len(of.examples), np.bool_))
+    never = Row(np.zeros_like(row.weights), -5.0)
+    rows: Mapping = {
+        (view, name): row if (view, name) == ("crop", "fire") else never for view in VIEWS for name in HAZARDS
+    }
+    sha256 = export_judge(pooling, rows, tmp_path / "judge.onnx")
     assert sha256 == hashlib.sha256((tmp_path / "judge.onnx").read_bytes()).hexdigest()
-    judge = Judge(Judging("judge.onnx", sha256, ("fire", "smoke")), tmp_path / "judge.onnx", threads=1)
-    unseen = [candidate(right=right, seed=99) for right in (True, False)]
-    logits = row.logits(pooling.features([one.pixels for one in unseen]))
-    for one, logit in zip(unseen, logits, strict=True):
-        believed = judge.judged(one.pixels)
+    judge = Judge(Judging("judge.onnx", sha256, HAZARDS), tmp_path / "judge.onnx", threads=1)
+    for burns in (True, False):
+        pixels = example(burns=burns, seed=99).pixels
+        logit = float(row.logits(pooling.features(pixels)))
+        believed = judge.judged(pixels, "crop")
         assert believed["fire"] == pytest.approx(1 / (1 + np.exp(-logit)), abs=0.01)
-        assert (believed["fire"] > 0.5) == one.right
+        assert (believed["fire"] > 0.5) == burns
+        assert judge.judged(pixels, "whole")["fire"] == pytest.approx(0.0067, abs=0.001)
 
 
 @pytest.mark.train
 @pytest.mark.usefixtures("one_thread")
-def test_the_command_names_the_judge_in_the_card_with_its_licences(sample_data: Path, tmp_path: Path) -> None:
+def test_the_command_names_the_judge_in_the_card_with_its_licences_and_settles_the_thresholds(
+    sample_data: Path, tmp_path: Path
+) -> None:
     card, to = tmp_path / "hazard_n.json", tmp_path / "second_look.onnx"
     for file in (cli.CARD, cli.WEIGHTS, cli.DENSITY):
         shutil.copyfile(file, tmp_path / file.name)
@@ -110,5 +117,9 @@ def test_the_command_names_the_judge_in_the_card_with_its_licences(sample_data: 
     named = json.loads(card.read_text())["judge"]
     assert (named["licensed_only"], named["licences"]) == (True, {"CC0-1.0": 2})
     assert "clear licence" in named["note"]
+    assert set(named["raised_on_val"]) == {"with", "without"}
     assert "## The second look's judge" in card.with_suffix(".md").read_text()
     assert open_judge(card, threads=1) is not None
+    before = load_card(card)
+    done = CliRunner().invoke(cli.app, [*(str(word) for word in words), "--keep"], catch_exceptions=False)
+    assert (done.exit_code, load_card(card).judge, load_card(card).thresholds) == (0, before.judge, before.thresholds)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.appearance import appearance
-from detectors.closer import HAZARDS, Crop, crops, with_second_look
+from detectors.closer import HAZARDS, Crop, crops, still_seen, with_second_look
 from detectors.counting import people, tiles
 from detectors.density import crowded, more_people
 from detectors.input_size import input_for
@@ -76,12 +76,12 @@ class Sight:
         detections = self._described(seen.detections, glimpse)
         candidates = crops(detections)
         counting = self._counting(detections, glimpse.arrival, wanted=count)
-        if candidates or counting:
-            full = await self._in_thread(glimpse.full)
-            detections = await self._closer(detections, full, candidates, ask)
-            if counting:
-                detections = await self._count(detections, full, glimpse.arrival, ask)
-        elif self._counted is not None and glimpse.arrival - self._counted[0] < COUNT_EVERY:
+        full = await self._in_thread(glimpse.full) if candidates or counting else None
+        looked = await self._closer(full, candidates, ask) if full is not None else ()
+        detections = still_seen(with_second_look(detections, looked, seen.judged), self._card.thresholds)
+        if full is not None and counting:
+            detections = await self._count(detections, full, glimpse.arrival, ask)
+        elif full is None and self._counted is not None and glimpse.arrival - self._counted[0] < COUNT_EVERY:
             detections = _with_people(detections, self._counted[1])
         return Look(glimpse.arrival, detections, seen.weights, seen.model)
 
@@ -102,16 +102,14 @@ class Sight:
             for one in detections
         )
 
-    async def _closer(
-        self, detections: tuple[Detection, ...], full: Picture, candidates: Sequence[Box], ask: Asks
-    ) -> tuple[Detection, ...]:
+    async def _closer(self, full: Picture, candidates: Sequence[Box], ask: Asks) -> list[Crop]:
         looked = []
         for number, crop in enumerate(candidates):
             answer = await ask(_part(full, crop, self._card), crop_part(number))
             if answer is not None:
                 self.second_looks += 1
                 looked.append(Crop(crop, answer.detections, answer.judged))
-        return with_second_look(detections, looked)
+        return looked
 
     def _counting(self, detections: Sequence[Detection], at: float, *, wanted: bool) -> bool:
         """Whether people are to be counted with care now: in tiles, by density, or by both in turn."""

@@ -76,7 +76,7 @@ def new_weights(tmp_path: Path) -> Path:
     folder = tmp_path / "new"
     folder.mkdir()
     facts = json.loads(SHIPPED_CARD.read_text()) | {"name": "newer"}
-    facts = {name: value for name, value in facts.items() if name not in ("density", "quantised")}
+    facts = {name: value for name, value in facts.items() if name not in ("density", "judge", "quantised")}
     (folder / "newer.json").write_text(json.dumps(facts))
     (folder / "newer.onnx").write_bytes(SHIPPED_CARD.with_suffix(".onnx").read_bytes())
     return folder / "newer.json"

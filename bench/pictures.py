@@ -65,4 +65,5 @@ def described(profile: Profile) -> list[str]:
         f"input as many pixels as {width}×{height}, in the picture's proportions; {profile.detector.precision}",
         f"thresholds {dict(card.thresholds)}",
         f"counting in tiles: {card.counting}; by density: {card.density}",
+        f"second look judged by: {card.judge.weights if card.judge else 'nobody'}",
     ]

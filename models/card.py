@@ -195,7 +195,7 @@ def _judge(card: Mapping[str, Any]) -> list[str]:
     return [
         "## The second look's judge",
         "",
-        "Crops round candidates for fire and smoke, and the whole pictures around them, are judged by"
+        f"Crops round candidates for {' and '.join(judge['labels'])}, and the whole pictures around them, are judged by"
         f" `{judge['weights']}` (sha256 `{judge['sha256']}`): {judge['note']} What both together doubt lowers the"
         " score, by a bounded measure. Areas under the curve: of crops round candidates from a score of 0.05 on, and of"
         " pictures.",
@@ -219,7 +219,7 @@ def _raised(raised: Mapping[str, Mapping[str, Any]] | None) -> list[str]:
     return ["On val:", "", *_table(("", *heads), rows), ""]
 
 
-_RAISED = {"fire_ap50": "fire AP50", "smoke_ap50": "smoke AP50"}
+_RAISED = {"fire_ap50": "fire AP50"}
 _JUDGED = {
     "there": "where it is",
     "not_there": "where it is not",

@@ -202,10 +202,12 @@ def judge(
     to: Annotated[Path, typer.Option(help="Where the weights go.")] = JUDGE,
     card: Annotated[Path, typer.Option(help="Card of the network whose candidates are judged.")] = CARD,
     licensed_only: Annotated[bool, typer.Option(help="Leave out what has no clear licence.")] = False,
-    keep: Annotated[bool, typer.Option(help="Keep the judge that the card names; settle thresholds anew.")] = False,
+    keep: Annotated[
+        bool, typer.Option(help="Keep the judge that the card names; settle fire's threshold anew.")
+    ] = False,
 ) -> None:
-    """Fit the judge of the second look, say how good it is by cross-validation, name it in the card, and settle the
-    card's thresholds and figures as the judge changes them."""
+    """Fit the judge of the second look, say how good it is by cross-validation, name it in the card, and settle fire's
+    threshold and the card's figures as the judge changes them."""
     from models.judge import make_judge
     from models.release import settle_judged
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,28 +79,30 @@ def gatherings_of_train(profile: Profile, sample_data: Path, say: Say) -> list[S
 
 
 def settle_judged(card_path: Path, sample_data: Path, say: Say) -> dict[str, Any]:
-    """Choose the thresholds of fire and smoke anew on val, as the whole profile with its judge sees it, say there what
-    the judge changes, and judge on test pictures. Writes the card and its page, and answers the card."""
+    """Choose fire's threshold anew on val, as the whole profile with its judge sees it, say there what the judge
+    changes, and judge on test pictures. Writes the card and its page, and answers the card. Raises ``ValueError``
+    where the card names no judge."""
     card: dict[str, Any] = json.loads(card_path.read_text(encoding="utf-8"))
+    if card.get("judge") is None:
+        raise ValueError(f"{card_path} names no judge")
     profile = open_profile(card_path)
     fire = [one for one in read_samples(sample_data) if one.split == "val" and one.folder == "fire"]
     val = {
         "with": look_at(profile.look_twice, fire, "val", say),
         "without": look_at(profile.detector.detect, fire, "val without the judge", say),
     }
-    card["thresholds"] |= thresholds.hazards_judged({"fire": val["with"]})
+    card["thresholds"]["fire"] = thresholds.fire_judged(val["with"])
     card["judge"]["raised_on_val"] = {name: raised(seen) for name, seen in val.items()}
     with_figures(card, card_path, sample_data, say)
     return card
 
 
 def raised(seen: Sequence[Seen]) -> dict[str, float | None]:
-    """What a way of looking is worth: average precision, and the hard negatives on which fire is raised where so many
-    of the fires are found."""
+    """What a way of looking is worth: average precision, and the hard negatives on which fire is raised where so
+    many of the fires are found."""
     fires, others = fires_and_others(seen)
     return {
         "fire_ap50": judge(seen, "fire", 0.5).ap50,
-        "smoke_ap50": judge(seen, "smoke", 0.5).ap50,
         **{
             f"hard_negatives_where_{round(100 * share)}_found": picture_share(
                 others, "fire", threshold_for_recall(fires, "fire", share)

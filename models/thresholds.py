@@ -17,13 +17,9 @@ FALSE_STALLS = 0.01
 STEP = 0.01
 
 
-def hazards_judged(val: dict[str, list[Seen]]) -> dict[str, float]:
-    """Those of fire and smoke where a judge has had its say; ``val`` as the whole profile sees it, twice."""
-    fires, _ = fires_and_others(val["fire"])
-    return {
-        "fire": round(threshold_for_recall(fires, "fire", FIRES_FOUND_JUDGED), 3),
-        "smoke": judge(val["fire"], "smoke", None).threshold,
-    }
+def fire_judged(seen: Sequence[Seen]) -> float:
+    """Fire's, where a judge has had its say; ``seen``: val as the whole profile sees it, twice."""
+    return round(threshold_for_recall(fires_and_others(seen)[0], "fire", FIRES_FOUND_JUDGED), 3)
 
 
 def chosen(val: dict[str, list[Seen]], gatherings: Sequence[Seen]) -> dict[str, float]:

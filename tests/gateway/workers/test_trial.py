@@ -42,11 +42,13 @@ def film(path: Path, seconds: float, fire_from: float = 1e9) -> Path:
 
 
 class RedIsFire:
-    """An engine that takes what is red for fire; remembers which parts it was asked about."""
+    """An engine that takes what is red for fire; remembers which parts it was asked about. ``crop`` and ``whole``: how
+    far its judge believes it there."""
 
-    def __init__(self, people: int = 0) -> None:
+    def __init__(self, people: int = 0, crop: float = 0.75, whole: float = 0.75) -> None:
         self.parts: list[str] = []
         self._people = people
+        self._judged = {"crop-0": {"fire": crop}, "whole": {"fire": whole}}
 
     async def __call__(self, picture: Picture, part: str) -> Answer | None:
         self.parts.append(part)
@@ -57,7 +59,7 @@ class RedIsFire:
             height, width = red.shape
             box = Box(columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height)
             found.append(Detection("fire", 0.8, box))
-        return Answer(tuple(found), CARD.sha256, {"fire": 0.75} if part.startswith("crop") else {}, CARD.name)
+        return Answer(tuple(found), CARD.sha256, self._judged.get(part, {}), CARD.name)
 
 
 async def tried(path: Path, ask: RedIsFire, **more: float) -> Trial:
@@ -78,6 +80,16 @@ async def test_a_fire_in_a_film_is_told_with_its_time_and_reasons(tmp_path: Path
     assert alert.why["judged"] == 0.75
     assert (alert.why["model"], alert.why["weights_sha256"]) == (CARD.name, CARD.sha256)
     assert alert.why["rule"]["seen_seconds"] == 3
+
+
+async def test_what_the_judge_believes_neither_in_the_crop_nor_in_the_picture_is_not_told_and_in_one_of_them_it_is(
+    tmp_path: Path,
+) -> None:
+    path = film(tmp_path / "lamp.mp4", 20, fire_from=4)
+    doubted = RedIsFire(crop=0.001, whole=0.001)
+    assert (await tried(path, doubted)).alerts == []
+    assert "crop-0" in doubted.parts
+    assert [one.hazard for one in (await tried(path, RedIsFire(crop=0.98, whole=0.01))).alerts] == ["fire"]
 
 
 async def test_a_quiet_film_raises_nothing_and_is_looked_at_every_two_seconds(tmp_path: Path) -> None:

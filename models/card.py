@@ -81,8 +81,8 @@ def page(card: Mapping[str, Any]) -> str:
         "",
         *_table(("class", "threshold"), list(card["thresholds"].items())),
         "",
-        "Fire's is the highest at which nine of ten val pictures with fire show it; a person's is where gatherings of"
-        " the train part are counted best.",
+        f"Fire's is the highest at which {'19 of 20' if card.get('judge') else 'nine of ten'} val pictures with fire"
+        " show it; a person's is where gatherings of the train part are counted best.",
         "",
         "## On test pictures, never trained on",
         "",

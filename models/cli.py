@@ -82,9 +82,12 @@ def train(
         console.print(f"epoch {epoch}/{epochs}")
 
     if with_feedback is not None:
-        from models.feedback import take_in
+        from models.feedback import FeedbackUnusable, take_in
 
-        console.print(f"{take_in(with_feedback, prepared)} rejected alerts as hard negatives")
+        try:
+            console.print(f"{take_in(with_feedback, prepared)} rejected alerts as hard negatives")
+        except FeedbackUnusable as unusable:
+            raise typer.BadParameter(str(unusable), param_hint="--with-feedback") from unusable
     out.mkdir(parents=True, exist_ok=True)
     (out / "recipe.json").write_text(json.dumps(asdict(recipe) | {"begun_from": begin.name if begin else None}))
     typer.echo(str(run(prepared, begin, out, recipe, resume=resume, progress=told)))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from models.classes import CLASSES
+
+LICENCE = "own cameras (rejected alerts)"
+"""As the card tells where these pictures are from."""
 
 
 class FeedbackUnusable(ValueError):
@@ -13,8 +18,9 @@ class FeedbackUnusable(ValueError):
 
 
 def take_in(feedback: Path, prepared: Path) -> int:
-    """Copy the pictures and their (empty) labels into the training split; answers how many. Never into val or test:
-    figures stay those of pictures that were never trained on. Raises ``FeedbackUnusable`` before anything is copied."""
+    """Copy the pictures and their (empty) labels into the training split, and say so in its licences, which the card
+    tells; answers how many. Never into val or test: figures stay those of pictures that were never trained on. Raises
+    ``FeedbackUnusable`` before anything is copied."""
     pictures = sorted((feedback / "images").glob("feedback_*.jpg"))
     if not pictures:
         raise FeedbackUnusable(f"{feedback} holds no feedback")
@@ -24,8 +30,17 @@ def take_in(feedback: Path, prepared: Path) -> int:
             raise FeedbackUnusable(f"{picture.name} leaves open what is no class")
         if not (feedback / "labels" / f"{picture.stem}.txt").is_file():
             raise FeedbackUnusable(f"{picture.name} has no label file")
+    if not (prepared / "licences.json").is_file():
+        raise FeedbackUnusable(f"{prepared} is no prepared set (gateway models prepare)")
     for picture in pictures:
         shutil.copyfile(picture, prepared / "images" / "train" / picture.name)
         label = f"{picture.stem}.txt"
         shutil.copyfile(feedback / "labels" / label, prepared / "labels" / "train" / label)
+    _tell(prepared / "licences.json", len(pictures))
     return len(pictures)
+
+
+def _tell(licences: Path, pictures: int) -> None:
+    facts: dict[str, Any] = json.loads(licences.read_text(encoding="utf-8"))
+    facts["pictures"]["train/feedback"] = facts["licences"]["train"][LICENCE] = pictures
+    licences.write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 SHARES: tuple[tuple[str, float], ...] = (
     ("fire_neg_", 4),
+    ("feedback_", 4),
     ("fire_xia_", 2),
     ("fire_abo_", 0.6),
     ("coco_", 4),

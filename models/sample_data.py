@@ -15,7 +15,7 @@ from models.classes import FIRE, PERSON, SMOKE, STALL
 
 Split = Literal["train", "val", "test"]
 
-_CLEAR = ("CC-BY", "CC0", "MIT text", "made by hand", "COCO")
+_CLEAR = ("CC-BY", "CC0", "MIT text", "made by hand", "COCO", "own cameras")
 """Beginnings of licence texts that allow use with attribution at least; the rest is unknown or research-only."""
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import pytest
 from typer.testing import CliRunner
 
 from models import cli, precision
+from models.feedback import LICENCE
 from models.prepare import COCO_WEIGHTS
+from models.scenes import Scene
 
 CLEAR_LICENCE, UNCLEAR_LICENCE = "CC0-1.0", "unknown (web photos)"
 """As the drawn pictures carry them (see ``conftest``)."""
 SIDE = 64
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.timeout(300)]  # two trainings
 
 
 def run(*words: object) -> str:
@@ -23,15 +26,28 @@ def run(*words: object) -> str:
     return done.stdout
 
 
+def rejected(folder: Path) -> Path:
+    """What ``gateway feedback`` leaves of one rejected fire."""
+    for kind in ("images", "labels"):
+        (folder / kind).mkdir(parents=True)
+    name = "feedback_one@person+stall"
+    assert cv2.imwrite(str(folder / "images" / f"{name}.jpg"), Scene("quiet", 1, pieces="demo").frame(1.0))
+    (folder / "labels" / f"{name}.txt").write_text("")
+    return folder
+
+
 def made(sample_data: Path, folder: Path, *flags: str) -> Path:
     """The card of weights that were prepared, trained for an epoch and exported."""
     prepared, out, weights = folder / "set", folder / "run", folder / "weights" / "tiny.onnx"
+    feedback = rejected(folder / "feedback")
     data = ("--sample-data", sample_data)
     run("prepare", "--out", prepared, *data, "--rendered", 1, *flags)
     run(
         *("train", "--prepared", prepared, "--out", out, "--begin", sample_data / "weights" / COCO_WEIGHTS),
-        *("--epochs", 1, "--image-size", SIDE, "--threads", 1),
+        *("--epochs", 1, "--image-size", SIDE, "--threads", 1, "--with-feedback", feedback),
     )
+    # Shown four times an epoch, as a hard negative is.
+    assert (out / "train.txt").read_text().count("feedback_") == 4
     run("export", *data, "--out", out, "--to", weights, "--prepared", prepared, "--height", SIDE, "--width", SIDE)
     return weights.with_suffix(".json")
 
@@ -42,11 +58,14 @@ def test_weights_without_pictures_of_unclear_licence_say_so_and_what_the_others_
     monkeypatch.setattr(precision, "PRECISIONS", ("fp32",))
     whole, licensed = made(sample_data, tmp_path / "all"), made(sample_data, tmp_path / "clear", "--licensed-only")
     sources = {card: json.loads(card.read_text())["trained_from"]["licences"]["train"] for card in (whole, licensed)}
-    assert sources == {whole: {UNCLEAR_LICENCE: 2, CLEAR_LICENCE: 2}, licensed: {CLEAR_LICENCE: 2}}
+    assert sources == {
+        whole: {UNCLEAR_LICENCE: 2, CLEAR_LICENCE: 2, LICENCE: 1},
+        licensed: {CLEAR_LICENCE: 2, LICENCE: 1},
+    }
     assert licensed.with_suffix(".md").read_text().startswith("Trained only on pictures with a clear licence")
     assert whole.with_suffix(".md").read_text().startswith("Trained in part on pictures whose licence is unknown")
     run("compare", licensed, "--sample-data", sample_data, "--card", whole)
     assert set(json.loads(whole.read_text())["licensed_only"]["val"]) == {"all pictures", "those with a clear licence"}
-    assert "the 2 of 4 training pictures whose licence is clear" in whole.with_suffix(".md").read_text()
+    assert "the 3 of 5 training pictures whose licence is clear" in whole.with_suffix(".md").read_text()
     with pytest.raises(ValueError, match="unclear licence"):
         run("compare", whole, "--sample-data", sample_data, "--card", licensed)

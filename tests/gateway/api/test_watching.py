@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +17,8 @@ from gateway.events.intake import evidence_folder
 from gateway.processes.messages import Sample
 from gateway.storage.evidence_files import EvidenceFiles
 from gateway.storage.tables.cameras import CameraRow
-from models.feedback import FeedbackUnusable, take_in
+from models.feedback import LICENCE, FeedbackUnusable, take_in
+from models.sample_data import clear
 
 ClientAs = Callable[..., Awaitable[httpx.AsyncClient]]
 RaiseAlert = Callable[..., Awaitable[str]]
@@ -94,7 +96,16 @@ async def test_rejected_alerts_become_hard_negatives_of_the_training_split(
     prepared = tmp_path / "set"
     for kind in ("images", "labels"):
         (prepared / kind / "train").mkdir(parents=True)
-    assert take_in(tmp_path / "feedback", prepared) == 1
+    with pytest.raises(FeedbackUnusable):
+        take_in(tmp_path / "feedback", prepared)  # a folder that nobody prepared
+    assert not list((prepared / "images" / "train").iterdir())
+    licences = prepared / "licences.json"
+    licences.write_text(json.dumps({"pictures": {"train/fire": 9}, "licences": {"train": {"CC0-1.0": 9}, "val": {}}}))
+    assert take_in(tmp_path / "feedback", prepared) == take_in(tmp_path / "feedback", prepared) == 1
+    told = json.loads(licences.read_text())
+    assert told["pictures"] == {"train/fire": 9, "train/feedback": 1}
+    assert told["licences"]["train"] == {"CC0-1.0": 9, LICENCE: 1}
+    assert clear(LICENCE)
     (picture,) = (prepared / "images" / "train").iterdir()
     assert picture.name == f"feedback_{fire}@person+stall.jpg"
     assert (prepared / "labels" / "train" / f"{picture.stem}.txt").read_text() == ""

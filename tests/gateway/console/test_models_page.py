@@ -87,6 +87,8 @@ async def test_a_leader_looks_through_what_differs_promotes_and_takes_it_back(
     await expect(in_force).to_contain_text("有火图片的发现率")
     await expect(in_force).to_contain_text("真实占道摊点")
     await expect(in_force.get_by_test_id("engine-load")).to_contain_text("已分析 970 个画面，丢弃 30 个（3.0%）")
+    await in_force.get_by_test_id("weights-better").get_by_text("让模型更好").click()
+    await expect(in_force.get_by_test_id("weights-better")).to_contain_text("--with-feedback var/models/feedback")
     await expect(shadow).to_contain_text("已分析 12 个画面，1 个有差异")
     await expect(shadow.get_by_test_id("difference")).to_contain_text("仅新模型：火焰 0.80")
     await shadow.get_by_test_id("differences-show").click()

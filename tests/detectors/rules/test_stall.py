@@ -239,3 +239,14 @@ def test_a_parked_vehicle_that_looks_like_a_stall_is_a_vehicle() -> None:
     assert not judged(looks(lambda _at: (stall(), van), 400))
     beside = Detection("car", 0.8, Box(0.6, 0.4, 0.8, 0.6))
     assert judged(looks(lambda _at: (stall(), beside), 400))
+
+
+def test_a_cafes_own_terrace_is_none_where_it_is_drawn_as_excluded_and_a_cart_in_front_of_it_is() -> None:
+    table, parasol = (
+        Detection("table", 0.6, Box(0.1, 0.4, 0.3, 0.6)),
+        Detection("umbrella", 0.6, Box(0.12, 0.2, 0.28, 0.45)),
+    )
+    terrace = [[0.05, 0.5], [0.35, 0.5], [0.35, 0.7], [0.05, 0.7]]
+    assert judged(looks(lambda _at: (table, parasol), 400)), "what stands there is what a stall is made of"
+    assert judged(looks(lambda _at: (table, parasol), 400), exclusions=[terrace]) == ()
+    assert judged(looks(lambda _at: (table, parasol, stall(0.5)), 400), exclusions=[terrace])

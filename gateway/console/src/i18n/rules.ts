@@ -48,7 +48,7 @@ export const zhCN = {
     add: '＋ 添加',
     removeShape: '删除',
     why: {
-      exclusion: '此范围内的目标不计入，如灯箱、炊烟',
+      exclusion: '此范围内的目标不计入，如灯箱、炊烟、店家自有的外摆',
       permitted: '压在许可点上的摊点不预警',
       ground: '标出地面四点并填写实际距离后，按地面间距判断聚集',
     },
@@ -151,7 +151,7 @@ export const en: typeof zhCN = {
     add: '＋ Add',
     removeShape: 'Remove',
     why: {
-      exclusion: 'what lies in one does not count: a lit sign, a chimney',
+      exclusion: 'what lies in one does not count: a lit sign, a chimney, a café’s own terrace',
       permitted: 'a stall that covers one raises no alert',
       ground: 'mark four points of the ground and their distances: people are then judged by metres between them',
     },

@@ -55,6 +55,7 @@ def train(
     mosaic: Annotated[float, typer.Option(min=0, max=1, help="Share of pictures that are four in one.")] = 0.5,
     hours: Annotated[float, typer.Option(min=0, max=1000, help="End after this time instead of after EPOCHS.")] = 0.0,
     threads: Annotated[int, typer.Option(min=0, max=256, help="0: all cores; 1 on a busy machine.")] = 0,
+    teacher: Annotated[Path | None, typer.Option(help="COCO's export, whose people training keeps to.")] = None,
     device: str = "cpu",
     seed: int = 7,
     resume: bool = False,
@@ -76,6 +77,7 @@ def train(
         mosaic=mosaic,
         hours=hours,
         threads=threads,
+        teacher=str(teacher.absolute()) if teacher is not None else None,
     )
 
     def told(epoch: int, epochs: int) -> None:

@@ -33,6 +33,13 @@ def folded_tensors(path: Path) -> dict[str, torch.Tensor]:
     }
 
 
+def coco_network(export: Path) -> Any:
+    """COCO's YOLOv8n of 80 classes as its ONNX export has it."""
+    network: Any = HazardModel("yolov8n.yaml", ch=3, nc=80, verbose=False)
+    _load_folded(network, folded_tensors(export))
+    return network
+
+
 def hazard_network(begin: Path | None) -> Any:
     """A ``HazardModel`` for our classes, begun from an export of COCO's or of ours; None: from scratch."""
     network: Any = HazardModel("yolov8n.yaml", ch=3, nc=80, verbose=False)

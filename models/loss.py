@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from models.classes import CLASSES
+from models.classes import CLASSES, PERSON
+from models.person_teacher import onward, open_teacher
 from models.torchvision_ops import register
 
 register()
@@ -33,13 +34,20 @@ def known_classes(files: list[str]) -> torch.Tensor:
 
 
 class _KnownCrossEntropy(torch.nn.Module):
-    """Binary cross-entropy, pictures x anchors x classes, zero where the class is unknown and not a target."""
+    """Binary cross-entropy, pictures x anchors x classes, zero where the class is unknown and not a target.
+
+    ``people`` (pictures x anchors), where a teacher gives them, stand in the place of the labels' targets for people.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.known: torch.Tensor | None = None
+        self.people: torch.Tensor | None = None
 
     def forward(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        if self.people is not None:
+            targets = targets.clone()
+            targets[..., PERSON] = self.people.to(targets.dtype)
         loss = torch.nn.functional.binary_cross_entropy_with_logits(scores, targets, reduction="none")
         if self.known is None:
             return loss
@@ -53,9 +61,14 @@ class HazardLoss(v8DetectionLoss):  # type: ignore[misc]  # ultralytics is untyp
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__(model)
         self.bce = _KnownCrossEntropy()
+        teacher = getattr(model, "teacher", None)
+        self._teacher = open_teacher(Path(teacher)) if teacher is not None else None
 
     def loss(self, preds: dict[str, Any], batch: dict[str, Any]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         self.bce.known = known_classes(batch["im_file"])
+        if self._teacher is not None:
+            with autocast(batch["img"]):
+                self.bce.people = self._teacher.scores(batch["entered"], batch["first"])
         whole = {
             name: [level.float() for level in value] if isinstance(value, list) else value.float()
             for name, value in preds.items()
@@ -65,11 +78,22 @@ class HazardLoss(v8DetectionLoss):  # type: ignore[misc]  # ultralytics is untyp
         return result
 
 
+def autocast(picture: torch.Tensor) -> torch.autocast:
+    """bfloat16 where the picture lies on a GPU, or on a CPU that computes in it."""
+    on_cpu = picture.device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.autocast(picture.device.type, torch.bfloat16, enabled=on_cpu or picture.is_cuda)
+
+
 class HazardModel(DetectionModel):  # type: ignore[misc]  # ultralytics is untyped
     """A ``DetectionModel`` that is trained with ``HazardLoss``; on a CPU that has bfloat16, in bfloat16.
 
     Ultralytics keeps bfloat16 for CUDA, though on such a CPU it doubles the pictures trained on a second.
+    ``teacher``: path of COCO's export, whose people are the target for people; None: the labels alone are.
+    ``frozen_layers``: the first of its layers, which stay as COCO's are and are computed once for both.
     """
+
+    teacher: str | None = None
+    frozen_layers: int = 0
 
     def init_criterion(self) -> HazardLoss:
         return HazardLoss(self)
@@ -77,7 +101,15 @@ class HazardModel(DetectionModel):  # type: ignore[misc]  # ultralytics is untyp
     def loss(self, batch: dict[str, Any], preds: Any = None) -> Any:
         if preds is None:
             picture = batch["img"]
-            bfloat16 = picture.device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-            with torch.autocast(picture.device.type, torch.bfloat16, enabled=bfloat16 or picture.is_cuda):
-                preds = self.forward(picture.contiguous(memory_format=torch.channels_last))
+            with autocast(picture):
+                entered, first = self._through_frozen(picture.contiguous(memory_format=torch.channels_last))
+                preds = onward(self, entered, first)
+            batch |= {"entered": entered, "first": first}
         return super().loss(batch, preds)
+
+    @torch.no_grad()
+    def _through_frozen(self, pictures: torch.Tensor) -> tuple[torch.Tensor, int]:
+        """What the first layer that learns is given, and its number."""
+        for layer in self.model[: self.frozen_layers]:
+            pictures = layer(pictures)
+        return pictures, self.frozen_layers

@@ -17,8 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.classes import CLASSES, PERSON, STALL
+from models.classes import CLASSES, FIRE, PERSON, SMOKE, STALL
 from models.coco_person import CocoPersonFinder
+from models.flames import cut_flames, lay_in
 from models.sample_data import Sample, read_samples
 from models.scenes import Scene, SceneKind
 from models.scenes.stalls import draw_stall, stall_box
@@ -39,6 +40,9 @@ NEVER_TRAINED = ("cnvendor_", "pkl_")
 """Sources with boxes drawn into the picture."""
 COMPOSITED = 200
 """Real streets with drawn stalls: under a tenth of the set, as no real stall may be trained on."""
+
+BURNING = 480
+"""Real streets, squares and rooms with a real flame laid in: see ``models.flames``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ def prepare(
             _write_sample(sample, finder, out)
             pictures[f"{sample.split}/{sample.folder}"] += 1
             licences[sample.split][sample.licence] += 1
+        pictures["train/composited_fire"] = _composite_fires(samples, finder, out, seed, progress)
         pictures["train/composited_stall"] = _composite_stalls(samples, finder, out, seed, progress)
     for done in range(rendered):
         progress("rendered", done, rendered)
@@ -166,6 +171,26 @@ def _composite_stalls(samples: list[Sample], finder: CocoPersonFinder, out: Path
             )
         _save(out, "train", f"composited_{done}", street, rows + _people(finder, street, []), set())
     return COMPOSITED
+
+
+def _composite_fires(samples: list[Sample], finder: CocoPersonFinder, out: Path, seed: int, progress: Progress) -> int:
+    """Lay flames cut from the train part into pictures of it that show neither fire nor smoke."""
+    random = np.random.default_rng(seed)
+    of_train = [one for one in samples if one.split == "train" and not one.path.name.startswith(NEVER_TRAINED)]
+    flames = cut_flames(of_train)
+    quiet = [one for one in of_train if {FIRE, SMOKE} <= one.complete and not _labels(one)]
+    if not flames or not quiet:
+        return 0
+    for done in range(BURNING):
+        progress("burning", done, BURNING)
+        place = quiet[int(random.integers(len(quiet)))]
+        picture = _limited(np.asarray(cv2.imread(str(place.path)), np.uint8))
+        rows = _people(finder, picture, [])
+        for _ in range(int(random.integers(1, 3))):
+            picture, (x1, y1, x2, y2) = lay_in(picture, flames[int(random.integers(len(flames)))], random)
+            rows.append(_Row(FIRE, ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)))
+        _save(out, "train", f"burning_{done}", picture, rows, set(range(len(CLASSES))) - place.complete - {PERSON})
+    return BURNING
 
 
 def _write_scene(number: int, seed: int, out: Path) -> None:

@@ -38,6 +38,8 @@ class Recipe:
     mosaic: float = 0.5
     hours: float = 0.0
     threads: int = 0
+    teacher: str | None = None
+    """COCO's export, whose people are the target for people."""
 
 
 def train(
@@ -62,6 +64,9 @@ def train(
             raise FileNotFoundError(needed)
     if not resume:
         network = hazard_network(begin)
+        network.teacher = recipe.teacher
+        if recipe.teacher is not None and begin is not None and Path(recipe.teacher).samefile(begin):
+            network.frozen_layers = recipe.frozen_layers  # the same as the teacher's: computed once
         description = _mixed(prepared, out)
         if begin is not None:
             unfold_batch_norm(network, _sample(prepared, recipe))
@@ -70,6 +75,7 @@ def train(
     trainer = _trainer(network, recipe.seed)(
         overrides=_settings(description, out, recipe) | ({"resume": str(last)} if resume else {})
     )
+    trainer.args.workers = 1  # on a CPU Ultralytics takes none: the network then waits for the next pictures
     trainer.add_callback("on_train_epoch_end", lambda t: progress(t.epoch + 1, t.epochs))
     # Ultralytics leaves one core idle on a CPU: of two, that is half.
     trainer.add_callback("on_train_start", lambda _: torch.set_num_threads(recipe.threads or os.cpu_count() or 1))

@@ -1,0 +1,54 @@
+"""COCO's network as the teacher of people: its answers, and what the loss makes of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from models.classes import FIRE, PERSON
+from models.coco_init import coco_network, hazard_network
+from models.loss import _KnownCrossEntropy
+from models.person_teacher import onward, open_teacher
+from models.prepare import COCO_WEIGHTS
+from tests.models.conftest import COCO
+
+pytestmark = [pytest.mark.train, pytest.mark.skipif(not COCO.is_file(), reason=f"no {COCO_WEIGHTS}")]
+SIDE = 96
+
+
+@pytest.fixture(scope="module")
+def pictures() -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(7).random((2, 3, SIDE, SIDE), np.float32))
+
+
+def test_the_teacher_says_for_each_anchor_what_coco_says_of_people(pictures: torch.Tensor) -> None:
+    with torch.no_grad():
+        answer = coco_network(COCO).eval()(pictures)[0]
+    said = open_teacher(COCO).scores(pictures, 0)
+    assert said.shape == (2, (SIDE // 8) ** 2 + (SIDE // 16) ** 2 + (SIDE // 32) ** 2)
+    assert torch.allclose(said, answer[:, 4], atol=1e-5)
+
+
+def test_frozen_layers_computed_once_serve_teacher_and_pupil(pictures: torch.Tensor) -> None:
+    pupil, teacher = hazard_network(COCO).eval(), open_teacher(COCO)
+    entered = pictures
+    with torch.no_grad():
+        for layer in pupil.model[:4]:
+            entered = layer(entered)
+        assert torch.allclose(onward(pupil, entered, 4)[0], pupil(pictures)[0], atol=1e-4)
+    assert torch.allclose(teacher.scores(entered, 4), teacher.scores(pictures, 0), atol=1e-5)
+
+
+def test_the_loss_pulls_people_to_the_teacher_and_fire_to_its_label() -> None:
+    scores = torch.zeros(1, 3, 4, requires_grad=True)
+    targets = torch.zeros(1, 3, 4)
+    targets[0, 0, FIRE] = 1
+    targets[0, 1, PERSON] = 1
+    loss = _KnownCrossEntropy()
+    loss.people = torch.tensor([[0.0, 0.5, 0.9]])
+    loss(scores, targets).sum().backward()
+    assert scores.grad is not None
+    assert scores.grad[0, :, PERSON].tolist() == pytest.approx([0.5, 0.0, -0.4])
+    assert scores.grad[0, :, FIRE].tolist() == pytest.approx([-0.5, 0.5, 0.5])
+    assert targets[0, 1, PERSON] == 1, "the labels themselves stay"

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from models import thresholds
 from models.card import CLEAR, FAILS, FAILS_ZH, UNCLEAR, write_card
 from models.evaluate import (
@@ -17,17 +15,13 @@ from models.evaluate import (
     judge,
     look_at,
     picture_share,
-    read_picture,
     threshold_for_recall,
 )
-from models.figures import DENSEST, Profile, Say, figures, look, open_profile
-from models.person_row import refit_person
+from models.figures import Profile, Say, figures, look, open_profile
 from models.precision import choose, low_card, quality
-from models.prepare import COCO_WEIGHTS, NEVER_TRAINED
 from models.sample_data import clear, read_samples
 
 GATHERING = "ind_"
-FIRES_REFITTED = 80
 
 
 def release(fp32: Path, sample_data: Path, input_size: tuple[int, int], say: Say) -> dict[str, Any]:
@@ -55,21 +49,6 @@ def choose_precision(card_path: Path, sample_data: Path, say: Say) -> dict[str, 
     card |= choose(card_path.with_suffix(".onnx"), (height, width), sample_data, say, before)
     with_figures(card, card_path, sample_data, say)
     return card
-
-
-def refit_people(onnx: Path, sample_data: Path, input_size: tuple[int, int], say: Say) -> None:
-    """Fit the person rows of exported weights to COCO's people on streets and gatherings of the train part."""
-    samples = [
-        one
-        for one in read_samples(sample_data)
-        if one.split == "train" and not one.path.name.startswith((*NEVER_TRAINED, DENSEST))
-    ]
-    streets = [one for one in samples if one.folder != "fire" or one.path.name.startswith("neg_")]
-    fires = [one for one in samples if one.folder == "fire" and not one.path.name.startswith("neg_")]
-    drawn = np.random.default_rng(7).choice(len(fires), min(FIRES_REFITTED, len(fires)), replace=False)
-    chosen = streets + [fires[int(number)] for number in drawn]
-    pictures = [read_picture(one) for one in chosen]
-    refit_person(onnx, sample_data / "weights" / COCO_WEIGHTS, pictures, input_size, say)
 
 
 def gatherings_of_train(profile: Profile, sample_data: Path, say: Say) -> list[Seen]:

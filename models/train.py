@@ -29,13 +29,13 @@ class Recipe:
     """
 
     epochs: int = 14
-    image_size: int = 416
+    image_size: int = 480
     batch: int = 16
     seed: int = 7
     device: str = "cpu"
     learning_rate: float = 0.001
-    frozen_layers: int = 0
-    mosaic: float = 0.5
+    frozen_layers: int = 4
+    mosaic: float = 0.4
     hours: float = 0.0
     threads: int = 0
     teacher: str | None = None

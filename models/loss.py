@@ -66,7 +66,8 @@ class HazardLoss(v8DetectionLoss):  # type: ignore[misc]  # ultralytics is untyp
 
     def loss(self, preds: dict[str, Any], batch: dict[str, Any]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         self.bce.known = known_classes(batch["im_file"])
-        if self._teacher is not None:
+        self.bce.people = None
+        if self._teacher is not None and "entered" in batch:  # predictions that are only judged bring no input
             with autocast(batch["img"]):
                 self.bce.people = self._teacher.scores(batch["entered"], batch["first"])
         whole = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from ultralytics.cfg import get_cfg
 
 from models.classes import FIRE, PERSON
 from models.coco_init import coco_network, hazard_network
@@ -38,6 +39,24 @@ def test_frozen_layers_computed_once_serve_teacher_and_pupil(pictures: torch.Ten
             entered = layer(entered)
         assert torch.allclose(onward(pupil, entered, 4)[0], pupil(pictures)[0], atol=1e-4)
     assert torch.allclose(teacher.scores(entered, 4), teacher.scores(pictures, 0), atol=1e-5)
+
+
+def test_predictions_that_are_only_judged_cost_without_the_teacher_too(pictures: torch.Tensor) -> None:
+    """Ultralytics judges once more when the time is up; the last epoch was lost to it."""
+    network = hazard_network(COCO)
+    network.args = get_cfg()
+    network.teacher = str(COCO)
+    batch = {
+        "img": pictures,
+        "im_file": ["one.jpg", "two.jpg"],
+        "batch_idx": torch.zeros(1),
+        "cls": torch.full((1, 1), float(FIRE)),
+        "bboxes": torch.tensor([[0.5, 0.5, 0.4, 0.4]]),
+    }
+    taught, _ = network.loss(dict(batch))
+    judged, _ = network.loss(dict(batch), network(pictures))
+    assert torch.isfinite(taught).all()
+    assert torch.isfinite(judged).all()
 
 
 def test_the_loss_pulls_people_to_the_teacher_and_fire_to_its_label() -> None:

@@ -28,6 +28,9 @@ PIECE = 32
 SCORE = 0.5
 """Of each box: the density has no score of its own, and takes that of the boxes in whose place it stands."""
 MOST_PEOPLE = 5000
+FEWEST = 45
+"""People by density from which its count stands: it sees up to 43 in gatherings of 5 to 18, and boxes are nearer there
+(decision 0112)."""
 NAMES = ("密度模型", "network for density")
 
 
@@ -85,10 +88,10 @@ def more_people(detections: Sequence[Detection], by_density: Sequence[Detection]
     of them: a rule's least score means boxes, and must not silence a crowd for being dense.
 
     The density is asked because boxes miss people in a crowd; a lower count takes none back that boxes have seen, as in
-    scenes unlike those it was taught.
+    scenes unlike those it was taught, and one of fewer than FEWEST is none of a crowd.
     """
     scores = [one.score for one in detections if one.label == "person"]
-    if len(by_density) <= len(scores):
+    if len(by_density) < max(FEWEST, len(scores) + 1):
         return tuple(detections)
     surest = max(scores, default=SCORE)
     others = (one for one in detections if one.label != "person")

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from detectors.boxes import AnswerUnusable
-from detectors.density import DensityCounter, crowded, more_people, placed_people
+from detectors.density import FEWEST, DensityCounter, crowded, more_people, placed_people
 from detectors.observation import Box, Detection, Look
 from detectors.rules.config import CrowdRuleConfig
 from detectors.rules.crowd import CrowdRule
@@ -98,8 +98,15 @@ def test_a_lower_count_takes_nobody_back_whom_boxes_have_seen() -> None:
     by_density = Detection("person", 0.5, Box(0.4, 0.4, 0.41, 0.41))
     fire = Detection("fire", 0.6, Box(0.1, 0.1, 0.2, 0.3))
     assert more_people((somebody,) * 21 + (fire,), (by_density,) * 8) == (somebody,) * 21 + (fire,)
-    crowd = more_people((somebody,) * 19 + (fire,), (by_density,) * 37)
-    assert [(one.label, one.box) for one in crowd] == [("fire", fire.box)] + [("person", by_density.box)] * 37
+    crowd = more_people((somebody,) * 19 + (fire,), (by_density,) * 47)
+    assert [(one.label, one.box) for one in crowd] == [("fire", fire.box)] + [("person", by_density.box)] * 47
+
+
+def test_a_gathering_is_counted_by_its_boxes_though_the_density_sees_a_few_more() -> None:
+    somebody = Detection("person", 0.6, Box(0.1, 0.1, 0.2, 0.3))
+    by_density = Detection("person", 0.5, Box(0.4, 0.4, 0.41, 0.41))
+    assert more_people((somebody,) * 12, (by_density,) * (FEWEST - 1)) == (somebody,) * 12
+    assert len(more_people((somebody,) * 12, (by_density,) * FEWEST)) == FEWEST
 
 
 def test_a_crowd_counted_by_density_is_as_sure_as_the_surest_box_so_that_a_rules_least_score_does_not_silence_it() -> (
@@ -107,6 +114,6 @@ def test_a_crowd_counted_by_density_is_as_sure_as_the_surest_box_so_that_a_rules
 ):
     boxes = tuple(Detection("person", score, Box(0.1, 0.1, 0.2, 0.3)) for score in (0.4, 0.82, 0.6))
     by_density = Detection("person", 0.5, Box(0.4, 0.4, 0.41, 0.41))
-    crowd = more_people(boxes, (by_density,) * 40)
+    crowd = more_people(boxes, (by_density,) * 50)
     rule = CrowdRule(CrowdRuleConfig(people=30, dwell_seconds=0, min_score=0.7))
     assert rule.step(rule.initial(), Look(0.0, crowd))[1].phase == "firing"

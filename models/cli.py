@@ -102,7 +102,8 @@ def export(
     out: Out = Path("var/models/run"),
     to: Annotated[Path, typer.Option(help="Where the weights go.")] = WEIGHTS,
     prepared: Prepared = Path("var/models/set"),
-    blended: Annotated[Path | None, typer.Option(help="Earlier weights (ONNX) to average with, half and half.")] = None,
+    blended: Annotated[Path | None, typer.Option(help="Weights (ONNX), COCO's or earlier, to average with.")] = None,
+    share: Annotated[float, typer.Option(min=0, max=1, help="The run's own share of the average.")] = 0.8,
     height: int = 384,
     width: int = 640,
 ) -> None:
@@ -113,12 +114,14 @@ def export(
 
     export_onnx(out / "run" / "weights" / "last.pt", to, image_size=(height, width))
     if blended is not None:
-        average(to, blended, 0.5, to)
+        average(to, blended, share, to)
     before = json.loads(to.with_suffix(".json").read_text()) if to.with_suffix(".json").exists() else {}
     with Progress(console=console) as bars:
         told = _told(bars)
         made = release(to, sample_data, (height, width), told)
-        made |= described(prepared, json.loads((out / "recipe.json").read_text()), before)
+        recipe = json.loads((out / "recipe.json").read_text())
+        recipe |= {"blended_with": blended.name, "own_share": share} if blended is not None else {}
+        made |= described(prepared, recipe, before)
         written = with_figures(made, to.with_suffix(".json"), sample_data, told)
     typer.echo(written.with_suffix(".md").read_text())
 

@@ -134,7 +134,7 @@ async def test_what_the_engine_sees_comes_back_with_the_weights_it_saw_it_with(
     assert link.unanswered == 0
 
 
-async def test_a_crop_comes_back_with_what_the_judge_says_of_it(
+async def test_a_crop_and_a_picture_with_a_candidate_come_back_with_what_the_judge_says(
     link: InferenceLink, path: Path, detector: Detector, tmp_path: Path
 ) -> None:
     data = network.red_judge()
@@ -145,10 +145,13 @@ async def test_a_crop_comes_back_with_what_the_judge_says_of_it(
         asked = picture()
         crop = await link.look(msgspec.structs.replace(asked, part=crop_part(0)), timeout=5)
         whole = await link.look(asked, timeout=5)
+        quiet = await link.look(picture(red=False), timeout=5)
         assert crop is not None
         assert whole is not None
+        assert quiet is not None
         assert crop.judged == pytest.approx({"fire": 1 / 16, "smoke": 0}, abs=0.01)
-        assert whole.judged == {}
+        assert whole.judged == pytest.approx({"fire": 1 / 32, "smoke": 0}, abs=0.01)
+        assert quiet.judged == {}
 
 
 async def test_without_an_engine_nothing_is_seen_and_that_is_counted(link: InferenceLink) -> None:

@@ -103,7 +103,7 @@ def export(
     to: Annotated[Path, typer.Option(help="Where the weights go.")] = WEIGHTS,
     prepared: Prepared = Path("var/models/set"),
     blended: Annotated[Path | None, typer.Option(help="Weights (ONNX), COCO's or earlier, to average with.")] = None,
-    share: Annotated[float, typer.Option(min=0, max=1, help="The run's own share of the average.")] = 0.8,
+    share: Annotated[float, typer.Option(min=0, max=1, help="The run's own share of the average.")] = 0.9,
     height: int = 384,
     width: int = 640,
 ) -> None:

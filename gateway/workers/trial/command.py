@@ -58,10 +58,6 @@ def _show(trial: Trial, out: Console) -> None:
     out.print(table)
     for alert in trial.alerts:
         out.print(f"预警 alert {alert.hazard} @ {alert.raised_at:.1f} s", style="bold red")
-        out.print_json(
-            json.dumps(
-                {key: value for key, value in alert.why.items() if key not in ("seen", "missed", "rule", "appearance")}
-            )
-        )
+        out.print_json(json.dumps({key: value for key, value in alert.why.items() if key not in UNTOLD}))
     if not trial.alerts:
         out.print("不会产生预警 nothing would have been raised", style="green")

@@ -48,10 +48,10 @@ def person_threshold(gatherings: Sequence[Seen]) -> float:
 
 
 def stall_threshold(seen: Sequence[Seen]) -> float:
-    """The lowest at which hardly any picture without a stall shows one, but no lower than a half."""
+    """The lowest at which hardly any picture without a stall shows one, but no lower than a quarter."""
     without = sorted((one.best("stall") for one in seen if one.known("stall") and not one.shows("stall")), reverse=True)
     allowed = int(FALSE_STALLS * len(without))
-    return float(np.clip(without[allowed] + STEP if without else 0.5, 0.5, 0.95))
+    return float(np.clip(without[allowed] + STEP if without else 0.5, 0.25, 0.95))
 
 
 def _people(seen: Seen, threshold: float) -> int:

@@ -76,7 +76,7 @@ def test_the_threshold_for_nine_of_ten_fires_is_the_highest_that_still_finds_the
 def test_a_stall_that_is_wrongly_seen_raises_the_stalls_threshold() -> None:
     quiet = [seen([], []) for _ in range(50)]
     loud = [seen([], [Detection("stall", 0.8, HERE)]) for _ in range(50)]
-    assert stall_threshold(quiet) == 0.5
+    assert stall_threshold(quiet) == 0.25
     assert stall_threshold(quiet + loud) > 0.8
 
 

@@ -110,7 +110,7 @@ def export(
     """Export to ONNX, choose precision and thresholds on val, judge on test, and write the card."""
     from models.blend import blend as average
     from models.export import export_onnx
-    from models.release import described, release, with_figures
+    from models.release import described, release, settle_judged, with_figures
 
     export_onnx(out / "run" / "weights" / "last.pt", to, image_size=(height, width))
     if blended is not None:
@@ -122,8 +122,13 @@ def export(
         recipe = json.loads((out / "recipe.json").read_text())
         recipe |= {"blended_with": blended.name, "own_share": share} if blended is not None else {}
         made |= described(prepared, recipe, before)
-        written = with_figures(made, to.with_suffix(".json"), sample_data, told)
-    typer.echo(written.with_suffix(".md").read_text())
+        beside = to.with_suffix(".json")
+        if made.get("judge") is not None:  # what a lower threshold lets in, its doubt takes away
+            beside.write_text(json.dumps(made))
+            settle_judged(beside, sample_data, told)
+        else:
+            with_figures(made, beside, sample_data, told)
+    typer.echo(beside.with_suffix(".md").read_text())
 
 
 @app.command()

@@ -88,9 +88,10 @@ types: $(VENV)/.test $(CONSOLE)/node_modules/.installed ## Types of all packages
 unit: $(VENV)/.test ## Tests that need nothing but Python
 	@$(BIN)/python -m pytest -q -n 2 -m "not integration and not train"
 
+# A test process that dies ends the run with its name: xdist, given another, waits for what the dead one held for ever.
 .PHONY: test
 test: $(VENV)/.test $(CONSOLE)/dist/index.html lint types ## Everything: lint, types, unit and integration tests
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup --max-worker-restart=0
 
 .PHONY: bench
 bench: $(VENV)/.test $(CONSOLE)/dist/index.html ## One measurement: make bench BENCH=demo

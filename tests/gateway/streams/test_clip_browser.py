@@ -22,6 +22,12 @@ const happens = what => new Promise((done, fail) => {
   clip.addEventListener(what, done, {once: true});
   clip.addEventListener('error', () => fail(clip.error.message), {once: true});
 });
+// "seeked" may come before the picture that is then drawn: it is waited for by its own time.
+const shown = moment => new Promise(done => {
+  const look = (_now, {mediaTime}) =>
+    Math.abs(mediaTime - moment) < 0.05 ? done() : clip.requestVideoFrameCallback(look);
+  clip.requestVideoFrameCallback(look);
+});
 const loaded = clip.readyState >= 2 ? Promise.resolve() : happens('loadeddata');
 async function looked(moments) {
   await loaded;
@@ -29,7 +35,7 @@ async function looked(moments) {
   canvas.width = clip.videoWidth; canvas.height = clip.videoHeight;
   const context = canvas.getContext('2d'), bars = [];
   for (const moment of moments) {
-    const there = happens('seeked');
+    const there = Promise.all([happens('seeked'), shown(moment)]);
     clip.currentTime = moment;
     await there;
     context.drawImage(clip, 0, 0);

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from detectors.letterbox import Placement
 from detectors.observation import Detection
 
-IOU = 0.6
+IOU, PEOPLE_IOU = 0.5, 0.6
+"""A box falls when a better one of its class covers it by more than this: people stand before one another."""
 MOST = 300
 """Detections kept of one picture, the best ones."""
 MOST_CANDIDATES = 3000
@@ -50,21 +51,23 @@ def detections(
         best = np.argpartition(-values, MOST_CANDIDATES)[:MOST_CANDIDATES]
         rows, kinds, values = rows[best], kinds[best], values[best]
     centre, size = output[:2, rows].T, output[2:4, rows].T
+    allowed = np.array([PEOPLE_IOU if name == "person" else IOU for name in classes], np.float32)
     corners = np.concatenate((centre - size / 2, centre + size / 2), axis=1).astype(np.float32)
     found = (
         Detection(
             classes[int(kinds[i])], min(1.0, float(values[i])), placement.box(*(float(side) for side in corners[i]))
         )
-        for i in suppressed(corners, values, kinds)[:MOST]
+        for i in suppressed(corners, values, kinds, allowed[kinds])[:MOST]
     )
     # What lies in the padding alone has nothing left of it.
     return tuple(one for one in found if one.box.area > 0)
 
 
 def suppressed(
-    corners: NDArray[np.float32], scores: NDArray[np.float32], kinds: NDArray[np.int64], iou: float = IOU
+    corners: NDArray[np.float32], scores: NDArray[np.float32], kinds: NDArray[np.int64], allowed: NDArray[np.float32]
 ) -> list[int]:
-    """Indices of what is kept, best first: a box falls when a better one of its class covers it by more than ``iou``.
+    """Indices of what is kept, best first: a box falls when a better one of its class covers it by more than
+    ``allowed``, the intersection over union that it may have.
 
     Equal scores are kept in the order of their boxes, so that every engine gives the same list.
     """
@@ -78,6 +81,6 @@ def suppressed(
         both = np.maximum(0, np.minimum(x2[first], x2[rest]) - np.maximum(x1[first], x1[rest])) * np.maximum(
             0, np.minimum(y2[first], y2[rest]) - np.maximum(y1[first], y1[rest])
         )
-        covered = both > iou * (area[first] + area[rest] - both)
+        covered = both > allowed[rest] * (area[first] + area[rest] - both)
         order = rest[~(covered & (kinds[rest] == kinds[first]))]
     return kept

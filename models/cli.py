@@ -56,6 +56,7 @@ def train(
     hours: Annotated[float, typer.Option(min=0, max=1000, help="End after this time instead of after EPOCHS.")] = 0.0,
     threads: Annotated[int, typer.Option(min=0, max=256, help="0: all cores; 1 on a busy machine.")] = 0,
     teacher: Annotated[Path | None, typer.Option(help="COCO's export, whose people training keeps to.")] = None,
+    teacher_weight: Annotated[float, typer.Option(min=0.1, max=10, help="How often what it says counts.")] = 2.0,
     device: str = "cpu",
     seed: int = 7,
     resume: bool = False,
@@ -78,6 +79,7 @@ def train(
         hours=hours,
         threads=threads,
         teacher=str(teacher.absolute()) if teacher is not None else None,
+        teacher_weight=teacher_weight,
     )
 
     def told(epoch: int, epochs: int) -> None:

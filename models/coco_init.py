@@ -21,6 +21,9 @@ from models.classes import CLASSES, PERSON
 from models.loss import HazardModel
 
 COCO_PERSON = 0
+ALIKE = 0.01
+"""How far weights may differ, as a share of the largest of their layer, to be the same: batch normalisation is taken
+apart and folded in again with the statistics of other pictures."""
 
 
 def folded_tensors(path: Path) -> dict[str, torch.Tensor]:
@@ -79,6 +82,18 @@ def coco_layers(coco: Path, number: int) -> list[Any]:
             module.conv = torch.nn.utils.fuse_conv_bn_eval(module.conv, norm)
             module.bn = torch.nn.Identity()
     return list(network.model[:number])
+
+
+def begin_alike(one: Path, other: Path, layers: int) -> bool:
+    """Whether two exports have the same first ``layers`` layers, as where they were frozen in training."""
+    first, second = folded_tensors(one), folded_tensors(other)
+    names = [name for name in second if int(name.split(".")[1]) < layers]
+    return all(
+        name in first
+        and first[name].shape == second[name].shape
+        and float((first[name] - second[name]).abs().max()) <= ALIKE * float(second[name].abs().max())
+        for name in names
+    )
 
 
 def _load_folded(network: Any, tensors: dict[str, torch.Tensor]) -> None:

@@ -36,11 +36,13 @@ def known_classes(files: list[str]) -> torch.Tensor:
 class _KnownCrossEntropy(torch.nn.Module):
     """Binary cross-entropy, pictures x anchors x classes, zero where the class is unknown and not a target.
 
-    ``people`` (pictures x anchors), where a teacher gives them, stand in the place of the labels' targets for people.
+    ``people`` (pictures x anchors), where a teacher gives them, stand in the place of the labels' targets for people
+    and count ``people_weight`` times.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, people_weight: float = 1.0) -> None:
         super().__init__()
+        self.people_weight = people_weight
         self.known: torch.Tensor | None = None
         self.people: torch.Tensor | None = None
 
@@ -49,10 +51,14 @@ class _KnownCrossEntropy(torch.nn.Module):
             targets = targets.clone()
             targets[..., PERSON] = self.people.to(targets.dtype)
         loss = torch.nn.functional.binary_cross_entropy_with_logits(scores, targets, reduction="none")
-        if self.known is None:
-            return loss
-        counted = self.known.to(scores.device, scores.dtype)[:, None, :]
-        return loss * torch.maximum(counted, (targets > 0).to(scores.dtype))
+        if self.known is not None:
+            counted = self.known.to(scores.device, scores.dtype)[:, None, :]
+            loss = loss * torch.maximum(counted, (targets > 0).to(scores.dtype))
+        if self.people is not None:
+            weights = loss.new_ones(loss.shape[-1])
+            weights[PERSON] = self.people_weight
+            loss = loss * weights
+        return loss
 
 
 class HazardLoss(v8DetectionLoss):  # type: ignore[misc]  # ultralytics is untyped
@@ -60,7 +66,7 @@ class HazardLoss(v8DetectionLoss):  # type: ignore[misc]  # ultralytics is untyp
 
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__(model)
-        self.bce = _KnownCrossEntropy()
+        self.bce = _KnownCrossEntropy(getattr(model, "teacher_weight", 1.0))
         teacher = getattr(model, "teacher", None)
         self._teacher = open_teacher(Path(teacher)) if teacher is not None else None
 
@@ -90,10 +96,12 @@ class HazardModel(DetectionModel):  # type: ignore[misc]  # ultralytics is untyp
 
     Ultralytics keeps bfloat16 for CUDA, though on such a CPU it doubles the pictures trained on a second.
     ``teacher``: path of COCO's export, whose people are the target for people; None: the labels alone are.
+    ``teacher_weight``: how often what it says counts, against the labels of the other classes.
     ``frozen_layers``: the first of its layers, which stay as COCO's are and are computed once for both.
     """
 
     teacher: str | None = None
+    teacher_weight: float = 1.0
     frozen_layers: int = 0
 
     def init_criterion(self) -> HazardLoss:

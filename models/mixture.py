@@ -11,7 +11,9 @@ SHARES: tuple[tuple[str, float], ...] = (
     ("feedback_", 4),
     ("fire_xia_", 2),
     ("fire_abo_", 0.6),
-    ("coco_", 4),
+    ("coco_", 6),
+    ("crowd_ind_", 4),
+    ("crowd_shtB_", 2),
     ("stall_", 2),
 )
 """By the beginning of the name: times an epoch shows it, or the share of such pictures that is used; else once.

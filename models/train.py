@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import torch
 
-from models.coco_init import hazard_network, unfold_batch_norm
+from models.coco_init import begin_alike, hazard_network, unfold_batch_norm
 from models.dataset import HazardDataset
 from models.mixture import mixture
 
@@ -40,6 +40,8 @@ class Recipe:
     threads: int = 0
     teacher: str | None = None
     """COCO's export, whose people are the target for people."""
+    teacher_weight: float = 2.0
+    """How often what the teacher says counts, against the labels of the other classes."""
 
 
 def train(
@@ -64,8 +66,9 @@ def train(
             raise FileNotFoundError(needed)
     if not resume:
         network = hazard_network(begin)
-        network.teacher = recipe.teacher
-        if recipe.teacher is not None and begin is not None and Path(recipe.teacher).samefile(begin):
+        network.teacher, network.teacher_weight = recipe.teacher, recipe.teacher_weight
+        teacher = Path(recipe.teacher) if recipe.teacher is not None else None
+        if begin is not None and teacher is not None and begin_alike(begin, teacher, recipe.frozen_layers):
             network.frozen_layers = recipe.frozen_layers  # the same as the teacher's: computed once
         description = _mixed(prepared, out)
         if begin is not None:

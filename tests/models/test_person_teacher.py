@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from ultralytics.cfg import get_cfg
 
 from models.classes import FIRE, PERSON
-from models.coco_init import coco_network, hazard_network
+from models.coco_init import begin_alike, coco_network, hazard_network
 from models.loss import _KnownCrossEntropy
 from models.person_teacher import onward, open_teacher
 from models.prepare import COCO_WEIGHTS
 from tests.models.conftest import COCO
 
 pytestmark = [pytest.mark.train, pytest.mark.skipif(not COCO.is_file(), reason=f"no {COCO_WEIGHTS}")]
+SHIPPED = Path(__file__).parents[2] / "models" / "weights" / "hazard_n.onnx"
 SIDE = 96
 
 
@@ -71,3 +74,22 @@ def test_the_loss_pulls_people_to_the_teacher_and_fire_to_its_label() -> None:
     assert scores.grad[0, :, PERSON].tolist() == pytest.approx([0.5, 0.0, -0.4])
     assert scores.grad[0, :, FIRE].tolist() == pytest.approx([-0.5, 0.5, 0.5])
     assert targets[0, 1, PERSON] == 1, "the labels themselves stay"
+
+
+def test_what_the_teacher_says_counts_as_often_as_asked_and_the_other_classes_once() -> None:
+    gradients = []
+    for weight in (1.0, 2.0):
+        scores = torch.zeros(1, 3, 4, requires_grad=True)
+        loss = _KnownCrossEntropy(weight)
+        loss.known, loss.people = torch.ones(1, 4), torch.tensor([[0.0, 0.5, 0.9]])
+        loss(scores, torch.zeros(1, 3, 4)).sum().backward()
+        assert scores.grad is not None
+        gradients.append(scores.grad[0])
+    assert gradients[1][:, PERSON].tolist() == pytest.approx((2 * gradients[0][:, PERSON]).tolist())
+    assert gradients[1][:, FIRE].tolist() == gradients[0][:, FIRE].tolist()
+
+
+def test_layers_that_were_frozen_in_training_are_known_as_the_teachers() -> None:
+    assert begin_alike(COCO, COCO, 22)
+    assert begin_alike(SHIPPED, COCO, 4), "trained with four layers frozen"
+    assert not begin_alike(SHIPPED, COCO, 5)

@@ -106,31 +106,45 @@ def export(
     prepared: Prepared = Path("var/models/set"),
     blended: Annotated[Path | None, typer.Option(help="Weights (ONNX), COCO's or earlier, to average with.")] = None,
     share: Annotated[float, typer.Option(min=0, max=1, help="The run's own share of the average.")] = 0.9,
+    beside: Annotated[Path, typer.Option(help="Card whose counter of crowds and judge go along.")] = CARD,
+    alone: Annotated[bool, typer.Option("--alone", help="Take along neither the counter nor the judge.")] = False,
     height: int = 384,
     width: int = 640,
 ) -> None:
-    """Export to ONNX, choose precision and thresholds on val, judge on test, and write the card."""
+    """Export to ONNX, take along the counter of crowds and the judge, choose precision and thresholds on val, judge on
+    test, and write the card."""
+    from detectors.weights import WeightsRefused
     from models.blend import blend as average
+    from models.carried import ALONG, Carried, carried
     from models.export import export_onnx
     from models.release import described, release, settle_judged, with_figures
 
+    try:
+        along = Carried({}, ()) if alone else carried(beside, to)
+    except WeightsRefused as refused:
+        raise typer.BadParameter(f"{refused.zh} {refused.en}", param_hint="--beside") from refused
     export_onnx(out / "run" / "weights" / "last.pt", to, image_size=(height, width))
     if blended is not None:
         average(to, blended, share, to)
     before = json.loads(to.with_suffix(".json").read_text()) if to.with_suffix(".json").exists() else {}
+    if alone:
+        before = {name: value for name, value in before.items() if name not in ALONG}
+    along.lay_beside(to)
+    for file in along.files:
+        console.print(f"随新模型放置 laid beside the new weights: {to.with_name(file.name)}", markup=False)
     with Progress(console=console) as bars:
         told = _told(bars)
         made = release(to, sample_data, (height, width), told)
         recipe = json.loads((out / "recipe.json").read_text())
         recipe |= {"blended_with": blended.name, "own_share": share} if blended is not None else {}
-        made |= described(prepared, recipe, before)
-        beside = to.with_suffix(".json")
+        made |= described(prepared, recipe, before | along.entries)
+        made_card = to.with_suffix(".json")
         if made.get("judge") is not None:  # what a lower threshold lets in, its doubt takes away
-            beside.write_text(json.dumps(made))
-            settle_judged(beside, sample_data, told)
+            made_card.write_text(json.dumps(made))
+            settle_judged(made_card, sample_data, told)
         else:
-            with_figures(made, beside, sample_data, told)
-    typer.echo(beside.with_suffix(".md").read_text())
+            with_figures(made, made_card, sample_data, told)
+    typer.echo(made_card.with_suffix(".md").read_text())
 
 
 @app.command()

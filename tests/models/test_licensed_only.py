@@ -9,6 +9,7 @@ import cv2
 import pytest
 from typer.testing import CliRunner
 
+from detectors.networks import checked_files
 from models import cli, precision
 from models.feedback import LICENCE
 from models.prepare import COCO_WEIGHTS
@@ -36,8 +37,8 @@ def rejected(folder: Path) -> Path:
     return folder
 
 
-def made(sample_data: Path, folder: Path, *flags: str) -> Path:
-    """The card of weights that were prepared, trained for an epoch and exported."""
+def made(sample_data: Path, folder: Path, *flags: str, alone: bool = False) -> Path:
+    """The card of weights that were prepared, trained for an epoch and exported, ``alone`` or with what goes along."""
     prepared, out, weights = folder / "set", folder / "run", folder / "weights" / "tiny.onnx"
     feedback = rejected(folder / "feedback")
     data = ("--sample-data", sample_data)
@@ -48,7 +49,8 @@ def made(sample_data: Path, folder: Path, *flags: str) -> Path:
     )
     # Shown four times an epoch, as a hard negative is.
     assert (out / "train.txt").read_text().count("feedback_") == 4
-    run("export", *data, "--out", out, "--to", weights, "--prepared", prepared, "--height", SIDE, "--width", SIDE)
+    size = ("--height", SIDE, "--width", SIDE, *(["--alone"] if alone else []))
+    run("export", *data, "--out", out, "--to", weights, "--prepared", prepared, *size)
     return weights.with_suffix(".json")
 
 
@@ -56,7 +58,12 @@ def test_weights_without_pictures_of_unclear_licence_say_so_and_what_the_others_
     sample_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(precision, "PRECISIONS", ("fp32",))
-    whole, licensed = made(sample_data, tmp_path / "all"), made(sample_data, tmp_path / "clear", "--licensed-only")
+    whole = made(sample_data, tmp_path / "all")
+    licensed = made(sample_data, tmp_path / "clear", "--licensed-only", alone=True)
+    # Exported into a folder of their own they count crowds and are judged as the shipped ones; or not, where asked.
+    files = {card: [file.name for file in checked_files(card)[1]] for card in (whole, licensed)}
+    assert files == {whole: ["tiny.onnx", cli.DENSITY.name, cli.JUDGE.name], licensed: ["tiny.onnx"]}
+    assert set(json.loads(whole.read_text())["judge"]["raised_on_val"]) == {"with", "without"}
     sources = {card: json.loads(card.read_text())["trained_from"]["licences"]["train"] for card in (whole, licensed)}
     assert sources == {
         whole: {UNCLEAR_LICENCE: 2, CLEAR_LICENCE: 2, LICENCE: 1},

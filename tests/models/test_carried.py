@@ -1,0 +1,56 @@
+"""What new weights take along from the shipped card, so that they count crowds and are judged as those before."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from detectors.weights import WeightsRefused
+from models import cli
+from models.carried import carried
+
+SHIPPED = json.loads(cli.CARD.read_text())
+
+
+def test_new_weights_in_a_folder_of_their_own_take_along_the_counter_and_the_judge_with_their_files(
+    tmp_path: Path,
+) -> None:
+    weights = tmp_path / "new" / "hazard_2.onnx"
+    along = carried(cli.CARD, weights)
+    assert not weights.parent.exists()
+    assert along.entries == {name: SHIPPED[name] for name in ("density", "judge")}
+    along.lay_beside(weights)
+    laid = {path.name: path.read_bytes() for path in weights.parent.iterdir()}
+    assert laid == {path.name: path.read_bytes() for path in (cli.DENSITY, cli.JUDGE)}
+    along.lay_beside(weights)  # made again in the same place
+    carried(cli.CARD, weights)
+
+
+def test_what_the_card_beside_the_new_weights_names_already_stays(tmp_path: Path) -> None:
+    (tmp_path / "hazard_2.json").write_text(json.dumps({"judge": {"weights": "own.onnx"}}))
+    assert set(carried(cli.CARD, tmp_path / "hazard_2.onnx").entries) == {"density"}
+    assert carried(cli.CARD, cli.WEIGHTS).files == ()
+
+
+def test_an_exchanged_judge_is_not_taken_along_and_another_file_of_its_name_is_not_replaced(tmp_path: Path) -> None:
+    for file in (cli.CARD, cli.DENSITY, cli.JUDGE):
+        shutil.copyfile(file, tmp_path / file.name)
+    (tmp_path / cli.JUDGE.name).write_bytes(cli.JUDGE.read_bytes() + b"more")
+    with pytest.raises(WeightsRefused, match="weights_damaged"):
+        carried(tmp_path / cli.CARD.name, tmp_path / "new" / "hazard_2.onnx")
+    with pytest.raises(WeightsRefused, match="weights_in_the_way"):
+        carried(cli.CARD, tmp_path / "hazard_2.onnx")
+    with pytest.raises(WeightsRefused, match="weights_in_the_way"):
+        carried(cli.CARD, tmp_path / "new" / cli.JUDGE.name)
+
+
+def test_the_command_refuses_before_it_exports_anything(tmp_path: Path) -> None:
+    to = tmp_path / "new" / "hazard_2.onnx"
+    words = ["export", "--sample-data", tmp_path, "--out", tmp_path, "--to", to, "--beside", tmp_path / "no.json"]
+    done = CliRunner().invoke(cli.app, [str(word) for word in words])
+    assert done.exit_code == 2
+    assert not to.parent.exists()

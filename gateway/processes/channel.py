@@ -13,6 +13,8 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
 import structlog
@@ -74,7 +76,7 @@ class Channel:
         self._serving: set[asyncio.Task[None]] = set()
         self._seq = 0
         self._closed = asyncio.Event()
-        self._encoder = msgspec.msgpack.Encoder()
+        self._encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
         self._decoder = msgspec.msgpack.Decoder(Envelope)
 
     @property
@@ -185,6 +187,13 @@ class Channel:
                     self._put(Envelope(0, envelope.seq, reply))  # type: ignore[arg-type]  # as in send
         finally:
             self._at_once.release()
+
+
+def _plain(value: Any) -> dict[Any, Any]:
+    """A mapping that cannot change travels as any other."""
+    if isinstance(value, MappingProxyType):
+        return dict(value)
+    raise NotImplementedError(f"{type(value).__name__} is no part of a message")
 
 
 async def connect(path: Path, handler: Handler, *, name: str, timeout: float) -> Channel:

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from detectors.weights import Card
+
 
 class Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
     """Base of all messages; the class name is the tag on the wire."""
@@ -518,6 +520,16 @@ class MemberChanged(Message, frozen=True):
 # --- camera worker → inference ----------------------------------------------------------------------------------
 
 
+class AskCard(Message, frozen=True):
+    """The first question to an engine: by which card does it look?"""
+
+
+class EngineCard(Message, frozen=True):
+    """The card as the engine has read it, once: whatever it answers over this connection is by this card."""
+
+    card: Card
+
+
 class LookAt(Message, frozen=True):
     """A picture to look at: raw BGR, ``height`` × ``width`` × 3. ``deadline``: drop it when later than this.
 
@@ -548,14 +560,11 @@ class SeenObject(msgspec.Struct, frozen=True):
 
 
 class Seen(Message, frozen=True):
-    """What the engine saw, and with which weights. ``judged``: how likely a crop, or a picture with a candidate, shows
-    each hazard. ``weights_name``: as their card calls them."""
+    """What the engine saw. ``judged``: how likely a crop, or a picture with a candidate, shows each hazard."""
 
     taken_at: float
     objects: list[SeenObject]
-    weights_sha256: str
     judged: dict[str, float] = {}
-    weights_name: str = ""
 
 
 AnyMessage = (
@@ -570,5 +579,5 @@ AnyMessage = (
     | RingTerminal | StopRinging | RingTold | RingAnswered | TerminalRegistered
     | RoomRecorded | RecordingBroke | PicturesUnsent
     | PublishToRoom | SubscribeInRoom | StopPublishing | StopSubscription | MemberAlive | MemberChanged
-    | LookAt | Seen
+    | AskCard | EngineCard | LookAt | Seen
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""New weights put in force while the service runs: the engine alone begins again, and looks with them."""
+"""New weights put in force while the service runs: the engine alone begins again, and the camera workers go by them."""
 
 from __future__ import annotations
 
@@ -49,14 +49,16 @@ async def test_the_engine_alone_begins_again_with_promoted_weights_and_with_the_
     engine = InferenceLink(settings.for_workers().run_folder / SOCKET_NAME)
 
     async def looked_with(sha256: str) -> None:
-        """Look until the engine answers with these weights."""
+        """Look until the engine answers with these weights, and the camera worker goes by their card."""
         async with asyncio.timeout(120):
             while True:
                 now = time.time()
                 seen = await engine.look(LookAt("9" * 20, GREY, 640, 360, now, now + 10), timeout=10)
-                if seen is not None and seen.weights_sha256 == sha256:
-                    return
+                if seen is not None and seen.card.sha256 == sha256:
+                    break
                 await asyncio.sleep(0.1)
+            while f'sha256="{sha256}",weights="{seen.card.name}",worker="camera-1"' not in await metrics():
+                await asyncio.sleep(0.2)
 
     async with (
         serving(tmp_path, INFERENCE__SHADOW=str(shadow_card)) as (_process, address),
@@ -65,6 +67,10 @@ async def test_the_engine_alone_begins_again_with_promoted_weights_and_with_the_
         engine.start()
         signed_in = await http.post("/api/v1/session", json={"username": "leader", "password": PASSWORD})
         http.headers["Authorization"] = f"Bearer {signed_in.json()['token']}"
+
+        async def metrics() -> str:
+            return (await http.get("/metrics")).text
+
         await looked_with(old)
         async with asyncio.timeout(120):
             while (await http.get("/api/v1/models")).json()["shadow_looks"] == 0:
@@ -74,7 +80,7 @@ async def test_the_engine_alone_begins_again_with_promoted_weights_and_with_the_
         await looked_with(new)
         assert (await http.post("/api/v1/models/withdraw")).status_code == 200
         await looked_with(old)
-        metrics = (await http.get("/metrics")).text
-        assert 'gateway_worker_starts_total{worker="inference"} 3.0' in metrics
-        assert 'gateway_worker_starts_total{worker="camera-1"} 1.0' in metrics
+        said = await metrics()
+        assert 'gateway_worker_starts_total{worker="inference"} 3.0' in said
+        assert 'gateway_worker_starts_total{worker="camera-1"} 1.0' in said
     await engine.stop()

@@ -30,11 +30,11 @@ LEAST_CORES = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """By what pictures are decoded. ``bounds``: height and width in px of the engine's input. ``batch``: seconds for
-    which frames are gathered before they are decoded together."""
+    """By what pictures are decoded. ``bounds`` tells height and width in px of the engine's input now. ``batch``:
+    seconds for which frames are gathered before they are decoded together."""
 
     threads: Executor
-    bounds: tuple[int, int]
+    bounds: Callable[[], tuple[int, int]]
     clock: Callable[[], float]
     batch: float = 0.1
     keyframes: KeyframeDecoders = field(default_factory=KeyframeDecoders)
@@ -125,7 +125,7 @@ class Awake:
         decoded = self._decoder.take(frames, alone=self._only_keyframes)
         if decoded is None or not due:
             return None
-        return of_decoded(decoded, self._decoding.bounds, frames[-1].arrival, self.profile)
+        return of_decoded(decoded, self._decoding.bounds(), frames[-1].arrival, self.profile)
 
     def _keyframes_suffice(self) -> bool:
         distance = self._keyframes.distance

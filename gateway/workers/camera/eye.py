@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from detectors.observation import Box, Detection
-from detectors.weights import Card
 from gateway.processes.messages import LookAt, Seen
 from gateway.workers.camera.inference_link import InferenceLink
 from gateway.workers.camera.sight import Answer, Asks, Picture
 
+UNTOLD = (384, 640)
+"""Before any engine has told its card, the health of a camera is judged by pictures of this size."""
 STALE = 5.0
 """Seconds after its arrival at which a picture is of no use to a rule."""
 
 
 class Eye:
-    """Shared by all cameras of a worker. ``card`` is that of the engine's weights."""
+    """Shared by all cameras of a worker."""
 
-    def __init__(self, link: InferenceLink, card: Card, clock: Callable[[], float]) -> None:
+    def __init__(self, link: InferenceLink, clock: Callable[[], float]) -> None:
         self._link = link
         self._clock = clock
-        self.card = card
         self.stale = 0
+
+    def input_size(self) -> tuple[int, int]:
+        """Height and width in px that pictures are made for now: those of the engine's card."""
+        return UNTOLD if self._link.card is None else self._link.card.input_size
 
     def of(self, code: str, arrival: float, urgency: float) -> Asks:
         """Asks about the picture of a camera that arrived at that time, and about its parts."""
@@ -33,10 +37,10 @@ class Eye:
                 return None
             height, width = picture.shape[:2]
             question = LookAt(code, picture.tobytes(), width, height, arrival, deadline, part, urgency)
-            seen = await self._link.look(question, timeout=max(0.1, deadline - self._clock()))
-            if seen is None:
+            looked = await self._link.look(question, timeout=max(0.1, deadline - self._clock()))
+            if looked is None:
                 return None
-            return Answer(_detections(seen), seen.weights_sha256, seen.judged, seen.weights_name)
+            return Answer(_detections(looked.seen), looked.card, looked.seen.judged)
 
         return ask
 

@@ -1,15 +1,22 @@
-"""The camera worker's line to the inference process: one connection for all its cameras, made anew when it breaks."""
+"""The camera worker's line to the inference process: one connection for all its cameras, made anew when it breaks.
+
+An engine reads its card once and lives with it; other weights come with another engine, and so with another connection.
+Each connection begins with the card, and each answer is given with that of the connection it came over: what weights
+saw is never judged by the card of others, though they are put in force while it is waited for.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
+from detectors.weights import Card
 from gateway.processes.channel import Channel, ChannelClosed, connect
-from gateway.processes.messages import Done, LookAt, Message, Seen
+from gateway.processes.messages import AskCard, Done, EngineCard, LookAt, Message, Seen
 from gateway.refusals import Refusal
 
 log = structlog.get_logger(__name__)
@@ -18,21 +25,39 @@ CONNECT_SECONDS = 5.0
 PAUSE = 0.5
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What an engine saw, and the card by which it looks."""
+
+    seen: Seen
+    card: Card
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A connection to one engine, and the card that it has for as long as it lives."""
+
+    channel: Channel
+    card: Card
+
+
 class InferenceLink:
-    """``look`` answers what was seen, or None: no engine now, or the picture was not looked at in time."""
+    """``look`` answers what was seen, or None: no engine now, or the picture was not looked at in time. ``card`` is
+    that of the last engine there was; None before the first."""
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
-        self._channel: Channel | None = None
+        self._line: _Line | None = None
         self._running: asyncio.Task[None] | None = None
+        self.card: Card | None = None
         self.unanswered = 0
 
     def start(self) -> None:
         self._running = asyncio.create_task(self._run(), name="inference-link")
 
     async def stop(self) -> None:
-        if self._channel is not None:
-            self._channel.close()
+        if self._line is not None:
+            self._line.channel.close()
         if self._running is not None:
             self._running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -40,15 +65,16 @@ class InferenceLink:
 
     @property
     def connected(self) -> bool:
-        return self._channel is not None
+        return self._line is not None
 
-    async def look(self, look: LookAt, *, timeout: float) -> Seen | None:
+    async def look(self, look: LookAt, *, timeout: float) -> Looked | None:
         """Ask the engine. ``timeout`` in seconds; late pictures are dropped by the engine itself and counted there."""
-        if self._channel is None:
+        line = self._line
+        if line is None:
             self.unanswered += 1
             return None
         try:
-            answer = await self._channel.request(look, timeout=timeout)
+            answer = await line.channel.request(look, timeout=timeout)
         except (ChannelClosed, TimeoutError):
             self.unanswered += 1
             return None
@@ -57,7 +83,7 @@ class InferenceLink:
                 log.warning("look_refused", camera=look.code, reason=refusal.reason)
             self.unanswered += 1
             return None
-        return answer if isinstance(answer, Seen) else None
+        return Looked(answer, line.card) if isinstance(answer, Seen) else None
 
     async def _run(self) -> None:
         while True:
@@ -66,14 +92,26 @@ class InferenceLink:
             except (ChannelClosed, OSError):
                 await asyncio.sleep(PAUSE)
                 continue
-            self._channel = channel
-            log.info("inference_connected")
-            try:
-                await channel.run()
-            finally:
-                self._channel = None
+            await self._serve(channel)
             log.warning("inference_lost")
             await asyncio.sleep(PAUSE)
+
+    async def _serve(self, channel: Channel) -> None:
+        """Until the engine is gone. One that does not say its card is asked for nothing else."""
+        running = asyncio.create_task(channel.run(), name="inference")
+        try:
+            told = await channel.request(AskCard(), timeout=CONNECT_SECONDS)
+            if isinstance(told, EngineCard):
+                self.card = told.card
+                self._line = _Line(channel, told.card)
+                log.info("inference_connected", weights=told.card.name, sha256=told.card.sha256)
+                await running
+        except (ChannelClosed, TimeoutError, Refusal) as error:
+            log.warning("inference_card_unknown", detail=str(error))
+        finally:
+            self._line = None
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
 
 async def _nothing_asked(_message: Message) -> Message | None:

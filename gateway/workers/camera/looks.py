@@ -163,7 +163,7 @@ class Looks:
     def _of_keyframe(self, frame: EncodedFrame) -> Glimpse:
         begun = time.thread_time()
         try:
-            return of_keyframe(frame, self._decoding.bounds, "main", self._decoding.keyframes)
+            return of_keyframe(frame, self._decoding.bounds(), "main", self._decoding.keyframes)
         finally:
             self._seconds_keyframes += time.thread_time() - begun
 

@@ -119,7 +119,7 @@ class OwnedCamera:
             view=order.preset,
             tell=around.tell,
         )
-        self._sight = Sight(around.eye.card, in_thread)
+        self._sight = Sight(in_thread)
         self._pace = Pace(around.clock())
         self._health: Health = initial(around.clock())
         self._lives = Lives()

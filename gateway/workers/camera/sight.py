@@ -2,6 +2,7 @@
 
 The whole picture is looked at small. What may be fire or smoke is looked at again in a crop at full size; people are
 counted in tiles where a gathering is in the making. Both are parts of the same picture, so that a look is of one time.
+It is of one set of weights, too: their card says how it is judged, and what others answer is no part of it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from detectors.judge import part_of
 from detectors.networks import DENSITY, WHOLE, crop_part
 from detectors.observation import Box, Detection, Look
 from detectors.stir import Luma, change, luma, stir
-from detectors.weights import Card
+from detectors.weights import Card, Counting
 from gateway.processes.active import InThread
 from gateway.streams.keyframes import smaller
 from gateway.workers.camera.glimpse import Glimpse
@@ -40,13 +41,12 @@ DESCRIBED = HAZARDS | {"stall"}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the engine saw in a picture or in a part of one, and the sha256 and name of its weights. ``judged``: of a
-    crop, how likely it shows each hazard."""
+    """What the engine saw in a picture or in a part of one, and the card of its weights. ``judged``: of a crop, how
+    likely it shows each hazard."""
 
     detections: tuple[Detection, ...]
-    weights: str
+    card: Card
     judged: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    model: str = ""
 
 
 class Asks(Protocol):
@@ -60,8 +60,8 @@ class Sight:
     """Of one camera; remembers its last picture and its last count. One look at a time. ``in_thread`` is where full
     pictures are made."""
 
-    def __init__(self, card: Card, in_thread: InThread = asyncio.to_thread) -> None:
-        self._card = card
+    def __init__(self, in_thread: InThread = asyncio.to_thread) -> None:
+        self._card: Card | None = None
         self._in_thread = in_thread
         self._last: tuple[float, Luma] | None = None
         self._counted: tuple[float, tuple[Detection, ...]] | None = None
@@ -73,17 +73,20 @@ class Sight:
         seen = await ask(glimpse.small, WHOLE)
         if seen is None:
             return None
+        card, ask = seen.card, _asking_only(ask, seen.card)
+        if card != self._card:  # nor does a count by other weights stand
+            self._card, self._counted = card, None
         detections = self._described(seen.detections, glimpse)
         candidates = crops(detections)
-        counting = self._counting(detections, glimpse.arrival, wanted=count)
+        counting = self._counting(detections, glimpse.arrival, card, wanted=count)
         full = await self._in_thread(glimpse.full) if candidates or counting else None
-        looked = await self._closer(full, candidates, ask) if full is not None else ()
-        detections = still_seen(with_second_look(detections, looked, seen.judged), self._card.thresholds)
+        looked = await self._closer(full, candidates, ask, card) if full is not None else ()
+        detections = still_seen(with_second_look(detections, looked, seen.judged), card.thresholds)
         if full is not None and counting:
-            detections = await self._count(detections, full, glimpse.arrival, ask)
+            detections = await self._count(detections, full, glimpse.arrival, ask, card)
         elif full is None and self._counted is not None and glimpse.arrival - self._counted[0] < COUNT_EVERY:
             detections = _with_people(detections, self._counted[1])
-        return Look(glimpse.arrival, detections, seen.weights, seen.model)
+        return Look(glimpse.arrival, detections, card.sha256, card.name)
 
     def _described(self, detections: Sequence[Detection], glimpse: Glimpse) -> tuple[Detection, ...]:
         """Each with what it looks like and how much it stirs."""
@@ -102,31 +105,27 @@ class Sight:
             for one in detections
         )
 
-    async def _closer(self, full: Picture, candidates: Sequence[Box], ask: Asks) -> list[Crop]:
+    async def _closer(self, full: Picture, candidates: Sequence[Box], ask: Asks, card: Card) -> list[Crop]:
         looked = []
         for number, crop in enumerate(candidates):
-            answer = await ask(_part(full, crop, self._card), crop_part(number))
+            answer = await ask(_part(full, crop, card), crop_part(number))
             if answer is not None:
                 self.second_looks += 1
                 looked.append(Crop(crop, answer.detections, answer.judged))
         return looked
 
-    def _counting(self, detections: Sequence[Detection], at: float, *, wanted: bool) -> bool:
+    def _counting(self, detections: Sequence[Detection], at: float, card: Card, *, wanted: bool) -> bool:
         """Whether people are to be counted with care now: in tiles, by density, or by both in turn."""
         if not wanted or (self._counted is not None and 0 <= at - self._counted[0] < COUNT_EVERY):
             return False
-        return self._in_tiles(detections) or crowded(detections, self._card.density)
-
-    def _in_tiles(self, detections: Sequence[Detection]) -> bool:
-        counting = self._card.counting
-        return counting is not None and sum(one.label == "person" for one in detections) >= counting.from_people
+        return _in_tiles(detections, card.counting) or crowded(detections, card.density)
 
     async def _count(
-        self, detections: tuple[Detection, ...], full: Picture, at: float, ask: Asks
+        self, detections: tuple[Detection, ...], full: Picture, at: float, ask: Asks, card: Card
     ) -> tuple[Detection, ...]:
-        if self._in_tiles(detections):
-            detections = await self._count_in_tiles(detections, full, ask)
-        density = self._card.density
+        if card.counting is not None and _in_tiles(detections, card.counting):
+            detections = await _counted_in_tiles(detections, full, ask, card, card.counting)
+        density = card.density
         if density is not None and crowded(detections, density):
             side = density.longest_side
             answer = await ask(np.ascontiguousarray(smaller(full, side, side)), DENSITY)
@@ -136,19 +135,32 @@ class Sight:
         self._counted = at, tuple(one for one in detections if one.label == "person")
         return detections
 
-    async def _count_in_tiles(
-        self, detections: tuple[Detection, ...], full: Picture, ask: Asks
-    ) -> tuple[Detection, ...]:
-        counting = self._card.counting
-        assert counting is not None  # noqa: S101 - asked before
-        parts = tiles(counting)
-        answers = await asyncio.gather(
-            *(ask(_part(full, tile, self._card), f"tile-{number}") for number, tile in enumerate(parts))
-        )
-        if any(answer is None for answer in answers):
-            return detections  # half a count is none
-        looked = [(tile, answer.detections) for tile, answer in zip(parts, answers, strict=True) if answer is not None]
-        return _with_people(detections, people(detections, looked, counting))
+
+def _asking_only(ask: Asks, card: Card) -> Asks:
+    """Asks the weights of this card: what others answer, put in force meanwhile, counts as no answer."""
+
+    async def asked(picture: Picture, part: str) -> Answer | None:
+        answer = await ask(picture, part)
+        return answer if answer is not None and answer.card == card else None
+
+    return asked
+
+
+def _in_tiles(detections: Sequence[Detection], counting: Counting | None) -> bool:
+    return counting is not None and sum(one.label == "person" for one in detections) >= counting.from_people
+
+
+async def _counted_in_tiles(
+    detections: tuple[Detection, ...], full: Picture, ask: Asks, card: Card, counting: Counting
+) -> tuple[Detection, ...]:
+    parts = tiles(counting)
+    answers = await asyncio.gather(
+        *(ask(_part(full, tile, card), f"tile-{number}") for number, tile in enumerate(parts))
+    )
+    if any(answer is None for answer in answers):
+        return detections  # half a count is none
+    looked = [(tile, answer.detections) for tile, answer in zip(parts, answers, strict=True) if answer is not None]
+    return _with_people(detections, people(detections, looked, counting))
 
 
 def _with_people(detections: Sequence[Detection], found: Sequence[Detection]) -> tuple[Detection, ...]:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import structlog
 
-from detectors.weights import load_card
 from gateway.processes.active import ActiveMarks, MarkedThreads, marks_file
 from gateway.processes.channel import Channel, ChannelClosed
 from gateway.processes.messages import (
@@ -60,7 +59,6 @@ from gateway.workers.camera.journal import AlertJournal
 from gateway.workers.camera.looks import EVENT_GAP, EVENT_SECONDS
 from gateway.workers.camera.owned_camera import OwnedCamera, Surroundings
 from gateway.workers.camera.waking import WakeBudget
-from gateway.workers.inference.promotion import card_in_force
 from gateway.workers.inference.server import SOCKET_NAME
 
 log = structlog.get_logger(__name__)
@@ -164,6 +162,10 @@ class CameraWorker:
         viewings = self._whep.counts()
         eye, delivery, waking = self._around.eye, self._around.store.delivery, self._around.waking
         looks = [camera.looks for camera in self._cameras.values()]
+        card = self._link.card
+        known = (
+            [] if card is None else [Sample("gateway_weights_info", {"weights": card.name, "sha256": card.sha256}, 1)]
+        )
         own = [
             Sample("gateway_cameras", {}, len(self._cameras)),
             Sample("gateway_viewers", {}, viewings.viewers),
@@ -188,7 +190,7 @@ class CameraWorker:
             Sample("gateway_alert_messages_waiting", {}, delivery.waiting),
             Sample("gateway_alert_messages_refused_total", {}, delivery.refused, "counter"),
         ]
-        return own + [sample for camera in self._cameras.values() for sample in camera.samples()]
+        return own + known + [sample for camera in self._cameras.values() for sample in camera.samples()]
 
     def _source_of(self, path: str) -> FrameSource | None:
         if not path.startswith(STREAM_PATH):
@@ -256,7 +258,6 @@ async def open_camera_worker(name: str, settings: WorkerSettings, channel: Chann
         except ChannelClosed:
             log.info("control_away", message=type(message).__name__)
 
-    card = await asyncio.to_thread(load_card, card_in_force(settings.data_folder, settings.inference))
     journal = await asyncio.to_thread(AlertJournal, journals_folder(settings.data_folder) / name)
     async with AsyncExitStack() as stack:
         threads = stack.enter_context(ThreadPoolExecutor(DECODERS, thread_name_prefix="decode"))
@@ -267,10 +268,11 @@ async def open_camera_worker(name: str, settings: WorkerSettings, channel: Chann
         delivery = AlertDelivery(channel, journal, recovered, marks.in_thread)
         stack.push_async_callback(delivery.stop)
         await delivery.start()
+        eye = Eye(link, time.time)
         around = Surroundings(
             settings,
-            Eye(link, card, time.time),
-            Decoding(threads, card.input_size, time.time),
+            eye,
+            Decoding(threads, eye.input_size, time.time),
             marks,
             WakeBudget(settings.cameras.wake_cores),
             Store(journal, delivery, settings.cameras.clip_after_seconds, time.time),

@@ -16,7 +16,7 @@ from detectors.networks import WHOLE, Networks, open_networks
 from detectors.observation import Box, Detection
 from detectors.weights import WeightsRefused, load_card
 from gateway.processes.channel import Channel, listen
-from gateway.processes.messages import Done, LookAt, Message, Sample, Seen, SeenObject
+from gateway.processes.messages import AskCard, Done, EngineCard, LookAt, Message, Sample, Seen, SeenObject
 from gateway.refusals import Refusal
 from gateway.settings import WorkerSettings
 from gateway.workers.inference.look_queue import LookQueue
@@ -123,6 +123,8 @@ class InferenceServer:
             self._shadowing = asyncio.create_task(work)
 
     async def _look(self, message: Message) -> Message | None:
+        if isinstance(message, AskCard):
+            return EngineCard(self._networks.detector.card)
         if not isinstance(message, LookAt):
             raise Refusal("invalid", "unexpected_message", "意外的消息", "unexpected message")
         if not message.picture or len(message.picture) != message.width * message.height * 3:
@@ -135,8 +137,7 @@ class InferenceServer:
         picture = np.frombuffer(look.picture, np.uint8).reshape(look.height, look.width, 3)
         found = self._networks.look(picture, look.part)
         objects = [SeenObject(d.label, d.score, d.box.x1, d.box.y1, d.box.x2, d.box.y2) for d in found.detections]
-        card = self._networks.detector.card
-        return Seen(look.taken_at, objects, card.sha256, dict(found.judged), card.name)
+        return Seen(look.taken_at, objects, dict(found.judged))
 
 
 def _shadow(settings: WorkerSettings, in_force: str) -> Shadow | None:

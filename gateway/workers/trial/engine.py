@@ -15,8 +15,7 @@ def asking(networks: Networks) -> Asks:
 
     async def ask(picture: Picture, part: str) -> Answer | None:
         seen = await asyncio.to_thread(networks.look, picture, part)
-        card = networks.detector.card
-        return Answer(seen.detections, card.sha256, seen.judged, card.name)
+        return Answer(seen.detections, networks.detector.card, seen.judged)
 
     return ask
 

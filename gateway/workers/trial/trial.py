@@ -86,7 +86,7 @@ async def try_rules(
     """``first_look``: seconds of the film that pass before it is looked at. ``until_raised``: end with the first alert
     of this hazard. ``starts_at``: seconds since the epoch at which the film began, by which a rule's hours count.
     ``seen`` hears of each look (a log of them can be replayed). Raises ``Refusal`` for a film that cannot be read."""
-    watch, sight, trial = CameraWatch(rules), Sight(card), Trial()
+    watch, sight, trial = CameraWatch(rules), Sight(), Trial()
     telling = _Telling(trial, watch.reasons, starts_at, end_after)
     last = -1e9
     for at, frame in frames(film, repeat_until=repeat_until):

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,14 @@ from worker_parts import until
 
 from detectors.engine import Detector, open_detector
 from detectors.judge import Judge
-from detectors.networks import Networks, crop_part
+from detectors.networks import WHOLE, Networks, crop_part
 from detectors.observation import Detection
-from detectors.weights import Judging
-from gateway.processes.channel import connect, listen
-from gateway.processes.messages import Done, LookAt, Message, Seen, TakeSnapshot
+from detectors.weights import Card, Counting, Density, Judging
+from gateway.processes.channel import Channel, connect, listen
+from gateway.processes.messages import AskCard, Done, LookAt, Message, Seen, TakeSnapshot
 from gateway.refusals import Refusal
 from gateway.workers.camera import inference_link
+from gateway.workers.camera.eye import UNTOLD, Eye
 from gateway.workers.camera.inference_link import InferenceLink
 from gateway.workers.inference.server import InferenceServer
 
@@ -64,9 +66,9 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> Detector:
 class SlowDetector:
     """An engine that looks as long as the test wants."""
 
-    def __init__(self, inner: Detector) -> None:
+    def __init__(self, inner: Detector, card: Card | None = None) -> None:
         self._inner = inner
-        self.card = inner.card
+        self.card = card or inner.card
         self.begun, self.may_end = threading.Event(), threading.Event()
 
     at_once = 1
@@ -124,10 +126,10 @@ async def test_what_the_engine_sees_comes_back_with_the_weights_it_saw_it_with(
     async with engine(path, detector) as server:
         await until(lambda: link.connected)
         asked = picture()
-        seen = await link.look(asked, timeout=30)
-        assert seen is not None
-        (fire,) = seen.objects
-        assert (fire.label, seen.weights_sha256, seen.taken_at) == ("fire", detector.card.sha256, asked.taken_at)
+        looked = await link.look(asked, timeout=30)
+        assert looked is not None
+        (fire,) = looked.seen.objects
+        assert (fire.label, looked.card, looked.seen.taken_at) == ("fire", detector.card, asked.taken_at)
         assert (fire.x1, fire.y1, fire.x2, fire.y2) == pytest.approx((0, 0, 0.25, 0.25), abs=0.01)
         assert await link.look(picture(red=False), timeout=30) is not None
         assert counted(server)["gateway_looks_total"] == 2
@@ -149,9 +151,9 @@ async def test_a_crop_and_a_picture_with_a_candidate_come_back_with_what_the_jud
         assert crop is not None
         assert whole is not None
         assert quiet is not None
-        assert crop.judged == pytest.approx({"fire": 1 / 16, "smoke": 0}, abs=0.01)
-        assert whole.judged == pytest.approx({"fire": 1 / 32, "smoke": 0}, abs=0.01)
-        assert quiet.judged == {}
+        assert crop.seen.judged == pytest.approx({"fire": 1 / 16, "smoke": 0}, abs=0.01)
+        assert whole.seen.judged == pytest.approx({"fire": 1 / 32, "smoke": 0}, abs=0.01)
+        assert quiet.seen.judged == {}
 
 
 async def test_without_an_engine_nothing_is_seen_and_that_is_counted(link: InferenceLink) -> None:
@@ -169,6 +171,54 @@ async def test_an_engine_that_comes_back_is_used_again(link: InferenceLink, path
         await until(lambda: not link.connected)
         assert await link.look(picture(), timeout=30) is None
     assert link.unanswered == 2
+
+
+async def test_each_answer_comes_with_the_card_of_the_engine_that_gave_it(
+    link: InferenceLink, path: Path, detector: Detector
+) -> None:
+    """Weights may be promoted while one camera worker lives on; thresholds alone may differ, of the same sha256."""
+    eye, pixels = Eye(link, time.time), np.zeros((64, 64, 3), np.uint8)
+    assert eye.input_size() == UNTOLD
+    cards = (
+        detector.card,
+        replace(detector.card, thresholds={**detector.card.thresholds, "fire": 0.9}),
+        replace(
+            detector.card,
+            sha256="ab" * 32,
+            input_size=(96, 160),
+            counting=Counting(2, 2, 0.2, 5, 0.3),
+            density=Density("dense.onnx", "cd" * 32, 5, 0.45, 640),
+        ),
+    )
+    for card in cards:
+        looking_by = SlowDetector(detector, card)
+        looking_by.may_end.set()
+        async with engine(path, looking_by):
+            await until(lambda: link.connected)
+            answer = await eye.of("a", time.time(), 1.0)(pixels, WHOLE)
+            assert answer is not None
+            assert answer.card == card
+            assert eye.input_size() == card.input_size
+        await until(lambda: not link.connected)
+        assert eye.input_size() == card.input_size, "pictures are made for the last engine until another comes"
+
+
+async def test_an_engine_that_does_not_say_its_card_is_asked_for_nothing(link: InferenceLink, path: Path) -> None:
+    asked: list[Message] = []
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def answer(message: Message) -> Message | None:
+            asked.append(message)
+            return Done()
+
+        await Channel(reader, writer, answer, name="mute").run()
+
+    listening = await listen(path, accept)
+    await until(lambda: len(asked) > 1)
+    assert not link.connected
+    assert await link.look(picture(), timeout=30) is None
+    assert set(asked) == {AskCard()}
+    listening.close()
 
 
 async def test_who_waits_for_an_engine_that_dies_is_told_at_once(

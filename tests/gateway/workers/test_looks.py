@@ -139,7 +139,7 @@ async def scene(gop: int, *, cores: float = 1.0, sub_gop: int | None = None) -> 
         look,
         live=lambda: made.live,
         budget=budget,
-        decoding=Decoding(Inline(), (96, 96), lambda: made.now, batch=0.0),
+        decoding=Decoding(Inline(), lambda: (96, 96), lambda: made.now, batch=0.0),
         sub=cast(OnDemandSource | None, sub),
     )
     made = Scene(looks, bus, gop, sub, budget)

@@ -1,14 +1,16 @@
-"""What a camera's rules get to see: every picture is asked about, whether or not anything moves in it."""
+"""What a camera's rules get to see: every picture is asked about, and judged by the card of the weights that saw it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from detectors.networks import WHOLE
+from detectors.networks import DENSITY, WHOLE, crop_part
 from detectors.observation import Box, Detection
 from detectors.rules.config import FireRuleConfig
 from detectors.watch import CameraWatch
-from detectors.weights import Card
+from detectors.weights import Card, Counting, Density
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.camera.sight import Answer, Picture, Sight
 
@@ -23,9 +25,9 @@ async def test_smoke_that_looks_like_no_motion_is_looked_at_and_told_all_the_sam
     async def ask(_picture: Picture, part: str) -> Answer | None:
         asked.append(part)
         seen = SMOKE if part == WHOLE else Detection("smoke", 0.8, Box(0.3, 0.3, 0.7, 0.7))
-        return Answer((seen,), CARD.sha256, model=CARD.name)
+        return Answer((seen,), CARD)
 
-    sight, watch, told_at = Sight(CARD), CameraWatch([FireRuleConfig()]), None
+    sight, watch, told_at = Sight(), CameraWatch([FireRuleConfig()]), None
     for number in range(180):
         at = number / 2
         look = await sight.look(Glimpse(STREET, (160, 96), at, "main", lambda: STREET), ask, count=False)
@@ -38,3 +40,62 @@ async def test_smoke_that_looks_like_no_motion_is_looked_at_and_told_all_the_sam
     assert asked.count(WHOLE) == 180
     assert told_at is not None, "not a pixel changes: more proof is asked for, never silence"
     assert told_at >= 30
+
+
+def at_second(second: float) -> Glimpse:
+    return Glimpse(STREET, (160, 96), second, "main", lambda: STREET)
+
+
+async def test_weights_put_in_force_between_two_looks_are_judged_by_their_own_card() -> None:
+    """Promotion restarts the engine, never the camera workers: they once went on with the card of their start."""
+    faint = Detection("smoke", 0.55, Box(0.1, 0.1, 0.9, 0.9))
+    newer = replace(CARD, name="newer", sha256="cd" * 32, thresholds={"person": 0.5, "smoke": 0.2})
+    sight = Sight()
+    for card, kept in ((CARD, ()), (newer, ("smoke",)), (CARD, ())):
+
+        async def ask(_picture: Picture, _part: str, card: Card = card) -> Answer | None:
+            return Answer((faint,), card, {"smoke": 0.5})  # doubted down to 0.43
+
+        look = await sight.look(at_second(0), ask, count=False)
+        assert look is not None
+        assert tuple(one.label for one in look.detections) == kept
+        assert (look.weights, look.model) == (card.sha256, card.name)
+
+
+async def test_what_other_weights_answer_about_a_part_is_no_part_of_the_look() -> None:
+    """The engine may be replaced between the picture and its crop, tiles and density."""
+    people = tuple(Detection("person", 0.9, Box(x / 10, 0.4, x / 10 + 0.05, 0.5)) for x in range(4))
+    card = replace(CARD, counting=Counting(2, 1, 0.1, 3, 0.5), density=Density("d.onnx", "ef" * 32, 3, 0.4, 320))
+    for parts_by, found in ((replace(card, thresholds={"person": 0.4, "smoke": 0.4}), 4), (card, 50)):
+        asked: list[str] = []
+
+        async def ask(
+            _picture: Picture, part: str, parts_by: Card = parts_by, asked: list[str] = asked
+        ) -> Answer | None:
+            asked.append(part)
+            if part == WHOLE:
+                return Answer((*people, SMOKE), card)
+            return Answer(people[:1] * 50 if part == DENSITY else (SMOKE,), parts_by)
+
+        sight = Sight()
+        look = await sight.look(at_second(0), ask, count=True)
+        assert look is not None
+        assert asked == [WHOLE, crop_part(0), "tile-0", "tile-1", DENSITY]
+        assert sum(one.label == "person" for one in look.detections) == found
+        (smoke,) = (one for one in look.detections if one.label == "smoke")
+        assert (smoke.closer is not None) == (parts_by is card)
+
+
+async def test_a_count_by_the_weights_before_does_not_stand_for_those_in_force() -> None:
+    person = Detection("person", 0.9, Box(0.1, 0.1, 0.2, 0.5))
+    counts = replace(CARD, counting=Counting(1, 1, 0.0, 1, 0.5))
+    sight, found = Sight(), []
+    for second, card in ((0.0, counts), (0.5, counts), (1.0, CARD)):
+
+        async def ask(_picture: Picture, part: str, card: Card = card) -> Answer | None:
+            return Answer((person,) if part == WHOLE else (person, replace(person, box=Box(0.6, 0.1, 0.7, 0.5))), card)
+
+        look = await sight.look(at_second(second), ask, count=True)
+        assert look is not None
+        found.append(len(look.detections))
+    assert found == [2, 2, 1]

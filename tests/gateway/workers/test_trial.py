@@ -45,7 +45,8 @@ class RedIsFire:
     """An engine that takes what is red for fire; remembers which parts it was asked about. ``crop`` and ``whole``: how
     far its judge believes it there."""
 
-    def __init__(self, people: int = 0, crop: float = 0.75, whole: float = 0.75) -> None:
+    def __init__(self, people: int = 0, crop: float = 0.75, whole: float = 0.75, card: Card = CARD) -> None:
+        self.card = card
         self.parts: list[str] = []
         self._people = people
         self._judged = {"crop-0": {"fire": crop}, "whole": {"fire": whole}}
@@ -59,7 +60,7 @@ class RedIsFire:
             height, width = red.shape
             box = Box(columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height)
             found.append(Detection("fire", 0.8, box))
-        return Answer(tuple(found), CARD.sha256, self._judged.get(part, {}), CARD.name)
+        return Answer(tuple(found), self.card, self._judged.get(part, {}))
 
 
 async def tried(path: Path, ask: RedIsFire, **more: float) -> Trial:
@@ -109,7 +110,7 @@ async def test_a_gathering_in_the_making_is_counted_in_tiles_and_an_empty_street
     counting = Counting(2, 1, 0.1, from_people=3, threshold=0.5)
     card = Card("made", "ab" * 32, CARD.classes, CARD.input_size, 32, CARD.thresholds, "fp32", "", counting)
     rules, street = [CrowdRuleConfig(people=6, dwell_seconds=2)], film(tmp_path / "street.mp4", 8)
-    few, many = RedIsFire(people=2), RedIsFire(people=4)
+    few, many = RedIsFire(people=2, card=card), RedIsFire(people=4, card=card)
     assert (await try_rules(street, rules, few, card)).alerts == []
     assert {part for part in few.parts if part != "whole"} == set()
     (alert,) = (await try_rules(street, rules, many, card)).alerts

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-app = typer.Typer(help="制作与评测模型 Make and judge weights.", no_args_is_help=True)
+app = typer.Typer(help="制作与评测识别模型 Make and judge weights.", no_args_is_help=True)
 console = Console(stderr=True)
 
 WEIGHTS = Path(__file__).parent / "weights" / "hazard_n.onnx"
@@ -23,19 +23,24 @@ DENSITY = WEIGHTS.with_name("crowd_density.onnx")
 JUDGE = WEIGHTS.with_name("second_look.onnx")
 CARD = WEIGHTS.with_suffix(".json")
 PAGE = WEIGHTS.with_suffix(".md")
-Prepared = Annotated[Path, typer.Option(help="Prepared training set.")]
-Out = Annotated[Path, typer.Option(help="Folder of the training run.")]
+Prepared = Annotated[Path, typer.Option(help="训练集 Prepared training set.")]
+Seed = Annotated[int, typer.Option(help="随机种子 Seed of chance.")]
+Out = Annotated[Path, typer.Option(help="训练目录 Folder of the training run.")]
 
 
 @app.command()
 def prepare(
     out: Prepared = Path("var/models/set"),
-    sample_data: Annotated[Path | None, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="Real pictures.")] = None,
-    licensed_only: Annotated[bool, typer.Option(help="Leave out what has no clear licence.")] = False,
-    rendered: Annotated[int, typer.Option(min=0, max=20_000, help="Rendered scenes to add.")] = 160,
-    seed: int = 7,
+    sample_data: Annotated[
+        Path | None, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="真实图片 Real pictures.")
+    ] = None,
+    licensed_only: Annotated[
+        bool, typer.Option(help="不用许可不明的图片 Leave out what has no clear licence.")
+    ] = False,
+    rendered: Annotated[int, typer.Option(min=0, max=20_000, help="合成场景数 Rendered scenes to add.")] = 160,
+    seed: Seed = 7,
 ) -> None:
-    """Build the training set; the licence of every picture is carried along."""
+    """建立训练集 Build the training set; the licence of every picture is carried along."""
     from models.prepare import prepare as build
 
     with Progress(console=console) as bars:
@@ -47,24 +52,36 @@ def prepare(
 def train(
     prepared: Prepared = Path("var/models/set"),
     out: Out = Path("var/models/run"),
-    begin: Annotated[Path | None, typer.Option(help="YOLOv8n export (ONNX) to begin from: COCO's or ours.")] = None,
-    epochs: Annotated[int, typer.Option(min=1, max=1000)] = 14,
-    image_size: Annotated[int, typer.Option(min=64, max=1280)] = 480,
-    learning_rate: Annotated[float, typer.Option(min=1e-6, max=0.1)] = 0.001,
-    frozen_layers: Annotated[int, typer.Option(min=0, max=21, help="First layers left as they are.")] = 4,
-    mosaic: Annotated[float, typer.Option(min=0, max=1, help="Share of pictures that are four in one.")] = 0.4,
-    hours: Annotated[float, typer.Option(min=0, max=1000, help="End after this time instead of after EPOCHS.")] = 0.0,
-    threads: Annotated[int, typer.Option(min=0, max=256, help="0: all cores; 1 on a busy machine.")] = 0,
-    teacher: Annotated[Path | None, typer.Option(help="COCO's export, whose people training keeps to.")] = None,
-    teacher_weight: Annotated[float, typer.Option(min=0.1, max=10, help="How often what it says counts.")] = 2.0,
-    device: str = "cpu",
-    seed: int = 7,
-    resume: bool = False,
+    begin: Annotated[
+        Path | None, typer.Option(help="起始权重 YOLOv8n export (ONNX) to begin from: COCO's or ours.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, max=1000, help="轮数 Turns through the set.")] = 14,
+    image_size: Annotated[int, typer.Option(min=64, max=1280, help="训练边长 Side in px.")] = 480,
+    learning_rate: Annotated[float, typer.Option(min=1e-6, max=0.1, help="学习率 Learning rate.")] = 0.001,
+    frozen_layers: Annotated[int, typer.Option(min=0, max=21, help="冻结的前几层 First layers left as they are.")] = 4,
+    mosaic: Annotated[
+        float, typer.Option(min=0, max=1, help="四图拼接的比例 Share of pictures that are four in one.")
+    ] = 0.4,
+    hours: Annotated[
+        float, typer.Option(min=0, max=1000, help="限定时长 End after this time instead of after EPOCHS.")
+    ] = 0.0,
+    threads: Annotated[
+        int, typer.Option(min=0, max=256, help="线程数，0 为全部 0: all cores; 1 on a busy machine.")
+    ] = 0,
+    teacher: Annotated[
+        Path | None, typer.Option(help="人员识别以其为准 COCO's export, whose people training keeps to.")
+    ] = None,
+    teacher_weight: Annotated[
+        float, typer.Option(min=0.1, max=10, help="其意见的权重 How often what it says counts.")
+    ] = 2.0,
+    device: Annotated[str, typer.Option(help="计算设备 cpu, or a GPU's number.")] = "cpu",
+    seed: Seed = 7,
+    resume: Annotated[bool, typer.Option(help="从中断处继续 Go on with the run in its folder.")] = False,
     with_feedback: Annotated[
-        Path | None, typer.Option(help="Folder of `gateway feedback`: rejected alerts as hard negatives.")
+        Path | None, typer.Option(help="误报样本目录 Folder of `gateway feedback`: rejected alerts as hard negatives.")
     ] = None,
 ) -> None:
-    """Train; about five minutes an epoch on two cores."""
+    """训练 Train; about five minutes an epoch on two cores."""
     from models.train import Recipe
     from models.train import train as run
 
@@ -83,13 +100,13 @@ def train(
     )
 
     def told(epoch: int, epochs: int) -> None:
-        console.print(f"epoch {epoch}/{epochs}")
+        console.print(f"第 {epoch}/{epochs} 轮 epoch")
 
     if with_feedback is not None:
         from models.feedback import FeedbackUnusable, take_in
 
         try:
-            console.print(f"{take_in(with_feedback, prepared)} rejected alerts as hard negatives")
+            console.print(f"{take_in(with_feedback, prepared)} 张误报作反例 rejected alerts as hard negatives")
         except FeedbackUnusable as unusable:
             raise typer.BadParameter(str(unusable), param_hint="--with-feedback") from unusable
     out.mkdir(parents=True, exist_ok=True)
@@ -100,19 +117,29 @@ def train(
 
 @app.command()
 def export(
-    sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="Real pictures.")],
+    sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="真实图片 Real pictures.")],
     out: Out = Path("var/models/run"),
-    to: Annotated[Path, typer.Option(help="Where the weights go.")] = WEIGHTS,
+    to: Annotated[Path, typer.Option(help="权重写到何处 Where the weights go.")] = WEIGHTS,
     prepared: Prepared = Path("var/models/set"),
-    blended: Annotated[Path | None, typer.Option(help="Weights (ONNX), COCO's or earlier, to average with.")] = None,
-    share: Annotated[float, typer.Option(min=0, max=1, help="The run's own share of the average.")] = 0.9,
-    beside: Annotated[Path, typer.Option(help="Card whose counter of crowds and judge go along.")] = CARD,
-    alone: Annotated[bool, typer.Option("--alone", help="Take along neither the counter nor the judge.")] = False,
-    height: int = 384,
-    width: int = 640,
+    blended: Annotated[
+        Path | None, typer.Option(help="与之平均的权重 Weights (ONNX), COCO's or earlier, to average with.")
+    ] = None,
+    share: Annotated[
+        float, typer.Option(min=0, max=1, help="本次训练所占比例 The run's own share of the average.")
+    ] = 0.9,
+    beside: Annotated[
+        Path, typer.Option(help="取用其人群密度与复核模型 Card whose counter of crowds and judge go along.")
+    ] = CARD,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="两者都不带 Take along neither the counter nor the judge.")
+    ] = False,
+    height: Annotated[int, typer.Option(help="输入高 Height of the input in px.")] = 384,
+    width: Annotated[int, typer.Option(help="输入宽 Width of the input in px.")] = 640,
 ) -> None:
-    """Export to ONNX, take along the counter of crowds and the judge, choose precision and thresholds on val, judge on
-    test, and write the card."""
+    """导出并写模型卡 Export to ONNX, choose precision and thresholds on val, judge on test, and write the card.
+
+    人群密度与近看复核模型随之带上。The counter of dense crowds and the judge of the second look go along.
+    """
     from detectors.weights import WeightsRefused
     from models.blend import blend as average
     from models.carried import ALONG, Carried, carried
@@ -149,11 +176,13 @@ def export(
 
 @app.command()
 def precision(
-    sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="Real pictures.")],
-    card: Annotated[Path, typer.Option(help="Card of released weights.")] = CARD,
+    sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="真实图片 Real pictures.")],
+    card: Annotated[Path, typer.Option(help="模型卡 Card of released weights.")] = CARD,
 ) -> None:
-    """Quantise released weights and choose anew between fp32, bf16 and int8, by what val shows and what a picture takes
-    of this processor; judge on test, write the card."""
+    """在本机重选精度 Quantise released weights and choose anew between fp32, bf16 and int8.
+
+    按验证集和本机耗时选择，按测试集写模型卡。By what val shows and a picture takes of this processor; judged on test.
+    """
     from models.release import choose_precision
 
     with Progress(console=console) as bars:
@@ -164,12 +193,12 @@ def precision(
 
 @app.command()
 def blend(
-    weights: Annotated[Path, typer.Argument(help="ONNX export of ours.")],
-    other: Annotated[Path, typer.Argument(help="Another one, or COCO's.")],
-    to: Annotated[Path, typer.Argument(help="Where the average goes.")],
-    share: Annotated[float, typer.Option(min=0, max=1, help="Share of the first.")] = 0.5,
+    weights: Annotated[Path, typer.Argument(help="自有权重 ONNX export of ours.")],
+    other: Annotated[Path, typer.Argument(help="另一个 Another one, or COCO's.")],
+    to: Annotated[Path, typer.Argument(help="平均写到何处 Where the average goes.")],
+    share: Annotated[float, typer.Option(min=0, max=1, help="前者所占比例 Share of the first.")] = 0.5,
 ) -> None:
-    """Average two sets of weights, to train from or to release."""
+    """权重平均 Average two sets of weights, to train from or to release."""
     from models.blend import blend as average
 
     average(weights, other, share, to)
@@ -177,11 +206,13 @@ def blend(
 
 @app.command()
 def compare(
-    licensed: Annotated[Path, typer.Argument(help="Card of weights trained after `prepare --licensed-only`.")],
-    sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="Real pictures.")],
-    card: Annotated[Path, typer.Option(help="Card that is to tell the difference.")] = CARD,
+    licensed: Annotated[
+        Path, typer.Argument(help="仅用许可明确图片的模型卡 Card of weights trained after `prepare --licensed-only`.")
+    ],
+    sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="真实图片 Real pictures.")],
+    card: Annotated[Path, typer.Option(help="写入差别的模型卡 Card that is to tell the difference.")] = CARD,
 ) -> None:
-    """Say in a card what pictures of unclear licence contribute, judged on val."""
+    """比较许可不明图片的作用 Say in a card what pictures of unclear licence contribute, judged on val."""
     from models.release import compare as run
 
     with Progress(console=console) as bars:
@@ -191,18 +222,26 @@ def compare(
 
 @app.command()
 def density(
-    sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="Real pictures.")],
-    to: Annotated[Path, typer.Option(help="Where the weights go.")] = DENSITY,
-    card: Annotated[Path, typer.Option(help="Card that is to name them.")] = CARD,
-    from_people: Annotated[int, typer.Option(min=1, max=1000, help="Boxes from which density counts.")] = 5,
-    smaller_than: Annotated[float, typer.Option(min=0.01, max=1, help="… of this median height at most.")] = 0.45,
-    steps: Annotated[int, typer.Option(min=1, max=1_000_000, help="Batches of four crops.")] = 900,
-    folds: Annotated[int, typer.Option(min=2, max=20, help="Parts of a cross-validation.")] = 4,
-    turns: Annotated[int, typer.Option(min=0, max=20, help="How many of the parts are held out; 0: none.")] = 4,
-    threads: Annotated[int, typer.Option(min=0, max=256, help="0: all cores; 1 on a busy machine.")] = 0,
-    seed: int = 7,
+    sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="真实图片 Real pictures.")],
+    to: Annotated[Path, typer.Option(help="权重写到何处 Where the weights go.")] = DENSITY,
+    card: Annotated[Path, typer.Option(help="写入其名的模型卡 Card that is to name them.")] = CARD,
+    from_people: Annotated[
+        int, typer.Option(min=1, max=1000, help="人数达到时按密度计 Boxes from which density counts.")
+    ] = 5,
+    smaller_than: Annotated[
+        float, typer.Option(min=0.01, max=1, help="且人高中位数不超过画面的 … of this median height at most.")
+    ] = 0.45,
+    steps: Annotated[int, typer.Option(min=1, max=1_000_000, help="训练步数 Batches of four crops.")] = 900,
+    folds: Annotated[int, typer.Option(min=2, max=20, help="交叉验证份数 Parts of a cross-validation.")] = 4,
+    turns: Annotated[
+        int, typer.Option(min=0, max=20, help="留出份数 How many of the parts are held out; 0: none.")
+    ] = 4,
+    threads: Annotated[
+        int, typer.Option(min=0, max=256, help="线程数，0 为全部 0: all cores; 1 on a busy machine.")
+    ] = 0,
+    seed: Seed = 7,
 ) -> None:
-    """Train the counter of dense crowds, say how good it is by cross-validation, and name it in the card."""
+    """制作人群密度模型 Train the counter of dense crowds, cross-validate it, and name it in the card."""
     import torch
 
     from models.density import make_density
@@ -227,16 +266,25 @@ def density(
 
 @app.command()
 def judge(
-    sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="Real pictures.")],
-    to: Annotated[Path, typer.Option(help="Where the weights go.")] = JUDGE,
-    card: Annotated[Path, typer.Option(help="Card of the network whose candidates are judged.")] = CARD,
-    licensed_only: Annotated[bool, typer.Option(help="Leave out what has no clear licence.")] = False,
+    sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="真实图片 Real pictures.")],
+    to: Annotated[Path, typer.Option(help="权重写到何处 Where the weights go.")] = JUDGE,
+    card: Annotated[
+        Path, typer.Option(help="被复核模型的模型卡 Card of the network whose candidates are judged.")
+    ] = CARD,
+    licensed_only: Annotated[
+        bool, typer.Option(help="不用许可不明的图片 Leave out what has no clear licence.")
+    ] = False,
     keep: Annotated[
-        bool, typer.Option(help="Keep the judge that the card names; settle fire's threshold anew.")
+        bool,
+        typer.Option(
+            help="保留复核模型，重定火情阈值 Keep the judge that the card names; settle fire's threshold anew."
+        ),
     ] = False,
 ) -> None:
-    """Fit the judge of the second look, say how good it is by cross-validation, name it in the card, and settle fire's
-    threshold and the card's figures as the judge changes them."""
+    """制作近看复核模型 Fit the judge of the second look, cross-validate it, and name it in the card.
+
+    随后重定火情阈值和指标。Then fire's threshold and the card's figures are settled as the judge changes them.
+    """
     from models.judge import make_judge
     from models.release import settle_judged
 
@@ -251,11 +299,13 @@ def judge(
 
 @app.command()
 def evaluate(
-    sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="Pictures in the sample's layout.")],
-    card: Annotated[Path, typer.Option(help="Card of the weights.")] = CARD,
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    sample_data: Annotated[
+        Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="图片目录 Pictures in the sample's layout.")
+    ],
+    card: Annotated[Path, typer.Option(help="模型卡 Card of the weights.")] = CARD,
+    split: Annotated[str, typer.Option(help="数据部分 train, val or test.")] = "test",
 ) -> None:
-    """Judge weights on a split at the card's thresholds."""
+    """评测 Judge weights on a split at the card's thresholds."""
     from models.figures import figures, look, open_profile
 
     profile = open_profile(card)
@@ -277,6 +327,6 @@ def _told(bars: Progress) -> Callable[[str, int, int], None]:
 
 
 @app.command()
-def card(path: Annotated[Path, typer.Argument()] = PAGE) -> None:
-    """Show a card."""
+def card(path: Annotated[Path, typer.Argument(help="模型卡（.md）The card's page.")] = PAGE) -> None:
+    """查看模型卡 Show a card."""
     typer.echo(path.read_text(encoding="utf-8"))

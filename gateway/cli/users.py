@@ -12,11 +12,12 @@ from gateway.cli.running import console, load_settings, new_password, run, with_
 from gateway.clock import system_clock
 
 app = typer.Typer(help="用户 Who may sign in.", no_args_is_help=True)
+Username = Annotated[str, typer.Argument(help="用户名 Username.")]
 
 
 @app.command("add")
 def add_user(
-    username: str,
+    username: Username,
     role: Annotated[list[str], typer.Option(help="角色，可多次 Role; may be given several times.")],
     name: Annotated[str, typer.Option(help="姓名 Display name.")] = "",
     platform: Annotated[str | None, typer.Option(help="所属平台 Platform.")] = None,
@@ -37,7 +38,7 @@ def add_user(
 
 
 @app.command("password")
-def change_password(username: str) -> None:
+def change_password(username: Username) -> None:
     """重置口令 Give a user a new password."""
     from gateway.access import audit, users
     from gateway.access.passwords import Passwords
@@ -52,7 +53,7 @@ def change_password(username: str) -> None:
 
 @app.command("disable")
 def disable_user(
-    username: str, enable: Annotated[bool, typer.Option("--enable", help="恢复 Let in again.")] = False
+    username: Username, enable: Annotated[bool, typer.Option("--enable", help="恢复 Let in again.")] = False
 ) -> None:
     """停用用户 Shut a user out at once."""
     from gateway.access import audit, users

@@ -84,7 +84,7 @@ class Sight:
         detections = still_seen(with_second_look(detections, looked, seen.judged), card.thresholds)
         if full is not None and counting:
             detections = await self._count(detections, full, glimpse.arrival, ask, card)
-        elif full is None and self._counted is not None and glimpse.arrival - self._counted[0] < COUNT_EVERY:
+        elif self._counted is not None and glimpse.arrival - self._counted[0] < COUNT_EVERY:
             detections = _with_people(detections, self._counted[1])
         return Look(glimpse.arrival, detections, card.sha256, card.name)
 

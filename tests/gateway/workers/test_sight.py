@@ -99,3 +99,22 @@ async def test_a_count_by_the_weights_before_does_not_stand_for_those_in_force()
         assert look is not None
         found.append(len(look.detections))
     assert found == [2, 2, 1]
+
+
+async def test_the_last_count_of_a_crowd_stands_though_a_fire_beside_it_is_looked_at_more_often() -> None:
+    density = Density("crowds.onnx", "ef" * 32, from_people=5, smaller_than=0.4, longest_side=1024)
+    card = replace(CARD, density=density)
+    boxes = tuple(Detection("person", 0.6, Box(0.1 * n, 0.1, 0.1 * n + 0.05, 0.2)) for n in range(8))
+
+    async def ask(_picture: Picture, part: str) -> Answer | None:
+        by_density = (Detection("person", 0.5, Box(0.1, 0.1, 0.12, 0.12)),) * 60
+        return Answer(by_density if part == DENSITY else (SMOKE, *boxes) if part == WHOLE else (), card)
+
+    sight = Sight()
+    counted = []
+    for at in (0.0, 0.5, 1.0, 1.5, 2.0):
+        look = await sight.look(at_second(at), ask, count=True)
+        assert look is not None
+        counted.append(sum(one.label == "person" for one in look.detections))
+    assert counted == [60] * 5
+    assert (sight.counts, sight.second_looks) == (2, 5)

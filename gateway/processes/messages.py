@@ -560,11 +560,30 @@ class SeenObject(msgspec.Struct, frozen=True):
 
 
 class Seen(Message, frozen=True):
-    """What the engine saw. ``judged``: how likely a crop, or a picture with a candidate, shows each hazard."""
+    """What the engine saw. ``judged``: how likely a crop, or a picture with a candidate, shows each hazard. ``beside``:
+    new weights want to be shown this picture too (``LookBeside``)."""
 
     taken_at: float
     objects: list[SeenObject]
     judged: dict[str, float] = {}
+    beside: bool = False
+
+
+class LookBeside(Message, frozen=True):
+    """What counted in a picture, and the picture, for new weights that look beside those in force: raw BGR, ``width`` ×
+    ``height`` as the engine saw it whole, ``full_width`` × ``full_height`` to take parts from. ``objects``: after the
+    second look, the judge and the count. ``counts``: people were to be counted."""
+
+    code: str
+    taken_at: float
+    picture: bytes
+    width: int
+    height: int
+    full: bytes
+    full_width: int
+    full_height: int
+    objects: list[SeenObject]
+    counts: bool
 
 
 AnyMessage = (
@@ -579,5 +598,5 @@ AnyMessage = (
     | RingTerminal | StopRinging | RingTold | RingAnswered | TerminalRegistered
     | RoomRecorded | RecordingBroke | PicturesUnsent
     | PublishToRoom | SubscribeInRoom | StopPublishing | StopSubscription | MemberAlive | MemberChanged
-    | AskCard | EngineCard | LookAt | Seen
+    | AskCard | EngineCard | LookAt | Seen | LookBeside
 )  # fmt: skip

@@ -23,6 +23,7 @@ import psycopg
 import pytest
 from argon2 import PasswordHasher
 
+from detectors.networks import Networks
 from detectors.observation import Box, Detection
 from detectors.weights import load_card
 from gateway.access.passwords import Passwords
@@ -60,6 +61,7 @@ class _SeesFire:
     """Weights that see a fire wherever they look."""
 
     at_once = 1
+    precision = "fp32"
 
     def __init__(self, card: Path) -> None:
         self.card = load_card(card)
@@ -71,7 +73,7 @@ class _SeesFire:
 @pytest.fixture
 def shadow_seeing_fire(shadow_card: Path) -> Callable[[Path], Shadow]:
     """Makes a shadow of those weights that keeps its differences in a folder."""
-    return lambda folder: Shadow(_SeesFire(shadow_card), folder)
+    return lambda folder: Shadow(Networks(_SeesFire(shadow_card)), folder)
 
 
 def _bin() -> Path | None:

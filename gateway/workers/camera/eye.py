@@ -1,18 +1,48 @@
-"""The engine as a camera asks it: over the line to the inference process, in time, as urgent as its rules make it."""
+"""The engine as a camera asks it: over the line to the inference process, in time, as urgent as its rules make it.
+
+Where new weights look beside those in force, the engine asks now and then to be shown a picture whole, with what
+counted in it: so the new ones take the same looks at it, and what they are compared with is what an officer got.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
-from detectors.observation import Box, Detection
-from gateway.processes.messages import LookAt, Seen
-from gateway.workers.camera.inference_link import InferenceLink
-from gateway.workers.camera.sight import Answer, Asks, Picture
+import numpy as np
+
+from detectors.observation import Box, Detection, Look
+from gateway.processes.active import InThread
+from gateway.processes.messages import LookAt, LookBeside, SeenObject
+from gateway.streams.keyframes import PictureUnreadable, smaller
+from gateway.workers.camera.glimpse import Glimpse
+from gateway.workers.camera.inference_link import InferenceLink, Looked
+from gateway.workers.camera.sight import Answer, Picture
 
 UNTOLD = (384, 640)
 """Before any engine has told its card, the health of a camera is judged by pictures of this size."""
 STALE = 5.0
 """Seconds after its arrival at which a picture is of no use to a rule."""
+SHOWN_SIDE = 1920
+"""Longer side in px of a full picture that is shown: 11 MB at most, which the line takes; a 1080p one as it is."""
+
+
+class Asking:
+    """Asks about one picture of a camera and about its parts. ``beside``: the engine wants to be shown it whole."""
+
+    def __init__(self, eye: Eye, code: str, arrival: float, urgency: float) -> None:
+        self._eye = eye
+        self._code = code
+        self._arrival = arrival
+        self._urgency = urgency
+        self.beside = False
+
+    async def __call__(self, picture: Picture, part: str) -> Answer | None:
+        looked = await self._eye.ask(self._code, self._arrival, self._urgency, picture, part)
+        if looked is None:
+            return None
+        self.beside = self.beside or looked.seen.beside
+        return Answer(_detections(looked.seen.objects), looked.card, looked.seen.judged)
 
 
 class Eye:
@@ -21,29 +51,48 @@ class Eye:
     def __init__(self, link: InferenceLink, clock: Callable[[], float]) -> None:
         self._link = link
         self._clock = clock
+        self._showing: asyncio.Task[None] | None = None
         self.stale = 0
 
     def input_size(self) -> tuple[int, int]:
         """Height and width in px that pictures are made for now: those of the engine's card."""
         return UNTOLD if self._link.card is None else self._link.card.input_size
 
-    def of(self, code: str, arrival: float, urgency: float) -> Asks:
+    def of(self, code: str, arrival: float, urgency: float) -> Asking:
         """Asks about the picture of a camera that arrived at that time, and about its parts."""
+        return Asking(self, code, arrival, urgency)
+
+    async def ask(self, code: str, arrival: float, urgency: float, picture: Picture, part: str) -> Looked | None:
+        """None: no answer in time."""
         deadline = arrival + STALE
+        if self._clock() > deadline:
+            self.stale += 1
+            return None
+        height, width = picture.shape[:2]
+        question = LookAt(code, picture.tobytes(), width, height, arrival, deadline, part, urgency)
+        return await self._link.look(question, timeout=max(0.1, deadline - self._clock()))
 
-        async def ask(picture: Picture, part: str) -> Answer | None:
-            if self._clock() > deadline:
-                self.stale += 1
-                return None
-            height, width = picture.shape[:2]
-            question = LookAt(code, picture.tobytes(), width, height, arrival, deadline, part, urgency)
-            looked = await self._link.look(question, timeout=max(0.1, deadline - self._clock()))
-            if looked is None:
-                return None
-            return Answer(_detections(looked.seen), looked.card, looked.seen.judged)
+    def show(self, code: str, glimpse: Glimpse, look: Look, *, counts: bool, in_thread: InThread) -> None:
+        """Show the engine a picture that it asked for, with what counted in it; one at a time, others are left out."""
+        if self._showing is None or self._showing.done():
+            self._showing = asyncio.create_task(self._show(code, glimpse, look, counts, in_thread))
 
-        return ask
+    async def _show(self, code: str, glimpse: Glimpse, look: Look, counts: bool, in_thread: InThread) -> None:
+        def made() -> Picture:
+            return np.ascontiguousarray(smaller(glimpse.full(), SHOWN_SIDE, SHOWN_SIDE))
+
+        try:
+            full = await in_thread(made)
+        except PictureUnreadable:
+            return
+        (height, width), (full_height, full_width) = glimpse.small.shape[:2], full.shape[:2]
+        objects = [
+            SeenObject(one.label, one.score, one.box.x1, one.box.y1, one.box.x2, one.box.y2) for one in look.detections
+        ]
+        small, whole = glimpse.small.tobytes(), full.tobytes()
+        shown = LookBeside(code, look.at, small, width, height, whole, full_width, full_height, objects, counts)
+        self._link.tell(shown, look.weights)
 
 
-def _detections(seen: Seen) -> tuple[Detection, ...]:
-    return tuple(Detection(o.label, o.score, Box(o.x1, o.y1, o.x2, o.y2)) for o in seen.objects)
+def _detections(objects: list[SeenObject]) -> tuple[Detection, ...]:
+    return tuple(Detection(o.label, o.score, Box(o.x1, o.y1, o.x2, o.y2)) for o in objects)

@@ -85,6 +85,14 @@ class InferenceLink:
             return None
         return Looked(answer, line.card) if isinstance(answer, Seen) else None
 
+    def tell(self, message: Message, weights: str) -> None:
+        """Say to the engine of these weights (sha256) what wants no answer; lost where it is gone, or does not keep
+        up."""
+        line = self._line
+        if line is not None and line.card.sha256 == weights:
+            with contextlib.suppress(ChannelClosed):
+                line.channel.send(message)
+
     async def _run(self) -> None:
         while True:
             try:

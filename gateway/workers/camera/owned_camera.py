@@ -119,6 +119,7 @@ class OwnedCamera:
             view=order.preset,
             tell=around.tell,
         )
+        self._in_thread = in_thread
         self._sight = Sight(in_thread)
         self._pace = Pace(around.clock())
         self._health: Health = initial(around.clock())
@@ -291,13 +292,16 @@ class OwnedCamera:
         if not self._order.rules:
             return
         ask = self._around.eye.of(self.code, glimpse.arrival, self._hazards.urgency)
-        seen = await self._sight.look(glimpse, ask, count=self._hazards.counts_people)
+        counts = self._hazards.counts_people
+        seen = await self._sight.look(glimpse, ask, count=counts)
         was_behind = self._pace.behind
         if seen is None:
             self._pace.left_out(self._around.clock())
         else:
             self._pace.answered(glimpse.arrival, self._around.clock())
             self._hazards.observe(seen, lambda: jpeg(glimpse.full()))
+            if ask.beside:
+                self._around.eye.show(self.code, glimpse, seen, counts=counts, in_thread=self._in_thread)
         if self._pace.behind != was_behind:
             self._report()
 

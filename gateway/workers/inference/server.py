@@ -8,18 +8,30 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
+import msgspec
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
-from detectors.engine import open_detector
 from detectors.networks import WHOLE, Networks, open_networks
 from detectors.observation import Box, Detection
 from detectors.weights import WeightsRefused, load_card
 from gateway.processes.channel import Channel, listen
-from gateway.processes.messages import AskCard, Done, EngineCard, LookAt, Message, Sample, Seen, SeenObject
+from gateway.processes.messages import (
+    AskCard,
+    Done,
+    EngineCard,
+    LookAt,
+    LookBeside,
+    Message,
+    Sample,
+    Seen,
+    SeenObject,
+)
 from gateway.refusals import Refusal
 from gateway.settings import WorkerSettings
-from gateway.workers.inference.look_queue import LookQueue
+from gateway.workers.camera.glimpse import Glimpse
+from gateway.workers.inference.look_queue import LookQueue, WaitingLook
 from gateway.workers.inference.promotion import card_in_force
 from gateway.workers.inference.shadow import FOLDER, Shadow
 
@@ -27,6 +39,8 @@ log = structlog.get_logger(__name__)
 
 SOCKET_NAME = "inference.sock"
 PARTING_SECONDS = 2.0
+SHOWN_WITHIN = 5.0
+"""Seconds within which a picture that the new weights want is shown; later another one is asked for."""
 
 
 class InferenceServer:
@@ -34,7 +48,8 @@ class InferenceServer:
 
     def __init__(self, networks: Networks, shadow: Shadow | None = None) -> None:
         self._shadow = shadow
-        self._shadowing: asyncio.Task[None] | None = None
+        self._comparing: asyncio.Task[None] | None = None
+        self._shown_until = 0.0
         self._networks = networks
         self._at_once = networks.detector.at_once
         self._queue = LookQueue(time.time)
@@ -57,6 +72,7 @@ class InferenceServer:
             Sample("gateway_engine_busy_seconds_total", {}, self._busy_seconds, "counter"),
             Sample("gateway_shadow_looks_total", {}, self._shadow.looks if self._shadow else 0, "counter"),
             Sample("gateway_shadow_differing_total", {}, self._shadow.differing if self._shadow else 0, "counter"),
+            Sample("gateway_shadow_gave_way_total", {}, self._shadow.given_way if self._shadow else 0, "counter"),
             Sample("gateway_engine_at_once", {}, self._at_once),
             Sample("gateway_looks_waiting", {}, len(self._queue)),
         ]
@@ -107,37 +123,67 @@ class InferenceServer:
             finally:
                 self._busy_seconds += time.perf_counter() - began
             self._looks += 1
-            self._follow(waiting.look, seen)
+            if self._wants(waiting, seen):
+                seen = msgspec.structs.replace(seen, beside=True)
             if not waiting.answer.done():
                 waiting.answer.set_result(seen)
 
-    def _follow(self, look: LookAt, seen: Seen) -> None:
-        """Let the new weights look too, one picture at a time and only while nothing waits."""
-        busy = self._shadowing is not None and not self._shadowing.done()
-        if self._shadow is None or busy or len(self._queue) or look.part != WHOLE:
+    def _wants(self, waiting: WaitingLook, seen: Seen) -> bool:
+        """Whether the new weights are to be shown this picture: one at a time, and only while nothing waits."""
+        if self._shadow is None or waiting.look.part != WHOLE or waiting.answer.done() or len(self._queue):
+            return False
+        comparing = self._comparing is not None and not self._comparing.done()
+        if comparing or time.monotonic() < self._shown_until or not self._shadow.wants(_detections(seen.objects)):
+            return False
+        self._shown_until = time.monotonic() + SHOWN_WITHIN
+        return True
+
+    def _compare(self, shown: LookBeside) -> None:
+        """Let the new weights look at what they asked for; left out where they are busy."""
+        comparing = self._comparing is not None and not self._comparing.done()
+        if self._shadow is None or comparing:
             return
-        found = [Detection(o.label, o.score, Box(o.x1, o.y1, o.x2, o.y2)) for o in seen.objects]
-        if self._shadow.wants(found):
-            picture = np.frombuffer(look.picture, np.uint8).reshape(look.height, look.width, 3)
-            work = asyncio.to_thread(self._shadow.compare, look.code, look.taken_at, picture, found)
-            self._shadowing = asyncio.create_task(work)
+        self._shown_until = 0.0
+        small, full = (
+            _picture(*raw)
+            for raw in (
+                (shown.picture, shown.width, shown.height),
+                (shown.full, shown.full_width, shown.full_height),
+            )
+        )
+        glimpse = Glimpse(small, (shown.full_width, shown.full_height), shown.taken_at, "main", lambda: full)
+        work = self._shadow.compare(
+            shown.code, glimpse, _detections(shown.objects), counts=shown.counts, idle=lambda: not len(self._queue)
+        )
+        self._comparing = asyncio.create_task(work)
 
     async def _look(self, message: Message) -> Message | None:
         if isinstance(message, AskCard):
             return EngineCard(self._networks.detector.card)
+        if isinstance(message, LookBeside):
+            self._compare(message)
+            return Done()
         if not isinstance(message, LookAt):
             raise Refusal("invalid", "unexpected_message", "意外的消息", "unexpected message")
-        if not message.picture or len(message.picture) != message.width * message.height * 3:
-            raise Refusal("invalid", "picture_size", "画面大小不符", "the picture is not width × height × 3 bytes")
+        _picture(message.picture, message.width, message.height)
         seen = await self._queue.put(message)
         assert isinstance(seen, Seen)  # noqa: S101 - the engine's answer
         return seen
 
     def _detect(self, look: LookAt) -> Seen:
-        picture = np.frombuffer(look.picture, np.uint8).reshape(look.height, look.width, 3)
-        found = self._networks.look(picture, look.part)
+        found = self._networks.look(_picture(look.picture, look.width, look.height), look.part)
         objects = [SeenObject(d.label, d.score, d.box.x1, d.box.y1, d.box.x2, d.box.y2) for d in found.detections]
         return Seen(look.taken_at, objects, dict(found.judged))
+
+
+def _picture(raw: bytes, width: int, height: int) -> NDArray[np.uint8]:
+    if not raw or min(width, height) < 1 or len(raw) != width * height * 3:
+        raise Refusal("invalid", "picture_size", "画面大小不符", "the picture is not width × height × 3 bytes")
+    return np.frombuffer(raw, np.uint8).reshape(height, width, 3)
+
+
+def _detections(objects: list[SeenObject]) -> tuple[Detection, ...]:
+    return tuple(Detection(o.label, o.score, Box(o.x1, o.y1, o.x2, o.y2)) for o in objects)
 
 
 def _shadow(settings: WorkerSettings, in_force: str) -> Shadow | None:
@@ -147,9 +193,8 @@ def _shadow(settings: WorkerSettings, in_force: str) -> Shadow | None:
     try:
         if load_card(settings.inference.shadow).sha256 == in_force:
             return None
-        return Shadow(
-            open_detector(settings.inference.engine, settings.inference.shadow, 1), settings.data_folder / FOLDER
-        )
+        networks = open_networks(settings.inference.engine, settings.inference.shadow, 1)
+        return Shadow(networks, settings.data_folder / FOLDER)
     except WeightsRefused as refused:
         log.error("shadow_refused", reason=refused.reason, detail=refused.en)
         return None

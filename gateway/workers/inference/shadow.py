@@ -1,15 +1,17 @@
 """New weights beside the old ones: they look at some of the same pictures when nothing waits, and answer nobody.
 
+What is compared is what would count: after the second look at a candidate, the judge's doubt and the count by density.
 What only one of the two sees is kept with its picture, the newest so many, for a person to look through before the new
 weights are promoted (``gateway shadow``).
 """
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,10 @@ import structlog
 from numpy.typing import NDArray
 
 from detectors.differences import differences
-from detectors.engine import Detector
+from detectors.networks import Networks
 from detectors.observation import Detection
+from gateway.workers.camera.glimpse import Glimpse
+from gateway.workers.camera.sight import Answer, Asks, Picture, Sight
 
 log = structlog.get_logger(__name__)
 
@@ -33,35 +37,73 @@ _NAME = re.compile(r"[0-9]{15}-([0-9A-Za-z]{1,20})")
 """Of a difference: its time in milliseconds and the camera's code."""
 
 
-class Shadow:
-    """``folder``: where differences lie, each a JSON and a JPEG."""
+class _GaveWay(Exception):
+    """A look waits for the engine."""
 
-    def __init__(self, detector: Detector, folder: Path) -> None:
-        self._detector = detector
+
+class Shadow:
+    """``folder``: where differences lie, each a JSON and a JPEG. The networks are its own, so that none of the engine's
+    waits for it."""
+
+    def __init__(self, networks: Networks, folder: Path) -> None:
+        self._networks = networks
         self._folder = folder
         self._numbers = itertools.count()
         self.looks = 0
         self.differing = 0
+        self.given_way = 0
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def wants(self, seen: Sequence[Detection]) -> bool:
         """Whether this look is one of those that are compared."""
         return next(self._numbers) % EVERY == 0 or any(one.label != "person" for one in seen)
 
-    def compare(self, code: str, at: float, picture: NDArray[np.uint8], seen: Sequence[Detection]) -> None:
-        """Blocks. Look with the new weights and keep what differs; a fault of theirs hurts nobody."""
+    async def compare(
+        self,
+        code: str,
+        glimpse: Glimpse,
+        seen: Sequence[Detection],
+        *,
+        counts: bool = False,
+        idle: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Take the looks at a picture that the engine takes for a camera, with the new weights, their judge and their
+        counter, and keep what would count otherwise than ``seen`` did; a fault of theirs hurts nobody.
+
+        ``idle`` tells whether no look waits for the engine: asked before each step; the shadow gives way."""
         try:
-            found = differences(seen, self._detector.detect(picture))
+            look = await Sight().look(glimpse, self._asking(idle), count=counts)
+            if look is None:
+                return
+            found = differences(seen, look.detections)
             self.looks += 1
             if found:
                 self.differing += 1
-                self._keep(code, at, picture, [asdict(one) for one in found])
+                kept = [asdict(one) for one in found]
+                await asyncio.to_thread(self._keep, code, glimpse.arrival, glimpse.small, kept)
+        except _GaveWay:
+            self.given_way += 1
         except Exception:
             log.exception("shadow_failed", camera=code)
 
+    def _asking(self, idle: Callable[[], bool]) -> Asks:
+        """Asks the networks one question at a time, and none once a look waits: half a comparison is none."""
+        turn, ended = asyncio.Lock(), False
+
+        async def ask(picture: Picture, part: str) -> Answer | None:
+            nonlocal ended
+            async with turn:
+                ended = ended or not idle()
+                if ended:
+                    raise _GaveWay
+                seen = await asyncio.to_thread(self._networks.look, picture, part)
+            return Answer(seen.detections, self._networks.detector.card, seen.judged)
+
+        return ask
+
     def _keep(self, code: str, at: float, picture: NDArray[np.uint8], found: list[dict[str, Any]]) -> None:
         name = f"{round(at * 1000):015}-{code}"
-        facts = {"at": at, "camera": code, "new_weights": self._detector.card.sha256, "differences": found}
+        facts = {"at": at, "camera": code, "new_weights": self._networks.detector.card.sha256, "differences": found}
         written, data = cv2.imencode(".jpg", picture)
         if written:
             (self._folder / f"{name}.jpg").write_bytes(data.tobytes())

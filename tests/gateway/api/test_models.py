@@ -21,6 +21,7 @@ from gateway.settings import InferenceSettings
 from gateway.storage.tables.access import AuditRow
 from gateway.storage.tables.cameras import CameraRow
 from gateway.storage.tables.grid import Platform
+from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.control.weights_desk import WeightsOnDisk
 from gateway.workers.inference.promotion import SHIPPED_CARD, card_in_force, promoted_card
 from gateway.workers.inference.shadow import FOLDER, Shadow
@@ -82,7 +83,7 @@ async def services(
             )
     shadow = shadow_seeing_fire(folder / FOLDER)
     for code in (CODE, ELSEWHERE):
-        shadow.compare(code, now.timestamp(), PICTURE, [])
+        await shadow.compare(code, Glimpse(PICTURE, (64, 36), now.timestamp(), "main", lambda: PICTURE), [])
     desk = WeightsOnDisk(folder, InferenceSettings(shadow=shadow_card), engine.began_with.append)
     return replace(services, weights=desk, extra_metrics=engine.samples, workers_ready=lambda: {"inference": True})
 

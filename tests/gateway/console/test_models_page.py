@@ -16,6 +16,7 @@ from gateway.api.services import Services
 from gateway.processes.messages import Sample
 from gateway.settings import InferenceSettings
 from gateway.storage.tables.cameras import CameraRow
+from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.control.weights_desk import WeightsOnDisk
 from gateway.workers.inference.shadow import FOLDER, Shadow
 
@@ -62,7 +63,8 @@ async def services(
     street = np.full((180, 320, 3), (96, 92, 88), np.uint8)
     cv2.circle(street, (120, 112), 20, (30, 140, 250), -1)
     folder = services.settings.data_folder
-    shadow_seeing_fire(folder / FOLDER).compare(CODE, now.timestamp(), street, [])
+    glimpse = Glimpse(street, (320, 180), now.timestamp(), "main", lambda: street)
+    await shadow_seeing_fire(folder / FOLDER).compare(CODE, glimpse, [])
     told = [
         Sample(f"gateway_shadow_{name}_total", {"worker": "inference"}, value, "counter")
         for name, value in (("looks", 12), ("differing", 1))

@@ -31,8 +31,11 @@ from gateway.processes.messages import AskCard, Done, LookAt, Message, Seen, Tak
 from gateway.refusals import Refusal
 from gateway.workers.camera import inference_link
 from gateway.workers.camera.eye import UNTOLD, Eye
+from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.camera.inference_link import InferenceLink
+from gateway.workers.camera.sight import Sight
 from gateway.workers.inference.server import InferenceServer
+from gateway.workers.inference.shadow import Shadow, kept_differences
 
 # The small network that the engine's own tests build.
 _spec = importlib.util.spec_from_file_location("red_finder", Path(__file__).parents[2] / "detectors" / "conftest.py")
@@ -80,9 +83,11 @@ class SlowDetector:
 
 
 @asynccontextmanager
-async def engine(path: Path, looking_by: Detector | Networks) -> AsyncIterator[InferenceServer]:
+async def engine(
+    path: Path, looking_by: Detector | Networks, shadow: Shadow | None = None
+) -> AsyncIterator[InferenceServer]:
     """The server as the inference process runs it."""
-    server = InferenceServer(looking_by if isinstance(looking_by, Networks) else Networks(looking_by))
+    server = InferenceServer(looking_by if isinstance(looking_by, Networks) else Networks(looking_by), shadow)
     looking = asyncio.create_task(server.run_engine())
     listening = await listen(path, server.accept)
     try:
@@ -154,6 +159,43 @@ async def test_a_crop_and_a_picture_with_a_candidate_come_back_with_what_the_jud
         assert crop.seen.judged == pytest.approx({"fire": 1 / 16, "smoke": 0}, abs=0.01)
         assert whole.seen.judged == pytest.approx({"fire": 1 / 32, "smoke": 0}, abs=0.01)
         assert quiet.seen.judged == {}
+
+
+class SeesNothing:
+    """New weights that are blind, on the same line as those in force."""
+
+    at_once = 1
+    precision = "fp32"
+
+    def __init__(self, card: Card) -> None:
+        self.card = card
+
+    def detect(self, _picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
+        return ()
+
+
+async def test_new_weights_are_shown_whole_what_the_engine_asks_for_and_what_counted_in_it_is_compared(
+    link: InferenceLink, path: Path, detector: Detector, tmp_path: Path
+) -> None:
+    shadow = Shadow(Networks(SeesNothing(detector.card)), tmp_path / "shadow")
+    eye, red = Eye(link, time.time), np.zeros((128, 128, 3), np.uint8)
+    red[:32, :32] = (0, 0, 255)
+    glimpse = Glimpse(np.ascontiguousarray(red[::2, ::2]), (128, 128), time.time(), "main", lambda: red)
+    async with engine(path, detector, shadow) as server:
+        await until(lambda: link.connected)
+        ask = eye.of("a", glimpse.arrival, 1.0)
+        look = await Sight().look(glimpse, ask, count=False)
+        assert look is not None
+        assert ask.beside
+        again = eye.of("b", glimpse.arrival, 1.0)
+        await again(glimpse.small, WHOLE)
+        assert not again.beside, "one at a time"
+        eye.show("a", glimpse, look, counts=False, in_thread=asyncio.to_thread)
+        await until(lambda: counted(server)["gateway_shadow_differing_total"] == 1)
+        (kept,) = kept_differences(tmp_path / "shadow")
+        assert [(one["seen_by"], one["label"]) for one in kept["differences"]] == [("old", "fire")]
+        await again(glimpse.small, WHOLE)
+        assert again.beside, "and then the next"
 
 
 async def test_without_an_engine_nothing_is_seen_and_that_is_counted(link: InferenceLink) -> None:

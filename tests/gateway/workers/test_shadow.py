@@ -5,19 +5,34 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from detectors.differences import differences
+from detectors.networks import Networks
 from detectors.observation import Box, Detection
-from detectors.weights import Card, WeightsRefused
+from detectors.weights import Card, Density, WeightsRefused
 from gateway.settings import InferenceSettings
+from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.inference.promotion import SHIPPED_CARD, card_in_force, promote, withdraw
 from gateway.workers.inference.shadow import EVERY, MOST_KEPT, Shadow, kept_differences
 
 BOX, ELSEWHERE = Box(0.1, 0.1, 0.3, 0.3), Box(0.6, 0.6, 0.8, 0.8)
 PICTURE = np.zeros((36, 64, 3), np.uint8)
+
+
+FULL = np.zeros((1080, 1920, 3), np.uint8)
+
+
+def glimpse(at: float) -> Glimpse:
+    return Glimpse(PICTURE, (1920, 1080), at, "main", lambda: FULL)
+
+
+def pictures(folder: Path) -> list[str]:
+    return [str(path) for path in folder.glob("*.jpg")]
 
 
 def seen(label: str, box: Box = BOX, score: float = 0.6) -> Detection:
@@ -27,8 +42,11 @@ def seen(label: str, box: Box = BOX, score: float = 0.6) -> Detection:
 class Sees:
     """Weights that always see the same."""
 
-    card = Card("new", "cd" * 32, ("fire",), (64, 64), 32, {"fire": 0.5}, "fp32", "")
+    thresholds: ClassVar = {"person": 0.2, "fire": 0.5, "stall": 0.5}
+    density = Density("crowds.onnx", "ef" * 32, from_people=5, smaller_than=0.4, longest_side=1024)
+    card = Card("new", "cd" * 32, tuple(thresholds), (64, 64), 32, thresholds, "fp32", "", density=density)
     at_once = 1
+    precision = "fp32"
 
     def __init__(self, *found: Detection) -> None:
         self.found = found
@@ -51,22 +69,78 @@ def test_people_are_compared_by_their_number() -> None:
     assert differences(crowd, crowd[:7]) == ()
 
 
-def test_differences_are_kept_with_their_picture_and_their_number_is_bounded(tmp_path: Path) -> None:
-    shadow = Shadow(Sees(seen("fire")), tmp_path)
+async def test_differences_are_kept_with_their_picture_and_their_number_is_bounded(tmp_path: Path) -> None:
+    shadow = Shadow(Networks(Sees(seen("stall"))), tmp_path)
     for number in range(MOST_KEPT + 5):
-        shadow.compare("camera", float(number), PICTURE, [])
-    shadow.compare("camera", 1e6, PICTURE, [seen("fire")])
+        await shadow.compare("camera", glimpse(number), [])
+    await shadow.compare("camera", glimpse(1e6), [seen("stall")])
     kept = list(kept_differences(tmp_path))
     assert len(kept) == MOST_KEPT
     assert kept[0]["at"] == MOST_KEPT + 4
     assert kept[0]["differences"][0]["seen_by"] == "new"
-    assert Path(kept[0]["picture"]).is_file()
-    assert len(list(tmp_path.glob("*.jpg"))) == MOST_KEPT
+    assert kept[0]["picture"] in pictures(tmp_path)
+    assert len(pictures(tmp_path)) == MOST_KEPT
     assert (shadow.looks, shadow.differing) == (MOST_KEPT + 6, MOST_KEPT + 5)
 
 
+class Says:
+    """A judge of always the same mind."""
+
+    def __init__(self, fire: float) -> None:
+        self.views: list[tuple[str, int]] = []
+        self._fire = fire
+
+    def judged(self, picture: NDArray[np.uint8], view: str) -> dict[str, float]:
+        self.views.append((view, picture.shape[1]))
+        return {"fire": self._fire}
+
+
+class Counts:
+    """A counter of crowds."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def people(self, _picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
+        return (seen("person"),) * self.number
+
+
+async def test_a_fire_that_the_new_judge_doubts_away_is_none_and_the_crop_is_of_the_full_picture(
+    tmp_path: Path,
+) -> None:
+    doubtful, sure = Says(0.01), Says(0.99)
+    for judge in (doubtful, sure):
+        await Shadow(Networks(Sees(seen("fire")), judge=judge), tmp_path).compare("camera", glimpse(1), [])  # type: ignore[arg-type]
+        assert bool(list(kept_differences(tmp_path))) == (judge is sure)
+        # Half of 1920 px, no more than the input takes; of the small picture it would be 32.
+        assert judge.views == [("whole", 64), ("crop", 64)]
+
+
+async def test_a_crowd_is_compared_as_it_is_counted(tmp_path: Path) -> None:
+    boxes = [seen("person", Box(0.1 * n, 0.1, 0.1 * n + 0.05, 0.2)) for n in range(8)]
+    shadow = Shadow(Networks(Sees(*boxes), density=Counts(60)), tmp_path)  # type: ignore[arg-type]
+    await shadow.compare("camera", glimpse(1), [seen("person")] * 60, counts=True)
+    await shadow.compare("camera", glimpse(2), boxes, counts=False)
+    assert (shadow.looks, shadow.differing) == (2, 0)
+    await shadow.compare("camera", glimpse(3), boxes, counts=True)
+    (kept,) = kept_differences(tmp_path)
+    assert [(one["seen_by"], one["label"], one["score"]) for one in kept["differences"]] == [("new", "person", 52.0)]
+
+
+@pytest.mark.parametrize("waits_from", [0, 1])
+async def test_once_a_look_waits_for_the_engine_the_shadow_gives_way_and_half_a_comparison_is_none(
+    tmp_path: Path, waits_from: int
+) -> None:
+    asked = iter(range(9))
+    judge = Says(0.99)
+    shadow = Shadow(Networks(Sees(seen("fire")), judge=judge), tmp_path)  # type: ignore[arg-type]
+    await shadow.compare("camera", glimpse(1), [], idle=lambda: next(asked) < waits_from)
+    assert (shadow.looks, shadow.given_way, len(judge.views)) == (0, 1, waits_from)
+    assert list(kept_differences(tmp_path)) == []
+
+
 def test_some_looks_are_compared_and_each_with_a_hazard(tmp_path: Path) -> None:
-    shadow = Shadow(Sees(), tmp_path)
+    shadow = Shadow(Networks(Sees()), tmp_path)
     assert sum(shadow.wants([]) for _ in range(10 * EVERY)) == 10
     assert all(shadow.wants([seen("fire")]) for _ in range(5))
 

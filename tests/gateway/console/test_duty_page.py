@@ -105,6 +105,10 @@ async def test_an_officer_reads_by_the_keyboard_why_an_alert_was_raised(
     await expect(card.get_by_test_id("alert-why")).to_have_count(0)
     await old.get_by_test_id("alert-why-open").click()
     await expect(old.get_by_test_id("alert-why")).to_contain_text("没有记录依据")
+    await card.get_by_test_id("alert-why-open").click()
+    await expect(card.get_by_test_id("alert-why")).to_contain_text("登记事由后显示")
+    await expect(card.get_by_test_id("why-marks")).to_have_count(0)  # no boxes without the picture that they are on
+    await card.get_by_test_id("alert-why-open").click()
 
     await page.get_by_test_id("event-row").click()
     await page.get_by_test_id("grant-purpose").fill("核实预警")

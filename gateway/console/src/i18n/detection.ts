@@ -22,7 +22,7 @@ export const zhCN = {
     done: '录像 {seconds} 秒，分析 {looks} 次，将产生预警 {alerts} 条',
     stretch: '{from}–{to} 秒，达到 {share}%',
     second: '第 {at} 秒',
-    alert: '{hazard}：第 {at} 秒产生预警（自第 {since} 秒可见）',
+    alert: '{hazard}（{zone}）：第 {at} 秒产生预警，自第 {since} 秒可见',
   },
 }
 
@@ -46,9 +46,9 @@ export const en: typeof zhCN = {
     choose: 'Choose a film…',
     again: 'Try again',
     running: '{seconds} s gone through',
-    done: '{seconds} s of film in {looks} looks would have raised {alerts} alerts',
+    done: '{seconds} s of film, {looks} looks; alerts that would have been raised: {alerts}',
     stretch: '{from}–{to} s, {share}% of the way',
     second: '{at} s',
-    alert: '{hazard}: raised at {at} s (seen from {since} s on)',
+    alert: '{hazard} ({zone}): raised at {at} s, seen from {since} s on',
   },
 }

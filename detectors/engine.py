@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, Protocol
@@ -12,10 +13,15 @@ from numpy.typing import NDArray
 from detectors.checking import check_answers
 from detectors.observation import Detection
 from detectors.plan import Plan, cores, fastest, plans
-from detectors.weights import Card, WeightsRefused
+from detectors.weights import TORCH, Card, WeightsRefused, load_card
 
 EngineName = Literal["openvino", "onnxruntime", "ultralytics", "auto"]
-"""``auto``: OpenVINO where it is installed, else ONNX Runtime."""
+"""``auto``: OpenVINO where it is installed, else ONNX Runtime; for a ``.pt`` Ultralytics, which alone takes it."""
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "openvino": ("openvino",),
+    "onnxruntime": ("onnxruntime",),
+    "ultralytics": ("torch", "ultralytics"),
+}
 
 
 class Detector(Protocol):
@@ -42,10 +48,11 @@ def open_detector(engine: EngineName, card_path: Path, threads: int = 0) -> Dete
     """Load checked weights and see them answer. ``threads`` 0: all cores, shared out as a short measurement says
     (a second or two). Raises ``WeightsRefused``.
 
-    ``card_path`` is the card's JSON; Ultralytics also takes any YOLO file (``.pt``), which must be trusted: it is code.
+    ``card_path`` is the card's JSON. To ``ultralytics`` a YOLO file alone may be given, which must be trusted: a
+    ``.pt`` is code.
     """
-    if engine == "auto":
-        engine = "openvino" if find_spec("openvino") else "onnxruntime"
+    if engine != "ultralytics" or card_path.suffix == ".json":
+        engine = runtime_for(engine, load_card(card_path))
     try:
         if engine == "ultralytics":
             from detectors.ultralytics_engine import UltralyticsDetector
@@ -54,13 +61,36 @@ def open_detector(engine: EngineName, card_path: Path, threads: int = 0) -> Dete
         else:
             detector = _planned(engine, card_path, threads)
     except ImportError as error:
-        raise WeightsRefused(
-            "engine_missing",
-            f"未安装推理引擎 {engine}（{error.name}）",
-            f"the engine {engine} is not installed ({error.name})",
-        ) from error
+        raise _missing(engine, str(error.name)) from error
     check_answers(detector)
     return detector
+
+
+def runtime_for(engine: EngineName, card: Card) -> EngineName:
+    """Which runtime computes the weights of this card. Raises ``WeightsRefused`` ``engine_unfit`` where the one asked
+    for cannot, ``engine_missing`` where it is not installed."""
+    torch = card.weights is not None and card.weights.endswith(TORCH)
+    if torch and engine not in ("auto", "ultralytics"):
+        raise WeightsRefused(
+            "engine_unfit",
+            f"{card.weights} 是 torch 文件，{engine} 不能运行：设 inference.engine 为 ultralytics，或导出为 ONNX",
+            f"{card.weights} is torch's and not for {engine}: set inference.engine to ultralytics, or export to ONNX",
+        )
+    if engine == "auto":
+        engine = "ultralytics" if torch else "openvino" if find_spec("openvino") else "onnxruntime"
+    missing = [package for package in _NEEDED[engine] if find_spec(package) is None]
+    if missing:
+        raise _missing(engine, missing[0])
+    return engine
+
+
+def _missing(engine: str, package: str) -> WeightsRefused:
+    how = ("，请执行 make train-setup", "; run make train-setup") if engine == "ultralytics" else ("", "")
+    return WeightsRefused(
+        "engine_missing",
+        f"未安装推理引擎 {engine}（缺少 {package}）{how[0]}",
+        f"the engine {engine} is not installed ({package} is missing){how[1]}",
+    )
 
 
 def _planned(engine: EngineName, card_path: Path, threads: int) -> Detector:

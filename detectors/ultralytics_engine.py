@@ -26,7 +26,8 @@ SIDE = 640
 class UltralyticsDetector:
     """Ultralytics loads and runs the network; boxes are made by the same code as for the other engines.
 
-    ``path`` is a card (JSON, its ONNX beside it) or a YOLO file. A ``.pt`` is a pickle, so code: only trusted ones.
+    ``path`` is a card (JSON, its weights beside it) or a YOLO file. A ``.pt`` is a pickle, so code: only trusted ones.
+    Of networks that can do without suppression (YOLO26, YOLOv10) the head that suppression follows is taken.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,13 +46,14 @@ class UltralyticsDetector:
         self._torch = torch
         self._device = torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
         try:
-            self._network: Any = AutoBackend(model=str(weights), device=self._device, verbose=False)
+            self._network: Any = AutoBackend(model=str(weights), device=self._device, verbose=False, end2end=False)
         except Exception as error:  # whatever the many loaders behind it raise
             raise WeightsRefused(
                 "weights_unusable", f"模型权重无法加载：{weights}", f"Ultralytics cannot load {weights}: {error}"
             ) from error
         names = tuple(str(self._network.names[number]) for number in range(len(self._network.names)))
-        if card is not None and len(names) == len(card.classes) and names != card.classes and not _numbered(names):
+        self._named = not _numbered(names)
+        if card is not None and self._named and names != card.classes:
             raise classes_differ(names, card.classes)
         self._card = card or _card_of(weights, names, self._network)
         self._any_size = weights.suffix == ".pt" or bool(
@@ -80,10 +82,17 @@ class UltralyticsDetector:
         tensor, placement = letterbox(picture, size)
         with self._one, self._torch.inference_mode():
             output = self._network(self._torch.from_numpy(tensor).to(self._device))
-        if isinstance(output, list | tuple):
+        while isinstance(output, list | tuple):
             output = output[0]
         array = np.asarray(output.float().cpu().numpy(), np.float32)[0]
-        if len(array) != 4 + len(self._card.classes):
+        if array.ndim != 2 or len(array) != 4 + len(self._card.classes):
+            if self._named or array.ndim != 2:
+                raise WeightsRefused(
+                    "weights_no_detector",
+                    f"模型 {self._card.name} 不是目标检测模型（如分割、姿态、分类模型）",
+                    f"the weights {self._card.name} do not answer with boxes of their classes (they segment, classify,"
+                    " tell poses): only detectors are taken",
+                )
             raise classes_differ(len(array) - 4, self._card.classes)
         return detections(array, self._card.classes, self._card.thresholds, placement)
 
@@ -118,4 +127,5 @@ def _card_of(weights: Path, names: tuple[str, ...], network: Any) -> Card:
         thresholds=dict.fromkeys(names, THRESHOLD),
         precision="fp32",
         licence="unknown",
+        weights=weights.name,
     )

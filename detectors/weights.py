@@ -93,7 +93,7 @@ class Card:
     the CPU can), ``int8`` (quantised in the file). ``accuracy_lost``: what fewer bits cost each class, in average
     precision at IoU 0.5 on the validation split, against the same weights in fp32. ``counting`` None: whole pictures.
     ``density`` None: boxes alone. ``judge`` None: the detector alone looks a second time. ``quantised`` None: there is
-    but the one file.
+    but the one file. ``weights``: the file beside the card; None: the card's own name with ``.onnx``.
     """
 
     name: str
@@ -108,16 +108,25 @@ class Card:
     density: Density | None = None
     judge: Judging | None = None
     quantised: Quantised | None = None
+    weights: str | None = None
     accuracy_lost: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     details: Mapping[str, Any] = field(repr=False, default_factory=lambda: MappingProxyType({}))
 
 
 _KEYS = ("name", "sha256", "classes", "input_size", "stride", "thresholds", "precision", "licence")
-_OPTIONAL = ("counting", "density", "judge", "quantised", "accuracy_lost")
+_OPTIONAL = ("counting", "density", "judge", "quantised", "weights", "accuracy_lost")
+TORCH = ".pt"
+"""A YOLO file as torch pickles it. That is code: it is loaded only where a card names its sha256."""
 
 
 def load_card(path: Path) -> Card:
-    """Read a card. Raises ``WeightsRefused`` ``card_missing`` or ``card_invalid``."""
+    """Read a card. Raises ``WeightsRefused`` ``card_needed``, ``card_missing`` or ``card_invalid``."""
+    if path.suffix in (TORCH, ".onnx"):
+        raise WeightsRefused(
+            "card_needed",
+            f"{path} 是模型权重，不是模型卡（.json）：请指明其模型卡，没有的用 gateway models adopt 生成",
+            f"{path} is weights, not their card (.json): name the card, or make one with gateway models adopt",
+        )
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -146,6 +155,7 @@ def load_card(path: Path) -> Card:
             density=_density(facts.get("density")),
             judge=_judging(facts.get("judge")),
             quantised=_quantised(facts.get("quantised")),
+            weights=_own_file(facts.get("weights")),
             accuracy_lost=_losses(facts),
             details=MappingProxyType({key: value for key, value in facts.items() if key not in _KEYS + _OPTIONAL}),
         )
@@ -195,9 +205,9 @@ def _counting(facts: Any) -> Counting | None:
 
 
 def checked_weights(card_path: Path) -> tuple[Card, Path]:
-    """The card and its weights (same name, ``.onnx``). Raises ``WeightsRefused`` when they do not belong together."""
+    """The card and the file of its weights. Raises ``WeightsRefused`` when they do not belong together."""
     card = load_card(card_path)
-    weights = card_path.with_suffix(".onnx")
+    weights = card_path.with_suffix(".onnx") if card.weights is None else card_path.with_name(card.weights)
     try:
         size = weights.stat().st_size
         if size > LARGEST:
@@ -213,6 +223,8 @@ def checked_weights(card_path: Path) -> tuple[Card, Path]:
             f"模型权重 {weights} 与模型卡的校验值不符，可能被截断或替换，请重新安装",
             f"the weights {weights} do not match their card's sha256: cut short or replaced; install them again",
         )
+    if weights.suffix == TORCH:
+        return card, weights  # only torch can tell its classes
     try:
         names = class_names(data)
     except Malformed as error:
@@ -276,6 +288,17 @@ def _quantised(facts: Any) -> Quantised | None:
     if not quantised.accuracy_lost:
         raise ValueError("quantised: accuracy_lost is not told")
     return quantised
+
+
+def _own_file(name: Any) -> str | None:
+    """Raises ``ValueError`` where it is no file of weights beside the card."""
+    if name is None:
+        return None
+    if not str(name).endswith(TORCH):
+        _beside(str(name))
+    elif Path(name).name != name:
+        raise ValueError(f"{name} is no file beside the card")
+    return str(name)
 
 
 def _losses(facts: Mapping[str, Any]) -> Mapping[str, float]:

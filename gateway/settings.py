@@ -153,7 +153,8 @@ class InferenceSettings(_Part):
 
     weights: Path | None = Field(default=None, description="Card (JSON) of the weights; empty: the shipped ones.")
     engine: Literal["openvino", "onnxruntime", "ultralytics"] = Field(
-        default="openvino", description="Runtime of the weights."
+        default="openvino",
+        description="Runtime of the weights; ultralytics (with torch: `make train-setup`) for a YOLO `.pt`.",
     )
     shadow: Path | None = Field(
         default=None, description="Card of new weights that look beside those in force and answer nobody."

@@ -1,4 +1,4 @@
-"""``gateway models prepare | train | blend | export | density | judge | compare | evaluate | card``.
+"""``gateway models prepare | train | blend | export | density | judge | compare | evaluate | card | adopt``.
 
 Training, evaluation and export need the training extra (``make train-setup``); the running service does not.
 """
@@ -312,6 +312,31 @@ def evaluate(
     with Progress(console=console) as bars:
         found = figures(profile, look(profile, sample_data, split, _told(bars)))  # type: ignore[arg-type]  # checked there
     typer.echo(json.dumps(found, indent=1))
+
+
+@app.command()
+def adopt(
+    weights: Annotated[
+        Path, typer.Argument(help="可信的 YOLO 文件 A YOLO file (.pt, .onnx) that you trust: a .pt is code and is run.")
+    ],
+    threshold: Annotated[
+        float, typer.Option(min=0.01, max=0.99, help="各类得分阈值 Least score of every class.")
+    ] = 0.25,
+    licence: Annotated[str, typer.Option(help="许可 Its licence.")] = "unknown",
+) -> None:
+    """为外来的 YOLO 文件生成模型卡 Make the card of a YOLO file from elsewhere, for inference.weights or .shadow."""
+    from detectors.sees import HAZARDS, hazards_of
+    from detectors.weights import WeightsRefused, load_card
+    from models.adopt import adopt as make_card
+
+    try:
+        path = make_card(weights, threshold=threshold, licence=licence)
+    except WeightsRefused as refused:
+        raise typer.BadParameter(f"{refused.reason}: {refused.zh} {refused.en}", param_hint="WEIGHTS") from refused
+    told = hazards_of(load_card(path).classes)
+    typer.echo(str(path))
+    for hazard in HAZARDS:
+        console.print(f"{hazard}: {'可识别 told' if hazard in told else '不能识别 not told'}", markup=False)
 
 
 def _told(bars: Progress) -> Callable[[str, int, int], None]:

@@ -62,7 +62,7 @@ def promote_weights(
             if back:
                 what = "before" if withdraw(settings.data_folder) else ""
             elif chosen is not None:
-                what = promote(chosen, settings.data_folder).sha256
+                what = promote(chosen, settings.data_folder, settings.inference.engine).sha256
         except WeightsRefused as refused:
             raise Refusal("invalid", refused.reason, refused.zh, refused.en, field="card") from refused
         if not what:

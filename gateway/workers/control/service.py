@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from camera_registry.address_policy import AddressPolicy
+from detectors.engine import runtime_for
 from detectors.networks import checked_files
 from detectors.sees import HAZARDS, hazards_of
 from detectors.weights import WeightsRefused
@@ -119,6 +120,7 @@ async def check_weights(settings: Settings) -> None:
     card = card_in_force(settings.data_folder, settings.inference)
     try:
         checked, _ = await asyncio.to_thread(checked_files, card)
+        runtime_for(settings.inference.engine, checked)
         blind = sorted(set(HAZARDS) - hazards_of(checked.classes))
         if blind:
             log.warning("weights_blind", weights=checked.name, hazards=blind)

@@ -49,7 +49,7 @@ class WeightsOnDisk:
                 field="sha256",
             )
         try:
-            return promote(self.inference.shadow, self.data_folder)
+            return promote(self.inference.shadow, self.data_folder, self.inference.engine)
         except WeightsRefused as refused:
             raise _refusal(refused) from refused
 

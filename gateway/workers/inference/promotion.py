@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from detectors.engine import EngineName, runtime_for
 from detectors.networks import checked_files
 from detectors.sees import refuse_blindness
 from detectors.weights import Card, load_card
@@ -39,20 +40,22 @@ def refuse_pinned(inference: InferenceSettings) -> None:
         )
 
 
-def promote(card_path: Path, data_folder: Path) -> Card:
-    """Copy weights with all that their card names, every file checked: the engine would end over one that is amiss.
+def promote(card_path: Path, data_folder: Path, engine: EngineName = "auto") -> Card:
+    """Copy weights with all that their card names, every file checked: the engine would end over one that is amiss, or
+    that it cannot run.
 
     They are in force from the next start of the inference process on. Raises ``WeightsRefused``; nothing has changed
     then.
     """
     card, (weights, *beside) = checked_files(card_path)
+    runtime_for(engine, card)
     refuse_blindness(card, instead_of=load_card(card_in_force(data_folder, InferenceSettings())))
     to = promoted_card(data_folder)
     draft = to.parent.with_suffix(".new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700, parents=True)
     shutil.copyfile(card_path, draft / to.name)
-    shutil.copyfile(weights, (draft / to.name).with_suffix(".onnx"))
+    shutil.copyfile(weights, draft / (card.weights or to.with_suffix(".onnx").name))
     for file in beside:
         shutil.copyfile(file, draft / file.name)
     old = to.parent.with_suffix(".old")

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from detectors.differences import differences
-from detectors.networks import Networks
+from detectors.networks import Networks, checked_files
 from detectors.observation import Box, Detection
 from detectors.weights import Card, Density, WeightsRefused
 from gateway.settings import InferenceSettings
@@ -165,6 +165,19 @@ def test_promoted_weights_are_in_force_until_they_are_withdrawn(tmp_path: Path, 
     assert withdraw(data)
     assert card_in_force(data, settings) == SHIPPED_CARD
     assert not withdraw(data)
+
+
+def test_a_torch_file_is_promoted_under_its_own_name_and_only_for_an_engine_that_runs_it(
+    tmp_path: Path, new_weights: Path
+) -> None:
+    new_weights.with_suffix(".onnx").rename(new_weights.with_suffix(".pt"))
+    new_weights.write_text(json.dumps(json.loads(new_weights.read_text()) | {"weights": "newer.pt"}))
+    with pytest.raises(WeightsRefused, match="engine_unfit"):
+        promote(new_weights, tmp_path / "data", "openvino")
+    assert card_in_force(tmp_path / "data", InferenceSettings()) == SHIPPED_CARD
+    promote(new_weights, tmp_path / "data", "ultralytics")
+    (weights,) = checked_files(card_in_force(tmp_path / "data", InferenceSettings()))[1]
+    assert weights.read_bytes() == new_weights.with_suffix(".pt").read_bytes()
 
 
 def test_weights_that_do_not_fit_their_card_are_not_promoted(tmp_path: Path, new_weights: Path) -> None:

@@ -1,4 +1,4 @@
-"""``gateway models prepare | train | blend | export | density | judge | compare | evaluate | card | adopt``.
+"""``gateway models``: prepare, train, blend, export, precision, thresholds, density, judge, evaluate, card and others.
 
 Training, evaluation and export need the training extra (``make train-setup``); the running service does not.
 """
@@ -189,6 +189,23 @@ def precision(
         chosen = choose_precision(card, sample_data, _told(bars))
     wanted = ("precision", "accuracy_lost", "quantised", "precisions_measured_on_val")
     typer.echo(json.dumps({name: chosen[name] for name in wanted if name in chosen}, indent=1))
+
+
+@app.command(name="thresholds")
+def choose(
+    sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="真实图片 Real pictures.")],
+    card: Annotated[Path, typer.Option(help="模型卡 Card of released weights.")] = CARD,
+) -> None:
+    """按验证集重选阈值 Choose the scores from which classes are seen anew.
+
+    按测试集写模型卡。Chosen on val, as the second look changes them; judged on test.
+    """
+    from models.release import choose_thresholds
+
+    with Progress(console=console) as bars:
+        chosen = choose_thresholds(card, sample_data, _told(bars))
+    shown = {name: chosen[name] for name in ("thresholds", "figures_on_test")}
+    typer.echo(json.dumps(shown, ensure_ascii=False, indent=1))
 
 
 @app.command()

@@ -32,11 +32,24 @@ def release(fp32: Path, sample_data: Path, input_size: tuple[int, int], say: Say
     beside = fp32.with_suffix(".json")
     card = low_card(fp32, "fp32", input_size) | choose(fp32, input_size, sample_data, say)
     beside.write_text(json.dumps(card))
-    profile = open_profile(beside)
-    card["thresholds"] = thresholds.chosen(
-        look(profile, sample_data, "val", say), gatherings_of_train(profile, sample_data, say)
-    )
-    return card
+    return card | {"thresholds": _chosen(open_profile(beside), sample_data, say)}
+
+
+def choose_thresholds(card_path: Path, sample_data: Path, say: Say) -> dict[str, Any]:
+    """Choose all thresholds of released weights anew on val, fire's as the judge of the second look changes it where
+    there is one, and judge on test pictures. Writes the card and its page, and answers the card."""
+    card: dict[str, Any] = json.loads(card_path.read_text(encoding="utf-8"))
+    card["thresholds"] = _chosen(open_profile(card_path), sample_data, say)
+    if card.get("judge") is None:
+        with_figures(card, card_path, sample_data, say)
+        return card
+    card_path.write_text(json.dumps(card))
+    return settle_judged(card_path, sample_data, say)
+
+
+def _chosen(profile: Profile, sample_data: Path, say: Say) -> dict[str, float]:
+    seen = look(profile, sample_data, "val", say)
+    return thresholds.chosen(seen, gatherings_of_train(profile, sample_data, say))
 
 
 def choose_precision(card_path: Path, sample_data: Path, say: Say) -> dict[str, Any]:

@@ -15,6 +15,9 @@ keeps away what more wrong candidates would come with."""
 FALSE_STALLS = 0.01
 """Share of the pictures without a stall in which one may be seen: no real stall was there to choose by."""
 STEP = 0.01
+NEARLY = 0.5
+"""People by which a count may be further off than at its best threshold: on the few gatherings there are, less than
+that is chance."""
 
 
 def fire_judged(seen: Sequence[Seen]) -> float:
@@ -35,7 +38,7 @@ def chosen(val: dict[str, list[Seen]], gatherings: Sequence[Seen]) -> dict[str, 
 
 
 def person_threshold(gatherings: Sequence[Seen]) -> float:
-    """Where as many people are seen as there are: the least mean error of the count; of several the middle one."""
+    """The lowest at which nearly as many people are seen as there are: who is missed here, no rule finds."""
     counts = [len(heads(one.sample)) for one in gatherings]
     steps = np.arange(LOWEST, HIGHEST, STEP)
     if not counts:
@@ -43,8 +46,7 @@ def person_threshold(gatherings: Sequence[Seen]) -> float:
     errors = np.array(
         [fmean(abs(_people(one, t) - n) for one, n in zip(gatherings, counts, strict=True)) for t in steps]
     )
-    best = steps[errors <= errors.min() + 1e-9]
-    return float(best[len(best) // 2])
+    return float(steps[errors <= errors.min() + NEARLY][0])
 
 
 def stall_threshold(seen: Sequence[Seen]) -> float:

@@ -2,9 +2,10 @@
 
 COCO's YOLOv8n up to its finest level (it knows small people, and the wide context of the neck), and a small head that
 answers with people in each cell. Both are trained on a hundred pictures with a point for each head: of the network the
-layers of the finest view move a little, the others stay as they are. Target after Zhang et al. 2016 (MCNN), one unit
-of density a head; the loss compares counts of blocks of several sizes, as the places of the points are less certain
-than their number.
+layers of the finest view move a little, the others stay as they are. Two such networks count, one that learnt from the
+pictures as sharp as they are and one that saw them softer and sharper too; their mean stands (decision 0116). Target
+after Zhang et al. 2016 (MCNN), one unit of density a head; the loss compares counts of blocks of several sizes, as the
+places of the points are less certain than their number.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ UNIT = 0.01
 BLOCKS = (1, 4, 16)
 BATCH = 4
 HEAD_RATE, BODY_RATE = 1e-3, 2e-4
+REFOCUSED_STEPS = 3.9
+"""Pictures of every sharpness take more steps to learn."""
 LARGEST_STEP = 5.0
 """Length to which gradients are cut."""
 NOTE = (
@@ -97,15 +100,45 @@ class DensityNetwork(nn.Module):
         self.scale = (1 / (square.sqrt() + 1e-3)).reshape(1, CHANNELS, 1, 1).clone()
 
 
+class DensityCounters(nn.Module):
+    """The mean of several ``DensityNetwork``."""
+
+    def __init__(self, members: Sequence[DensityNetwork]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.stack([member(images) for member in self.members]).mean(dim=0)
+
+
+def train_counters(
+    pictures: Sequence[CrowdPicture], coco: Path, *, steps: int, seed: int, say: Say, what: str
+) -> DensityCounters:
+    """Both networks, the second with REFOCUSED_STEPS times as many steps."""
+    longer = round(steps * REFOCUSED_STEPS)
+    sharp = train_density(pictures, coco, steps=steps, seed=seed, refocused=False, progress=_steps(say, what, steps))
+    what = f"{what}, refocused"
+    refocused = train_density(
+        pictures, coco, steps=longer, seed=seed, refocused=True, progress=_steps(say, what, longer)
+    )
+    return DensityCounters([sharp, refocused]).eval()
+
+
 def train_density(
-    pictures: Sequence[CrowdPicture], coco: Path, *, steps: int, seed: int, progress: Callable[[int], None]
+    pictures: Sequence[CrowdPicture],
+    coco: Path,
+    *,
+    steps: int,
+    seed: int,
+    refocused: bool,
+    progress: Callable[[int], None],
 ) -> DensityNetwork:
-    """A network trained on crops of the pictures."""
+    """A network trained on crops of the pictures; ``refocused``: at times softer or sharper than they are."""
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     network = DensityNetwork(coco)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub knows tensors alone
-    network.normalise(torch.from_numpy(drawn(pictures, 2 * BATCH, random)[0]))
+    network.normalise(torch.from_numpy(drawn(pictures, 2 * BATCH, random, refocused=refocused)[0]))
     rates = [HEAD_RATE, BODY_RATE]
     moved = [one for one in network.body.parameters() if one.requires_grad]
     optimiser = torch.optim.AdamW(
@@ -114,7 +147,7 @@ def train_density(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=steps, pct_start=0.15)
     for step in range(steps):
         progress(step)
-        images, truth = (torch.from_numpy(one) for one in drawn(pictures, BATCH, random))
+        images, truth = (torch.from_numpy(one) for one in drawn(pictures, BATCH, random, refocused=refocused))
         with _fast():
             found = network(images.to(memory_format=torch.channels_last))
         loss = block_loss(found[:, 0].float(), truth)
@@ -145,7 +178,7 @@ def block_loss(found: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     return total
 
 
-def people(network: DensityNetwork, picture: CrowdPicture) -> float:
+def people(network: nn.Module, picture: CrowdPicture) -> float:
     with torch.inference_mode(), _fast():
         return float(network(torch.from_numpy(density_input(picture.picture, LONGEST_SIDE))).sum())
 
@@ -161,7 +194,7 @@ def cross_validate(
         held_out = ordered[turn::folds]
         seen = [one for number, one in enumerate(ordered) if number % folds != turn]
         what = f"part {turn + 1} of {folds} held out"
-        network = train_density(seen, coco, steps=steps, seed=seed, progress=_steps(say, what, steps))
+        network = train_counters(seen, coco, steps=steps, seed=seed, say=say, what=what)
         found |= {one.name: (len(one.places), people(network, one)) for one in held_out}
     return found
 
@@ -185,7 +218,7 @@ def mean_errors(found: Mapping[str, tuple[int, float]]) -> dict[str, dict[str, f
     }
 
 
-def export_density(network: DensityNetwork, to: Path) -> str:
+def export_density(network: nn.Module, to: Path) -> str:
     """Write the network; answers its sha256.
 
     Input ``images`` ``[1, 3, h, w]`` RGB 0..1, sides multiples of 32; output ``density`` ``[1, 1, h/8, w/8]``.
@@ -227,7 +260,7 @@ def make_density(
     if not pictures:
         raise ValueError(f"{sample_data} has no crowds to learn from")
     found = cross_validate(pictures, coco, folds=folds, turns=turns, steps=steps, seed=seed, say=say)
-    network = train_density(pictures, coco, steps=steps, seed=seed, progress=_steps(say, "all pictures", steps))
+    network = train_counters(pictures, coco, steps=steps, seed=seed, say=say, what="all pictures")
     facts = {
         "weights": to.name,
         "sha256": export_density(network, to),

@@ -27,6 +27,9 @@ log = structlog.get_logger(__name__)
 
 LEAD = 5.0
 """Seconds of a clip before what the rule saw first."""
+PAST_WITHIN = 1.0
+"""Seconds for which an alert waits until the seconds before its hazard lie on disk: ended a moment after it was raised,
+a worker has no second chance to see them. A slow disk does not hold the alert up for longer."""
 DISK_PAUSE = 2.0
 
 T = TypeVar("T")
@@ -112,6 +115,8 @@ class CameraEvidence:
         self, alert: AlertRaised, picture: Callable[[], bytes], recording: ClipRecording | None
     ) -> None:
         snapshot = await self._in_thread(picture)
+        if recording is not None and not await recording.past_kept(PAST_WITHIN):
+            log.warning("clip_not_yet_on_disk", camera=self._code, alert=alert.alert_id)
         placed = await self._until_disk_takes(lambda: self._store.journal.raise_alert(alert, snapshot))
         log.info("alert_raised", camera=self._code, alert=alert.alert_id, hazard=alert.hazard, zone=alert.zone)
         self._store.delivery.raised(placed)

@@ -44,11 +44,21 @@ class ClipRecording:
         self._in_thread = in_thread
         self._begun = clock()
         self._until: float | None = None
+        self._past_kept = asyncio.Event()
         self._task: asyncio.Task[ClosedClip | None] = asyncio.create_task(self._run(), name="clip")
 
     def finish_at(self, at: float) -> None:
         """End the clip with the first frame that arrives after ``at``."""
         self._until = at
+
+    async def past_kept(self, within: float) -> bool:
+        """Wait until what the ring held lies on disk, whole fragments of it, or cannot be brought there; at most
+        ``within`` seconds. Answers whether that came in time."""
+        try:
+            async with asyncio.timeout(within):
+                return await self._past_kept.wait()
+        except TimeoutError:
+            return False
 
     async def closed(self) -> ClosedClip | None:
         """The finished clip, or None where there is none: nothing came, or the disk took nothing."""
@@ -66,6 +76,7 @@ class ClipRecording:
             self._writer = await self._in_thread(lambda: ClipWriter(self._place()))
             await self._in_thread(self._writer.write, self._held)
             self._held = []
+            self._past_kept.set()
             complete = await self._copy(self._writer)
         except ClipFailed as failed:
             log.error("clip_failed", reason=failed.reason, detail=failed.en)
@@ -74,6 +85,7 @@ class ClipRecording:
         except Exception:  # a picture that FFmpeg chokes on must not leave the alert waiting for its clip for ever
             log.exception("clip_failed", reason="defect")
         finally:
+            self._past_kept.set()
             self._coming.close()
         return await self._close(complete)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from worker_parts import BEGUN, ControlPeer, alert, film, until
 
 from gateway.processes.messages import AlertEnded, AlertRaised, EvidenceReady
 from gateway.streams.bus import FrameBus
+from gateway.streams.clip_recovery import recover_clip
 from gateway.streams.frame import EncodedFrame
 from gateway.streams.ring import ClipRing
 from gateway.workers.camera import evidence, recording
@@ -64,6 +66,18 @@ async def scene(control: ControlPeer, tmp_path: Path, monkeypatch: pytest.Monkey
     await delivery.stop()
 
 
+def slow_disk(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """No clip's file is opened before the answer is set."""
+    opened, begin, loop = asyncio.Event(), scene.journal.begin, asyncio.get_running_loop()
+
+    def slowly(alert_id: str) -> Path:
+        asyncio.run_coroutine_threadsafe(opened.wait(), loop).result(10)
+        return begin(alert_id)
+
+    monkeypatch.setattr(scene.journal, "begin", slowly)
+    return opened
+
+
 async def test_an_alert_and_its_clip_from_before_the_hazard_reach_control_and_the_journal_is_empty(
     control: ControlPeer, scene: Scene
 ) -> None:
@@ -99,6 +113,38 @@ async def test_an_alert_is_told_at_once_and_its_clip_when_it_is_closed(control: 
     (entry,) = scene.journal.entries()
     assert entry.alert == control.of(AlertRaised)[0]
     assert await asyncio.to_thread(Path(entry.alert.snapshot_path).read_bytes) == b"jpeg"
+
+
+async def test_a_worker_that_ends_the_moment_an_alert_is_raised_leaves_what_was_before_the_hazard(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "PAST_WITHIN", 30.0)
+    opened = slow_disk(scene, monkeypatch)
+    scene.send(FILM[:60])
+    scene.evidence.begin_clip("a1", since=BEGUN + 6.5)
+    scene.evidence.raise_alert(alert(raised_at=BEGUN + 6), lambda: b"jpeg")
+    await asyncio.sleep(0.05)  # an alert that waited for nothing would lie in the journal by now
+    assert list(scene.journal.entries()) == []
+    opened.set()
+    await until(lambda: (scene.folder / "a1" / "alert.json").exists())
+    left = shutil.copytree(scene.folder / "a1", scene.folder.parent / "left")
+    saved = await asyncio.to_thread(recover_clip, left / "clip.mp4")
+    assert saved is not None
+    assert saved.starts_at == pytest.approx(BEGUN + 6 - evidence.LEAD)
+    assert saved.ends_at >= BEGUN + 4
+
+
+async def test_a_disk_too_slow_for_the_clip_does_not_hold_its_alert_up(
+    control: ControlPeer, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "PAST_WITHIN", 0.02)
+    opened = slow_disk(scene, monkeypatch)
+    scene.send(FILM[:20])
+    scene.evidence.begin_clip("a1", since=BEGUN)
+    scene.evidence.raise_alert(alert(raised_at=FILM[19].arrival), lambda: b"jpeg")
+    await until(lambda: control.of(AlertRaised))
+    assert not opened.is_set()
+    opened.set()
 
 
 async def test_an_alert_without_a_clip_is_told_and_forgotten(control: ControlPeer, scene: Scene) -> None:

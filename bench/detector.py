@@ -1,7 +1,7 @@
 """The engine's throughput through the process seam, beside the bare runtime's own tool on the same network.
 
 A process like a camera worker takes decoded 1080p pictures, makes them small as the worker does (from the decoder's
-planes), sends them over the socket and gets boxes back; the inference process is the real one. Beside it OpenVINO's
+planes), asks about them over its line and gets boxes back; the inference process is the real one. Beside it OpenVINO's
 ``benchmark_app`` on the same file, shape, precision, cores and niceness, which reads no picture, makes no boxes and
 crosses no seam. The two take turns, so that a busy machine hurts both alike. In the pictures nothing burns: what may be
 fire or smoke is judged by a second network as well, and a figure of its own tells what that costs.
@@ -21,15 +21,15 @@ from statistics import median
 import numpy as np
 from av import VideoFrame
 
+from bench.duty_desk import Record, until
 from bench.lone_inference import lone_inference
 from bench.result import Result
 from detectors.engine import open_detector
 from detectors.plan import pictures_per_second
 from detectors.processor import multiplies_bytes
 from detectors.weights import Card, checked_weights
-from gateway.processes.channel import connect
-from gateway.processes.messages import LookAt, Message, Seen
 from gateway.workers.camera.glimpse import of_decoded
+from gateway.workers.camera.inference_link import InferenceLink
 from gateway.workers.inference.__main__ import BEHIND
 from gateway.workers.inference.promotion import SHIPPED_CARD
 from models.scenes import Scene, SceneKind
@@ -37,6 +37,7 @@ from models.scenes import Scene, SceneKind
 ROUNDS, SECONDS = 3, 8.0
 IN_FLIGHT = 6
 PICTURES = 8
+CONNECTED_WITHIN = 10.0
 TARGETS = {"ratio_to_bare_runtime": (">=", 0.9)}
 _THROUGHPUT = re.compile(r"Throughput:\s+([\d.]+) FPS")
 _BENCHMARK_APP = Path(sys.executable).with_name("benchmark_app")
@@ -76,30 +77,32 @@ async def detector() -> Result:
 
 async def through_the_seam(socket: Path, card: Card, pictures: list[VideoFrame], seconds: float) -> float:
     """1080p pictures to boxes a second, as many in flight as keep the engine busy."""
+    link = InferenceLink(socket)
+    link.start()
 
-    async def nothing_asked(_message: Message) -> None:
-        return None
+    async def seen(number: int) -> bool:
+        picture, now = pictures[number % len(pictures)], time.time()
+        small = (await asyncio.to_thread(of_decoded, picture, card.input_size, now, "main")).small
+        looked = await link.look(f"{number % IN_FLIGHT:020}", small, taken_at=now, deadline=now + 60, timeout=60)
+        return looked is not None
 
-    channel = await connect(socket, nothing_asked, name="inference", timeout=5)
-    running = asyncio.create_task(channel.run())
+    async def connected() -> Record | None:
+        return {} if await seen(0) else None
+
+    assert await until(connected, CONNECTED_WITHIN, every=0.01) is not None  # noqa: S101 - the engine is there
     counted = 0
-    until = time.monotonic() + seconds
+    began = time.monotonic()
 
     async def camera(number: int) -> None:
         nonlocal counted
-        while time.monotonic() < until:
-            picture = pictures[(number + counted) % len(pictures)]
-            now = time.time()
-            small = (await asyncio.to_thread(of_decoded, picture, card.input_size, now, "main")).small
-            look = LookAt(f"{number:020}", small.tobytes(), small.shape[1], small.shape[0], now, now + 60)
-            assert isinstance(await channel.request(look, timeout=60), Seen)  # noqa: S101 - the engine's answer
+        while time.monotonic() - began < seconds:
+            assert await seen(number)  # noqa: S101 - the engine's answer
+            number += IN_FLIGHT
             counted += 1
 
-    began = time.monotonic()
     await asyncio.gather(*(camera(number) for number in range(IN_FLIGHT)))
     rate = counted / (time.monotonic() - began)
-    channel.close()
-    await running
+    await link.stop()
     return rate
 
 

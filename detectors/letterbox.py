@@ -29,23 +29,24 @@ class Placement:
     left: int
     top: int
 
-    def box(self, x1: float, y1: float, x2: float, y2: float) -> Box:
-        """A box in input px as a normalised box of the picture, cut to it."""
-        return Box(
-            min(max((x1 - self.left) / self.width, 0.0), 1.0),
-            min(max((y1 - self.top) / self.height, 0.0), 1.0),
-            min(max((x2 - self.left) / self.width, 0.0), 1.0),
-            min(max((y2 - self.top) / self.height, 0.0), 1.0),
-        )
+    def boxes(self, corners: NDArray[np.float32]) -> list[Box]:
+        """Boxes in input px, ``[N, 4]``: x1, y1, x2, y2, as normalised boxes of the picture, cut to it."""
+        moved = corners - np.array((self.left, self.top) * 2)
+        shares = np.clip(moved / np.array((self.width, self.height) * 2), 0, 1)
+        return [Box(*sides) for sides in shares.tolist()]
 
 
 def shows_nothing(picture: NDArray[np.uint8]) -> bool:
     """All black, all grey, all white: no detector is to be asked about it."""
-    return float(picture[::_EVERY, ::_EVERY].std()) < LEAST_CONTRAST
+    means, deviations = cv2.meanStdDev(np.ascontiguousarray(picture[::_EVERY, ::_EVERY]))
+    return float(np.mean(deviations**2) + np.var(means)) < LEAST_CONTRAST**2
 
 
-def canvas(picture: NDArray[np.uint8], input_size: tuple[int, int]) -> tuple[NDArray[np.uint8], Placement]:
-    """``picture`` BGR H×W×3 laid into ``input_size`` (h, w): BGR h×w×3. One that fits as it is comes back itself."""
+def canvas(
+    picture: NDArray[np.uint8], input_size: tuple[int, int], onto: NDArray[np.uint8] | None = None
+) -> tuple[NDArray[np.uint8], Placement]:
+    """``picture`` BGR H×W×3 laid into ``input_size`` (h, w): BGR h×w×3, ``onto`` that where it is given. Else one that
+    fits as it is comes back itself."""
     height, width = picture.shape[:2]
     to_height, to_width = input_size
     scale = min(to_height / height, to_width / width)
@@ -55,9 +56,9 @@ def canvas(picture: NDArray[np.uint8], input_size: tuple[int, int]) -> tuple[NDA
         small = np.asarray(cv2.resize(picture, (new_width, new_height), interpolation=cv2.INTER_LINEAR), np.uint8)
     left, top = (to_width - new_width) // 2, (to_height - new_height) // 2
     placement = Placement(new_width, new_height, left, top)
-    if (new_height, new_width) == input_size:
+    if onto is None and (new_height, new_width) == input_size:
         return np.ascontiguousarray(small), placement
-    laid = np.empty((to_height, to_width, 3), np.uint8)
+    laid = np.empty((to_height, to_width, 3), np.uint8) if onto is None else onto
     laid[:top] = PADDING
     laid[top + new_height :] = PADDING
     laid[top : top + new_height, :left] = PADDING

@@ -90,22 +90,21 @@ class OpenVinoDetector:
         return self._plan.streams + SPARE
 
     def detect(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
-        if shows_nothing(picture):
-            return ()
         size = self._card.input_size
         if self._any_size:
             size = input_for(picture.shape[0], picture.shape[1], size, self._card.stride)
             if size not in self._networks and len(self._networks) >= MOST_SHAPES:
                 size = self._card.input_size
         network = self._network(size)
-        laid, placement = canvas(picture, size)
         request = network.idle.get()
         try:
-            result = request.infer([laid[None]], share_inputs=True)
-            output = np.array(result[network.output][0], np.float32)
+            _, placement = canvas(picture, size, request.get_input_tensor(0).data[0])
+            if shows_nothing(picture):  # after it was copied: the processor has it at hand
+                return ()
+            output = request.infer(share_outputs=True)[network.output][0]
+            return detections(np.asarray(output, np.float32), self._card.classes, self._card.thresholds, placement)
         finally:
             network.idle.put(request)
-        return detections(output, self._card.classes, self._card.thresholds, placement)
 
     def _network(self, size: tuple[int, int]) -> _Network:
         found = self._networks.get(size)

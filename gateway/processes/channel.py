@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from gateway.processes.frames import FrameTooLarge, read_frame
+from gateway.processes.frames import FrameTooLarge, framed, read_frame
 from gateway.processes.messages import AnyMessage, Message, Refused
 from gateway.refusals import Refusal
 
@@ -149,8 +149,7 @@ class Channel:
         try:
             while True:
                 data = await self._outgoing.get()
-                self._writer.write(struct.pack(">I", len(data)))
-                self._writer.write(data)
+                self._writer.write(framed(data))  # one packet: the peer wakes once
                 await self._writer.drain()
         except ConnectionError:
             self._writer.close()

@@ -530,8 +530,17 @@ class EngineCard(Message, frozen=True):
     card: Card
 
 
+class SharePictures(Message, frozen=True):
+    """Pictures of this connection lie in memory of the process that asks: its descriptor and the bytes of a slot (see
+    ``gateway.processes.shared_pictures``)."""
+
+    descriptor: int
+    slot_bytes: int
+
+
 class LookAt(Message, frozen=True):
-    """A picture to look at: raw BGR, ``height`` × ``width`` × 3. ``deadline``: drop it when later than this.
+    """A picture to look at: raw BGR, ``height`` × ``width`` × 3, or the number of the slot of shared memory where it
+    lies. ``deadline``: drop it when later than this.
 
     ``part`` (see ``detectors.networks``): the whole picture made small, or one of its parts at full size: a crop round
     a candidate, a tile of a gathering. ``urgency``: how many times as bad as an idle camera's it would be to leave this
@@ -539,7 +548,7 @@ class LookAt(Message, frozen=True):
     """
 
     code: str
-    picture: bytes
+    picture: bytes | int
     width: int
     height: int
     taken_at: float
@@ -598,5 +607,5 @@ AnyMessage = (
     | RingTerminal | StopRinging | RingTold | RingAnswered | TerminalRegistered
     | RoomRecorded | RecordingBroke | PicturesUnsent
     | PublishToRoom | SubscribeInRoom | StopPublishing | StopSubscription | MemberAlive | MemberChanged
-    | AskCard | EngineCard | LookAt | Seen | LookBeside
+    | AskCard | EngineCard | SharePictures | LookAt | Seen | LookBeside
 )  # fmt: skip

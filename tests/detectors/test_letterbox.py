@@ -58,12 +58,12 @@ def test_a_box_goes_there_and_back(height: int, width: int, x: tuple[float, floa
     _, placement = letterbox(picture(height, width), (384, 640))
     there = [placement.left + side * placement.width for side in sorted(x)]
     down = [placement.top + side * placement.height for side in sorted(y)]
-    box = placement.box(there[0], down[0], there[1], down[1])
+    box = placement.boxes(np.array([[there[0], down[0], there[1], down[1]]], np.float32))[0]
     assert (box.x1, box.x2) == pytest.approx(tuple(sorted(x)), abs=1e-6)
     assert (box.y1, box.y2) == pytest.approx(tuple(sorted(y)), abs=1e-6)
 
 
 def test_a_box_that_reaches_into_the_padding_is_cut_to_the_picture() -> None:
     _, placement = letterbox(picture(32, 64), (64, 64))
-    box = placement.box(-5, 0, 70, 64)
+    box = placement.boxes(np.array([[-5, 0, 70, 64]], np.float32))[0]
     assert (box.x1, box.y1, box.x2, box.y2) == (0, 0, 1, 1)

@@ -16,7 +16,7 @@ from gateway.access import audit, users
 from gateway.access.passwords import Passwords
 from gateway.clock import system_clock
 from gateway.grid.platforms import ensure_hub
-from gateway.processes.messages import LookAt, LookBeside
+from gateway.processes.messages import LookBeside
 from gateway.settings import Settings
 from gateway.storage.database import Database
 from gateway.storage.migrations import migrate
@@ -26,7 +26,7 @@ from gateway.workers.inference.server import SOCKET_NAME
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 PASSWORD = "Correct-Horse-7"
-GREY = np.full((360, 640, 3), 90, np.uint8).tobytes()
+GREY = np.full((360, 640, 3), 90, np.uint8)
 
 
 async def leader_stands(settings: Settings) -> None:
@@ -53,9 +53,10 @@ async def test_the_engine_alone_begins_again_with_promoted_weights_and_with_the_
         async with asyncio.timeout(120):
             while True:
                 now = time.time()
-                seen = await engine.look(LookAt("9" * 20, GREY, 640, 360, now, now + 10), timeout=10)
+                seen = await engine.look("9" * 20, GREY, taken_at=now, deadline=now + 10, timeout=10)
                 if seen is not None and seen.seen.beside:
-                    shown = LookBeside("9" * 20, now, GREY, 640, 360, GREY, 640, 360, [], counts=False)
+                    raw = GREY.tobytes()
+                    shown = LookBeside("9" * 20, now, raw, 640, 360, raw, 640, 360, [], counts=False)
                     engine.tell(shown, seen.card.sha256)
                 if seen is not None and seen.card.sha256 == sha256:
                     break

@@ -13,13 +13,12 @@ import numpy as np
 import pytest
 from serve_parts import GATEWAY, environment, serving, started
 
-from gateway.processes.messages import LookAt
 from gateway.settings import Settings
 from gateway.workers.camera.inference_link import InferenceLink
 from gateway.workers.inference.server import SOCKET_NAME
 
 pytestmark = [pytest.mark.integration, pytest.mark.train, pytest.mark.timeout(300)]
-NOISE = np.random.default_rng(5).integers(0, 255, (360, 640, 3), np.uint8).tobytes()
+NOISE = np.random.default_rng(5).integers(0, 255, (360, 640, 3), np.uint8)
 
 
 def person_everywhere(path: Path) -> None:
@@ -67,7 +66,7 @@ async def test_the_service_watches_with_an_adopted_yolo_file_and_will_not_start_
             looked = None
             while looked is None:
                 now = time.time()
-                looked = await engine.look(LookAt("9" * 20, NOISE, 640, 360, now, now + 30), timeout=30)
+                looked = await engine.look("9" * 20, NOISE, taken_at=now, deadline=now + 30, timeout=30)
                 await asyncio.sleep(0.05)
     await engine.stop()
     assert looked.card.sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()

@@ -13,7 +13,7 @@ import numpy as np
 
 from detectors.observation import Box, Detection, Look
 from gateway.processes.active import InThread
-from gateway.processes.messages import LookAt, LookBeside, SeenObject
+from gateway.processes.messages import LookBeside, SeenObject
 from gateway.streams.keyframes import PictureUnreadable, smaller
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.camera.inference_link import InferenceLink, Looked
@@ -68,9 +68,10 @@ class Eye:
         if self._clock() > deadline:
             self.stale += 1
             return None
-        height, width = picture.shape[:2]
-        question = LookAt(code, picture.tobytes(), width, height, arrival, deadline, part, urgency)
-        return await self._link.look(question, timeout=max(0.1, deadline - self._clock()))
+        timeout = max(0.1, deadline - self._clock())
+        return await self._link.look(
+            code, picture, taken_at=arrival, deadline=deadline, timeout=timeout, part=part, urgency=urgency
+        )
 
     def show(self, code: str, glimpse: Glimpse, look: Look, *, counts: bool, in_thread: InThread) -> None:
         """Show the engine a picture that it asked for, with what counted in it; one at a time, others are left out."""

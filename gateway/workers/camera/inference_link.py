@@ -14,9 +14,11 @@ from pathlib import Path
 
 import structlog
 
+from detectors.networks import WHOLE
 from detectors.weights import Card
 from gateway.processes.channel import Channel, ChannelClosed, connect
-from gateway.processes.messages import AskCard, Done, EngineCard, LookAt, Message, Seen
+from gateway.processes.messages import AskCard, Done, EngineCard, LookAt, Message, Seen, SharePictures
+from gateway.processes.shared_pictures import Picture, PictureMemory
 from gateway.refusals import Refusal
 
 log = structlog.get_logger(__name__)
@@ -39,6 +41,8 @@ class _Line:
 
     channel: Channel
     card: Card
+    shares: bool
+    """Whether the engine reads pictures where this process lays them; otherwise they cross the channel."""
 
 
 class InferenceLink:
@@ -49,6 +53,7 @@ class InferenceLink:
         self._socket = socket
         self._line: _Line | None = None
         self._running: asyncio.Task[None] | None = None
+        self._memory = PictureMemory()
         self.card: Card | None = None
         self.unanswered = 0
 
@@ -62,17 +67,33 @@ class InferenceLink:
             self._running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._running
+        self._memory.close()
 
     @property
     def connected(self) -> bool:
         return self._line is not None
 
-    async def look(self, look: LookAt, *, timeout: float) -> Looked | None:
-        """Ask the engine. ``timeout`` in seconds; late pictures are dropped by the engine itself and counted there."""
+    async def look(
+        self,
+        code: str,
+        picture: Picture,
+        *,
+        taken_at: float,
+        deadline: float,
+        timeout: float,
+        part: str = WHOLE,
+        urgency: float = 1.0,
+    ) -> Looked | None:
+        """Ask the engine about a picture (BGR H×W×3); see ``LookAt``. ``timeout`` in seconds; late pictures are dropped
+        by the engine itself and counted there."""
         line = self._line
         if line is None:
             self.unanswered += 1
             return None
+        height, width = picture.shape[:2]
+        slot = self._memory.lay(picture) if line.shares else None
+        where = picture.tobytes() if slot is None else slot
+        look = LookAt(code, where, width, height, taken_at, deadline, part, urgency)
         try:
             answer = await line.channel.request(look, timeout=timeout)
         except (ChannelClosed, TimeoutError):
@@ -80,9 +101,12 @@ class InferenceLink:
             return None
         except Refusal as refusal:
             if refusal.kind == "invalid":
-                log.warning("look_refused", camera=look.code, reason=refusal.reason)
+                log.warning("look_refused", camera=code, reason=refusal.reason)
             self.unanswered += 1
             return None
+        finally:
+            if slot is not None:
+                self._memory.give_back(slot)
         return Looked(answer, line.card) if isinstance(answer, Seen) else None
 
     def tell(self, message: Message, weights: str) -> None:
@@ -111,7 +135,7 @@ class InferenceLink:
             told = await channel.request(AskCard(), timeout=CONNECT_SECONDS)
             if isinstance(told, EngineCard):
                 self.card = told.card
-                self._line = _Line(channel, told.card)
+                self._line = _Line(channel, told.card, await self._share(channel))
                 log.info("inference_connected", weights=told.card.name, sha256=told.card.sha256)
                 await running
         except (ChannelClosed, TimeoutError, Refusal) as error:
@@ -120,6 +144,15 @@ class InferenceLink:
             self._line = None
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+
+    async def _share(self, channel: Channel) -> bool:
+        try:
+            memory = SharePictures(self._memory.descriptor, self._memory.slot_bytes)
+            await channel.request(memory, timeout=CONNECT_SECONDS)
+            return True
+        except Refusal as refusal:
+            log.warning("pictures_cross_the_channel", reason=refusal.reason, detail=refusal.en)
+            return False
 
 
 async def _nothing_asked(_message: Message) -> Message | None:

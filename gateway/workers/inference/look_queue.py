@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.processes.messages import LookAt
+from gateway.processes.shared_pictures import Picture
 from gateway.refusals import Refusal
 
 NEVER_LOOKED = 60.0
@@ -30,9 +31,10 @@ def _dropped(reason: str) -> Refusal:
 
 @dataclass(slots=True, eq=False)
 class WaitingLook:
-    """A picture that waits, and where its answer goes."""
+    """A picture (BGR H×W×3) that waits, what is asked about it, and where the answer goes."""
 
     look: LookAt
+    picture: Picture = field(repr=False)
     answer: asyncio.Future[object] = field(repr=False)
 
     @property
@@ -55,9 +57,9 @@ class LookQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, look: LookAt) -> asyncio.Future[object]:
+    def put(self, look: LookAt, picture: Picture) -> asyncio.Future[object]:
         """Queue a picture. Its future gets the engine's answer, or a Refusal when the picture was dropped."""
-        waiting = WaitingLook(look, asyncio.get_running_loop().create_future())
+        waiting = WaitingLook(look, picture, asyncio.get_running_loop().create_future())
         before = self._waiting.pop(waiting.key, None)
         if before is None and len(self._waiting) >= self._size:
             oldest = min(self._waiting.values(), key=lambda one: one.look.taken_at)

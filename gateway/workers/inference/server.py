@@ -11,11 +11,10 @@ from contextlib import asynccontextmanager
 import msgspec
 import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from detectors.networks import WHOLE, Networks, open_networks
 from detectors.observation import Box, Detection
-from detectors.weights import WeightsRefused, load_card
+from detectors.weights import Card, WeightsRefused, load_card
 from gateway.processes.channel import Channel, listen
 from gateway.processes.messages import (
     AskCard,
@@ -27,7 +26,9 @@ from gateway.processes.messages import (
     Sample,
     Seen,
     SeenObject,
+    SharePictures,
 )
+from gateway.processes.shared_pictures import Picture, SharedPictures
 from gateway.refusals import Refusal
 from gateway.settings import WorkerSettings
 from gateway.workers.camera.glimpse import Glimpse
@@ -59,6 +60,10 @@ class InferenceServer:
         self._unusable = 0
         self._threads = ThreadPoolExecutor(self._at_once, thread_name_prefix="engine")
 
+    @property
+    def card(self) -> Card:
+        return self._networks.detector.card
+
     async def handle(self, message: Message) -> Message | None:
         """Control asks nothing of this worker but to live."""
         return Done()
@@ -78,7 +83,9 @@ class InferenceServer:
         ]
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        channel = Channel(reader, writer, self._look, name="inference-client", at_once=256)
+        asking = _Asking(self)
+        channel = Channel(reader, writer, asking.handle, name="inference-client", at_once=256)
+        asking.pid = channel.peer_pid()
         running = asyncio.create_task(channel.run())
         self._channels[channel] = running
         try:
@@ -106,7 +113,7 @@ class InferenceServer:
             waiting = await self._queue.next()
             began = time.perf_counter()
             try:
-                seen = await loop.run_in_executor(self._threads, self._detect, waiting.look)
+                seen = await loop.run_in_executor(self._threads, self._detect, waiting)
             except Exception as error:
                 self._unusable += 1
                 log.exception("look_failed", camera=waiting.look.code)
@@ -138,7 +145,7 @@ class InferenceServer:
         self._shown_until = time.monotonic() + SHOWN_WITHIN
         return True
 
-    def _compare(self, shown: LookBeside) -> None:
+    def show(self, shown: LookBeside) -> None:
         """Let the new weights look at what they asked for; left out where they are busy."""
         comparing = self._comparing is not None and not self._comparing.done()
         if self._shadow is None or comparing:
@@ -157,26 +164,49 @@ class InferenceServer:
         )
         self._comparing = asyncio.create_task(work)
 
-    async def _look(self, message: Message) -> Message | None:
-        if isinstance(message, AskCard):
-            return EngineCard(self._networks.detector.card)
-        if isinstance(message, LookBeside):
-            self._compare(message)
-            return Done()
-        if not isinstance(message, LookAt):
-            raise Refusal("invalid", "unexpected_message", "意外的消息", "unexpected message")
-        _picture(message.picture, message.width, message.height)
-        seen = await self._queue.put(message)
+    async def look(self, look: LookAt, picture: Picture) -> Seen:
+        """What the engine sees in a picture, when its turn comes. Raises ``Refusal`` where it was dropped."""
+        seen = await self._queue.put(look, picture)
         assert isinstance(seen, Seen)  # noqa: S101 - the engine's answer
         return seen
 
-    def _detect(self, look: LookAt) -> Seen:
-        found = self._networks.look(_picture(look.picture, look.width, look.height), look.part)
+    def _detect(self, waiting: WaitingLook) -> Seen:
+        found = self._networks.look(waiting.picture, waiting.look.part)
         objects = [SeenObject(d.label, d.score, d.box.x1, d.box.y1, d.box.x2, d.box.y2) for d in found.detections]
-        return Seen(look.taken_at, objects, dict(found.judged))
+        return Seen(waiting.look.taken_at, objects, dict(found.judged))
 
 
-def _picture(raw: bytes, width: int, height: int) -> NDArray[np.uint8]:
+class _Asking:
+    """One camera worker at the door: what it asks, and the memory where its pictures lie."""
+
+    def __init__(self, server: InferenceServer) -> None:
+        self._server = server
+        self._pictures: SharedPictures | None = None
+        self.pid = 0
+
+    async def handle(self, message: Message) -> Message | None:
+        match message:
+            case LookAt():
+                return await self._server.look(message, self._picture(message))
+            case AskCard():
+                return EngineCard(self._server.card)
+            case SharePictures():
+                self._pictures = SharedPictures.of(self.pid, message.descriptor, message.slot_bytes)
+                return Done()
+            case LookBeside():
+                self._server.show(message)
+                return Done()
+        raise Refusal("invalid", "unexpected_message", "意外的消息", "unexpected message")
+
+    def _picture(self, look: LookAt) -> Picture:
+        if isinstance(look.picture, bytes):
+            return _picture(look.picture, look.width, look.height)
+        if self._pictures is None:
+            raise Refusal("invalid", "no_memory", "尚未共享内存", "no memory is shared over this connection")
+        return self._pictures.picture(look.picture, look.width, look.height)
+
+
+def _picture(raw: bytes, width: int, height: int) -> Picture:
     if not raw or min(width, height) < 1 or len(raw) != width * height * 3:
         raise Refusal("invalid", "picture_size", "画面大小不符", "the picture is not width × height × 3 bytes")
     return np.frombuffer(raw, np.uint8).reshape(height, width, 3)

@@ -27,12 +27,13 @@ from detectors.networks import WHOLE, Networks, crop_part
 from detectors.observation import Detection
 from detectors.weights import Card, Counting, Density, Judging
 from gateway.processes.channel import Channel, connect, listen
-from gateway.processes.messages import AskCard, Done, LookAt, Message, Seen, TakeSnapshot
+from gateway.processes.messages import AskCard, Done, LookAt, Message, Seen, SharePictures, TakeSnapshot
+from gateway.processes.shared_pictures import PictureMemory, SharedPictures
 from gateway.refusals import Refusal
 from gateway.workers.camera import inference_link
 from gateway.workers.camera.eye import UNTOLD, Eye
 from gateway.workers.camera.glimpse import Glimpse
-from gateway.workers.camera.inference_link import InferenceLink
+from gateway.workers.camera.inference_link import InferenceLink, Looked
 from gateway.workers.camera.sight import Sight
 from gateway.workers.inference.server import InferenceServer
 from gateway.workers.inference.shadow import Shadow, kept_differences
@@ -113,12 +114,24 @@ async def link(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Inf
     await found.stop()
 
 
-def picture(code: str = "a", *, red: bool = True, in_time: float = 30.0, size: int = 0) -> LookAt:
-    pixels = np.zeros((64, 64, 3), np.uint8)
+def pixels(*, red: bool = True) -> NDArray[np.uint8]:
+    drawn = np.zeros((64, 64, 3), np.uint8)
     if red:
-        pixels[:16, :16] = (0, 0, 255)
+        drawn[:16, :16] = (0, 0, 255)
+    return drawn
+
+
+async def look(
+    link: InferenceLink,
+    code: str = "a",
+    *,
+    red: bool = True,
+    in_time: float = 30.0,
+    timeout: float = 30.0,
+    part: str = WHOLE,
+) -> Looked | None:
     now = time.time()
-    return LookAt(code, pixels.tobytes()[: size or None], 64, 64, now, now + in_time)
+    return await link.look(code, pixels(red=red), taken_at=now, deadline=now + in_time, timeout=timeout, part=part)
 
 
 def counted(server: InferenceServer) -> dict[str, float]:
@@ -130,13 +143,13 @@ async def test_what_the_engine_sees_comes_back_with_the_weights_it_saw_it_with(
 ) -> None:
     async with engine(path, detector) as server:
         await until(lambda: link.connected)
-        asked = picture()
-        looked = await link.look(asked, timeout=30)
+        now = time.time()
+        looked = await link.look("a", pixels(), taken_at=now, deadline=now + 30, timeout=30)
         assert looked is not None
         (fire,) = looked.seen.objects
-        assert (fire.label, looked.card, looked.seen.taken_at) == ("fire", detector.card, asked.taken_at)
+        assert (fire.label, looked.card, looked.seen.taken_at) == ("fire", detector.card, now)
         assert (fire.x1, fire.y1, fire.x2, fire.y2) == pytest.approx((0, 0, 0.25, 0.25), abs=0.01)
-        assert await link.look(picture(red=False), timeout=30) is not None
+        assert await look(link, red=False) is not None
         assert counted(server)["gateway_looks_total"] == 2
     assert link.unanswered == 0
 
@@ -149,10 +162,9 @@ async def test_a_crop_and_a_picture_with_a_candidate_come_back_with_what_the_jud
     named = Judging("judge.onnx", hashlib.sha256(data).hexdigest(), ("fire", "smoke"))
     async with engine(path, Networks(detector, judge=Judge(named, tmp_path / "judge.onnx", 1))):
         await until(lambda: link.connected)
-        asked = picture()
-        crop = await link.look(msgspec.structs.replace(asked, part=crop_part(0)), timeout=5)
-        whole = await link.look(asked, timeout=5)
-        quiet = await link.look(picture(red=False), timeout=5)
+        crop = await look(link, part=crop_part(0))
+        whole = await look(link)
+        quiet = await look(link, red=False)
         assert crop is not None
         assert whole is not None
         assert quiet is not None
@@ -200,8 +212,8 @@ async def test_new_weights_are_shown_whole_what_the_engine_asks_for_and_what_cou
 
 async def test_without_an_engine_nothing_is_seen_and_that_is_counted(link: InferenceLink) -> None:
     assert not link.connected
-    assert await link.look(picture(), timeout=30) is None
-    assert await link.look(picture(), timeout=30) is None
+    assert await look(link) is None
+    assert await look(link) is None
     assert link.unanswered == 2
 
 
@@ -209,9 +221,9 @@ async def test_an_engine_that_comes_back_is_used_again(link: InferenceLink, path
     for _life in range(2):
         async with engine(path, detector):
             await until(lambda: link.connected)
-            assert await link.look(picture(), timeout=30) is not None
+            assert await look(link) is not None
         await until(lambda: not link.connected)
-        assert await link.look(picture(), timeout=30) is None
+        assert await look(link) is None
     assert link.unanswered == 2
 
 
@@ -258,7 +270,7 @@ async def test_an_engine_that_does_not_say_its_card_is_asked_for_nothing(link: I
     listening = await listen(path, accept)
     await until(lambda: len(asked) > 1)
     assert not link.connected
-    assert await link.look(picture(), timeout=30) is None
+    assert await look(link) is None
     assert set(asked) == {AskCard()}
     listening.close()
 
@@ -270,7 +282,7 @@ async def test_who_waits_for_an_engine_that_dies_is_told_at_once(
     try:
         async with engine(path, slow):
             await until(lambda: link.connected)
-            looking = asyncio.create_task(link.look(picture(), timeout=30))
+            looking = asyncio.create_task(look(link))
             await until(slow.begun.is_set)
         async with asyncio.timeout(30):
             assert await looking is None
@@ -285,30 +297,62 @@ async def test_an_engine_that_takes_too_long_is_not_waited_for(
     slow = SlowDetector(detector)
     async with engine(path, slow):
         await until(lambda: link.connected)
-        assert await link.look(picture(), timeout=0.05) is None
+        assert await look(link, timeout=0.05) is None
         assert link.unanswered == 1
         slow.may_end.set()
-        assert await link.look(picture("b"), timeout=30) is not None
+        assert await look(link, "b") is not None
 
 
-async def test_a_picture_of_a_wrong_size_is_refused_and_hurts_no_other(
+async def test_a_picture_of_no_size_is_refused_and_hurts_no_other(
     link: InferenceLink, path: Path, detector: Detector
 ) -> None:
     async with engine(path, detector) as server:
         await until(lambda: link.connected)
-        assert await link.look(picture(size=100), timeout=30) is None
-        assert await link.look(picture(), timeout=30) is not None
+        now, nothing = time.time(), np.zeros((0, 0, 3), np.uint8)
+        assert await link.look("a", nothing, taken_at=now, deadline=now + 30, timeout=30) is None
+        assert await look(link) is not None
         assert counted(server)["gateway_looks_total"] == 1
     assert link.unanswered == 1
 
 
-async def test_a_picture_the_engine_cannot_take_is_refused_and_hurts_no_other(
-    link: InferenceLink, path: Path, detector: Detector
+async def test_pictures_lie_in_shared_memory_and_cross_the_channel_where_no_slot_takes_them(
+    link: InferenceLink, path: Path, detector: Detector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(link, "_memory", PictureMemory(slots=2, slot_bytes=64 * 64 * 3))
+    slow, crossed = SlowDetector(detector), list[bool]()
+    async with engine(path, slow) as server:
+        asked = server.look
+
+        async def noted(question: LookAt, picture: NDArray[np.uint8]) -> Seen:
+            crossed.append(isinstance(question.picture, bytes))
+            return await asked(question, picture)
+
+        monkeypatch.setattr(server, "look", noted)
+        await until(lambda: link.connected)
+        three = [asyncio.create_task(look(link, code)) for code in "abc"]
+        await until(lambda: len(crossed) == 3)
+        slow.may_end.set()
+        for looked in await asyncio.gather(*three):
+            assert looked is not None
+            assert [one.label for one in looked.seen.objects] == ["fire"]
+        large, now = np.full((128, 64, 3), 255, np.uint8), time.time()
+        assert await link.look("d", large, taken_at=now, deadline=now + 30, timeout=30) is not None
+        assert await look(link) is not None  # the slots are free again
+    assert crossed == [False, False, True, True, False]
+
+
+async def test_where_the_engine_cannot_reach_the_memory_pictures_cross_the_channel(
+    link: InferenceLink, path: Path, detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object) -> None:
+        raise Refusal("invalid", "memory_unusable", "共享内存无法使用", "the memory cannot be used")
+
+    monkeypatch.setattr(SharedPictures, "of", unreachable)
     async with engine(path, detector):
         await until(lambda: link.connected)
-        assert await link.look(LookAt("a", b"", 0, 0, time.time(), time.time() + 30), timeout=30) is None
-        assert await link.look(picture(), timeout=30) is not None
+        looked = await look(link)
+    assert looked is not None
+    assert [one.label for one in looked.seen.objects] == ["fire"]
 
 
 async def test_late_and_replaced_pictures_are_dropped_and_counted(
@@ -317,12 +361,12 @@ async def test_late_and_replaced_pictures_are_dropped_and_counted(
     slow = SlowDetector(detector)
     async with engine(path, slow) as server:
         await until(lambda: link.connected)
-        first = asyncio.create_task(link.look(picture("busy"), timeout=30))
+        first = asyncio.create_task(look(link, "busy"))
         await until(slow.begun.is_set)
-        older = asyncio.create_task(link.look(picture("a"), timeout=30))
+        older = asyncio.create_task(look(link, "a"))
         await until(lambda: counted(server)["gateway_looks_waiting"] == 1)
-        newer = asyncio.create_task(link.look(picture("a"), timeout=30))
-        late = asyncio.create_task(link.look(picture("b", in_time=-1.0), timeout=30))
+        newer = asyncio.create_task(look(link, "a"))
+        late = asyncio.create_task(look(link, "b", in_time=-1.0))
         assert await older is None
         await until(lambda: counted(server)["gateway_looks_waiting"] == 2)
         slow.may_end.set()
@@ -344,8 +388,14 @@ async def test_the_engine_is_asked_to_look_and_for_nothing_else(path: Path, dete
         running = asyncio.create_task(channel.run())
         with pytest.raises(Refusal, match="unexpected_message"):
             await channel.request(TakeSnapshot("a"), timeout=30)
+        now = time.time()
+        whole = LookAt("a", pixels().tobytes(), 64, 64, now, now + 30)
         with pytest.raises(Refusal, match="picture_size"):
-            await channel.request(picture(size=100), timeout=30)
-        assert isinstance(await channel.request(picture(), timeout=30), Seen)
+            await channel.request(msgspec.structs.replace(whole, width=100), timeout=30)
+        with pytest.raises(Refusal, match="no_memory"):
+            await channel.request(msgspec.structs.replace(whole, picture=0), timeout=30)
+        with pytest.raises(Refusal, match="memory_unusable"):
+            await channel.request(SharePictures(999, 4096), timeout=30)
+        assert isinstance(await channel.request(whole, timeout=30), Seen)
         channel.close()
         await running

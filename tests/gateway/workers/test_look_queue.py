@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from gateway.processes.messages import LookAt
@@ -14,6 +15,10 @@ from gateway.workers.inference.look_queue import LookQueue
 
 def look(code: str, taken_at: float, deadline: float = 100.0, *, part: str = "whole", urgency: float = 1.0) -> LookAt:
     return LookAt(code, b"", 0, 0, taken_at, deadline, part, urgency)
+
+
+def put(queue: LookQueue, asked: LookAt) -> asyncio.Future[object]:
+    return queue.put(asked, np.zeros((1, 1, 3), np.uint8))
 
 
 class Clock:
@@ -31,7 +36,7 @@ async def served(cameras: dict[str, float], rounds: int) -> Counter[str]:
     for _ in range(rounds):
         clock.now += 1.0
         for code, urgency in cameras.items():
-            queue.put(look(code, clock.now, clock.now + 5, urgency=urgency)).add_done_callback(
+            put(queue, look(code, clock.now, clock.now + 5, urgency=urgency)).add_done_callback(
                 lambda one: one.exception()
             )
         looked[(await queue.next()).look.code] += 1
@@ -41,7 +46,7 @@ async def served(cameras: dict[str, float], rounds: int) -> Counter[str]:
 async def test_of_cameras_never_looked_at_the_newest_picture_is_first() -> None:
     queue = LookQueue(lambda: 50.0)
     for code, taken_at in (("a", 1.0), ("b", 3.0), ("c", 2.0)):
-        queue.put(look(code, taken_at))
+        put(queue, look(code, taken_at))
     assert [(await queue.next()).look.code for _ in range(3)] == ["b", "c", "a"]
 
 
@@ -58,15 +63,15 @@ async def test_a_camera_half_way_to_an_alert_is_looked_at_more_often_and_idle_on
 
 async def test_parts_of_a_picture_wait_beside_the_whole_one() -> None:
     queue = LookQueue(lambda: 50.0)
-    queue.put(look("a", 1.0))
-    queue.put(look("a", 1.0, part="tile-0"))
+    put(queue, look("a", 1.0))
+    put(queue, look("a", 1.0, part="tile-0"))
     assert {(await queue.next()).look.part for _ in range(2)} == {"whole", "tile-0"}
 
 
 async def test_a_newer_picture_of_a_camera_replaces_its_older_one_which_is_refused_and_counted() -> None:
     queue = LookQueue(lambda: 50.0)
-    older = queue.put(look("a", 1.0))
-    queue.put(look("a", 2.0))
+    older = put(queue, look("a", 1.0))
+    put(queue, look("a", 2.0))
     with pytest.raises(Refusal, match="look_replaced"):
         await older
     assert (await queue.next()).look.taken_at == 2.0
@@ -75,8 +80,8 @@ async def test_a_newer_picture_of_a_camera_replaces_its_older_one_which_is_refus
 
 async def test_a_late_picture_is_dropped_and_counted_instead_of_looked_at() -> None:
     queue = LookQueue(lambda: 50.0)
-    late = queue.put(look("a", 1.0, deadline=49.0))
-    queue.put(look("b", 0.5))
+    late = put(queue, look("a", 1.0, deadline=49.0))
+    put(queue, look("b", 0.5))
     assert (await queue.next()).look.code == "b"
     waiting = asyncio.create_task(queue.next())
     await asyncio.sleep(0)
@@ -89,7 +94,7 @@ async def test_a_late_picture_is_dropped_and_counted_instead_of_looked_at() -> N
 
 async def test_the_queue_is_bounded_whoever_fills_it() -> None:
     queue = LookQueue(lambda: 50.0, size=3)
-    answers = [queue.put(look(f"camera-{n}", float(n))) for n in range(10)]
+    answers = [put(queue, look(f"camera-{n}", float(n))) for n in range(10)]
     assert len(queue) == 3
     refused = await asyncio.gather(*answers[:7], return_exceptions=True)
     assert all(isinstance(answer, Refusal) for answer in refused)
@@ -97,6 +102,6 @@ async def test_the_queue_is_bounded_whoever_fills_it() -> None:
 
 async def test_a_picture_nobody_waits_for_any_more_is_passed_over() -> None:
     queue = LookQueue(lambda: 50.0)
-    queue.put(look("gone", 9.0)).cancel()
-    queue.put(look("a", 1.0))
+    put(queue, look("gone", 9.0)).cancel()
+    put(queue, look("a", 1.0))
     assert (await queue.next()).look.code == "a"

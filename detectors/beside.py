@@ -44,19 +44,21 @@ def checked(weights: Path, sha256: str, zh: str, en: str) -> bytes:
     return data
 
 
-def runner(data: bytes, threads: int, zh: str, en: str) -> Run:
-    """What runs the network. Raises ``WeightsRefused`` where the runtime cannot load it."""
+def runner(data: bytes, threads: int, zh: str, en: str, *, bfloat16: bool = False) -> Run:
+    """What runs the network; with ``bfloat16`` in it, where the processor computes so itself. Raises ``WeightsRefused``
+    where the runtime cannot load it."""
     try:
-        return _openvino(data, threads) if find_spec("openvino") else _onnxruntime(data, threads)
+        return _openvino(data, threads, bfloat16) if find_spec("openvino") else _onnxruntime(data, threads)
     except Exception as error:  # the runtimes' own errors have no common class
         raise WeightsRefused("weights_unusable", f"{zh}无法加载", f"the {en} cannot be loaded: {error}") from error
 
 
-def _openvino(data: bytes, threads: int) -> Run:
+def _openvino(data: bytes, threads: int, bfloat16: bool) -> Run:
     import openvino
 
-    options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
     core = openvino.Core()
+    precision = "bf16" if bfloat16 and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+    options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision, "ENABLE_CPU_PINNING": False}
     network = core.compile_model(core.read_model(data), "CPU", options)
     return lambda tensor: np.asarray(network(tensor)[0])
 

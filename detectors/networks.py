@@ -1,7 +1,8 @@
 """The networks of one card, and which of them answers about which part of a picture.
 
 The whole picture and tiles go to the detector; a crop round a candidate goes to it and to the judge, and so does a
-whole picture in which there is a candidate; where people are many, the counter of dense crowds is asked. Live, in
+whole picture in which there is a candidate; where people are many, the counter of dense crowds is asked, and for the
+parts of a stall the finder of those. Live, in
 trials and in benches it is this that looks.
 """
 
@@ -15,9 +16,10 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import density, judge
+from detectors import cues, density, judge
 from detectors.beside import QUANTISED, checked
 from detectors.closer import HAZARDS
+from detectors.cues import CueFinder, open_cues
 from detectors.density import DensityCounter, open_density
 from detectors.engine import Detector, EngineName, open_detector
 from detectors.judge import Judge, open_judge
@@ -25,7 +27,7 @@ from detectors.observation import Detection
 from detectors.sees import refuse_blindness
 from detectors.weights import Card, WeightsRefused, checked_weights
 
-WHOLE, DENSITY = "whole", "density"
+WHOLE, DENSITY, CUES = "whole", "density", "cues"
 _CROP = "crop-"
 
 
@@ -49,11 +51,14 @@ class Networks:
     detector: Detector
     density: DensityCounter | None = None
     judge: Judge | None = None
+    cues: CueFinder | None = None
 
     def look(self, picture: NDArray[np.uint8], part: str) -> Sighting:
         """What is seen in ``picture`` (BGR H×W×3), boxes normalised to it."""
         if part == DENSITY and self.density is not None:
             return Sighting(self.density.people(picture))
+        if part == CUES:
+            return Sighting(self.cues.find(picture) if self.cues is not None else ())
         found = self.detector.detect(picture)
         if self.judge is None:
             return Sighting(found)
@@ -80,6 +85,7 @@ def checked_files(card_path: Path) -> tuple[Card, tuple[Path, ...]]:
         (card.quantised, QUANTISED),
         (card.density, density.NAMES),
         (card.judge, judge.NAMES),
+        (card.cues, cues.NAMES),
     ):
         if named is not None:
             beside = card_path.parent / named.weights
@@ -91,4 +97,4 @@ def checked_files(card_path: Path) -> tuple[Card, tuple[Path, ...]]:
 def open_networks(engine: EngineName, card_path: Path, threads: int = 0) -> Networks:
     """All that a card names. Blocks for seconds. Raises ``WeightsRefused``."""
     detector = open_detector(engine, card_path, threads)
-    return Networks(detector, open_density(card_path, 1), open_judge(card_path, 1))
+    return Networks(detector, open_density(card_path, 1), open_judge(card_path, 1), open_cues(card_path, 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from detectors.rules.config import Kind
-from detectors.rules.stall import CUES
+from detectors.rules.cues import CUES
 from detectors.weights import Card, WeightsRefused
 
 HAZARDS: tuple[Kind, ...] = ("fire", "crowd", "stall")

@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from detectors.observation import Look
-from detectors.rules.config import RuleConfig
+from detectors.observation import Box, Look
+from detectors.rules.config import RuleConfig, StallRuleConfig
 from detectors.rules.making import make_rule
 from detectors.rules.rule import AT_REST, Rule, Verdict
+from detectors.rules.schedule import is_on
 from detectors.suppression import Suppression
 
 WEIGHTS = {"fire": 2.0, "crowd": 1.0, "stall": 0.5}
 """What a look at a camera counts for by its hazard, where the engine cannot look at all: seconds matter for fire."""
 NEARER = 3.0
 """A rule that is about to fire makes its camera so many times more urgent, beyond its hazard's weight."""
+
+LEAST_STALL, BESIDE = 0.2, 0.05
+"""Shares of the picture by which what stands in a zone may reach above it and beside it, at least."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -67,6 +71,24 @@ class CameraWatch:
     def counts_people(self) -> bool:
         """Whether one of the rules counts people."""
         return any(key.kind == "crowd" for key in self._running)
+
+    def stalls_within(self, at: float) -> Box | None:
+        """Where in the picture rules watch for stalls at that time, with what stands on it; None: nowhere."""
+        zones = [
+            one.config.polygon
+            for one in self._running.values()
+            if isinstance(one.config, StallRuleConfig) and is_on(one.config.hours, at)
+        ]
+        if not zones:
+            return None
+        xs, ys = [x for zone in zones for x, _ in zone], [y for zone in zones for _, y in zone]
+        high = max(LEAST_STALL, max(ys) - min(ys))
+        return Box(
+            max(0.0, min(xs) - BESIDE),
+            max(0.0, min(ys) - high),
+            min(1.0, max(xs) + BESIDE),
+            min(1.0, max(ys) + BESIDE),
+        )
 
     def observe(self, look: Look) -> list[tuple[RuleKey, Verdict]]:
         """What every rule says of the look."""

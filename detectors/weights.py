@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from detectors.onnx_names import Malformed, class_names
+from detectors.rules.cues import CUES, VEHICLES
 
 LARGEST = 200_000_000
 """Bytes; larger files are no weights of ours."""
@@ -72,6 +73,21 @@ class Judging:
 
 
 @dataclass(frozen=True, slots=True)
+class Cues:
+    """Who finds the parts of a stall, and vehicles (see ``detectors.cues``): the file ``weights`` beside the card, of
+    ``sha256``, whose ``classes`` bear in this order the names that rules know, several the same one.
+
+    ``thresholds``: the least score by name. ``input_size``: height and width in px, as the card's.
+    """
+
+    weights: str
+    sha256: str
+    classes: tuple[str, ...]
+    thresholds: Mapping[str, float]
+    input_size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Quantised:
     """The same network in 8-bit integers: the file ``weights`` beside the card, of ``sha256``. It is computed where the
     processor multiplies such numbers by itself (``detectors.processor``); elsewhere the card's own file is.
@@ -92,8 +108,9 @@ class Card:
     ``thresholds`` holds the shipped score of each class. ``precision``: ``fp32``, ``bf16`` (computed in bfloat16 where
     the CPU can), ``int8`` (quantised in the file). ``accuracy_lost``: what fewer bits cost each class, in average
     precision at IoU 0.5 on the validation split, against the same weights in fp32. ``counting`` None: whole pictures.
-    ``density`` None: boxes alone. ``judge`` None: the detector alone looks a second time. ``quantised`` None: there is
-    but the one file. ``weights``: the file beside the card; None: the card's own name with ``.onnx``.
+    ``density`` None: boxes alone. ``judge`` None: the detector alone looks a second time. ``cues`` None: stalls are
+    told by the detector alone. ``quantised`` None: there is but the one file. ``weights``: the file beside the
+    card; None: the card's own name with ``.onnx``.
     """
 
     name: str
@@ -107,6 +124,7 @@ class Card:
     counting: Counting | None = None
     density: Density | None = None
     judge: Judging | None = None
+    cues: Cues | None = None
     quantised: Quantised | None = None
     weights: str | None = None
     accuracy_lost: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
@@ -114,7 +132,7 @@ class Card:
 
 
 _KEYS = ("name", "sha256", "classes", "input_size", "stride", "thresholds", "precision", "licence")
-_OPTIONAL = ("counting", "density", "judge", "quantised", "weights", "accuracy_lost")
+_OPTIONAL = ("counting", "density", "judge", "cues", "quantised", "weights", "accuracy_lost")
 TORCH = ".pt"
 """A YOLO file as torch pickles it. That is code: it is loaded only where a card names its sha256."""
 
@@ -154,6 +172,7 @@ def load_card(path: Path) -> Card:
             counting=_counting(facts.get("counting")),
             density=_density(facts.get("density")),
             judge=_judging(facts.get("judge")),
+            cues=_cues(facts.get("cues")),
             quantised=_quantised(facts.get("quantised")),
             weights=_own_file(facts.get("weights")),
             accuracy_lost=_losses(facts),
@@ -277,6 +296,28 @@ def _judging(facts: Any) -> Judging | None:
     if not judging.labels or not set(judging.labels) <= {"fire", "smoke"}:
         raise ValueError("judge: labels are fire and smoke")
     return judging
+
+
+def _cues(facts: Any) -> Cues | None:
+    """Raises ``ValueError`` or ``TypeError`` where it names no weights beside the card, or what no rule knows."""
+    if facts is None:
+        return None
+    height, width = (int(side) for side in facts["input_size"])
+    cues = Cues(
+        str(facts["weights"]),
+        str(facts["sha256"]).lower(),
+        tuple(str(name) for name in facts["classes"]),
+        MappingProxyType({str(k): float(v) for k, v in facts["thresholds"].items()}),
+        (height, width),
+    )
+    _beside(cues.weights)
+    if not cues.classes or set(cues.classes) != set(cues.thresholds) or not set(cues.classes) <= CUES | VEHICLES:
+        raise ValueError("cues: classes and thresholds name the parts of a stall and vehicles")
+    if any(not 0 < value < 1 for value in cues.thresholds.values()):
+        raise ValueError("cues: a threshold lies outside 0..1")
+    if any(side < 32 or side > 2048 or side % 32 for side in cues.input_size):
+        raise ValueError("cues: input_size is no multiple of 32, or out of range")
+    return cues
 
 
 def _quantised(facts: Any) -> Quantised | None:

@@ -94,6 +94,7 @@ def page(card: Mapping[str, Any]) -> str:
         "",
         *_precisions(card),
         *_density(card),
+        *_cues(card),
         *_judge(card),
         "## Where it fails",
         "",
@@ -179,6 +180,20 @@ def _counted(held_out: Mapping[str, Mapping[str, float]]) -> list[str]:
         " B, `shtA` its part A, `ind` gatherings), whether or not boxes would have asked it; in people:",
         "",
         *_table(("source", "pictures", "mean error", "mean absolute error"), rows),
+        "",
+    ]
+
+
+def _cues(card: Mapping[str, Any]) -> list[str]:
+    cues = card.get("cues")
+    if not cues:
+        return []
+    limits = ", ".join(f"{name} {limit}" for name, limit in cues["thresholds"].items())
+    return [
+        "## The parts of a stall",
+        "",
+        f"Where a rule watches for stalls, `{cues['weights']}` (sha256 `{cues['sha256']}`) is asked as well:"
+        f" {cues['note']} Least scores: {limits}. Goods that lie together, or with an umbrella, count as a stall.",
         "",
     ]
 

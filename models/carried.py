@@ -1,6 +1,7 @@
-"""What new weights take along from a card: the counter of dense crowds and the judge of the second look.
+"""What new weights take along from a card: the counter of crowds, the judge of the second look, the finder of a stall's
+parts.
 
-Both are networks of their own and outlive a training of the detector. A card that named neither would count crowds by
+They are networks of their own and outlive a training of the detector. A card that named none would count crowds by
 boxes alone and believe whatever the detector believes, and nobody would be told.
 """
 
@@ -12,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from detectors import density, judge
+from detectors import cues, density, judge
 from detectors.beside import checked
 from detectors.weights import WeightsRefused, load_card
 
-NAMES = {"density": density.NAMES, "judge": judge.NAMES}
+NAMES = {"density": density.NAMES, "judge": judge.NAMES, "cues": cues.NAMES}
 ALONG = ("counting", *NAMES)
 """Entries of a card that go along; the first names no file."""
 

@@ -1,4 +1,4 @@
-"""``gateway models``: prepare, train, blend, export, precision, thresholds, density, judge, evaluate, card and others.
+"""``gateway models``: prepare, train, blend, export, thresholds, density, judge, cues, evaluate, card and others.
 
 Training, evaluation and export need the training extra (``make train-setup``); the running service does not.
 """
@@ -21,6 +21,7 @@ console = Console(stderr=True)
 WEIGHTS = Path(__file__).parent / "weights" / "hazard_n.onnx"
 DENSITY = WEIGHTS.with_name("crowd_density.onnx")
 JUDGE = WEIGHTS.with_name("second_look.onnx")
+CUES = WEIGHTS.with_name("stall_cues.onnx")
 CARD = WEIGHTS.with_suffix(".json")
 PAGE = WEIGHTS.with_suffix(".md")
 Prepared = Annotated[Path, typer.Option(help="训练集 Prepared training set.")]
@@ -312,6 +313,20 @@ def judge(
         facts = settle_judged(card, sample_data, told)
     shown = {"thresholds": facts["thresholds"], "judge": facts["judge"], "figures_on_test": facts["figures_on_test"]}
     typer.echo(json.dumps(shown, ensure_ascii=False, indent=1))
+
+
+@app.command()
+def cues(
+    sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="真实图片 Real pictures.")],
+    to: Annotated[Path, typer.Option(help="权重写到何处 Where the weights go.")] = CUES,
+    card: Annotated[Path, typer.Option(help="写入的模型卡 Card that is to name it.")] = CARD,
+) -> None:
+    """制作摊点物件模型 Make the finder of a stall's parts of COCO's network, and name it in the card."""
+    from models.cues import make_cues
+    from models.prepare import COCO_WEIGHTS
+
+    facts = make_cues(sample_data / "weights" / COCO_WEIGHTS, to, card)
+    typer.echo(json.dumps(facts, ensure_ascii=False, indent=1))
 
 
 @app.command()

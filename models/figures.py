@@ -19,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.closer import HAZARDS, MOST_CROPS, Crop, crops, lies_in, with_second_look
+from detectors.cues import CueFinder, open_cues
 from detectors.density import DensityCounter, crowded, more_people, open_density
 from detectors.engine import Detector, EngineName, open_detector
 from detectors.judge import Judge, View, open_judge, part_of
 from detectors.observation import Detection
+from detectors.rules.cues import stalls_of
 from detectors.rules.fire_proof import confirms
 from detectors.weights import Card, load_card
 from models import evaluate
@@ -51,6 +53,7 @@ class Profile:
     detector: Detector
     density: DensityCounter | None
     judge: Judge | None = None
+    cues: CueFinder | None = None
 
     def at_thresholds(self, found: Sequence[Detection]) -> tuple[Detection, ...]:
         """What the shipped profile sees of it."""
@@ -72,6 +75,11 @@ class Profile:
             again = self.at_thresholds(self.detector.detect(part)) if counts else ()
             looked.append(Crop(box, again, self._judged(part, "crop")))
         return with_second_look(found, looked, self._judged(picture, "whole"))
+
+    def with_cues(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
+        """What is seen in a picture, the stalls that its cues make among it."""
+        found = self.detector.detect(picture)
+        return (*found, *stalls_of(self.cues.find(picture))) if self.cues is not None else found
 
     def _judged(self, picture: NDArray[np.uint8], view: View) -> Mapping[str, float]:
         return {} if self.judge is None else self.judge.judged(picture, view)
@@ -95,7 +103,13 @@ def open_profile(card_path: Path, engine: EngineName = "auto", threads: int = 1)
             if file is not None:
                 (Path(folder) / file).symlink_to(card_path.parent.absolute() / file)
         detector = open_detector(engine, low, threads)
-    return Profile(load_card(card_path), detector, open_density(card_path, threads), open_judge(card_path, threads))
+    return Profile(
+        load_card(card_path),
+        detector,
+        open_density(card_path, threads),
+        open_judge(card_path, threads),
+        open_cues(card_path, threads),
+    )
 
 
 def look(profile: Profile, folder: Path, split: Split, say: Say) -> dict[str, list[Seen]]:
@@ -104,7 +118,7 @@ def look(profile: Profile, folder: Path, split: Split, say: Say) -> dict[str, li
     samples = [one for one in read_samples(folder) if one.split == split and not one.path.name.startswith(DENSEST)]
     for kind in ("fire", "stall", "coco", "crowd"):
         chosen = [one for one in samples if one.folder == kind]
-        sees = profile.look_twice if kind == "fire" else profile.detector.detect
+        sees = {"fire": profile.look_twice, "stall": profile.with_cues}.get(kind, profile.detector.detect)
         seen[kind] = evaluate.look_at(sees, chosen, kind, say)
     return seen
 

@@ -24,7 +24,6 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from detectors.beside import runner
@@ -33,6 +32,7 @@ from models.candidates import Example, examples
 from models.card import write_card
 from models.efficientnet_lite import EfficientNetLite, imagenet_weights, opened
 from models.figures import DENSEST, Say, open_profile
+from models.halves import halved
 from models.prepare import NEVER_TRAINED
 from models.sample_data import Sample, clear, read_samples
 
@@ -45,8 +45,6 @@ DECAY = 0.03
 LEAST_SPREAD = 0.05
 """Least deviation by which a feature is divided: hardly ever awake, it would else count too much."""
 STEPS = 40
-HALVED_FROM = 512
-"""Numbers from which a tensor of weights is kept in half precision."""
 NOTE = (
     "EfficientNet-Lite0 with ImageNet's weights (Apache-2.0) and two rows of weights fitted on the train part, in part"
     " on pictures whose licence is unknown; no such picture is contained. 复核模型部分使用许可不明的图片拟合。"
@@ -105,22 +103,7 @@ def exported(network: nn.Module, output: str) -> bytes:
             opset_version=17,
             dynamo=False,
         )
-        return bytes(_halved(onnx.load(str(file))).SerializeToString())
-
-
-def _halved(model: onnx.ModelProto) -> onnx.ModelProto:
-    casts = []
-    for weights in model.graph.initializer:
-        values = numpy_helper.to_array(weights)
-        if values.dtype == np.float32 and values.size >= HALVED_FROM:
-            name = weights.name
-            weights.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
-            casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    onnx.checker.check_model(model)
-    return model
+        return bytes(halved(onnx.load(str(file))).SerializeToString())
 
 
 class Pooling:

@@ -144,5 +144,5 @@ def described(prepared: Path, recipe: Mapping[str, Any], before: Mapping[str, An
         "recipe": [f"{name}: {value}" for name, value in recipe.items()],
         "fails_where": list(FAILS),
         "fails_where_zh": list(FAILS_ZH),
-        **{name: before[name] for name in ("counting", "density", "judge", "licensed_only") if name in before},
+        **{name: before[name] for name in ("counting", "density", "judge", "cues", "licensed_only") if name in before},
     }

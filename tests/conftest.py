@@ -18,7 +18,7 @@ def shadow_card(tmp_path: Path) -> Path:
     folder.mkdir()
     network = SHIPPED_CARD.with_suffix(".onnx").read_bytes() + b"\x32\x05newer"  # ModelProto.doc_string
     facts = json.loads(SHIPPED_CARD.read_text(encoding="utf-8"))
-    facts = {name: value for name, value in facts.items() if name not in ("density", "judge", "quantised")}
+    facts = {name: value for name, value in facts.items() if name not in ("density", "judge", "cues", "quantised")}
     facts |= {"name": "newer", "sha256": hashlib.sha256(network).hexdigest()}
     (folder / "newer.onnx").write_bytes(network)
     (folder / "newer.json").write_text(json.dumps(facts), encoding="utf-8")

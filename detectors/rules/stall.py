@@ -2,8 +2,8 @@
 
 A *stand* is a place where a stall was seen; later looks count for it while a stall's box still overlaps the first one.
 What moves on leaves its stand behind. Permitted points and, where asked for, stalls nobody attends do not count.
-Weights that know the cues of a stall (an umbrella over a cart, goods on a table) or vehicles are believed in them: two
-different cues that touch are a stall; what a vehicle covers is a parked vehicle.
+Weights that know the cues of a stall (an umbrella over a cart, goods on a table) or vehicles are believed in them (see
+``detectors.rules.cues``); what a vehicle covers is a parked vehicle.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from detectors.observation import Box, Detection, Look
 from detectors.rules.config import StallRuleConfig
+from detectors.rules.cues import VEHICLES, stalls_of
 from detectors.rules.rule import AT_REST, LONGEST_GAP, Verdict, passage, phase_of, share
 from detectors.rules.schedule import is_on
 from detectors.rules.zones import in_zone
@@ -30,8 +31,6 @@ ATTENDED_WITHIN = 60.0
 MOST_STANDS = 16
 MOST_TOLD = 40
 """Sightings that an alert's reasons list, the last ones."""
-CUES = frozenset({"umbrella", "cart", "tricycle", "table", "goods"})
-VEHICLES = frozenset({"car", "bus", "truck", "van"})
 COVERED = 0.6
 """Overlap (IoU) with a vehicle from which a stall is that vehicle."""
 _NOTHING = Verdict("idle", 0.0, IDLE)
@@ -190,14 +189,9 @@ class StallRule:
         }
 
     def _stalls(self, look: Look) -> list[Detection]:
-        """What counts as a stall: seen as one, or by two different cues; and no vehicle."""
+        """What counts as a stall: seen as one, or by its cues; and no vehicle."""
         vehicles = [one for one in look.detections if one.label in VEHICLES]
-        cues = [one for one in look.detections if one.label in CUES]
-        found = [one for one in look.detections if one.label == "stall"]
-        for number, one in enumerate(cues):
-            for other in cues[number + 1 :]:
-                if one.label != other.label and one.box.intersection(other.box) > 0:
-                    found.append(Detection("stall", min(one.score, other.score), _around(one.box, other.box)))
+        found = [*(one for one in look.detections if one.label == "stall"), *stalls_of(look.detections)]
         return [
             one
             for one in found
@@ -233,7 +227,3 @@ def _attended(stand: Stand, people: Sequence[Box], elapsed: float) -> Stand:
 
 def _rounded(box: Box) -> list[float]:
     return [round(side, 4) for side in (box.x1, box.y1, box.x2, box.y2)]
-
-
-def _around(one: Box, other: Box) -> Box:
-    return Box(min(one.x1, other.x1), min(one.y1, other.y1), max(one.x2, other.x2), max(one.y2, other.y2))

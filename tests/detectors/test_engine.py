@@ -195,7 +195,9 @@ def in_floats(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped weights with a card that has them computed in 32-bit floats: what all runtimes share."""
     card = tmp_path_factory.mktemp("floats") / SHIPPED.name
     card.write_text(
-        json.dumps(json.loads(SHIPPED.read_text()) | {"precision": "fp32", "density": None, "quantised": None})
+        json.dumps(
+            json.loads(SHIPPED.read_text()) | {"precision": "fp32", "density": None, "cues": None, "quantised": None}
+        )
     )
     card.with_suffix(".onnx").symlink_to(SHIPPED.with_suffix(".onnx"))
     return card

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from detectors.observation import Box, Detection, Look
 from detectors.rules.config import DEFAULT_RULES, CrowdRuleConfig, FireRuleConfig, StallRuleConfig
 from detectors.watch import CameraWatch, RuleKey
@@ -71,3 +73,15 @@ def test_the_rules_that_are_gone_are_named_so_that_their_alerts_can_end() -> Non
     watch = CameraWatch(DEFAULT_RULES)
     assert set(watch.replace([FireRuleConfig()])) == {CROWD, STALL}
     assert watch.keys == (FIRE,)
+
+
+def test_parts_of_stalls_are_looked_for_in_the_zones_of_rules_that_watch_for_them_at_that_hour() -> None:
+    noon, night = 4 * 3600.0, 16 * 3600.0  # 12:00 and 24:00 in the city
+    day = (("08:00", "18:00"),)
+    pavement = StallRuleConfig(zone="路沿", polygon=((0.5, 0.6), (0.7, 0.6), (0.7, 0.9), (0.5, 0.9)), hours=day)
+    within = CameraWatch([pavement]).stalls_within(noon)
+    assert within is not None
+    assert (within.x1, within.y1, within.x2, within.y2) == pytest.approx((0.45, 0.3, 0.75, 0.95))
+    assert CameraWatch([pavement]).stalls_within(night) is None
+    assert CameraWatch([FireRuleConfig()]).stalls_within(noon) is None
+    assert CameraWatch([pavement, StallRuleConfig()]).stalls_within(noon) == Box(0, 0, 1, 1)

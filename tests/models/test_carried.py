@@ -1,4 +1,4 @@
-"""What new weights take along from the shipped card, so that they count crowds and are judged as those before."""
+"""What new weights take along from the shipped card, so that they count crowds and find stalls as before."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from models.carried import carried
 SHIPPED = json.loads(cli.CARD.read_text())
 
 
-def test_new_weights_in_a_folder_of_their_own_take_along_the_counter_and_the_judge_with_their_files(
+def test_new_weights_in_a_folder_of_their_own_take_along_what_stands_beside_them_with_its_files(
     tmp_path: Path,
 ) -> None:
     weights = tmp_path / "new" / "hazard_2.onnx"
     along = carried(cli.CARD, weights)
     assert not weights.parent.exists()
-    assert along.entries == {name: SHIPPED[name] for name in ("density", "judge")}
+    assert along.entries == {name: SHIPPED[name] for name in ("density", "judge", "cues")}
     along.lay_beside(weights)
     laid = {path.name: path.read_bytes() for path in weights.parent.iterdir()}
-    assert laid == {path.name: path.read_bytes() for path in (cli.DENSITY, cli.JUDGE)}
+    assert laid == {path.name: path.read_bytes() for path in (cli.DENSITY, cli.JUDGE, cli.CUES)}
     along.lay_beside(weights)  # made again in the same place
     carried(cli.CARD, weights)
 
 
 def test_what_the_card_beside_the_new_weights_names_already_stays(tmp_path: Path) -> None:
     (tmp_path / "hazard_2.json").write_text(json.dumps({"judge": {"weights": "own.onnx"}}))
-    assert set(carried(cli.CARD, tmp_path / "hazard_2.onnx").entries) == {"density"}
+    assert set(carried(cli.CARD, tmp_path / "hazard_2.onnx").entries) == {"density", "cues"}
     assert carried(cli.CARD, cli.WEIGHTS).files == ()
 
 
 def test_an_exchanged_judge_is_not_taken_along_and_another_file_of_its_name_is_not_replaced(tmp_path: Path) -> None:
-    for file in (cli.CARD, cli.DENSITY, cli.JUDGE):
+    for file in (cli.CARD, cli.DENSITY, cli.JUDGE, cli.CUES):
         shutil.copyfile(file, tmp_path / file.name)
     (tmp_path / cli.JUDGE.name).write_bytes(cli.JUDGE.read_bytes() + b"more")
     with pytest.raises(WeightsRefused, match="weights_damaged"):

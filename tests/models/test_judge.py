@@ -109,7 +109,7 @@ def test_the_command_names_the_judge_in_the_card_with_its_licences_and_settles_t
     sample_data: Path, tmp_path: Path
 ) -> None:
     card, to = tmp_path / "hazard_n.json", tmp_path / "second_look.onnx"
-    for file in (cli.WEIGHTS, cli.DENSITY):
+    for file in (cli.WEIGHTS, cli.DENSITY, cli.CUES):
         shutil.copyfile(file, tmp_path / file.name)
     facts = json.loads(cli.CARD.read_text())
     card.write_text(json.dumps({name: value for name, value in facts.items() if name not in ("judge", "quantised")}))

@@ -62,7 +62,7 @@ def test_weights_without_pictures_of_unclear_licence_say_so_and_what_the_others_
     licensed = made(sample_data, tmp_path / "clear", "--licensed-only", alone=True)
     # Exported into a folder of their own they count crowds and are judged as the shipped ones; or not, where asked.
     files = {card: [file.name for file in checked_files(card)[1]] for card in (whole, licensed)}
-    assert files == {whole: ["tiny.onnx", cli.DENSITY.name, cli.JUDGE.name], licensed: ["tiny.onnx"]}
+    assert files == {whole: ["tiny.onnx", cli.DENSITY.name, cli.JUDGE.name, cli.CUES.name], licensed: ["tiny.onnx"]}
     assert set(json.loads(whole.read_text())["judge"]["raised_on_val"]) == {"with", "without"}
     sources = {card: json.loads(card.read_text())["trained_from"]["licences"]["train"] for card in (whole, licensed)}
     assert sources == {

@@ -73,12 +73,16 @@ class Eye:
             code, picture, taken_at=arrival, deadline=deadline, timeout=timeout, part=part, urgency=urgency
         )
 
-    def show(self, code: str, glimpse: Glimpse, look: Look, *, counts: bool, in_thread: InThread) -> None:
+    def show(
+        self, code: str, glimpse: Glimpse, look: Look, *, counts: bool, stalls: Box | None, in_thread: InThread
+    ) -> None:
         """Show the engine a picture that it asked for, with what counted in it; one at a time, others are left out."""
         if self._showing is None or self._showing.done():
-            self._showing = asyncio.create_task(self._show(code, glimpse, look, counts, in_thread))
+            self._showing = asyncio.create_task(self._show(code, glimpse, look, counts, stalls, in_thread))
 
-    async def _show(self, code: str, glimpse: Glimpse, look: Look, counts: bool, in_thread: InThread) -> None:
+    async def _show(
+        self, code: str, glimpse: Glimpse, look: Look, counts: bool, stalls: Box | None, in_thread: InThread
+    ) -> None:
         def made() -> Picture:
             return np.ascontiguousarray(smaller(glimpse.full(), SHOWN_SIDE, SHOWN_SIDE))
 
@@ -91,7 +95,8 @@ class Eye:
             SeenObject(one.label, one.score, one.box.x1, one.box.y1, one.box.x2, one.box.y2) for one in look.detections
         ]
         small, whole = glimpse.small.tobytes(), full.tobytes()
-        shown = LookBeside(code, look.at, small, width, height, whole, full_width, full_height, objects, counts)
+        within = None if stalls is None else (stalls.x1, stalls.y1, stalls.x2, stalls.y2)
+        shown = LookBeside(code, look.at, small, width, height, whole, full_width, full_height, objects, counts, within)
         self._link.tell(shown, look.weights)
 
 

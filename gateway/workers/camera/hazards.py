@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from detectors.observation import Look
+from detectors.observation import Box, Look
 from detectors.rules.config import RuleConfig
 from detectors.rules.rule import Phase, Verdict
 from detectors.suppression import Suppression
@@ -65,6 +65,10 @@ class CameraHazards:
     def counts_people(self) -> bool:
         """Whether a rule counts people, so that a gathering is worth counting with care."""
         return self._watch.counts_people
+
+    def stalls_within(self, at: float) -> Box | None:
+        """Where parts of a stall are looked for at that time; None: no rule watches for stalls."""
+        return self._watch.stalls_within(at)
 
     def observe(self, look: Look, jpeg: JPEG) -> None:
         """``jpeg`` makes the snapshot of the picture looked at; it blocks, and is called in a thread."""

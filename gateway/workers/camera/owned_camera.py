@@ -293,7 +293,8 @@ class OwnedCamera:
             return
         ask = self._around.eye.of(self.code, glimpse.arrival, self._hazards.urgency)
         counts = self._hazards.counts_people
-        seen = await self._sight.look(glimpse, ask, count=counts)
+        stalls = self._hazards.stalls_within(glimpse.arrival)
+        seen = await self._sight.look(glimpse, ask, count=counts, stalls=stalls)
         was_behind = self._pace.behind
         if seen is None:
             self._pace.left_out(self._around.clock())
@@ -301,7 +302,7 @@ class OwnedCamera:
             self._pace.answered(glimpse.arrival, self._around.clock())
             self._hazards.observe(seen, lambda: jpeg(glimpse.full()))
             if ask.beside:
-                self._around.eye.show(self.code, glimpse, seen, counts=counts, in_thread=self._in_thread)
+                self._around.eye.show(self.code, glimpse, seen, counts=counts, stalls=stalls, in_thread=self._in_thread)
         if self._pace.behind != was_behind:
             self._report()
 

@@ -1,7 +1,8 @@
 """What the rules get to see of one camera: the whole picture, a second look at candidates, a crowd counted in tiles.
 
 The whole picture is looked at small. What may be fire or smoke is looked at again in a crop at full size; people are
-counted in tiles where a gathering is in the making. Both are parts of the same picture, so that a look is of one time.
+counted in tiles where a gathering is in the making, and parts of a stall are looked for where a rule watches for one.
+All are parts of the same picture, so that a look is of one time.
 It is of one set of weights, too: their card says how it is judged, and what others answer is no part of it.
 """
 
@@ -17,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.appearance import appearance
-from detectors.closer import HAZARDS, Crop, crops, still_seen, with_second_look
+from detectors.closer import HAZARDS, Crop, crops, placed, still_seen, with_second_look
 from detectors.counting import people, tiles
 from detectors.density import crowded, more_people
 from detectors.input_size import input_for
 from detectors.judge import part_of
-from detectors.networks import DENSITY, WHOLE, crop_part
+from detectors.networks import CUES, DENSITY, WHOLE, crop_part
 from detectors.observation import Box, Detection, Look
+from detectors.rules.cues import VEHICLES, stalls_of
 from detectors.stir import Luma, change, luma, stir
 from detectors.weights import Card, Counting
 from gateway.processes.active import InThread
@@ -34,6 +36,11 @@ Picture = NDArray[np.uint8]
 
 COUNT_EVERY = 2.0
 """Seconds between two counts in tiles; in between (a fire is looked at more often) the last count stands."""
+CUES_EVERY = 15.0
+"""Seconds for which the parts of a stall that were found stand: a stall stays for minutes."""
+NEARLY_WHOLE = 0.8
+"""Share of the picture's sides from which a part shows no more at full size than the picture made small."""
+WHOLE_PICTURE = Box(0.0, 0.0, 1.0, 1.0)
 REMEMBERED = 30.0
 """Seconds over which two pictures are compared."""
 DESCRIBED = HAZARDS | {"stall"}
@@ -65,17 +72,19 @@ class Sight:
         self._in_thread = in_thread
         self._last: tuple[float, Luma] | None = None
         self._counted: tuple[float, tuple[Detection, ...]] | None = None
+        self._stalls: tuple[float, Box, tuple[Detection, ...]] | None = None
         self.second_looks = 0
         self.counts = 0
 
-    async def look(self, glimpse: Glimpse, ask: Asks, *, count: bool) -> Look | None:
-        """``count``: people are wanted to be counted, though the whole picture shows few. None: no answer in time."""
+    async def look(self, glimpse: Glimpse, ask: Asks, *, count: bool, stalls: Box | None = None) -> Look | None:
+        """``count``: people are wanted to be counted, though the whole picture shows few. ``stalls``: where in the
+        picture parts of a stall are looked for. None: no answer in time."""
         seen = await ask(glimpse.small, WHOLE)
         if seen is None:
             return None
         card, ask = seen.card, _asking_only(ask, seen.card)
         if card != self._card:  # nor does a count by other weights stand
-            self._card, self._counted = card, None
+            self._card, self._counted, self._stalls = card, None, None
         detections = self._described(seen.detections, glimpse)
         candidates = crops(detections)
         counting = self._counting(detections, glimpse.arrival, card, wanted=count)
@@ -86,7 +95,29 @@ class Sight:
             detections = await self._count(detections, full, glimpse.arrival, ask, card)
         elif self._counted is not None and glimpse.arrival - self._counted[0] < COUNT_EVERY:
             detections = _with_people(detections, self._counted[1])
+        if stalls is not None and card.cues is not None:
+            detections = (*detections, *await self._stalls_by_parts(glimpse, stalls, ask, card))
         return Look(glimpse.arrival, detections, card.sha256, card.name)
+
+    async def _stalls_by_parts(self, glimpse: Glimpse, within: Box, ask: Asks, card: Card) -> tuple[Detection, ...]:
+        """Stalls by their parts, and vehicles, found anew or some seconds ago; none where the engine has no time."""
+        if self._stalls is not None:
+            at, where, found = self._stalls
+            if where == within and 0 <= glimpse.arrival - at < CUES_EVERY:
+                return found
+        part, picture = within, glimpse.small
+        if min(within.width, within.height) < NEARLY_WHOLE:
+            picture = _part(await self._in_thread(glimpse.full), within, card)
+        else:
+            part = WHOLE_PICTURE
+        answer = await ask(picture, CUES)
+        if answer is None:
+            return ()
+        cues = [replace(one, box=placed(one.box, part)) for one in answer.detections]
+        stalls = (replace(one, appearance=appearance(glimpse.small, one.box)) for one in stalls_of(cues))
+        found = (*stalls, *(one for one in cues if one.label in VEHICLES))
+        self._stalls = glimpse.arrival, within, found
+        return found
 
     def _described(self, detections: Sequence[Detection], glimpse: Glimpse) -> tuple[Detection, ...]:
         """Each with what it looks like and how much it stirs."""

@@ -159,8 +159,14 @@ class InferenceServer:
             )
         )
         glimpse = Glimpse(small, (shown.full_width, shown.full_height), shown.taken_at, "main", lambda: full)
+        within = None if shown.stalls is None else Box(*shown.stalls)
         work = self._shadow.compare(
-            shown.code, glimpse, _detections(shown.objects), counts=shown.counts, idle=lambda: not len(self._queue)
+            shown.code,
+            glimpse,
+            _detections(shown.objects),
+            counts=shown.counts,
+            stalls=within,
+            idle=lambda: not len(self._queue),
         )
         self._comparing = asyncio.create_task(work)
 

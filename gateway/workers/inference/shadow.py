@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from detectors.differences import differences
 from detectors.networks import Networks
-from detectors.observation import Detection
+from detectors.observation import Box, Detection
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.camera.sight import Answer, Asks, Picture, Sight
 
@@ -65,14 +65,15 @@ class Shadow:
         seen: Sequence[Detection],
         *,
         counts: bool = False,
+        stalls: Box | None = None,
         idle: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Take the looks at a picture that the engine takes for a camera, with the new weights, their judge and their
-        counter, and keep what would count otherwise than ``seen`` did; a fault of theirs hurts nobody.
+        """Take the looks at a picture that the engine takes for a camera, with the new weights and the networks
+        beside them, and keep what would count otherwise than ``seen`` did; a fault of theirs hurts nobody.
 
         ``idle`` tells whether no look waits for the engine: asked before each step; the shadow gives way."""
         try:
-            look = await Sight().look(glimpse, self._asking(idle), count=counts)
+            look = await Sight().look(glimpse, self._asking(idle), count=counts, stalls=stalls)
             if look is None:
                 return
             found = differences(seen, look.detections)

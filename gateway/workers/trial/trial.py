@@ -95,7 +95,8 @@ async def try_rules(
             continue
         last = at
         glimpse = of_decoded(frame, card.input_size, starts_at + at, "main")
-        look = await sight.look(glimpse, ask, count=watch.counts_people)
+        stalls = watch.stalls_within(starts_at + at)
+        look = await sight.look(glimpse, ask, count=watch.counts_people, stalls=stalls)
         if look is None:
             continue
         trial.looks += 1

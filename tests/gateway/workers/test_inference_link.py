@@ -202,7 +202,7 @@ async def test_new_weights_are_shown_whole_what_the_engine_asks_for_and_what_cou
         again = eye.of("b", glimpse.arrival, 1.0)
         await again(glimpse.small, WHOLE)
         assert not again.beside, "one at a time"
-        eye.show("a", glimpse, look, counts=False, in_thread=asyncio.to_thread)
+        eye.show("a", glimpse, look, counts=False, stalls=None, in_thread=asyncio.to_thread)
         await until(lambda: counted(server)["gateway_shadow_differing_total"] == 1)
         (kept,) = kept_differences(tmp_path / "shadow")
         assert [(one["seen_by"], one["label"]) for one in kept["differences"]] == [("old", "fire")]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from detectors.differences import differences
 from detectors.networks import Networks, checked_files
 from detectors.observation import Box, Detection
-from detectors.weights import Card, Density, WeightsRefused
+from detectors.weights import Card, Cues, Density, WeightsRefused
 from gateway.settings import InferenceSettings
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.inference.promotion import SHIPPED_CARD, card_in_force, promote, withdraw
@@ -44,7 +44,8 @@ class Sees:
 
     thresholds: ClassVar = {"person": 0.2, "fire": 0.5, "stall": 0.5}
     density = Density("crowds.onnx", "ef" * 32, from_people=5, smaller_than=0.4, longest_side=1024)
-    card = Card("new", "cd" * 32, tuple(thresholds), (64, 64), 32, thresholds, "fp32", "", density=density)
+    cues = Cues("cues.onnx", "ef" * 32, ("goods",), {"goods": 0.2}, (64, 64))
+    card = Card("new", "cd" * 32, tuple(thresholds), (64, 64), 32, thresholds, "fp32", "", density=density, cues=cues)
     at_once = 1
     precision = "fp32"
 
@@ -127,6 +128,23 @@ async def test_a_crowd_is_compared_as_it_is_counted(tmp_path: Path) -> None:
     assert [(one["seen_by"], one["label"], one["score"]) for one in kept["differences"]] == [("new", "person", 52.0)]
 
 
+class Fruit:
+    """A finder of parts that sees fruit side by side."""
+
+    def find(self, _picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
+        return tuple(seen("goods", Box(0.1 * n, 0.4, 0.1 * n + 0.1, 0.5)) for n in (3, 4, 5))
+
+
+async def test_a_stall_that_is_told_by_its_parts_is_compared_where_a_rule_watches_for_one(tmp_path: Path) -> None:
+    shadow = Shadow(Networks(Sees(), cues=Fruit()), tmp_path)  # type: ignore[arg-type]
+    await shadow.compare("camera", glimpse(1), [])
+    await shadow.compare("camera", glimpse(2), [seen("stall", Box(0.15, 0.35, 0.75, 0.55))], stalls=Box(0, 0, 1, 1))
+    assert (shadow.looks, shadow.differing) == (2, 0)
+    await shadow.compare("camera", glimpse(3), [], stalls=Box(0, 0, 1, 1))
+    (kept,) = kept_differences(tmp_path)
+    assert [(one["seen_by"], one["label"]) for one in kept["differences"]] == [("new", "stall")]
+
+
 @pytest.mark.parametrize("waits_from", [0, 1])
 async def test_once_a_look_waits_for_the_engine_the_shadow_gives_way_and_half_a_comparison_is_none(
     tmp_path: Path, waits_from: int
@@ -150,7 +168,7 @@ def new_weights(tmp_path: Path) -> Path:
     folder = tmp_path / "new"
     folder.mkdir()
     facts = json.loads(SHIPPED_CARD.read_text()) | {"name": "newer"}
-    facts = {name: value for name, value in facts.items() if name not in ("density", "judge", "quantised")}
+    facts = {name: value for name, value in facts.items() if name not in ("density", "judge", "cues", "quantised")}
     (folder / "newer.json").write_text(json.dumps(facts))
     (folder / "newer.onnx").write_bytes(SHIPPED_CARD.with_suffix(".onnx").read_bytes())
     return folder / "newer.json"
@@ -189,7 +207,7 @@ def test_weights_that_do_not_fit_their_card_are_not_promoted(tmp_path: Path, new
     assert card_in_force(tmp_path / "data", InferenceSettings()).is_file()
 
 
-@pytest.mark.parametrize("kind", ["density", "judge", "quantised"])
+@pytest.mark.parametrize("kind", ["density", "judge", "cues", "quantised"])
 @pytest.mark.parametrize("amiss", ["missing", "exchanged"])
 def test_weights_whose_card_names_another_network_are_promoted_with_it_and_not_without(
     tmp_path: Path, new_weights: Path, kind: str, amiss: str
@@ -198,6 +216,7 @@ def test_weights_whose_card_names_another_network_are_promoted_with_it_and_not_w
     beside.write_bytes(b"another network")
     named = {"weights": beside.name, "sha256": hashlib.sha256(b"another network").hexdigest(), "labels": ["fire"]}
     named |= {"from_people": 5, "smaller_than": 0.4, "longest_side": 1024, "accuracy_lost": {"fire": 0.0}}
+    named |= {"classes": ["goods"], "thresholds": {"goods": 0.5}, "input_size": [64, 64]}
     new_weights.write_text(json.dumps(json.loads(new_weights.read_text()) | {kind: named}))
     promote(new_weights, tmp_path / "data")
     in_force = card_in_force(tmp_path / "data", InferenceSettings())

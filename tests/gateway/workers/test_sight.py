@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from detectors.networks import DENSITY, WHOLE, crop_part
+from detectors.networks import CUES, DENSITY, WHOLE, crop_part
 from detectors.observation import Box, Detection
 from detectors.rules.config import FireRuleConfig
 from detectors.watch import CameraWatch
-from detectors.weights import Card, Counting, Density
+from detectors.weights import Card, Counting, Cues, Density
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.camera.sight import Answer, Picture, Sight
 
@@ -118,3 +119,57 @@ async def test_the_last_count_of_a_crowd_stands_though_a_fire_beside_it_is_looke
         counted.append(sum(one.label == "person" for one in look.detections))
     assert counted == [60] * 5
     assert (sight.counts, sight.second_looks) == (2, 5)
+
+
+FRUIT = tuple(Detection("goods", 0.4, Box(0.2 + 0.1 * number, 0.4, 0.3 + 0.1 * number, 0.6)) for number in range(3))
+VAN = Detection("car", 0.8, Box(0.7, 0.1, 0.9, 0.4))
+KNOWS_STALLS = replace(CARD, cues=Cues("c.onnx", "ef" * 32, ("goods", "car"), {"goods": 0.2, "car": 0.4}, (96, 160)))
+
+
+class Market:
+    """An engine that sees fruit and a van in whatever part it is shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[int, int]] = []
+        self.answers = True
+
+    async def __call__(self, picture: Picture, part: str) -> Answer | None:
+        if part == WHOLE:
+            return Answer((), KNOWS_STALLS)
+        assert part == CUES
+        self.shown.append((picture.shape[1], picture.shape[0]))
+        return Answer((*FRUIT, VAN), KNOWS_STALLS) if self.answers else None
+
+
+async def seen_at(second: float, sight: Sight, ask: Market, within: Box | None) -> list[str]:
+    full = np.random.default_rng(5).integers(0, 255, (960, 1600, 3), np.uint8)
+    look = await sight.look(Glimpse(STREET, (1600, 960), second, "main", lambda: full), ask, count=False, stalls=within)
+    assert look is not None
+    return sorted(one.label for one in look.detections)
+
+
+async def test_parts_of_a_stall_are_looked_for_where_a_rule_watches_and_stand_for_a_while() -> None:
+    sight, ask, whole = Sight(), Market(), Box(0, 0, 1, 1)
+    assert await seen_at(0, sight, ask, None) == []
+    assert ask.shown == []
+    for second in (5, 10, 15):
+        assert await seen_at(second, sight, ask, whole) == ["car", "stall"]
+    assert ask.shown == [(160, 96)], "once, and in the picture that is there already"
+    await seen_at(20, sight, ask, whole)
+    assert len(ask.shown) == 2
+    await seen_at(21, sight, ask, Box(0, 0, 0.5, 0.5))
+    assert len(ask.shown) == 3, "another zone is another question"
+    ask.answers = False
+    assert await seen_at(40, sight, ask, whole) == []
+
+
+async def test_a_small_zone_is_looked_at_at_full_size_and_its_stall_is_placed_in_the_picture() -> None:
+    ask = Market()
+    full = np.random.default_rng(5).integers(0, 255, (960, 1600, 3), np.uint8)
+    glimpse = Glimpse(STREET, (1600, 960), 0.0, "main", lambda: full)
+    look = await Sight().look(glimpse, ask, count=False, stalls=Box(0.5, 0.5, 0.75, 0.75))
+    assert look is not None
+    assert ask.shown == [(160, 96)], "400×240 px of the full picture, as large as the engine's input takes"
+    (stall,) = (one for one in look.detections if one.label == "stall")
+    assert (stall.box.x1, stall.box.y1) == pytest.approx((0.5 + 0.25 * 0.05, 0.5 + 0.25 * 0.3))
+    assert stall.appearance, "an officer can reject it"

@@ -1,0 +1,51 @@
+"""Parts of a stall, and vehicles, found by a network that learnt everyday things: see ``detectors.rules.cues``.
+
+It stands beside the detector, is named by its card, and is asked seldom, where a rule watches for stalls: they stand
+for minutes. Its classes are those of what it learnt (banana, orange, bottle), each with the name that rules know
+(goods); so two fruits that lie in one another's boxes stay two pieces.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.beside import checked, runner
+from detectors.boxes import detections
+from detectors.input_size import input_for
+from detectors.letterbox import letterbox, shows_nothing
+from detectors.observation import Detection
+from detectors.weights import Cues, load_card
+
+NAMES = ("摊点物件模型", "network for the parts of a stall")
+STRIDE = 32
+
+
+class CueFinder:
+    """May be called from several threads; one at a time computes. Raises ``WeightsRefused``."""
+
+    def __init__(self, cues: Cues, weights: Path, threads: int) -> None:
+        data = checked(weights, cues.sha256, *NAMES)
+        self._cues = cues
+        self._lock = threading.Lock()
+        self._run = runner(data, threads, *NAMES, bfloat16=True)
+
+    def find(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
+        """What is seen in ``picture`` (BGR H×W×3), boxes normalised to it. Raises ``AnswerUnusable``."""
+        if shows_nothing(picture):
+            return ()
+        tensor, placement = letterbox(picture, input_for(*picture.shape[:2], self._cues.input_size, STRIDE))
+        with self._lock:
+            answer = self._run(tensor)
+        return detections(answer[0], self._cues.classes, self._cues.thresholds, placement)
+
+
+def open_cues(card_path: Path, threads: int) -> CueFinder | None:
+    """The finder that a card of weights names; None where it names none. Raises ``WeightsRefused``."""
+    card = load_card(card_path)
+    if card.cues is None:
+        return None
+    return CueFinder(card.cues, card_path.parent / card.cues.weights, threads)

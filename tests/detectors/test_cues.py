@@ -1,0 +1,84 @@
+"""The network beside the detector that finds parts of a stall: several of its classes bear one name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+
+from detectors.cues import CueFinder, open_cues
+from detectors.networks import CUES, Networks, checked_files, open_networks
+from detectors.weights import Cues, WeightsRefused, load_card
+from gateway.workers.inference.promotion import SHIPPED_CARD
+
+FACTS = {
+    "weights": "cues.onnx",
+    "classes": ["goods", "goods", "umbrella", "car"],
+    "thresholds": {"goods": 0.5, "umbrella": 0.5, "car": 0.5},
+    "input_size": [64, 64],
+}
+
+
+@pytest.fixture
+def finder(tmp_path: Path, unnamed_model: bytes) -> CueFinder:
+    """Takes blue for one kind of goods and red for another."""
+    data = unnamed_model
+    (tmp_path / "cues.onnx").write_bytes(data)
+    limits = MappingProxyType({"goods": 0.5, "umbrella": 0.5, "car": 0.5})
+    cues = Cues("cues.onnx", hashlib.sha256(data).hexdigest(), ("goods", "goods", "umbrella", "car"), limits, (64, 64))
+    return CueFinder(cues, tmp_path / "cues.onnx", 1)
+
+
+def test_two_kinds_of_fruit_are_two_pieces_of_goods(finder: CueFinder) -> None:
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[:16, :16] = (0, 0, 255)
+    picture[16:32, :16] = (255, 0, 0)
+    found = finder.find(picture)
+    assert [one.label for one in found] == ["goods", "goods"]
+    assert sorted((one.box.x1, one.box.y1) for one in found) == [(0, 0), (0, 0.25)]
+    assert finder.find(np.full((64, 64, 3), 90, np.uint8)) == ()
+
+
+def test_parts_are_found_by_that_network_alone_and_nobody_is_asked_where_there_is_none(finder: CueFinder) -> None:
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[:16, :16] = (0, 0, 255)
+    never = None  # the detector is not asked
+    assert len(Networks(never, cues=finder).look(picture, CUES).detections) == 1  # type: ignore[arg-type]
+    assert Networks(never).look(picture, CUES).detections == ()  # type: ignore[arg-type]
+
+
+def test_the_shipped_card_names_one_and_checks_it(tmp_path: Path) -> None:
+    card, files = checked_files(SHIPPED_CARD)
+    assert card.cues is not None
+    assert SHIPPED_CARD.parent / card.cues.weights in files
+    assert open_networks("auto", SHIPPED_CARD, 1).cues is not None
+    (tmp_path / "card.json").write_text(SHIPPED_CARD.read_text())
+    (tmp_path / card.cues.weights).write_bytes(b"other")
+    with pytest.raises(WeightsRefused, match="weights_damaged"):
+        open_cues(tmp_path / "card.json", 1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"classes": ["goods", "person"], "thresholds": {"goods": 0.5, "person": 0.5}},
+        {"thresholds": {"goods": 0.5}},
+        {"thresholds": {"goods": float("nan"), "umbrella": 0.5, "car": 0.5}},
+        {"classes": [], "thresholds": {}},
+        {"input_size": [64, 65]},
+        {"input_size": [64]},
+        {"weights": "../cues.onnx"},
+    ],
+)
+def test_a_card_that_names_what_no_rule_knows_is_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
+    facts = json.loads(SHIPPED_CARD.read_text()) | {"cues": FACTS | {"sha256": "ab" * 32}}
+    (tmp_path / "card.json").write_text(json.dumps(facts))
+    assert load_card(tmp_path / "card.json").cues is not None
+    facts["cues"] |= wrong
+    (tmp_path / "card.json").write_text(json.dumps(facts))
+    with pytest.raises(WeightsRefused, match="card_invalid"):
+        load_card(tmp_path / "card.json")

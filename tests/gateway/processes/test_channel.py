@@ -113,8 +113,26 @@ async def test_whoever_waits_hears_when_the_peer_dies(tmp_path: Path) -> None:
 async def test_a_peer_that_does_not_read_is_noticed_instead_of_filling_memory(tmp_path: Path) -> None:
     async with pair(tmp_path, nothing, outgoing=4) as (_ours, peer):
         with pytest.raises(ChannelBusy):
-            for _ in range(20):
-                peer.send(ReleaseCamera("x"))
+            for _ in range(20):  # more than the kernel keeps for a socket
+                peer.send(ReleaseCamera("x" * 200_000))
+
+
+async def test_what_is_sent_at_once_and_what_had_to_wait_arrive_in_their_order(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    async def hear(message: Message) -> Message | None:
+        assert isinstance(message, ReleaseCamera)
+        heard.append(message.code)
+        return None
+
+    said = [f"{number}" * (150_000 if number in (2, 3) else 1) for number in range(8)]
+    async with pair(tmp_path, hear) as (ours, _peer):
+        for code in said:
+            ours.send(ReleaseCamera(code))
+        async with asyncio.timeout(10):
+            while len(heard) < len(said):
+                await asyncio.sleep(0.005)
+    assert heard == said
 
 
 @pytest.mark.parametrize(

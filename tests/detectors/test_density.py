@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from detectors.boxes import AnswerUnusable
-from detectors.density import FEWEST, DensityCounter, crowded, more_people, placed_people
+from detectors.density import FEWEST, SURE, DensityCounter, crowded, more_people, placed_people
 from detectors.observation import Box, Detection, Look
 from detectors.rules.config import CrowdRuleConfig
 from detectors.rules.crowd import CrowdRule
@@ -107,6 +107,14 @@ def test_a_gathering_is_counted_by_its_boxes_though_the_density_sees_a_few_more(
     by_density = Detection("person", 0.5, Box(0.4, 0.4, 0.41, 0.41))
     assert more_people((somebody,) * 12, (by_density,) * (FEWEST - 1)) == (somebody,) * 12
     assert len(more_people((somebody,) * 12, (by_density,) * FEWEST)) == FEWEST
+
+
+def test_many_people_seen_from_far_are_counted_by_density_though_they_are_no_crowd_yet() -> None:
+    far, near, head = (Detection("person", 0.6, Box(0.1, 0.2, 0.2, 0.2 + high)) for high in (0.25, 0.6, 0.02))
+    assert len(more_people((far,) * SURE, (head,) * 30)) == 30
+    assert len(more_people((far,) * (SURE - 1), (head,) * 30)) == SURE - 1, "too few to be sure of"
+    assert len(more_people((far,) * SURE + (near,) * 4, (head,) * 30)) == SURE + 4, "a gathering seen from near"
+    assert len(more_people((far,) * 30, (head,) * 20)) == 30
 
 
 def test_a_crowd_counted_by_density_is_as_sure_as_the_surest_box_so_that_a_rules_least_score_does_not_silence_it() -> (

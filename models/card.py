@@ -13,7 +13,8 @@ UNCLEAR = (
 )
 CLEAR = "Trained only on pictures with a clear licence (see `trained_from`). 仅使用许可明确的图片训练。"
 FAILS = (
-    "Real street stalls: none was trained on, only drawn ones, and they are found poorly (see the figures).",
+    "Real street stalls: none was trained on, only drawn ones, and they are found poorly (see the figures). Those are told"
+    " whose fruit, food or bottles the camera sees; tents, clothes and toys are not.",
     "Small, coarse or strongly compressed flames, as on a distant camera, are often missed.",
     "Hardly any training picture is real CCTV; night, rain and lens dirt are imitated, not seen.",
     "Sunsets, red lamps, screens and bright orange surfaces are at times taken for fire.",
@@ -22,7 +23,7 @@ FAILS = (
     " one city's streets by day, and is used only where boxes already show a crowd.",
 )
 FAILS_ZH = (
-    "真实占道摊点：训练中没有真实照片，仅有合成画面，识别效果差（见指标）。",
+    "真实占道摊点：训练中没有真实照片，仅有合成画面，识别效果差（见指标）；看得清水果、食品或瓶装商品的摊点可以识别，帐篷、服装、玩具摊识别不到。",
     "远处摄像机中细小、粗糙或压缩严重的火焰常被漏检。",
     "训练图片几乎没有真实监控画面；夜间、雨天和镜头污渍为模拟，并非实拍。",
     "夕阳、红灯、屏幕和亮橙色表面有时被误认为火焰。",

@@ -13,8 +13,8 @@ UNCLEAR = (
 )
 CLEAR = "Trained only on pictures with a clear licence (see `trained_from`). 仅使用许可明确的图片训练。"
 FAILS = (
-    "Real street stalls: none was trained on, only drawn ones, and they are found poorly (see the figures). Those are told"
-    " whose fruit, food or bottles the camera sees; tents, clothes and toys are not.",
+    "Real street stalls: none was trained on, only drawn ones, and they are found poorly (see the figures). Those are"
+    " told whose fruit, food or bottles the camera sees; tents, clothes and toys are not.",
     "Small, coarse or strongly compressed flames, as on a distant camera, are often missed.",
     "Hardly any training picture is real CCTV; night, rain and lens dirt are imitated, not seen.",
     "Sunsets, red lamps, screens and bright orange surfaces are at times taken for fire.",

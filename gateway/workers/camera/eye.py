@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from detectors.networks import CUES
 from detectors.observation import Box, Detection, Look
 from gateway.processes.active import InThread
 from gateway.processes.messages import LookBeside, SeenObject
@@ -23,6 +24,9 @@ UNTOLD = (384, 640)
 """Before any engine has told its card, the health of a camera is judged by pictures of this size."""
 STALE = 5.0
 """Seconds after its arrival at which a picture is of no use to a rule."""
+NO_HURRY, SPARE = 1.5, 0.05
+"""Seconds after a picture's arrival until which parts of a stall are asked about, and their share of its urgency: a
+busy engine is not asked, as stalls stand for minutes, and what else the picture shows waits for that answer."""
 SHOWN_SIDE = 1920
 """Longer side in px of a full picture that is shown: 11 MB at most, which the line takes; a 1080p one as it is."""
 
@@ -64,9 +68,12 @@ class Eye:
 
     async def ask(self, code: str, arrival: float, urgency: float, picture: Picture, part: str) -> Looked | None:
         """None: no answer in time."""
-        deadline = arrival + STALE
+        in_time = STALE
+        if part == CUES:
+            in_time, urgency = NO_HURRY, SPARE * urgency
+        deadline = arrival + in_time
         if self._clock() > deadline:
-            self.stale += 1
+            self.stale += part != CUES
             return None
         timeout = max(0.1, deadline - self._clock())
         return await self._link.look(

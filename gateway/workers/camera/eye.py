@@ -24,9 +24,8 @@ UNTOLD = (384, 640)
 """Before any engine has told its card, the health of a camera is judged by pictures of this size."""
 STALE = 5.0
 """Seconds after its arrival at which a picture is of no use to a rule."""
-NO_HURRY, SPARE = 1.5, 0.05
-"""Seconds after a picture's arrival until which parts of a stall are asked about, and their share of its urgency: a
-busy engine is not asked, as stalls stand for minutes, and what else the picture shows waits for that answer."""
+SPARE = 0.05
+"""Share of a look's urgency with which parts of a stall are asked about: stalls stand for minutes."""
 SHOWN_SIDE = 1920
 """Longer side in px of a full picture that is shown: 11 MB at most, which the line takes; a 1080p one as it is."""
 
@@ -68,13 +67,12 @@ class Eye:
 
     async def ask(self, code: str, arrival: float, urgency: float, picture: Picture, part: str) -> Looked | None:
         """None: no answer in time."""
-        in_time = STALE
-        if part == CUES:
-            in_time, urgency = NO_HURRY, SPARE * urgency
-        deadline = arrival + in_time
+        deadline = arrival + STALE
         if self._clock() > deadline:
-            self.stale += part != CUES
+            self.stale += 1
             return None
+        if part == CUES:
+            urgency *= SPARE
         timeout = max(0.1, deadline - self._clock())
         return await self._link.look(
             code, picture, taken_at=arrival, deadline=deadline, timeout=timeout, part=part, urgency=urgency

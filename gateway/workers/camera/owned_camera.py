@@ -120,7 +120,7 @@ class OwnedCamera:
             tell=around.tell,
         )
         self._in_thread = in_thread
-        self._sight = Sight(in_thread)
+        self._sight = Sight(in_thread, beside=True)
         self._pace = Pace(around.clock())
         self._health: Health = initial(around.clock())
         self._lives = Lives()
@@ -220,6 +220,7 @@ class OwnedCamera:
                 if task is not None:
                     task.cancel()
             await self.looks.stop()
+            await self._sight.stop()
             await self.evidence.close()
             await self.recorder.stop()
             self._untap()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from types import MappingProxyType
 from typing import Protocol
 
@@ -29,7 +30,7 @@ from detectors.rules.cues import VEHICLES, stalls_of
 from detectors.stir import Luma, change, luma, stir
 from detectors.weights import Card, Counting
 from gateway.processes.active import InThread
-from gateway.streams.keyframes import smaller
+from gateway.streams.keyframes import PictureUnreadable, smaller
 from gateway.workers.camera.glimpse import Glimpse
 
 Picture = NDArray[np.uint8]
@@ -37,10 +38,12 @@ Picture = NDArray[np.uint8]
 COUNT_EVERY = 2.0
 """Seconds between two counts in tiles; in between (a fire is looked at more often) the last count stands."""
 CUES_EVERY = 15.0
-"""Seconds for which the parts of a stall that were found stand: a stall stays for minutes."""
+"""Seconds after which parts of a stall are looked for again; what was found stands for twice as long."""
 NEARLY_WHOLE = 0.8
 """Share of the picture's sides from which a part shows no more at full size than the picture made small."""
 WHOLE_PICTURE = Box(0.0, 0.0, 1.0, 1.0)
+NOTHING_FOUND: tuple[float, Box, tuple[Detection, ...]] = (-inf, WHOLE_PICTURE, ())
+"""When and where parts of a stall were looked for last, and what was found."""
 REMEMBERED = 30.0
 """Seconds over which two pictures are compared."""
 DESCRIBED = HAZARDS | {"stall"}
@@ -65,14 +68,16 @@ class Asks(Protocol):
 
 class Sight:
     """Of one camera; remembers its last picture and its last count. One look at a time. ``in_thread`` is where full
-    pictures are made."""
+    pictures are made. ``beside``: no look waits for the parts of a stall; what is found counts from the next one on."""
 
-    def __init__(self, in_thread: InThread = asyncio.to_thread) -> None:
+    def __init__(self, in_thread: InThread = asyncio.to_thread, *, beside: bool = False) -> None:
         self._card: Card | None = None
         self._in_thread = in_thread
         self._last: tuple[float, Luma] | None = None
         self._counted: tuple[float, tuple[Detection, ...]] | None = None
-        self._stalls: tuple[float, Box, tuple[Detection, ...]] | None = None
+        self._stalls = NOTHING_FOUND
+        self._beside = beside
+        self._finding: asyncio.Task[tuple[Detection, ...]] | None = None
         self.second_looks = 0
         self.counts = 0
 
@@ -84,7 +89,7 @@ class Sight:
             return None
         card, ask = seen.card, _asking_only(ask, seen.card)
         if card != self._card:  # nor does a count by other weights stand
-            self._card, self._counted, self._stalls = card, None, None
+            self._card, self._counted, self._stalls = card, None, NOTHING_FOUND
         detections = self._described(seen.detections, glimpse)
         candidates = crops(detections)
         counting = self._counting(detections, glimpse.arrival, card, wanted=count)
@@ -99,24 +104,39 @@ class Sight:
             detections = (*detections, *await self._stalls_by_parts(glimpse, stalls, ask, card))
         return Look(glimpse.arrival, detections, card.sha256, card.name)
 
+    async def stop(self) -> None:
+        """Give up what is still being asked."""
+        if self._finding is not None:
+            self._finding.cancel()
+            await asyncio.gather(self._finding, return_exceptions=True)
+
     async def _stalls_by_parts(self, glimpse: Glimpse, within: Box, ask: Asks, card: Card) -> tuple[Detection, ...]:
         """Stalls by their parts, and vehicles, found anew or some seconds ago; none where the engine has no time."""
-        if self._stalls is not None:
-            at, where, found = self._stalls
-            if where == within and 0 <= glimpse.arrival - at < CUES_EVERY:
-                return found
-        part, picture = within, glimpse.small
+        at, where, found = self._stalls
+        known = found if where == within and 0 <= glimpse.arrival - at < 2 * CUES_EVERY else ()
+        if where == within and 0 <= glimpse.arrival - at < CUES_EVERY:
+            return known
+        if not self._beside:
+            return await self._found_by_parts(glimpse, within, ask, card)
+        if self._finding is None or self._finding.done():
+            self._finding = asyncio.create_task(self._found_by_parts(glimpse, within, ask, card))
+        return known
+
+    async def _found_by_parts(self, glimpse: Glimpse, within: Box, ask: Asks, card: Card) -> tuple[Detection, ...]:
+        part, picture = WHOLE_PICTURE, glimpse.small
         if min(within.width, within.height) < NEARLY_WHOLE:
-            picture = _part(await self._in_thread(glimpse.full), within, card)
-        else:
-            part = WHOLE_PICTURE
+            try:
+                part, picture = within, _part(await self._in_thread(glimpse.full), within, card)
+            except PictureUnreadable:
+                return ()
         answer = await ask(picture, CUES)
         if answer is None:
             return ()
         cues = [replace(one, box=placed(one.box, part)) for one in answer.detections]
         stalls = (replace(one, appearance=appearance(glimpse.small, one.box)) for one in stalls_of(cues))
         found = (*stalls, *(one for one in cues if one.label in VEHICLES))
-        self._stalls = glimpse.arrival, within, found
+        if card == self._card:
+            self._stalls = glimpse.arrival, within, found
         return found
 
     def _described(self, detections: Sequence[Detection], glimpse: Glimpse) -> tuple[Detection, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import numpy as np
@@ -173,3 +174,28 @@ async def test_a_small_zone_is_looked_at_at_full_size_and_its_stall_is_placed_in
     (stall,) = (one for one in look.detections if one.label == "stall")
     assert (stall.box.x1, stall.box.y1) == pytest.approx((0.5 + 0.25 * 0.05, 0.5 + 0.25 * 0.3))
     assert stall.appearance, "an officer can reject it"
+
+
+async def test_no_look_of_a_camera_waits_for_the_parts_of_a_stall() -> None:
+    """A camera's next look once waited while a busy engine left that question for last."""
+    sight, may_answer = Sight(beside=True), asyncio.Event()
+
+    class Busy(Market):
+        async def __call__(self, picture: Picture, part: str) -> Answer | None:
+            if part == CUES:
+                await may_answer.wait()
+            return await super().__call__(picture, part)
+
+    ask, whole = Busy(), Box(0, 0, 1, 1)
+    for second in (0, 1, 2):
+        assert await seen_at(second, sight, ask, whole) == []
+    may_answer.set()
+    while not ask.shown:
+        await asyncio.sleep(0)
+    assert await seen_at(3, sight, ask, whole) == ["car", "stall"]
+    assert ask.shown == [(160, 96)], "asked once"
+    may_answer.clear()
+    assert await seen_at(20, sight, ask, whole) == ["car", "stall"], "asked again; what was found stands meanwhile"
+    assert await seen_at(31, sight, ask, whole) == [], "too long ago"
+    await sight.stop()
+    assert len(ask.shown) == 1

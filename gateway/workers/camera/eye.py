@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from detectors.networks import CUES
 from detectors.observation import Box, Detection, Look
 from gateway.processes.active import InThread
 from gateway.processes.messages import LookBeside, SeenObject
@@ -24,8 +23,6 @@ UNTOLD = (384, 640)
 """Before any engine has told its card, the health of a camera is judged by pictures of this size."""
 STALE = 5.0
 """Seconds after its arrival at which a picture is of no use to a rule."""
-SPARE = 0.05
-"""Share of a look's urgency with which parts of a stall are asked about: stalls stand for minutes."""
 SHOWN_SIDE = 1920
 """Longer side in px of a full picture that is shown: 11 MB at most, which the line takes; a 1080p one as it is."""
 
@@ -71,8 +68,6 @@ class Eye:
         if self._clock() > deadline:
             self.stale += 1
             return None
-        if part == CUES:
-            urgency *= SPARE
         timeout = max(0.1, deadline - self._clock())
         return await self._link.look(
             code, picture, taken_at=arrival, deadline=deadline, timeout=timeout, part=part, urgency=urgency

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import structlog
 
-from detectors.networks import WHOLE, Networks, open_networks
+from detectors.networks import CUES, WHOLE, Networks, open_networks
 from detectors.observation import Box, Detection
 from detectors.weights import Card, WeightsRefused, load_card
 from gateway.processes.channel import Channel, listen
@@ -54,11 +54,13 @@ class InferenceServer:
         self._networks = networks
         self._at_once = networks.detector.at_once
         self._queue = LookQueue(time.time)
+        self._aside = LookQueue(time.time)
+        """Questions about parts of a stall, answered one at a time beside the others: none waits for such a one."""
         self._channels: dict[Channel, asyncio.Task[None]] = {}
         self._looks = 0
         self._busy_seconds = 0.0
         self._unusable = 0
-        self._threads = ThreadPoolExecutor(self._at_once, thread_name_prefix="engine")
+        self._threads = ThreadPoolExecutor(self._at_once + 1, thread_name_prefix="engine")
 
     @property
     def card(self) -> Card:
@@ -69,17 +71,23 @@ class InferenceServer:
         return Done()
 
     def samples(self) -> list[Sample]:
+        queues = self._queue, self._aside
         return [
             Sample("gateway_looks_total", {}, self._looks, "counter"),
-            Sample("gateway_looks_dropped_total", {"why": "replaced"}, self._queue.dropped_replaced, "counter"),
-            Sample("gateway_looks_dropped_total", {"why": "late"}, self._queue.dropped_late, "counter"),
+            Sample(
+                "gateway_looks_dropped_total",
+                {"why": "replaced"},
+                sum(one.dropped_replaced for one in queues),
+                "counter",
+            ),
+            Sample("gateway_looks_dropped_total", {"why": "late"}, sum(one.dropped_late for one in queues), "counter"),
             Sample("gateway_looks_unusable_total", {}, self._unusable, "counter"),
             Sample("gateway_engine_busy_seconds_total", {}, self._busy_seconds, "counter"),
             Sample("gateway_shadow_looks_total", {}, self._shadow.looks if self._shadow else 0, "counter"),
             Sample("gateway_shadow_differing_total", {}, self._shadow.differing if self._shadow else 0, "counter"),
             Sample("gateway_shadow_gave_way_total", {}, self._shadow.given_way if self._shadow else 0, "counter"),
             Sample("gateway_engine_at_once", {}, self._at_once),
-            Sample("gateway_looks_waiting", {}, len(self._queue)),
+            Sample("gateway_looks_waiting", {}, sum(map(len, queues))),
         ]
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -103,14 +111,14 @@ class InferenceServer:
     async def run_engine(self) -> None:
         """Look at as many pictures at once as the engine takes. One that it refuses hurts no other."""
         try:
-            await asyncio.gather(*(self._feed() for _ in range(self._at_once)))
+            await asyncio.gather(self._feed(self._aside), *(self._feed(self._queue) for _ in range(self._at_once)))
         finally:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _feed(self) -> None:
+    async def _feed(self, queue: LookQueue) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            waiting = await self._queue.next()
+            waiting = await queue.next()
             began = time.perf_counter()
             try:
                 seen = await loop.run_in_executor(self._threads, self._detect, waiting)
@@ -172,7 +180,7 @@ class InferenceServer:
 
     async def look(self, look: LookAt, picture: Picture) -> Seen:
         """What the engine sees in a picture, when its turn comes. Raises ``Refusal`` where it was dropped."""
-        seen = await self._queue.put(look, picture)
+        seen = await (self._aside if look.part == CUES else self._queue).put(look, picture)
         assert isinstance(seen, Seen)  # noqa: S101 - the engine's answer
         return seen
 

@@ -79,9 +79,9 @@ class Shadow:
             found = differences(seen, look.detections)
             self.looks += 1
             if found:
-                self.differing += 1
                 kept = [asdict(one) for one in found]
                 await asyncio.to_thread(self._keep, code, glimpse.arrival, glimpse.small, kept)
+                self.differing += 1  # now that it can be looked at
         except _GaveWay:
             self.given_way += 1
         except Exception:

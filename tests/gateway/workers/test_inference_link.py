@@ -303,23 +303,29 @@ async def test_an_engine_that_takes_too_long_is_not_waited_for(
         assert await look(link, "b") is not None
 
 
-async def test_parts_of_a_stall_are_asked_about_after_everything_else(
+async def test_no_picture_waits_for_the_parts_of_a_stall_which_are_looked_for_one_at_a_time(
     link: InferenceLink, path: Path, detector: Detector
 ) -> None:
-    asked = list[LookAt]()
-    async with engine(path, detector) as server:
+    class Slow:
+        begun, may_end, at_once, most = 0, threading.Event(), 0, 0
 
-        async def noted(question: LookAt, _picture: NDArray[np.uint8]) -> Seen:
-            asked.append(question)
-            return Seen(question.taken_at, [])
+        def find(self, _picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
+            self.begun, self.at_once = self.begun + 1, self.at_once + 1
+            self.most = max(self.most, self.at_once)
+            self.may_end.wait(10)
+            self.at_once -= 1
+            return ()
 
-        server.look = noted  # type: ignore[method-assign]
+    slow = Slow()
+    async with engine(path, Networks(detector, cues=slow)) as server:  # type: ignore[arg-type]
         await until(lambda: link.connected)
-        ask = Eye(link, lambda: 100.0).of("a", 99.0, urgency=2.0)
-        assert await ask(pixels(), WHOLE) is not None
-        assert await ask(pixels(), CUES) is not None
-    assert [one.part for one in asked] == [WHOLE, CUES]
-    assert asked[1].urgency < asked[0].urgency / 10
+        parts = [asyncio.create_task(look(link, code, part=CUES)) for code in "abcdef"]
+        await until(lambda: slow.begun == 1 and counted(server)["gateway_looks_waiting"] == 5)
+        for code in "abcdef":
+            assert await look(link, code) is not None
+        slow.may_end.set()
+        assert all(looked is not None for looked in await asyncio.gather(*parts))
+    assert (slow.begun, slow.most) == (6, 1)
 
 
 async def test_a_picture_of_no_size_is_refused_and_hurts_no_other(

@@ -13,6 +13,7 @@ from detectors.observation import Box, Detection
 from detectors.rules.config import FireRuleConfig
 from detectors.watch import CameraWatch
 from detectors.weights import Card, Counting, Cues, Density
+from gateway.workers.camera import sight as sight_module
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.camera.sight import Answer, Picture, Sight
 
@@ -176,8 +177,9 @@ async def test_a_small_zone_is_looked_at_at_full_size_and_its_stall_is_placed_in
     assert stall.appearance, "an officer can reject it"
 
 
-async def test_no_look_of_a_camera_waits_for_the_parts_of_a_stall() -> None:
+async def test_no_look_of_a_camera_waits_for_the_parts_of_a_stall(monkeypatch: pytest.MonkeyPatch) -> None:
     """A camera's next look once waited while a busy engine left that question for last."""
+    monkeypatch.setattr(sight_module, "uniform", lambda _low, high: high)
     sight, may_answer = Sight(beside=True), asyncio.Event()
 
     class Busy(Market):
@@ -187,7 +189,7 @@ async def test_no_look_of_a_camera_waits_for_the_parts_of_a_stall() -> None:
             return await super().__call__(picture, part)
 
     ask, whole = Busy(), Box(0, 0, 1, 1)
-    for second in (0, 1, 2):
+    for second in (-1, 0, 1, 2):
         assert await seen_at(second, sight, ask, whole) == []
     may_answer.set()
     while not ask.shown:

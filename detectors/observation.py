@@ -6,6 +6,7 @@ Times are wall-clock seconds since the epoch (UTC), the arrival of the frame at 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -59,6 +60,16 @@ class Box:
         both = self.intersection(other)
         union = self.area + other.area - both
         return both / union if union > 0 else 0.0
+
+
+def around(boxes: Sequence[Box]) -> Box:
+    """The smallest box that holds all of ``boxes``, of which there is at least one."""
+    return Box(
+        min(box.x1 for box in boxes),
+        min(box.y1 for box in boxes),
+        max(box.x2 for box in boxes),
+        max(box.y2 for box in boxes),
+    )
 
 
 @dataclass(frozen=True, slots=True)

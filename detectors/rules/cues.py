@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from detectors.observation import Box, Detection
+from detectors.observation import Box, Detection, around
 
 CUES = frozenset({"umbrella", "cart", "tricycle", "table", "goods"})
 VEHICLES = frozenset({"car", "bus", "truck", "van"})
@@ -41,32 +41,25 @@ def _stall(group: Sequence[Detection]) -> Detection | None:
         return None
     goods = [one.box for one in group if one.label == GOODS]
     others = [one.box for one in group if one.label != GOODS]
-    return Detection("stall", max(scores), _around([*others, *([_grown(_around(goods), ROOM)] if goods else [])]))
+    return Detection("stall", max(scores), around([*others, *([_grown(around(goods), ROOM)] if goods else [])]))
 
 
 def _groups(cues: Sequence[Detection]) -> list[list[Detection]]:
-    groups: list[list[Detection]] = []
+    """Those that touch, directly or over others."""
+    groups: list[list[tuple[Box, Detection]]] = []
     for one in cues:
-        touched = [group for group in groups if any(_touch(one.box, other.box) for other in group)]
-        groups = [group for group in groups if group not in touched]
-        groups.append([one, *(other for group in touched for other in group)])
-    return groups
-
-
-def _touch(one: Box, other: Box) -> bool:
-    return _grown(one, NEAR / 2).intersection(_grown(other, NEAR / 2)) > 0
+        reach = _grown(one.box, NEAR / 2)
+        group, apart = [(reach, one)], []
+        for other in groups:
+            if any(reach.intersection(box) > 0 for box, _ in other):
+                group += other
+            else:
+                apart.append(other)
+        groups = [*apart, group]
+    return [[one for _, one in group] for group in groups]
 
 
 def _grown(box: Box, by: float) -> Box:
     """By a share of its sides on each side, within the picture."""
     dx, dy = by * box.width, by * box.height
     return Box(max(0.0, box.x1 - dx), max(0.0, box.y1 - dy), min(1.0, box.x2 + dx), min(1.0, box.y2 + dy))
-
-
-def _around(boxes: Sequence[Box]) -> Box:
-    return Box(
-        min(box.x1 for box in boxes),
-        min(box.y1 for box in boxes),
-        max(box.x2 for box in boxes),
-        max(box.y2 for box in boxes),
-    )

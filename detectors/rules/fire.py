@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from detectors.observation import Box, Detection, Look
+from detectors.observation import Box, Detection, Look, around
 from detectors.rules import zones
 from detectors.rules.config import FireRuleConfig
 from detectors.rules.fire_proof import confirms, demand, kept, progress
-from detectors.rules.fire_spots import Glimpse, Pool, Spot, around, pooled
+from detectors.rules.fire_spots import Glimpse, Pool, Spot, pooled
 from detectors.rules.rule import AT_REST, Verdict, passage, phase_of
 from detectors.rules.schedule import is_on
 from detectors.suppression import Suppression

@@ -7,11 +7,11 @@ was seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from statistics import fmean, median, pstdev
 
-from detectors.observation import Box, Detection
+from detectors.observation import Box, Detection, around
 
 LEAST_SIGHTINGS = 3
 """Looks that must have seen it, however far apart they lie."""
@@ -147,12 +147,3 @@ def pooled(detections: Iterable[Detection]) -> list[Pool]:
         members = (one, *(member for pool in together for member in pool.members))
         pools.append(Pool(around([member.box for member in members]), members))
     return pools
-
-
-def around(boxes: Sequence[Box]) -> Box:
-    return Box(
-        min(box.x1 for box in boxes),
-        min(box.y1 for box in boxes),
-        max(box.x2 for box in boxes),
-        max(box.y2 for box in boxes),
-    )

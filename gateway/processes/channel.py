@@ -127,8 +127,8 @@ class Channel:
                 if not answer.done():
                     answer.set_exception(ChannelClosed(f"{self.name} is gone"))
             self._writer.close()
-            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
-                await asyncio.gather(writing, *self._serving, return_exceptions=True)
+            # Told to end meanwhile, it ends as told: swallowed here, the word would be lost for whoever waits for us.
+            await asyncio.gather(writing, *self._serving, return_exceptions=True)
 
     def close(self) -> None:
         """End the connection; ``run`` returns soon after."""

@@ -65,8 +65,7 @@ class InferenceLink:
             self._line.channel.close()
         if self._running is not None:
             self._running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._running
+            await asyncio.gather(self._running, return_exceptions=True)
         self._memory.close()
 
     @property

@@ -147,8 +147,7 @@ class DeviceEvents:
         camera = self._cameras.pop(code, None)
         if camera is not None and camera.task is not None:
             camera.task.cancel()
-            with suppress(asyncio.CancelledError):
-                await camera.task
+            await asyncio.gather(camera.task, return_exceptions=True)
 
     async def _listen(self, camera: Listening, asked: _Asked) -> None:
         wait = FIRST_WAIT
@@ -184,7 +183,7 @@ class DeviceEvents:
                     for event in events:
                         self._heard(camera, event)
             finally:
-                with suppress(CameraRefused, Unsupported, asyncio.CancelledError, TimeoutError):
+                with suppress(CameraRefused, Unsupported, TimeoutError):
                     async with asyncio.timeout(2.0):
                         await point.end()
 

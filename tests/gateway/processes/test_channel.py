@@ -110,6 +110,43 @@ async def test_whoever_waits_hears_when_the_peer_dies(tmp_path: Path) -> None:
             await waiting
 
 
+async def test_told_to_end_while_it_parts_from_a_dead_peer_it_ends_as_told(tmp_path: Path) -> None:
+    """Swallowed there, the word was lost, and who waited for the end of the whole waited for ever."""
+    begun, parting, go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow_to_go(message: Message) -> Message | None:
+        begun.set()
+        try:
+            await go.wait()
+        finally:
+            parting.set()
+            await go.wait()
+        return Done()
+
+    accepted: asyncio.Future[tuple[Channel, asyncio.Task[None]]] = asyncio.get_running_loop().create_future()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        channel = Channel(reader, writer, slow_to_go, name="ours")
+        running = asyncio.create_task(channel.run())
+        accepted.set_result((channel, running))
+        await asyncio.wait([running])
+
+    server = await listen(tmp_path / "run" / "test.sock", accept)
+    peer = await connect(tmp_path / "run" / "test.sock", nothing, name="peer", timeout=2)
+    peer.send(TakeSnapshot("a"))
+    _, running = await accepted
+    await begun.wait()
+    peer.close()
+    await parting.wait()
+    running.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait([running])
+    assert running.cancelled()
+    go.set()
+    server.close()
+    await server.wait_closed()
+
+
 async def test_a_peer_that_does_not_read_is_noticed_instead_of_filling_memory(tmp_path: Path) -> None:
     async with pair(tmp_path, nothing, outgoing=4) as (_ours, peer):
         with pytest.raises(ChannelBusy):

@@ -291,6 +291,22 @@ async def test_who_waits_for_an_engine_that_dies_is_told_at_once(
     assert link.unanswered == 1
 
 
+@pytest.mark.parametrize("turns", range(10))
+async def test_told_to_stop_while_its_engine_dies_it_stops(path: Path, detector: Detector, turns: int) -> None:
+    """Whatever turn of the loop the word comes in: in one of them it was lost, and the worker never ended."""
+    link = InferenceLink(path)
+    async with engine(path, detector) as server:
+        link.start()
+        await until(lambda: link.connected)
+        parting = asyncio.create_task(server.close())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        stopping = asyncio.create_task(link.stop())
+        stopped, _ = await asyncio.wait({stopping}, timeout=3)
+        assert stopping in stopped
+        await parting
+
+
 async def test_an_engine_that_takes_too_long_is_not_waited_for(
     link: InferenceLink, path: Path, detector: Detector
 ) -> None:

@@ -50,7 +50,8 @@ class LookQueue:
         self._size = size
         self._waiting: dict[Key, WaitingLook] = {}
         self._looked: dict[Key, float] = {}
-        self._filled = asyncio.Event()
+        self._filled, self._emptied = asyncio.Event(), asyncio.Event()
+        self._emptied.set()
         self.dropped_replaced = 0
         self.dropped_late = 0
 
@@ -69,7 +70,12 @@ class LookQueue:
             _refuse(before, "look_replaced")
         self._waiting[waiting.key] = waiting
         self._filled.set()
+        self._emptied.clear()
         return waiting.answer
+
+    async def emptied(self) -> None:
+        """Return once nothing waits."""
+        await self._emptied.wait()
 
     async def next(self) -> WaitingLook:
         """The picture whose neglect weighs most and which is still in time; waits for one."""
@@ -79,10 +85,13 @@ class LookQueue:
             if self._waiting:
                 chosen = max(self._waiting.values(), key=lambda one: self._rank(one, now))
                 del self._waiting[chosen.key]
+                if not self._waiting:
+                    self._emptied.set()
                 if not chosen.answer.done():
                     self._note(chosen.key, now)
                     return chosen
                 continue
+            self._emptied.set()
             self._filled.clear()
             await self._filled.wait()
 

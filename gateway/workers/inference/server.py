@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import msgspec
 import numpy as np
@@ -40,6 +40,9 @@ log = structlog.get_logger(__name__)
 
 SOCKET_NAME = "inference.sock"
 PARTING_SECONDS = 2.0
+REST = 2.0
+"""Seconds for which at most, after the parts of one stall were looked for, those of the next one wait while looks do:
+a stall is told in minutes, a fire in seconds."""
 SHOWN_WITHIN = 5.0
 """Seconds within which a picture that the new weights want is shown; later another one is asked for."""
 
@@ -55,7 +58,8 @@ class InferenceServer:
         self._at_once = networks.detector.at_once
         self._queue = LookQueue(time.time)
         self._aside = LookQueue(time.time)
-        """Questions about parts of a stall, answered one at a time beside the others: none waits for such a one."""
+        """Questions about parts of a stall, answered one at a time beside the others: none waits for such a one. While
+        there are more looks than the engine carries, few of them are asked (see REST)."""
         self._channels: dict[Channel, asyncio.Task[None]] = {}
         self._looks = 0
         self._busy_seconds = 0.0
@@ -111,37 +115,45 @@ class InferenceServer:
     async def run_engine(self) -> None:
         """Look at as many pictures at once as the engine takes. One that it refuses hurts no other."""
         try:
-            await asyncio.gather(self._feed(self._aside), *(self._feed(self._queue) for _ in range(self._at_once)))
+            await asyncio.gather(self._feed_aside(), *(self._feed() for _ in range(self._at_once)))
         finally:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _feed(self, queue: LookQueue) -> None:
-        loop = asyncio.get_running_loop()
+    async def _feed(self) -> None:
         while True:
-            waiting = await queue.next()
-            began = time.perf_counter()
-            try:
-                seen = await loop.run_in_executor(self._threads, self._detect, waiting)
-            except Exception as error:
-                self._unusable += 1
-                log.exception("look_failed", camera=waiting.look.code)
-                if not waiting.answer.done():
-                    waiting.answer.set_exception(
-                        Refusal(
-                            "invalid",
-                            "picture_unusable",
-                            "画面无法分析",
-                            f"the picture could not be looked at: {error}",
-                        )
-                    )
-                continue
-            finally:
-                self._busy_seconds += time.perf_counter() - began
-            self._looks += 1
-            if self._wants(waiting, seen):
-                seen = msgspec.structs.replace(seen, beside=True)
+            await self._answer(await self._queue.next())
+
+    async def _feed_aside(self) -> None:
+        while True:
+            await self._answer(await self._aside.next())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REST):
+                    await self._queue.emptied()
+
+    async def _answer(self, waiting: WaitingLook) -> None:
+        began = time.perf_counter()
+        try:
+            seen = await asyncio.get_running_loop().run_in_executor(self._threads, self._detect, waiting)
+        except Exception as error:
+            self._unusable += 1
+            log.exception("look_failed", camera=waiting.look.code)
             if not waiting.answer.done():
-                waiting.answer.set_result(seen)
+                waiting.answer.set_exception(
+                    Refusal(
+                        "invalid",
+                        "picture_unusable",
+                        "画面无法分析",
+                        f"the picture could not be looked at: {error}",
+                    )
+                )
+            return
+        finally:
+            self._busy_seconds += time.perf_counter() - began
+        self._looks += 1
+        if self._wants(waiting, seen):
+            seen = msgspec.structs.replace(seen, beside=True)
+        if not waiting.answer.done():
+            waiting.answer.set_result(seen)
 
     def _wants(self, waiting: WaitingLook, seen: Seen) -> bool:
         """Whether the new weights are to be shown this picture: one at a time, and only while nothing waits."""

@@ -35,6 +35,7 @@ from gateway.workers.camera.eye import UNTOLD, Eye
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.camera.inference_link import InferenceLink, Looked
 from gateway.workers.camera.sight import Sight
+from gateway.workers.inference import server as inference_server
 from gateway.workers.inference.server import InferenceServer
 from gateway.workers.inference.shadow import Shadow, kept_differences
 
@@ -342,6 +343,37 @@ async def test_no_picture_waits_for_the_parts_of_a_stall_which_are_looked_for_on
         slow.may_end.set()
         assert all(looked is not None for looked in await asyncio.gather(*parts))
     assert (slow.begun, slow.most) == (6, 1)
+
+
+@pytest.mark.parametrize(("rest", "asked_meanwhile"), [(30.0, 1), (0.01, 2)])
+async def test_while_looks_wait_parts_of_stalls_are_looked_for_seldom_but_are(
+    link: InferenceLink,
+    path: Path,
+    detector: Detector,
+    monkeypatch: pytest.MonkeyPatch,
+    rest: float,
+    asked_meanwhile: int,
+) -> None:
+    class Counting:
+        begun = 0
+
+        def find(self, _picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
+            self.begun += 1
+            return ()
+
+    monkeypatch.setattr(inference_server, "REST", rest)
+    slow, finder = SlowDetector(detector), Counting()
+    async with engine(path, Networks(slow, cues=finder)) as server:  # type: ignore[arg-type]
+        await until(lambda: link.connected)
+        looks = [asyncio.create_task(look(link, code)) for code in "ab"]
+        await until(lambda: slow.begun.is_set() and counted(server)["gateway_looks_waiting"] == 1)
+        parts = [asyncio.create_task(look(link, code, part=CUES)) for code in "ab"]
+        await until(lambda: finder.begun == asked_meanwhile)
+        await asyncio.sleep(0.1)
+        assert finder.begun == asked_meanwhile
+        slow.may_end.set()
+        assert all(looked is not None for looked in await asyncio.gather(*looks, *parts))
+    assert finder.begun == 2
 
 
 async def test_a_picture_of_no_size_is_refused_and_hurts_no_other(

@@ -105,3 +105,14 @@ async def test_a_picture_nobody_waits_for_any_more_is_passed_over() -> None:
     put(queue, look("gone", 9.0)).cancel()
     put(queue, look("a", 1.0))
     assert (await queue.next()).look.code == "a"
+
+
+async def test_it_says_when_nothing_waits_any_more() -> None:
+    queue = LookQueue(lambda: 0.0)
+    await asyncio.wait_for(queue.emptied(), 1)
+    put(queue, look("a", 1.0))
+    waiting = asyncio.create_task(queue.emptied())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await queue.next()
+    await asyncio.wait_for(waiting, 1)

@@ -103,25 +103,27 @@ class OnDemandSource:
             task.add_done_callback(self._tasks.discard)
 
     async def _settle(self) -> None:
-        """Bring about what is wanted now; a pull that ends is waited for, so that there are never two."""
+        """Bring about what is wanted now; a pull that ends is waited for, so that there are never two. What is wanted
+        may be another by then: whoever came meanwhile saw a pull, and asked for none."""
         async with self._settling:
-            if self._wanted and self._pull is None:
-                self._pull = CameraPull(
-                    self._address,
-                    self.bus,
-                    self._hear,
-                    name=self._name,
-                    limits=self._limits,
-                    way=self._way,
-                    retry=self._retry,
-                    retry_after_wrong_password=self._retry_after_wrong_password,
-                    first_epoch=self._epoch,
-                )
-                await self._pull.start()
-            elif not self._wanted and self._pull is not None:
-                await self._pull.stop()
-                self._epoch = self._pull.epoch + 1
-                self._pull = None
+            while self._wanted != (self._pull is not None):
+                if self._pull is None:
+                    self._pull = CameraPull(
+                        self._address,
+                        self.bus,
+                        self._hear,
+                        name=self._name,
+                        limits=self._limits,
+                        way=self._way,
+                        retry=self._retry,
+                        retry_after_wrong_password=self._retry_after_wrong_password,
+                        first_epoch=self._epoch,
+                    )
+                    await self._pull.start()
+                else:
+                    await self._pull.stop()
+                    self._epoch = self._pull.epoch + 1
+                    self._pull = None
 
     def _hear(self, state: PullState) -> None:
         self.state = state

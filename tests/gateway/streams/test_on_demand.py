@@ -60,3 +60,24 @@ async def test_one_who_comes_back_in_time_finds_the_connection_standing(peer: Pe
     await until(lambda: source.bus.stats().keyframes >= 3)
     assert source.bus.gop()[0].epoch == epoch
     await source.close()
+
+
+@pytest.mark.parametrize("turns", range(10))
+async def test_one_who_comes_while_it_is_let_go_gets_a_connection_of_their_own(turns: int) -> None:
+    """Whatever turn of the loop they come in: in one of them nobody pulled for as long as they stayed."""
+    silent = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    address = StreamAddress(f"rtsp://127.0.0.1:{port}/film")
+    source = OnDemandSource(address, name="sub", limits=PullLimits(3.0, 2.0, 5.0), linger=0.0)
+    source.acquire()
+    await until(lambda: source.state is not None)
+    source.release()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    source.acquire()
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert source.connected
+    await source.close()
+    silent.close()
+    await silent.wait_closed()

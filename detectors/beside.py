@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.weights import LARGEST, WeightsRefused
+from detectors.weights import LARGEST, FileTooLarge, WeightsRefused, whole_file
 
 QUANTISED = ("量化模型", "quantised network")
 """What the detector's own network in 8-bit integers is called."""
@@ -25,12 +25,13 @@ def checked(weights: Path, sha256: str, zh: str, en: str) -> bytes:
     """The file's bytes. ``zh``, ``en``: what the network is called. Raises ``WeightsRefused`` where it is not there or
     not the one that the card names."""
     try:
-        size = weights.stat().st_size
-        if size > LARGEST:
-            raise WeightsRefused(
-                "weights_too_large", f"{zh} {weights} 过大（{size} 字节）", f"the {en} {weights} has {size} bytes"
-            )
-        data = weights.read_bytes()
+        data = whole_file(weights, LARGEST)
+    except FileTooLarge as error:
+        raise WeightsRefused(
+            "weights_too_large",
+            f"{zh} {weights} 过大（{error.size} 字节）",
+            f"the {en} {weights} has {error.size} bytes",
+        ) from error
     except OSError as error:
         raise WeightsRefused(
             "weights_missing", f"找不到{zh} {weights}", f"the {en} {weights} is not there: {error.strerror}"

@@ -6,11 +6,13 @@ that are none.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from detectors.boxes import AnswerUnusable
 from detectors.weights import WeightsRefused
 
 if TYPE_CHECKING:
@@ -19,18 +21,31 @@ if TYPE_CHECKING:
 SEED = 7
 
 
-def check_answers(detector: Detector) -> None:
-    """Show it noise and a coarse pattern. Raises ``WeightsRefused`` ``weights_answer_nothing_usable``."""
-    height, width = detector.card.input_size
-    random = np.random.default_rng(SEED)
-    noise = random.integers(0, 256, (height, width, 3), np.uint8)
-    pattern = np.repeat(np.repeat(noise[::32, ::32], 32, axis=0), 32, axis=1)
+def noise(height: int, width: int) -> NDArray[np.uint8]:
+    """A picture (BGR) that every network is shown once."""
+    return np.random.default_rng(SEED).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@contextmanager
+def seen_to_answer(zh: str, en: str) -> Iterator[None]:
+    """Whatever goes wrong within is the network's fault, for it was shown pictures that are well: raises
+    ``WeightsRefused`` ``weights_answer_nothing_usable``. ``zh``, ``en``: what the network is called."""
     try:
-        for picture in (noise, pattern):
-            detector.detect(picture)
-    except AnswerUnusable as error:
+        yield
+    except WeightsRefused:
+        raise
+    except Exception as error:  # the runtimes' own errors have no common class
         raise WeightsRefused(
             "weights_answer_nothing_usable",
-            f"模型 {detector.card.name} 的输出无效（{error.zh}），请重新导出",
-            f"the weights {detector.card.name} answer with nothing usable ({error.en}); export them anew",
+            f"{zh}的输出无效（{getattr(error, 'zh', type(error).__name__)}），请重新导出",
+            f"the {en} answers with nothing usable ({error}); export it anew",
         ) from error
+
+
+def check_answers(detector: Detector) -> None:
+    """Show it noise and a coarse pattern. Raises ``WeightsRefused`` ``weights_answer_nothing_usable``."""
+    picture = noise(*detector.card.input_size)
+    pattern = np.repeat(np.repeat(picture[::32, ::32], 32, axis=0), 32, axis=1)
+    with seen_to_answer(f"模型 {detector.card.name} ", f"network {detector.card.name}"):
+        for shown in (picture, pattern):
+            detector.detect(shown)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from detectors.beside import checked, runner
 from detectors.boxes import detections
+from detectors.checking import noise, seen_to_answer
 from detectors.input_size import input_for
 from detectors.letterbox import letterbox, shows_nothing
 from detectors.observation import Detection
@@ -32,6 +33,8 @@ class CueFinder:
         self._cues = cues
         self._lock = threading.Lock()
         self._run = runner(data, threads, *NAMES, bfloat16=True)
+        with seen_to_answer(*NAMES):
+            self.find(noise(*cues.input_size))
 
     def find(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
         """What is seen in ``picture`` (BGR H×W×3), boxes normalised to it. Raises ``AnswerUnusable``."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from detectors.beside import checked, runner
 from detectors.boxes import AnswerUnusable
+from detectors.checking import noise, seen_to_answer
 from detectors.observation import Box, Detection
 from detectors.weights import Density, load_card
 
@@ -116,12 +117,14 @@ class DensityCounter:
         self._density = density
         self._lock = threading.Lock()
         self._run = runner(data, threads, *NAMES)
+        with seen_to_answer(*NAMES):
+            self.map(noise(9 * PIECE, 16 * PIECE))
 
     def map(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         """People in each cell of ``picture`` (BGR H×W×3 at its full size). Raises ``AnswerUnusable``."""
         with self._lock:
             answer = self._run(density_input(picture, self._density.longest_side))
-        if answer.ndim != 4 or not np.isfinite(answer).all():
+        if answer.ndim != 4 or not answer.size or not np.isfinite(answer).all():
             raise AnswerUnusable("密度图无效", f"a density of shape {answer.shape} or with what is no number")
         return np.asarray(answer[0, 0], np.float32)
 

@@ -58,12 +58,11 @@ def open_detector(engine: EngineName, card_path: Path, threads: int = 0) -> Dete
             from detectors.ultralytics_engine import UltralyticsDetector
 
             detector: Detector = UltralyticsDetector(card_path)
-        else:
-            detector = _planned(engine, card_path, threads)
+            check_answers(detector)
+            return detector
+        return _planned(engine, card_path, threads)
     except ImportError as error:
         raise _missing(engine, str(error.name)) from error
-    check_answers(detector)
-    return detector
 
 
 def runtime_for(engine: EngineName, card: Card) -> EngineName:
@@ -100,7 +99,9 @@ def _planned(engine: EngineName, card_path: Path, threads: int) -> Detector:
         from detectors.onnxruntime_engine import OnnxRuntimeDetector as Engine  # type: ignore[assignment]  # same calls
 
     def opened(plan: Plan) -> Detector:
-        return Engine(card_path, plan)
+        detector = Engine(card_path, plan)
+        check_answers(detector)  # before it is measured: by what it answers nothing can be
+        return detector
 
     if threads:
         return opened(Plan(threads, 1))

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from detectors.beside import checked, runner
 from detectors.boxes import AnswerUnusable
+from detectors.checking import noise, seen_to_answer
 from detectors.observation import Box
-from detectors.weights import Judging, WeightsRefused, load_card
+from detectors.weights import Judging, load_card
 
 View = Literal["crop", "whole"]
 VIEWS: tuple[View, ...] = ("crop", "whole")
@@ -60,15 +61,8 @@ class Judge:
         self._labels = judging.labels
         self._lock = threading.Lock()
         self._run = runner(data, threads, *NAMES)
-        noise = np.random.default_rng(7).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
-        try:
-            self.judged(noise, "crop")
-        except Exception as error:  # a network of another shape: the runtimes' errors have no common class
-            raise WeightsRefused(
-                "weights_answer_nothing_usable",
-                "复核模型的输出无效，请重新导出",
-                f"the judge of the second look answers with nothing usable ({error}); export it anew",
-            ) from error
+        with seen_to_answer(*NAMES):
+            self.judged(noise(SIDE, SIDE), "crop")
 
     def judged(self, picture: NDArray[np.uint8], view: View) -> Mapping[str, float]:
         """By hazard, 0..1, how likely the picture (BGR H×W×3) shows it. Raises ``AnswerUnusable``."""

@@ -14,18 +14,22 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from detectors import cues, density, judge
 from detectors.beside import QUANTISED, checked
+from detectors.boxes import AnswerUnusable
 from detectors.closer import HAZARDS
 from detectors.cues import CueFinder, open_cues
 from detectors.density import DensityCounter, open_density
 from detectors.engine import Detector, EngineName, open_detector
-from detectors.judge import Judge, open_judge
+from detectors.judge import Judge, View, open_judge
 from detectors.observation import Detection
 from detectors.sees import refuse_blindness
 from detectors.weights import Card, WeightsRefused, checked_weights
+
+log = structlog.get_logger(__name__)
 
 WHOLE, DENSITY, CUES = "whole", "density", "cues"
 _CROP = "crop-"
@@ -63,10 +67,19 @@ class Networks:
         if self.judge is None:
             return Sighting(found)
         if part.startswith(_CROP):
-            return Sighting(found, self.judge.judged(picture, "crop"))
+            return Sighting(found, _judged(self.judge, picture, "crop"))
         if part == WHOLE and any(one.label in HAZARDS for one in found):
-            return Sighting(found, self.judge.judged(picture, "whole"))
+            return Sighting(found, _judged(self.judge, picture, "whole"))
         return Sighting(found)
+
+
+def _judged(judge: Judge, picture: NDArray[np.uint8], view: View) -> Mapping[str, float]:
+    """Nothing where the judge answers with nothing usable: a fire that the detector sees is not silenced by that."""
+    try:
+        return judge.judged(picture, view)
+    except AnswerUnusable as unusable:
+        log.warning("judge_unusable", view=view, detail=unusable.en)
+        return {}
 
 
 def checked_files(card_path: Path) -> tuple[Card, tuple[Path, ...]]:

@@ -38,7 +38,8 @@ class OnnxRuntimeDetector:
         taken = self._session.get_inputs()[0]
         self._input = taken.name
         self._any_size = len(taken.shape) == 4 and not any(isinstance(side, int) for side in taken.shape[2:])
-        channels = self._session.get_outputs()[0].shape[1]
+        shape = self._session.get_outputs()[0].shape
+        channels = shape[1] if len(shape) > 1 else None
         if isinstance(channels, int) and channels != 4 + len(self._card.classes):
             raise classes_differ(channels - 4, self._card.classes)
 

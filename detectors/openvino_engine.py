@@ -70,7 +70,7 @@ class OpenVinoDetector:
                 "weights_unusable", f"模型权重无法加载：{weights}", f"OpenVINO cannot load {weights}: {error}"
             ) from error
         outputs = network.output.partial_shape
-        if outputs.rank.get_length() > 1 and outputs[1].is_static:
+        if outputs.rank.is_static and outputs.rank.get_length() > 1 and outputs[1].is_static:
             channels = outputs[1].get_length()
             if channels != 4 + len(self._card.classes):
                 raise classes_differ(channels - 4, self._card.classes)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +15,10 @@ from typing import Any
 from detectors.onnx_names import Malformed, class_names
 from detectors.rules.cues import CUES, VEHICLES
 
-LARGEST = 200_000_000
-"""Bytes; larger files are no weights of ours."""
+LARGEST, LARGEST_CARD = 200_000_000, 1_000_000
+"""Bytes; larger files are no weights of ours, and no card."""
+LARGEST_NUMBER = 2**53
+"""Beyond it readers of JSON no longer agree about integers (RFC 8259 §6), and messages between processes end."""
 
 
 class WeightsRefused(Exception):
@@ -146,13 +150,13 @@ def load_card(path: Path) -> Card:
             f"{path} is weights, not their card (.json): name the card, or make one with gateway models adopt",
         )
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = _facts(whole_file(path, LARGEST_CARD))
     except OSError as error:
         raise WeightsRefused(
             "card_missing", f"找不到模型卡 {path}：{error.strerror}", f"the card {path} is not there: {error.strerror}"
         ) from error
-    except ValueError as error:
-        raise _invalid(path, "no JSON") from error
+    except (ValueError, RecursionError) as error:
+        raise _invalid(path, "no JSON, or with text, numbers or depths that cannot be told on") from error
     if not isinstance(facts, dict):
         raise _invalid(path, "no object")
     missing = [key for key in _KEYS if key not in facts]
@@ -194,6 +198,38 @@ def load_card(path: Path) -> Card:
     return card
 
 
+class FileTooLarge(ValueError):
+    """Of more than so many bytes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"{size} bytes")
+        self.size = size
+
+
+def whole_file(path: Path, most: int) -> bytes:
+    """Raises ``OSError`` where it is no file (a pipe or a device may never end), ``FileTooLarge``."""
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):
+        raise OSError(errno.EINVAL, "no regular file")
+    if about.st_size > most:
+        raise FileTooLarge(about.st_size)
+    return path.read_bytes()
+
+
+def _facts(data: bytes) -> Any:
+    """A card's JSON, which is told on: to camera workers and at the doors. Raises ``ValueError`` or ``RecursionError``
+    where it cannot be."""
+
+    def whole(digits: str) -> int:
+        if abs(number := int(digits)) > LARGEST_NUMBER:
+            raise ValueError(f"{number} is too large")
+        return number
+
+    facts = json.loads(data.decode(), parse_int=whole)
+    json.dumps(facts, ensure_ascii=False, allow_nan=False).encode()
+    return facts
+
+
 def _refuse_lost(path: Path, precision: str, accuracy_lost: Mapping[str, float]) -> None:
     for name, lost in accuracy_lost.items():
         if not lost <= MOST_LOST:
@@ -228,10 +264,11 @@ def checked_weights(card_path: Path) -> tuple[Card, Path]:
     card = load_card(card_path)
     weights = card_path.with_suffix(".onnx") if card.weights is None else card_path.with_name(card.weights)
     try:
-        size = weights.stat().st_size
-        if size > LARGEST:
-            raise WeightsRefused("weights_too_large", f"{weights} 过大（{size} 字节）", f"{weights} has {size} bytes")
-        data = weights.read_bytes()
+        data = whole_file(weights, LARGEST)
+    except FileTooLarge as error:
+        raise WeightsRefused(
+            "weights_too_large", f"{weights} 过大（{error.size} 字节）", f"{weights} has {error.size} bytes"
+        ) from error
     except OSError as error:
         raise WeightsRefused(
             "weights_missing", f"找不到模型权重 {weights}", f"the weights {weights} are not there: {error.strerror}"
@@ -295,6 +332,8 @@ def _judging(facts: Any) -> Judging | None:
     _beside(judging.weights)
     if not judging.labels or not set(judging.labels) <= {"fire", "smoke"}:
         raise ValueError("judge: labels are fire and smoke")
+    if len(set(judging.labels)) < len(judging.labels):
+        raise ValueError("judge: a label stands there twice")
     return judging
 
 
@@ -337,7 +376,7 @@ def _own_file(name: Any) -> str | None:
         return None
     if not str(name).endswith(TORCH):
         _beside(str(name))
-    elif Path(name).name != name:
+    elif Path(name).name != name or not name.isprintable():
         raise ValueError(f"{name} is no file beside the card")
     return str(name)
 
@@ -347,5 +386,5 @@ def _losses(facts: Mapping[str, Any]) -> Mapping[str, float]:
 
 
 def _beside(weights: str) -> None:
-    if Path(weights).name != weights or not weights.endswith(".onnx"):
+    if Path(weights).name != weights or not weights.endswith(".onnx") or not weights.isprintable():
         raise ValueError(f"{weights} is no .onnx file beside the card")

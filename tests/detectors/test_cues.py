@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
 
@@ -23,14 +24,31 @@ FACTS = {
 }
 
 
+def made(folder: Path, data: bytes, *classes: str) -> CueFinder:
+    (folder / "cues.onnx").write_bytes(data)
+    limits = MappingProxyType(dict.fromkeys(classes, 0.5))
+    return CueFinder(
+        Cues("cues.onnx", hashlib.sha256(data).hexdigest(), classes, limits, (64, 64)), folder / "cues.onnx", 1
+    )
+
+
 @pytest.fixture
 def finder(tmp_path: Path, unnamed_model: bytes) -> CueFinder:
     """Takes blue for one kind of goods and red for another."""
-    data = unnamed_model
-    (tmp_path / "cues.onnx").write_bytes(data)
-    limits = MappingProxyType({"goods": 0.5, "umbrella": 0.5, "car": 0.5})
-    cues = Cues("cues.onnx", hashlib.sha256(data).hexdigest(), ("goods", "goods", "umbrella", "car"), limits, (64, 64))
-    return CueFinder(cues, tmp_path / "cues.onnx", 1)
+    return made(tmp_path, unnamed_model, "goods", "goods", "umbrella", "car")
+
+
+def test_a_network_that_answers_with_nothing_usable_is_refused_when_it_is_loaded(
+    tmp_path: Path, broken_model: bytes, unnamed_model: bytes, judge_model: Callable[[], bytes]
+) -> None:
+    """It is asked seldom: what it answers came to light with the first stall that was looked for."""
+    for data, classes in (
+        (broken_model, ("goods", "goods", "umbrella", "car")),
+        (unnamed_model, ("goods", "umbrella")),
+        (judge_model(), ("goods", "umbrella")),
+    ):
+        with pytest.raises(WeightsRefused, match="weights_answer_nothing_usable"):
+            made(tmp_path, data, *classes)
 
 
 def test_two_kinds_of_fruit_are_two_pieces_of_goods(finder: CueFinder) -> None:

@@ -70,9 +70,16 @@ def test_a_picture_of_any_shape_is_counted_at_the_counters_own_size(tmp_path: Pa
     assert all(one.box.x2 <= 0.5 and one.box.y2 <= 0.5 for one in seen)
 
 
-def test_a_map_that_is_no_number_is_not_taken_for_an_empty_square(tmp_path: Path) -> None:
-    with pytest.raises(AnswerUnusable):
-        counter(tmp_path, red_counter(divided_by=float("nan"))).people(np.full((64, 64, 3), 255, np.uint8))
+def test_a_map_that_is_no_number_is_not_taken_for_an_empty_square(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(WeightsRefused, match="weights_answer_nothing_usable"):
+        counter(tmp_path, red_counter(divided_by=float("nan")))
+    counting = counter(tmp_path, red_counter())
+    for answer in (np.full((1, 1, 8, 8), np.nan, np.float32), np.zeros((1, 0, 8, 8), np.float32)):
+        monkeypatch.setattr(counting, "_run", lambda _tensor, answer=answer: answer)
+        with pytest.raises(AnswerUnusable):
+            counting.people(np.full((64, 64, 3), 255, np.uint8))
 
 
 def test_weights_that_were_exchanged_are_refused(tmp_path: Path) -> None:

@@ -112,12 +112,23 @@ def test_several_threads_get_the_answers_to_their_own_pictures(make_weights: Mak
 
 
 @pytest.mark.parametrize("engine", RUNTIMES)
+@pytest.mark.parametrize("threads", [0, 1])
 def test_weights_that_answer_nan_are_refused_when_they_are_loaded(
-    make_weights: MakeWeights, broken_model: bytes, engine: EngineName
+    make_weights: MakeWeights, broken_model: bytes, engine: EngineName, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("detectors.engine.cores", lambda: 2)  # two ways to share them out: they are measured
     with pytest.raises(WeightsRefused) as caught:
-        open_detector(engine, make_weights(broken_model), threads=1)
+        open_detector(engine, make_weights(broken_model), threads=threads)
     assert caught.value.reason == "weights_answer_nothing_usable"
+
+
+@pytest.mark.parametrize("engine", RUNTIMES)
+def test_weights_for_another_input_than_their_card_says_or_with_another_answer_are_refused_when_they_are_loaded(
+    make_weights: MakeWeights, unnamed_model: bytes, judge_model: Callable[[], bytes], engine: EngineName
+) -> None:
+    for model, size in ((unnamed_model, [96, 160]), (judge_model(), [224, 224])):
+        with pytest.raises(WeightsRefused):
+            open_detector(engine, make_weights(model, input_size=size), threads=1)
 
 
 @pytest.mark.parametrize("level", [0, 114, 255])

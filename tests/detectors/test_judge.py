@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from detectors.boxes import AnswerUnusable
+from detectors.engine import open_detector
 from detectors.judge import Judge, judge_input, open_judge, part_of
 from detectors.networks import DENSITY, WHOLE, Networks, crop_part, open_networks
 from detectors.observation import Box
@@ -137,3 +138,17 @@ def test_an_answer_that_is_none_is_not_taken_for_doubt(tmp_path: Path, judge_mod
     judging._run = lambda tensor: np.full((1, 2, 2), np.nan, np.float32)  # what a broken runtime computes later
     with pytest.raises(AnswerUnusable):
         judging.judged(coloured(9, 9, 0, 0), "crop")
+
+
+def test_a_fire_is_seen_though_its_judge_answers_with_nothing_usable(
+    tmp_path: Path, make_weights: MakeWeights, judge_model: MakeJudge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judging = judge(tmp_path, judge_model())
+    monkeypatch.setattr(judging, "_run", lambda _tensor: np.full((1, 2, 2), np.nan, np.float32))
+    networks = Networks(open_detector("auto", make_weights(), 1), judge=judging)
+    picture = coloured(64, 64, 0, 0)
+    picture[:16, :16] = (0, 0, 255)
+    for part in (WHOLE, crop_part(0)):
+        seen = networks.look(picture, part)
+        assert [one.label for one in seen.detections] == ["fire"]
+        assert not seen.judged

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,13 +96,26 @@ def test_an_export_without_names_is_taken_by_its_card(make_weights: MakeWeights,
         {"thresholds": dict.fromkeys(("person", "fire", "smoke", "stall"), "high")},
         {"classes": [], "thresholds": {}},
         {"classes": ["fire", "fire"], "thresholds": {"fire": 0.5}},
+        {"stride": float("inf")},
+        {"input_size": [float("inf"), 64]},
+        {"weights": "\0.onnx"},
+        {"weights": "\ud800.pt"},
+        {"judge": {"weights": "judge.onnx", "sha256": "ab" * 32, "labels": ["fire", "fire"]}},
     ],
 )
 def test_a_card_that_makes_no_sense_is_refused(make_weights: MakeWeights, changes: dict[str, Any]) -> None:
     assert refusal(make_weights(**changes)).reason == "card_invalid"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"card"', "\ud800".encode("utf-8", "surrogatepass")])
+@pytest.mark.parametrize("said", [float("nan"), float("-inf"), 10**30, "\ud800", ["\ud800"]])
+def test_a_card_that_could_not_be_told_on_is_refused(make_weights: MakeWeights, said: object) -> None:
+    """Each camera worker asks the engine for its card: one that no message holds left every camera unwatched."""
+    assert refusal(make_weights(note=said)).reason == "card_invalid"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[" * 100_000, "[]", "null", '"card"', "\ud800".encode("utf-8", "surrogatepass")]
+)
 def test_a_card_that_is_no_json_object_is_refused(tmp_path: Path, text: str | bytes) -> None:
     path = tmp_path / "card.json"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -113,6 +127,23 @@ def test_a_folder_in_place_of_the_weights_is_refused(make_weights: MakeWeights) 
     path.with_suffix(".onnx").unlink()
     path.with_suffix(".onnx").mkdir()
     assert refusal(path).reason == "weights_missing"
+
+
+def test_a_card_that_is_no_small_file_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "card.json"
+    with path.open("wb") as sparse:
+        sparse.truncate(10_000_000_000)
+    assert refusal(path).reason == "card_invalid"
+
+
+def test_a_pipe_in_place_of_a_card_or_of_weights_is_refused_and_nobody_waits_for_it(make_weights: MakeWeights) -> None:
+    path = make_weights()
+    path.with_suffix(".onnx").unlink()
+    os.mkfifo(path.with_suffix(".onnx"))
+    assert refusal(path).reason == "weights_missing"
+    path.unlink()
+    os.mkfifo(path)
+    assert refusal(path).reason == "card_missing"
 
 
 def test_a_card_with_a_key_more_is_no_error(make_weights: MakeWeights) -> None:

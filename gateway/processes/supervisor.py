@@ -119,7 +119,7 @@ class Supervisor:
         while not self._stopping.is_set():
             try:
                 process = await self._started(state.spec)
-            except OSError as error:  # no memory or no file descriptor left for now
+            except (OSError, RuntimeError) as error:  # no memory, file descriptor or thread left for now
                 log.error("worker_not_started", worker=state.spec.name, error=str(error))
                 await self._pause(state)
                 continue
@@ -143,9 +143,15 @@ class Supervisor:
                 log.info("worker_restarted", worker=state.spec.name, starts=state.starts)
                 continue
             log.error("worker_ended", worker=state.spec.name, code=code, starts=state.starts)
-            if self._on_exit is not None:
-                self._on_exit(state.spec.name, code)
+            self._tell_exit(state.spec.name, code)
             await self._pause(state)
+
+    def _tell_exit(self, name: str, code: int) -> None:
+        try:
+            if self._on_exit is not None:
+                self._on_exit(name, code)
+        except Exception:  # whatever comes of the word, the worker is started again
+            log.exception("worker_end_not_told", worker=name)
 
     async def _started(self, spec: WorkerSpec) -> asyncio.subprocess.Process:
         # preexec_fn: nothing but prctl runs between fork and exec

@@ -73,24 +73,42 @@ async def test_a_worker_may_take_longer_to_begin_than_to_answer(tmp_path: Path, 
     await supervisor.stop(grace=2)
 
 
+@pytest.mark.parametrize(
+    "lacking", [OSError(errno.ENOMEM, "Cannot allocate memory"), RuntimeError("can't start new thread")]
+)
 async def test_a_worker_that_cannot_be_started_now_is_started_later(
-    tmp_path: Path, sleeper: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, sleeper: str, monkeypatch: pytest.MonkeyPatch, lacking: Exception
 ) -> None:
     start = asyncio.create_subprocess_exec
     tried: list[object] = []
 
-    async def out_of_memory_once(*program: str, **options: Any) -> asyncio.subprocess.Process:
+    async def nothing_left_once(*program: str, **options: Any) -> asyncio.subprocess.Process:
         tried.append(program)
         if len(tried) == 1:
-            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+            raise lacking
         return await start(*program, **options)
 
-    monkeypatch.setattr(asyncio, "create_subprocess_exec", out_of_memory_once)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", nothing_left_once)
     supervisor = Supervisor((WorkerSpec("camera-1", sleeper),), tmp_path / "s")
     supervisor.start()
     await until(lambda: supervisor.workers["camera-1"].pid is not None)
     await supervisor.stop(grace=2)
     assert len(tried) == 2
+
+
+async def test_a_worker_is_started_again_though_nobody_could_be_told_of_its_end(tmp_path: Path, sleeper: str) -> None:
+    def on_exit(_name: str, _code: int) -> None:
+        raise KeyError("a camera that nobody knows")
+
+    supervisor = Supervisor((WorkerSpec("camera-1", sleeper),), tmp_path / "s", on_exit=on_exit)
+    supervisor.start()
+    state = supervisor.workers["camera-1"]
+    await until(lambda: state.pid is not None)
+    assert state.pid is not None
+    os.kill(state.pid, signal.SIGKILL)
+    await until(lambda: state.pid is None)
+    await until(lambda: state.pid is not None, seconds=10)
+    await supervisor.stop(grace=2)
 
 
 async def test_ending_waits_for_no_worker_that_is_between_two_starts(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import structlog
+
 from gateway.processes.active import ActiveMarks, MarkedThreads
 from gateway.streams.bus import FrameBus, Subscription
 from gateway.streams.decoding import KeyframeDecoders
@@ -20,12 +22,16 @@ from gateway.streams.running_decoder import RunningDecoder
 from gateway.workers.camera.glimpse import Glimpse, Profile, of_decoded
 from gateway.workers.camera.look_plan import EARLY, KeyframeGap
 
+log = structlog.get_logger(__name__)
+
 MOST_AT_ONCE = 25
 """Frames decoded in one go, so that no camera keeps a thread from the others: a group of pictures may be long."""
 QUEUE = 256
 MEASURED_AFTER = 3.0
 """Seconds after which what decoding costs is known well enough."""
 LEAST_CORES = 0.005
+PAUSE_BATCHES = 10
+"""So many batches' time passes after one that could not be decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class Awake:
         profile: Profile,
         bus: FrameBus,
         *,
+        code: str,
         gap: Callable[[], float],
         due: Callable[[float], bool],
         take: Callable[[Glimpse], Awaitable[None]],
@@ -60,6 +67,7 @@ class Awake:
     ) -> None:
         self.profile: Profile = profile
         self._bus = bus
+        self._code = code
         self._gap = gap
         self._due = due
         self._take = take
@@ -104,6 +112,9 @@ class Awake:
             try:
                 async for batch in _batches(self._subscription, self._decoding.batch):
                     await self._decode(batch)
+            except Exception:  # begun anew with the cached group: one fault must not leave the camera unwatched
+                log.exception("awake_failed", camera=self._code, decoded=self.profile)
+                await asyncio.sleep(PAUSE_BATCHES * self._decoding.batch)
             finally:
                 self._subscription.close()
 

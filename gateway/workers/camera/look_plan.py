@@ -33,7 +33,9 @@ class KeyframeGap:
         self._arrivals: tuple[float, ...] = ()
 
     def came(self, arrival: float) -> None:
-        """A keyframe. A distance that goes back says that the clock was set."""
+        """A keyframe. A distance that goes back says that the clock was set; the same again is no other keyframe."""
+        if self._arrivals and arrival == self._arrivals[-1]:
+            return
         if self._arrivals and arrival < self._arrivals[-1]:
             self._arrivals = ()
         self._arrivals = (*self._arrivals[-2:], arrival)

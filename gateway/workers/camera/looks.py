@@ -158,6 +158,10 @@ class Looks:
             self.unreadable += 1
             log.info("keyframe_unreadable", camera=self._code, reason=refused.reason)
             return
+        except Exception:  # nor may one that nobody foresaw
+            self.unreadable += 1
+            log.exception("keyframe_failed", camera=self._code)
+            return
         await self.take(glimpse)
 
     def _of_keyframe(self, frame: EncodedFrame) -> Glimpse:
@@ -236,6 +240,7 @@ class Looks:
         self._awake = Awake(
             "sub" if needed == "sub" else "main",
             bus,
+            code=self._code,
             gap=lambda: self.wish.gap,
             due=self._is_due,
             take=self.take,

@@ -33,9 +33,14 @@ IDLE = Wish(2.0, urgent=False)
 
 
 class Inline(Executor):
-    """Runs what it is given at once, so that a test's time stands still meanwhile."""
+    """Runs what it is given at once, so that a test's time stands still meanwhile. ``fails``: how often it cannot."""
+
+    fails = 0
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if self.fails:
+            self.fails -= 1
+            raise RuntimeError("can't start new thread")
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
@@ -86,6 +91,7 @@ class Scene:
     gop: int
     sub: Sub | None
     budget: WakeBudget
+    threads: Inline
     wish: Wish = IDLE
     live: bool = True
     now: float = BEGUN
@@ -123,7 +129,7 @@ async def _settled() -> None:
 
 @asynccontextmanager
 async def scene(gop: int, *, cores: float = 1.0, sub_gop: int | None = None) -> AsyncIterator[Scene]:
-    bus, budget = FrameBus(), WakeBudget(cores)
+    bus, budget, threads = FrameBus(), WakeBudget(cores), Inline()
     sub = Sub(sub_gop) if sub_gop is not None else None
 
     async def look(glimpse: Glimpse) -> None:
@@ -139,10 +145,10 @@ async def scene(gop: int, *, cores: float = 1.0, sub_gop: int | None = None) -> 
         look,
         live=lambda: made.live,
         budget=budget,
-        decoding=Decoding(Inline(), lambda: (96, 96), lambda: made.now, batch=0.0),
+        decoding=Decoding(threads, lambda: (96, 96), lambda: made.now, batch=0.0),
         sub=cast(OnDemandSource | None, sub),
     )
-    made = Scene(looks, bus, gop, sub, budget)
+    made = Scene(looks, bus, gop, sub, budget, threads)
     looks.start()
     await _settled()
     yield made
@@ -251,3 +257,32 @@ async def test_a_look_that_fails_leaves_the_camera_watched() -> None:
         camera.fails = 1
         await camera.plays(10)
         assert len(camera.seen) == 4
+
+
+async def test_a_keyframe_that_could_not_be_decoded_for_once_leaves_the_camera_watched() -> None:
+    async with scene(2) as camera:
+        camera.threads.fails = 1
+        await camera.plays(10)
+        assert len(camera.seen) == 4
+
+
+async def test_a_camera_that_is_awake_stays_watched_though_a_frame_of_it_could_not_be_decoded_for_once() -> None:
+    """Its task had ended, and it counted as awake for as long as a rule wanted it so."""
+    async with scene(60) as camera:
+        await camera.plays(20)
+        assert camera.looks.decoded == "main"
+        camera.threads.fails = 1
+        await camera.plays(20)
+        assert camera.looks.decoded == "main"
+        assert camera.seen[-1].arrival > BEGUN + 37
+        assert max(camera.gaps(25)) <= 2.2
+
+
+async def test_a_candidate_is_looked_at_every_half_second_in_a_sub_stream_whose_keyframes_sufficed_before() -> None:
+    """The keyframe with which every frame begins to be decoded came before: counted twice, it had no distance."""
+    async with scene(10, sub_gop=2) as camera:
+        await camera.plays(30)
+        assert camera.looks.decoded == "sub"
+        camera.wish = Wish(0.5, urgent=True)
+        await camera.plays(20)
+        assert max(camera.gaps(35)) <= 0.6

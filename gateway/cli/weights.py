@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 from pathlib import Path
 from typing import Annotated
@@ -48,6 +49,7 @@ def promote_weights(
     back: Annotated[bool, typer.Option("--back", help="撤回 Back to the weights before.")] = False,
 ) -> None:
     """启用新模型 Put weights in force, from the next start on; a person decides, and the audit chain says who."""
+    from detectors.networks import open_networks
     from detectors.weights import WeightsRefused
     from gateway.access import audit
     from gateway.workers.inference.promotion import promote, refuse_pinned, withdraw
@@ -62,6 +64,7 @@ def promote_weights(
             if back:
                 what = "before" if withdraw(settings.data_folder) else ""
             elif chosen is not None:
+                await asyncio.to_thread(open_networks, settings.inference.engine, chosen, 1)  # they are seen to answer
                 what = promote(chosen, settings.data_folder, settings.inference.engine).sha256
         except WeightsRefused as refused:
             raise Refusal("invalid", refused.reason, refused.zh, refused.en, field="card") from refused

@@ -94,7 +94,7 @@ class Sight:
         detections = self._described(seen.detections, glimpse)
         candidates = crops(detections)
         counting = self._counting(detections, glimpse.arrival, card, wanted=count)
-        full = await self._in_thread(glimpse.full) if candidates or counting else None
+        full = await self._full(glimpse) if candidates or counting else None
         looked = await self._closer(full, candidates, ask, card) if full is not None else ()
         detections = still_seen(with_second_look(detections, looked, seen.judged), card.thresholds)
         if full is not None and counting:
@@ -104,6 +104,13 @@ class Sight:
         if stalls is not None and card.cues is not None:
             detections = (*detections, *await self._stalls_by_parts(glimpse, stalls, ask, card))
         return Look(glimpse.arrival, detections, card.sha256, card.name)
+
+    async def _full(self, glimpse: Glimpse) -> Picture | None:
+        """None where it cannot be had: what the small picture shows counts all the same."""
+        try:
+            return await self._in_thread(glimpse.full)
+        except PictureUnreadable:
+            return None
 
     async def stop(self) -> None:
         """Give up what is still being asked."""

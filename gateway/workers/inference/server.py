@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from math import isfinite
 
 import msgspec
 import numpy as np
@@ -14,6 +15,7 @@ import structlog
 
 from detectors.networks import CUES, WHOLE, Networks, open_networks
 from detectors.observation import Box, Detection
+from detectors.watch import NEARER, WEIGHTS
 from detectors.weights import Card, WeightsRefused, load_card
 from gateway.processes.channel import Channel, listen
 from gateway.processes.messages import (
@@ -45,6 +47,15 @@ REST = 2.0
 a stall is told in minutes, a fire in seconds."""
 SHOWN_WITHIN = 5.0
 """Seconds within which a picture that the new weights want is shown; later another one is asked for."""
+
+LONGEST_WAIT = 60.0
+"""Seconds from now within which a picture was taken and is dropped; cameras give one five."""
+MOST_URGENT = max(WEIGHTS.values()) * (1 + NEARER)
+"""Of a camera with a fire in sight."""
+LONGEST_NAME = 64
+"""Characters of a camera's code and of a part's name."""
+MOST_SHOWN = 6000
+"""Detections of one picture: more than boxes and density find together."""
 
 
 class InferenceServer:
@@ -213,6 +224,7 @@ class _Asking:
     async def handle(self, message: Message) -> Message | None:
         match message:
             case LookAt():
+                _refuse_look(message, time.time())
                 return await self._server.look(message, self._picture(message))
             case AskCard():
                 return EngineCard(self._server.card)
@@ -220,6 +232,7 @@ class _Asking:
                 self._pictures = SharedPictures.of(self.pid, message.descriptor, message.slot_bytes)
                 return Done()
             case LookBeside():
+                _refuse_shown(message)
                 self._server.show(message)
                 return Done()
         raise Refusal("invalid", "unexpected_message", "意外的消息", "unexpected message")
@@ -230,6 +243,24 @@ class _Asking:
         if self._pictures is None:
             raise Refusal("invalid", "no_memory", "尚未共享内存", "no memory is shared over this connection")
         return self._pictures.picture(look.picture, look.width, look.height)
+
+
+def _refuse_look(look: LookAt, now: float) -> None:
+    """A worker gone wrong would come before all others for ever, by what is no number too, or fill the memory with
+    names."""
+    timely = look.taken_at <= now + LONGEST_WAIT and look.deadline <= now + LONGEST_WAIT
+    if not (timely and 0 <= look.urgency <= MOST_URGENT and max(len(look.code), len(look.part)) <= LONGEST_NAME):
+        raise Refusal("invalid", "look_invalid", "分析请求无效", "no look has such a time, urgency or name")
+
+
+def _refuse_shown(shown: LookBeside) -> None:
+    """What is kept of it is shown to people."""
+    numbers = [shown.taken_at, *(shown.stalls or ())]
+    for one in shown.objects[:MOST_SHOWN]:
+        numbers += (one.score, one.x1, one.y1, one.x2, one.y2)
+    well = len(shown.objects) <= MOST_SHOWN and all(map(isfinite, numbers))
+    if not (well and len(shown.code) <= LONGEST_NAME and shown.code.isalnum()):
+        raise Refusal("invalid", "look_invalid", "分析请求无效", "no look has such objects, places or names")
 
 
 def _picture(raw: bytes, width: int, height: int) -> Picture:
@@ -253,7 +284,9 @@ def _shadow(settings: WorkerSettings, in_force: str) -> Shadow | None:
         return Shadow(networks, settings.data_folder / FOLDER)
     except WeightsRefused as refused:
         log.error("shadow_refused", reason=refused.reason, detail=refused.en)
-        return None
+    except Exception:  # whatever else new weights or their folder do: the old ones go on
+        log.exception("shadow_refused", reason="unforeseen")
+    return None
 
 
 @asynccontextmanager

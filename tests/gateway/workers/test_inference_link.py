@@ -27,15 +27,27 @@ from detectors.networks import CUES, WHOLE, Networks, crop_part
 from detectors.observation import Detection
 from detectors.weights import Card, Counting, Density, Judging
 from gateway.processes.channel import Channel, connect, listen
-from gateway.processes.messages import AskCard, Done, LookAt, Message, Seen, SharePictures, TakeSnapshot
+from gateway.processes.messages import (
+    AskCard,
+    Done,
+    LookAt,
+    LookBeside,
+    Message,
+    Seen,
+    SeenObject,
+    SharePictures,
+    TakeSnapshot,
+)
 from gateway.processes.shared_pictures import PictureMemory, SharedPictures
 from gateway.refusals import Refusal
+from gateway.settings import InferenceSettings, WorkerSettings
 from gateway.workers.camera import inference_link
 from gateway.workers.camera.eye import UNTOLD, Eye
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.camera.inference_link import InferenceLink, Looked
 from gateway.workers.camera.sight import Sight
 from gateway.workers.inference import server as inference_server
+from gateway.workers.inference.promotion import SHIPPED_CARD
 from gateway.workers.inference.server import InferenceServer
 from gateway.workers.inference.shadow import Shadow, kept_differences
 
@@ -113,6 +125,20 @@ async def link(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Inf
     found.start()
     yield found
     await found.stop()
+
+
+@asynccontextmanager
+async def asked_by_hand(path: Path) -> AsyncIterator[Channel]:
+    """A peer that may say what no camera worker would."""
+
+    async def nothing(_message: Message) -> Message | None:
+        return Done()
+
+    channel = await connect(path, nothing, name="other", timeout=2)
+    running = asyncio.create_task(channel.run())
+    yield channel
+    channel.close()
+    await running
 
 
 def pixels(*, red: bool = True) -> NDArray[np.uint8]:
@@ -472,3 +498,68 @@ async def test_the_engine_is_asked_to_look_and_for_nothing_else(path: Path, dete
         assert isinstance(await channel.request(whole, timeout=30), Seen)
         channel.close()
         await running
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"urgency": float("inf")},
+        {"urgency": float("nan")},
+        {"urgency": -1.0},
+        {"urgency": 1e300},
+        {"taken_at": float("inf")},
+        {"deadline": float("nan")},
+        {"deadline": 1e18},
+        {"code": "9" * 1000},
+        {"part": "crop-" + "9" * 1000},
+    ],
+)
+async def test_a_worker_gone_wrong_cannot_put_itself_before_all_other_cameras(
+    path: Path, detector: Detector, lie: dict[str, Any]
+) -> None:
+    async with engine(path, detector) as server, asked_by_hand(path) as channel:
+        now = time.time()
+        honest = LookAt("a", pixels().tobytes(), 64, 64, now, now + 30)
+        with pytest.raises(Refusal, match="look_invalid"):
+            await channel.request(msgspec.structs.replace(honest, **lie), timeout=30)
+        assert isinstance(await channel.request(honest, timeout=30), Seen)
+        assert counted(server)["gateway_looks_total"] == 1
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"code": "../9"},
+        {"taken_at": float("nan")},
+        {"stalls": (0.0, 0.0, float("inf"), 1.0)},
+        {"objects": [SeenObject("fire", float("nan"), 0.1, 0.1, 0.2, 0.2)]},
+        {"objects": [SeenObject("fire", 0.5, 0.1, 0.1, 0.2, 0.2)] * 6001},
+    ],
+)
+async def test_what_a_worker_gone_wrong_says_it_saw_is_compared_with_nothing(
+    path: Path, detector: Detector, tmp_path: Path, lie: dict[str, Any]
+) -> None:
+    """A score that is no number once lay among the differences, and the page that shows them could not be had."""
+    async with (
+        engine(path, detector, Shadow(Networks(detector), tmp_path / "shadow")) as server,
+        asked_by_hand(path) as channel,
+    ):
+        raw = pixels(red=False).tobytes()
+        shown = LookBeside("a", time.time(), raw, 64, 64, raw, 64, 64, [], counts=False)
+        with pytest.raises(Refusal, match="look_invalid"):
+            await channel.request(msgspec.structs.replace(shown, **lie), timeout=30)
+        assert isinstance(await channel.request(shown, timeout=30), Done)
+        await until(lambda: counted(server)["gateway_shadow_looks_total"] == 1)
+    assert not list(kept_differences(tmp_path / "shadow"))
+
+
+def test_new_weights_that_fail_in_a_way_nobody_foresaw_leave_the_old_ones_to_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> Networks:
+        raise RuntimeError("a runtime that nobody foresaw")
+
+    monkeypatch.setattr(inference_server, "open_networks", fails)
+    beside = InferenceSettings(shadow=SHIPPED_CARD)
+    settings = WorkerSettings.model_construct(data_folder=tmp_path, inference=beside)
+    assert inference_server._shadow(settings, "ab" * 32) is None

@@ -13,6 +13,7 @@ from detectors.observation import Box, Detection
 from detectors.rules.config import FireRuleConfig
 from detectors.watch import CameraWatch
 from detectors.weights import Card, Counting, Cues, Density
+from gateway.streams.keyframes import PictureUnreadable
 from gateway.workers.camera import sight as sight_module
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.camera.sight import Answer, Picture, Sight
@@ -201,3 +202,16 @@ async def test_no_look_of_a_camera_waits_for_the_parts_of_a_stall(monkeypatch: p
     assert await seen_at(31, sight, ask, whole) == [], "too long ago"
     await sight.stop()
     assert len(ask.shown) == 1
+
+
+async def test_smoke_is_told_though_the_full_picture_cannot_be_had() -> None:
+    def damaged() -> Picture:
+        raise PictureUnreadable("damaged")
+
+    async def ask(_picture: Picture, part: str) -> Answer | None:
+        assert part == WHOLE
+        return Answer((SMOKE,), CARD)
+
+    look = await Sight().look(Glimpse(STREET, (160, 96), 1.0, "main", damaged), ask, count=True)
+    assert look is not None
+    assert [one.label for one in look.detections] == ["smoke"]

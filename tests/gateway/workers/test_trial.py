@@ -11,11 +11,14 @@ import pytest
 from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 
+from detectors.boxes import AnswerUnusable
+from detectors.networks import Networks
 from detectors.observation import Box, Detection
 from detectors.rules.config import CrowdRuleConfig, FireRuleConfig
 from detectors.weights import Card, Counting
 from gateway.refusals import Refusal
 from gateway.workers.camera.sight import Answer
+from gateway.workers.trial.engine import asking
 from gateway.workers.trial.trial import Trial, try_rules
 
 Picture = NDArray[np.uint8]
@@ -124,3 +127,15 @@ async def test_what_is_no_film_is_refused(tmp_path: Path) -> None:
         with pytest.raises(Refusal) as caught:
             await tried(tmp_path / name, RedIsFire())
         assert caught.value.reason == "footage_unreadable"
+
+
+async def test_weights_that_answer_a_picture_with_nothing_usable_end_the_trial_with_the_reason(tmp_path: Path) -> None:
+    class Unusable:
+        card, at_once, precision = CARD, 1, "fp32"
+
+        def detect(self, _picture: Picture) -> tuple[Detection, ...]:
+            raise AnswerUnusable("含 NaN 或无穷大", "NaN or infinity")
+
+    with pytest.raises(Refusal, match="weights_answer_nothing_usable") as caught:
+        await try_rules(film(tmp_path / "quiet.mp4", 4), [FireRuleConfig()], asking(Networks(Unusable())), CARD)
+    assert "NaN" in caught.value.zh

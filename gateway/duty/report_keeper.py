@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -153,9 +154,11 @@ class ReportKeeper:
                 figures = await figures_of(session, self.books, caller, period, now)
             await write_report(self.db, caller, figures, draft)
             sha256, size = await asyncio.to_thread(_kept, draft, draft.with_suffix(".xlsx"))
-        except (Refusal, SQLAlchemyError, OSError, TimeoutError) as error:
-            log.warning("report_not_made", report=report_id, error=str(error))
-            await asyncio.to_thread(draft.unlink, missing_ok=True)
+        except Exception as error:  # whatever it is, it is this report's fault and keeps no other from being made
+            known = isinstance(error, (Refusal, SQLAlchemyError, OSError, TimeoutError))
+            log.warning("report_not_made", report=report_id, error=str(error), exc_info=not known)
+            with suppress(OSError):
+                await asyncio.to_thread(draft.unlink, missing_ok=True)
             reason = error.zh if isinstance(error, Refusal) else type(error).__name__
             await self._note(report_id, lambda row: _failed(row, reason))
             return False

@@ -20,6 +20,8 @@ from gateway.events.local_time import LOCAL_TIME
 
 Cell = str | int | float | datetime | None
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NO_XML = "\ufffe\uffff"
+"""What XML 1.0 (2.2) forbids beside control characters; surrogates are in no text that a database keeps."""
 LONGEST_CELL = 32_000
 """A cell of XLSX holds 32,767 characters."""
 
@@ -78,5 +80,5 @@ def _cell(page: WriteOnlyWorksheet, value: Cell | Share) -> object:
 
 def guarded(text: str) -> str:
     """The text as a spreadsheet may have it: no formula, no character that XML forbids, not too long."""
-    clean = "".join(one for one in text if one in "\n\t" or ord(one) >= 32)[:LONGEST_CELL]
+    clean = "".join(one for one in text if one in "\n\t" or (ord(one) >= 32 and one not in _NO_XML))[:LONGEST_CELL]
     return f"'{clean}" if clean.startswith(_FORMULA) else clean

@@ -158,3 +158,45 @@ async def test_a_report_holds_its_platforms_scope_and_is_seen_in_scope_alone(
     )
     later = asked | {"day": "2199-01-01"}
     assert (await town.post("/api/v1/reports", json=later)).json()["reason"] == "period_not_begun"
+
+
+async def test_no_character_that_somebody_wrote_keeps_a_report_from_being_made(
+    client_as: ClientAs, clock: ManualClock, keeper: ReportKeeper
+) -> None:
+    """XML has no U+FFFF. Where the file could not be written for it, the service ended, at each start anew."""
+    officer = await client_as("duty_officer", "dispatcher", "duty_leader")
+    body = {"class_code": "04-06", "description": "井盖\uffff丢失\ufffe", "source": "phone"}
+    assert (await officer.post("/api/v1/events", json=body)).status_code == 201
+    clock.advance(seconds=1)
+    day = clock().astimezone(LOCAL_TIME).date()
+    report = (await officer.post("/api/v1/reports", json={"kind": "daily", "day": day.isoformat()})).json()
+    assert await keeper.sweep(clock()) == 1
+    book = sheets((await officer.get(f"/api/v1/reports/{report['id']}.xlsx")).content)
+    assert "井盖丢失" in book["事件清单"][1]
+
+
+@pytest.mark.parametrize("fault", [ValueError("a cell that nobody foresaw"), OSError("the folder is a file")])
+async def test_a_report_that_cannot_be_made_is_said_to_have_failed_and_the_next_one_is_made(
+    client_as: ClientAs, clock: ManualClock, keeper: ReportKeeper, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    officer = await client_as("duty_leader")
+    asked = {"kind": "daily", "day": clock().astimezone(LOCAL_TIME).date().isoformat()}
+    report = (await officer.post("/api/v1/reports", json=asked)).json()
+    with monkeypatch.context() as faulty:
+        if isinstance(fault, OSError):
+            keeper.folder.write_text("")
+        else:
+
+            def fails(*_arguments: object) -> None:
+                raise fault
+
+            faulty.setattr(report_module, "write_workbook", fails)
+        for _ in range(3):
+            assert await keeper.sweep(clock()) == 0
+    if keeper.folder.is_file():
+        keeper.folder.unlink()
+    listed = (await officer.get("/api/v1/reports", params={"kind": "daily"})).json()
+    assert [(one["id"], one["state"]) for one in listed] == [(report["id"], "failed")]
+    again = (await officer.post("/api/v1/reports", json=asked)).json()
+    assert await keeper.sweep(clock()) == 1
+    assert (await officer.get(f"/api/v1/reports/{again['id']}.xlsx")).status_code == 200

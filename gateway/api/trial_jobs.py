@@ -86,9 +86,15 @@ class TrialJobs:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _run(self, job: TrialJob, film: Path, asked: dict[str, Any]) -> None:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway.workers.trial", str(film)), stdin=PIPE, stdout=PIPE, limit=MOST_ANSWER
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "gateway.workers.trial", str(film)), stdin=PIPE, stdout=PIPE, limit=MOST_ANSWER
+            )
+        except (OSError, RuntimeError) as error:  # no memory, file descriptor or thread left for now
+            log.error("trial_not_started", film=job.film, error=str(error))
+            zh, en = "试运行进程无法启动，请稍后再试", "the trial's process could not be started; try again later"
+            _failed(job, "trial_not_started", zh, en)
+            return
         try:
             async with asyncio.timeout(LONGEST):
                 await self._listen(job, process, asked)

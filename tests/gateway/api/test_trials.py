@@ -96,3 +96,23 @@ async def test_who_may_not_change_rules_tries_none(client_as: ClientAs, services
     client = await client_as("duty_officer")
     assert (await client.post("/api/v1/trials", json={})).status_code == 403
     assert (await client.put("/api/v1/trials/footage", content=b"")).status_code == 403
+
+
+@pytest.mark.parametrize("lacking", [OSError("Too many open files"), RuntimeError("can't start new thread")])
+async def test_a_trial_that_cannot_be_started_now_has_failed_and_keeps_no_other_from_being_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: Exception
+) -> None:
+    """It counted as running for ever, and every trial after it was refused."""
+
+    async def start(*_program: str, **_options: Any) -> asyncio.subprocess.Process:
+        raise lacking
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
+    jobs = TrialJobs(SHIPPED_CARD)
+    for _ in range(2):
+        job = jobs.begin(tmp_path / "street.mp4", [], starts_at=0.0, platform="hub", asked_by="leader")
+        async with asyncio.timeout(5):
+            while job.state == "running":
+                await asyncio.sleep(0)
+        assert (job.state, job.reason) == ("failed", "trial_not_started")
+    await jobs.close()

@@ -119,7 +119,7 @@ class OutboxSender:
             secret = self.vault.open(row.sealed_secret, row.id) if row.sealed_secret else ""
         except Refusal as refusal:
             if row.last_error != refusal.reason:
-                await self.post.note_lost(row.id, refusal.reason)
+                await self._note_lost(row.id, refusal.reason)
             return
         try:
             async with self.db.reading() as session:
@@ -131,6 +131,12 @@ class OutboxSender:
         line = Line(receiver, open_way, self.post, self.clock)
         line.task = asyncio.create_task(line.run(), name=f"receiver {row.id}")
         self._lines[row.id] = line
+
+    async def _note_lost(self, receiver_id: str, reason: str) -> None:
+        try:
+            await self.post.note_lost(receiver_id, reason)
+        except (Refusal, SQLAlchemyError) as error:  # noted in the next round
+            log.warning("receiver_not_noted", receiver=receiver_id, error=str(error))
 
     async def _end(self, line: Line) -> None:
         if line.task is not None:

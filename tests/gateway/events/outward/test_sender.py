@@ -24,6 +24,7 @@ from gateway.events.outward.mapping import Mapping
 from gateway.events.outward.post import SCHEDULE, Post, wait_after
 from gateway.events.outward.receivers import NewReceiver, Receivers
 from gateway.events.outward.sender import OutboxSender
+from gateway.refusals import Refusal
 from gateway.settings import ReceiverSettings
 from gateway.storage.tables.outward import DeliveryRow
 from gateway.storage.vault import Vault
@@ -372,6 +373,34 @@ async def test_a_warning_goes_out_as_the_cap_message_itself_with_its_attributes_
     assert headers["content-type"] == "application/cap+xml"
     assert (headers["ce-type"], headers["ce-id"]) == ("gateway.warning", headers["webhook-id"])
     assert body.startswith(b"<?xml")
+
+
+async def test_a_receiver_whose_secret_does_not_open_ends_nothing_though_the_database_is_busy_just_then(
+    outside: Outside, receiver: MakeReceiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = await receiver()
+    async with outside.room.db.transaction() as session:
+        administration = Receivers(Vault.at(tmp_path / "of another machine"), ReceiverSettings())
+        new = NewReceiver("webhook", target.url)
+        unopened, _ = await administration.add(session, outside.admin, new, outside.room.clock())
+    webhook_id, _ = await outside.add(target.url)
+    await outside.room.raise_alert("fire")
+    noted = Post.note_lost
+    tried: list[str] = []
+
+    async def busy_once(self: Post, receiver_id: str, reason: str) -> None:
+        tried.append(receiver_id)
+        if len(tried) == 1:
+            raise Refusal("unavailable", "database_busy", "数据库繁忙，请稍后重试。", "The database is busy.")
+        await noted(self, receiver_id, reason)
+
+    monkeypatch.setattr(Post, "note_lost", busy_once)
+    async with outside.sending():
+        await outside.until(webhook_id, lambda row: row.state == "delivered")
+        async with asyncio.timeout(30):
+            while len(tried) < 2:
+                await asyncio.sleep(0.02)
+    assert set(tried) == {unopened.id}
 
 
 async def test_what_waits_is_due_at_once_when_a_receiver_is_back(outside: Outside, receiver: MakeReceiver) -> None:

@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+
 from detectors.observation import Detection, Look
 from detectors.rules.config import CrowdRuleConfig
 from detectors.rules.ground import largest_group, on_ground
 from detectors.rules.rule import AT_REST, Verdict, passage, phase_of, share
 from detectors.rules.schedule import is_on
-from detectors.rules.zones import in_zone
+from detectors.rules.zones import in_zone_each
 from detectors.suppression import Suppression
 
 IDLE, CANDIDATE, FIRING = 5.0, 2.0, 2.0
@@ -89,7 +91,7 @@ class CrowdRule:
         if passed == "gap":
             # Nobody looked: a gathering in the making may have gone. One that fired is over only when seen to be.
             state = replace(state, counts=()) if state.firing else CrowdState()
-        counted = self._gathered([one for one in look.detections if self._counts(one)])
+        counted = self._gathered(self._counted(look.detections))
         score = fmean(one.score for one in counted) if counted else 0.0
         boxes = tuple((one.box.x1, one.box.y1, one.box.x2, one.box.y2) for one in counted)
         count = Count(look.at, len(counted), score, boxes)
@@ -153,13 +155,13 @@ class CrowdRule:
         group = largest_group([place for _, place in placed], self.config.spacing_metres)
         return [one for number, (one, _) in enumerate(placed) if number in group]
 
-    def _counts(self, one: Detection) -> bool:
+    def _counted(self, detections: Sequence[Detection]) -> list[Detection]:
+        """People whose feet are in the zone."""
         config = self.config
-        return (
-            one.label == "person"
-            and one.score >= config.min_score
-            and in_zone(one.box.foot, config.polygon, config.exclusions)
-        )
+        people = [one for one in detections if one.label == "person" and one.score >= config.min_score]
+        feet = np.array([(one.box.foot.x, one.box.foot.y) for one in people]).reshape(-1, 2)
+        within = in_zone_each(feet, config.polygon, config.exclusions).tolist()
+        return [one for one, counts in zip(people, within, strict=True) if counts]
 
 
 def _last(counts: Sequence[Count], at: float) -> tuple[Count, ...]:

@@ -54,19 +54,17 @@ def on_ground(point: Point, plane: Matrix) -> Place | None:
 
 def largest_group(places: Sequence[Place], spacing: float) -> frozenset[int]:
     """Indices of the largest group in which each stands within ``spacing`` metres of another of it."""
-    left, largest = set(range(len(places))), frozenset[int]()
-    while left:
-        group, edge = set(), {left.pop()}
+    east, north = np.array(places, np.float64).reshape(-1, 2).T.copy()
+    numbers, largest = np.arange(len(east)), frozenset[int]()
+    while numbers.size:
+        group, edge, numbers = [], [int(numbers[0])], numbers[1:]
         while edge:
             one = edge.pop()
-            group.add(one)
-            near = {
-                other
-                for other in left
-                if (places[one][0] - places[other][0]) ** 2 + (places[one][1] - places[other][1]) ** 2 <= spacing**2
-            }
-            left -= near
-            edge |= near
+            group.append(one)
+            # All who are left at once: a dense crowd asked pair by pair takes seconds.
+            near = (east[numbers] - east[one]) ** 2 + (north[numbers] - north[one]) ** 2 <= spacing**2
+            edge += numbers[near].tolist()
+            numbers = numbers[~near]
         if len(group) > len(largest):
             largest = frozenset(group)
     return largest

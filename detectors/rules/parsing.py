@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from unicodedata import category
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -56,6 +57,7 @@ def parse_rules(rules: object, *, kept: bool = False) -> tuple[RuleConfig, ...]:
             )
         seen.add((one.kind, one.zone))
         if not kept:
+            _refuse_unseen_signs(number, one.zone)
             _refuse_what_never_fires(number, one)
     return tuple(parsed)
 
@@ -63,6 +65,18 @@ def parse_rules(rules: object, *, kept: bool = False) -> tuple[RuleConfig, ...]:
 def as_json(rules: Sequence[RuleConfig]) -> list[dict[str, Any]]:
     """JSON-ready, with every field; ``parse_rules`` reads it back."""
     return [rule.model_dump(mode="json") for rule in rules]
+
+
+def _refuse_unseen_signs(number: int, zone: str) -> None:
+    """Control signs cannot be kept, and by one that nobody sees two zones seem to have the same name."""
+    if any(category(sign) in ("Cc", "Cf") for sign in zone):
+        field = f"rules.{number}.zone"
+        raise RulesRefused(
+            "zone_invalid",
+            f"区域名称含不可见字符（{field}）",
+            f"the zone's name has signs that nobody sees ({field})",
+            field,
+        )
 
 
 def _refuse_what_never_fires(number: int, rule: RuleConfig) -> None:

@@ -96,7 +96,7 @@ async def put_rules(
 ) -> Rules:
     """Replace the rules of a view, all or none; the camera's worker takes them up at once."""
     try:
-        parsed = None if asked.rules is None else parse_rules(asked.rules)
+        parsed = None if asked.rules is None else await asyncio.to_thread(parse_rules, asked.rules)
     except RulesRefused as refused:
         raise Refusal("invalid", refused.reason, refused.zh, refused.en, field=refused.field) from refused
     await _refuse_what_nobody_sees(parsed or (), doors)

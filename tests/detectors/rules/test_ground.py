@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from detectors.observation import Box, Detection, Look, Point
@@ -64,6 +66,22 @@ def test_a_zone_above_the_horizon_is_refused_for_nobody_ever_stands_there() -> N
 def test_people_on_a_chain_are_one_group_and_a_gap_parts_them() -> None:
     assert largest_group([(0, 0), (2, 0), (4, 0), (9, 0), (10, 0)], 2.5) == {0, 1, 2}
     assert largest_group([], 2.5) == frozenset()
+
+
+def test_a_crowd_is_not_gone_through_once_for_each_who_stands_in_it() -> None:
+    """Five thousand people, as the density counts them, kept all cameras of their worker waiting for five seconds."""
+
+    class Counted(list[tuple[float, float]]):
+        reads = 0
+
+        def __getitem__(self, number: Any) -> Any:
+            Counted.reads += 1
+            return super().__getitem__(number)
+
+    standing = Counted((float(n % 50), float(n // 50)) for n in range(1000))
+    assert len(largest_group(standing, 1.0)) == 1000
+    assert len(largest_group(standing, 0.9)) == 1
+    assert Counted.reads <= 2 * len(standing)
 
 
 def test_many_who_cross_a_square_far_apart_are_no_gathering() -> None:

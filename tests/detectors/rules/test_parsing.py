@@ -128,6 +128,13 @@ def test_two_zones_of_one_hazard_have_two_names() -> None:
     assert refusal(*({"kind": kind, "zone": "gate"} for kind in ("fire", "crowd", "fire"))).field == "rules.2.zone"
 
 
+@pytest.mark.parametrize("name", ["gate\0", "gate\u200b", "\u200b", "\u202etag"])
+def test_a_name_with_signs_that_nobody_sees_is_refused(name: str) -> None:
+    """One of them no database keeps: the rules were refused with no reason at all."""
+    assert refusal({"kind": "fire", "zone": "gate"}, {"kind": "fire", "zone": name}).field == "rules.1.zone"
+    assert parse_rules([{"kind": "fire", "zone": "东门　广场"}])
+
+
 def test_zones_of_two_hazards_may_share_a_name() -> None:
     assert len(parse_rules([{"kind": "fire", "zone": "东门"}, {"kind": "crowd", "zone": "东门"}])) == 2
 

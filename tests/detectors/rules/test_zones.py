@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from shapely.geometry import Point as Place
 from shapely.geometry import Polygon as Area
 
-from detectors.observation import Box, Point
-from detectors.rules.zones import WHOLE, Polygon, covered, fault, in_zone, inside, leaves_nothing, touches
+from detectors.observation import Box, Detection, Look, Point
+from detectors.rules import zones
+from detectors.rules.config import CrowdRuleConfig
+from detectors.rules.making import make_rule
+from detectors.rules.zones import WHOLE, Polygon, covered, fault, in_zone, in_zone_each, inside, leaves_nothing, touches
 
 LEFT: Polygon = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
 U_SHAPE: Polygon = ((0.1, 0.1), (0.3, 0.1), (0.3, 0.6), (0.6, 0.6), (0.6, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
@@ -100,3 +104,31 @@ def test_inside_agrees_with_geometry(outline: Polygon, x: float, y: float) -> No
     assume(fault(outline) is None)
     assume(area.exterior.distance(Place(x, y)) > 1e-6)
     assert inside(Point(x, y), outline) == area.contains(Place(x, y))
+
+
+@pytest.mark.parametrize(("polygon", "exclusions"), [(U_SHAPE, ()), (U_SHAPE, (LEFT,)), (WHOLE, (U_SHAPE, LEFT))])
+def test_many_points_are_told_as_each_of_them_is(polygon: Polygon, exclusions: tuple[Polygon, ...]) -> None:
+    points = [(x / 20, y / 20) for x in range(21) for y in range(21)]
+    together = in_zone_each(np.array(points), polygon, exclusions).tolist()
+    assert together == [in_zone(Point(x, y), polygon, exclusions) for x, y in points]
+    assert any(together)
+    assert not all(together)
+    assert in_zone_each(np.empty((0, 2)), polygon, exclusions).tolist() == []
+
+
+def test_no_zone_is_gone_through_point_by_point_when_it_is_drawn_nor_a_crowd_when_it_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rules with all the corners they may have kept everything else waiting: for 47 s when they were drawn, and for
+    two at each look at a dense crowd."""
+
+    def one_by_one(*_: object) -> bool:
+        raise AssertionError("one by one")
+
+    monkeypatch.setattr(zones, "inside", one_by_one)
+    assert leaves_nothing(LEFT, [WHOLE])
+    assert not leaves_nothing(WHOLE, [LEFT])
+    rule = make_rule(CrowdRuleConfig(people=2, dwell_seconds=0, polygon=LEFT))
+    crowd = tuple(Detection("person", 0.8, Box(x, 0.4, x + 0.05, 0.5)) for x in (0.1, 0.2, 0.3, 0.7))
+    _, verdict = rule.step(rule.initial(), Look(1.0, crowd))
+    assert (verdict.phase, verdict.why["people"]) == ("firing", 3)

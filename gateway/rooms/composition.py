@@ -133,6 +133,8 @@ class Composition:
                 await self._once()
             except OSError as error:
                 log.error("composer_not_started", error=str(error))
+            except Exception:  # whatever it is, the room gets its composed picture back
+                log.exception("composer_failed")
             self._recover()
             if not self._closing:
                 log.error("composer_ended", starts=self.starts)
@@ -195,7 +197,11 @@ class Composition:
             if str(path) in self._told:
                 continue
             self._told.add(str(path))
-            left = left_behind(path)
+            try:
+                left = left_behind(path)
+            except OSError as error:
+                log.error("recording_not_recovered", path=str(path), error=str(error))
+                continue
             if left is not None:
                 member = path.name.rsplit("-", 2)[0]
                 self._heard.recorded(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import importlib.util
 import os
@@ -11,13 +12,16 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import av
+import msgspec
 import numpy as np
 import psutil
 import pytest
 
-from gateway.rooms.composer_messages import Listener, Recorded, Scene, Shown
+from gateway.rooms import composition as composition_module
+from gateway.rooms.composer_messages import AnySaid, Listener, Recorded, Scene, Shown
 from gateway.rooms.composition import Composition, Heard
 from gateway.rooms.mixing import TICK, SoundTarget
 from gateway.streams.bus import FrameBus
@@ -173,3 +177,38 @@ async def test_a_killed_composer_is_back_and_its_recording_plays_but_for_the_las
     assert killed - begun - (recorded.ends_at - recorded.starts_at) < 4.5
     with av.open(recorded.path) as container:
         assert sum(1 for _ in container.decode(video=0)) > 25
+
+
+async def test_a_composition_comes_back_whatever_its_start_its_words_or_what_it_left_behind_did(
+    tmp_path: Path, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a fault of the system's was foreseen: after any other the room had no composed picture any more."""
+    start, hear, tried = asyncio.create_subprocess_exec, composition_module.heard, []
+
+    async def no_thread_once(*program: str, **options: Any) -> asyncio.subprocess.Process:
+        tried.append("start")
+        if tried.count("start") == 1:
+            raise RuntimeError("can't start new thread")
+        return await start(*program, **options)
+
+    async def nonsense_once(reader: asyncio.StreamReader) -> AnySaid:
+        tried.append("word")
+        return msgspec.msgpack.decode(b"\xc1", type=AnySaid) if tried.count("word") == 1 else await hear(reader)
+
+    def broken_disk(_path: Path) -> None:
+        tried.append("left")
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(composition_module, "AGAIN_AFTER", 0.01)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", no_thread_once)
+    monkeypatch.setattr(composition_module, "heard", nonsense_once)
+    monkeypatch.setattr(composition_module, "left_behind", broken_disk)
+    (tmp_path / "room").mkdir()
+    (tmp_path / "room" / "a-1-2.mp4").write_bytes(b"cut short")
+    made = Composition(tmp_path / "room", outcome.heard(), time.time)
+    made.scene(scene(tmp_path / "room", "a", layout="1"))
+    made.start()
+    await newest_picture(made.bus, lambda _luma: True)
+    assert made.starts == 2
+    assert (tried.count("start"), tried.count("left")) == (3, 1)
+    await made.close()

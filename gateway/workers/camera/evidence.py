@@ -114,7 +114,7 @@ class CameraEvidence:
     async def _journal_and_deliver(
         self, alert: AlertRaised, picture: Callable[[], bytes], recording: ClipRecording | None
     ) -> None:
-        snapshot = await self._in_thread(picture)
+        snapshot = await self._snapshot(alert.alert_id, picture)
         if recording is not None and not await recording.past_kept(PAST_WITHIN):
             log.warning("clip_not_yet_on_disk", camera=self._code, alert=alert.alert_id)
         placed = await self._until_disk_takes(lambda: self._store.journal.raise_alert(alert, snapshot))
@@ -133,6 +133,14 @@ class CameraEvidence:
         await self._until_disk_takes(lambda: self._store.journal.close_clip(evidence))
         self._store.delivery.clip_closed(evidence)
 
+    async def _snapshot(self, alert_id: str, picture: Callable[[], bytes]) -> bytes | None:
+        """None where it cannot be made: no alert is lost over its picture."""
+        try:
+            return await self._in_thread(picture)
+        except Exception:
+            log.exception("snapshot_not_made", camera=self._code, alert=alert_id)
+            return None
+
     async def _forget(self, alert_id: str, recording: ClipRecording) -> None:
         await recording.cut()
         await asyncio.to_thread(self._store.journal.forget, alert_id)
@@ -143,7 +151,7 @@ class CameraEvidence:
             while True:
                 try:
                     return await asyncio.to_thread(write)
-                except OSError as error:
+                except (OSError, RuntimeError) as error:  # the disk takes nothing, or no thread can be started for now
                     log.error("journal_not_written", camera=self._code, error=str(error))
                     await asyncio.sleep(DISK_PAUSE)
         finally:

@@ -55,16 +55,19 @@ class AlertJournal:
         _sync_folder(self._folder)
         return folder / _CLIP
 
-    def raise_alert(self, alert: AlertRaised, snapshot: bytes) -> AlertRaised:
-        """Write snapshot and alert so that they outlive a power cut; answers the alert with its snapshot's place."""
+    def raise_alert(self, alert: AlertRaised, snapshot: bytes | None) -> AlertRaised:
+        """Write snapshot and alert so that they outlive a power cut; answers the alert with its snapshot's place. None:
+        it has no snapshot."""
         folder = self._folder / alert.alert_id
         folder.mkdir(mode=0o700, exist_ok=True)
-        _write_synced(folder / _SNAPSHOT, snapshot)
-        placed = msgspec.structs.replace(
-            alert,
-            snapshot_path=str((folder / _SNAPSHOT).absolute()),
-            snapshot_sha256=hashlib.sha256(snapshot).hexdigest(),
-        )
+        placed = alert
+        if snapshot is not None:
+            _write_synced(folder / _SNAPSHOT, snapshot)
+            placed = msgspec.structs.replace(
+                alert,
+                snapshot_path=str((folder / _SNAPSHOT).absolute()),
+                snapshot_sha256=hashlib.sha256(snapshot).hexdigest(),
+            )
         _write_synced(folder / _RAISED, msgspec.json.encode(placed))
         _sync_folder(folder)
         _sync_folder(self._folder)

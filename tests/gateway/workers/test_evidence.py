@@ -187,6 +187,24 @@ async def test_a_disk_that_refuses_twice_loses_no_alert_and_doubles_none(
     assert scene.evidence.waiting_for_disk == 0
 
 
+async def test_an_alert_whose_picture_cannot_be_made_is_raised_without_it(control: ControlPeer, scene: Scene) -> None:
+    """Its clip shows what it was: no alert is lost over its picture."""
+
+    def picture() -> bytes:
+        raise ValueError("the picture cannot be written as JPEG")
+
+    scene.send(FILM[:60])
+    scene.evidence.begin_clip("a1", since=BEGUN + 6.5)
+    scene.evidence.raise_alert(alert(raised_at=BEGUN + 6), picture)
+    scene.evidence.ended("a1", BEGUN + 7)
+    await until(lambda: control.of(AlertRaised))
+    scene.send(FILM[60:85])
+    await until(lambda: control.of(EvidenceReady) and control.of(AlertEnded) and not scene.delivery.waiting)
+    (told,) = control.of(AlertRaised)
+    assert told.snapshot_path == told.snapshot_sha256 == ""
+    assert scene.on_disk == []
+
+
 async def test_an_end_never_overtakes_an_alert_that_waits_for_the_disk(
     control: ControlPeer, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # it has no stubs
 from onnx import numpy_helper
 
+from detectors.weights import LARGEST, FileTooLarge, WeightsRefused, whole_file
 from models.classes import PERSON
 from models.coco_init import COCO_PERSON
 
@@ -19,12 +21,16 @@ from models.coco_init import COCO_PERSON
 def blend(weights: Path, other: Path, share: float, to: Path) -> None:
     """Write ``to``: ``share`` of ``weights`` and the rest of ``other``, both ONNX exports of YOLOv8n.
 
-    Where ``other`` has COCO's 80 classes, of its last layer only the person's row comes in. Raises KeyError where it is
-    another network.
+    Where ``other`` has COCO's 80 classes, of its last layer only the person's row comes in. Raises ``WeightsRefused``
+    where one of them is no network, or another one; nothing is written then.
     """
-    model = onnx.load(str(weights))
-    others = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(str(other)).graph.initializer}
+    model = _network(weights)
+    others = {tensor.name: numpy_helper.to_array(tensor) for tensor in _network(other).graph.initializer}
     for tensor in model.graph.initializer:
+        if tensor.name not in others:
+            raise WeightsRefused(
+                "weights_differ", f"{other} 与 {weights} 不是同一种网络", f"{other} is another network than {weights}"
+            )
         ours, theirs = numpy_helper.to_array(tensor), others[tensor.name]
         if ours.dtype != np.float32:
             continue
@@ -36,3 +42,17 @@ def blend(weights: Path, other: Path, share: float, to: Path) -> None:
         tensor.CopyFrom(numpy_helper.from_array(mixed.astype(np.float32), tensor.name))
     to.parent.mkdir(parents=True, exist_ok=True)
     to.write_bytes(model.SerializeToString())
+
+
+def _network(path: Path) -> onnx.ModelProto:
+    try:
+        model = onnx.load_from_string(whole_file(path, LARGEST))
+    except (DecodeError, FileTooLarge) as error:
+        raise WeightsRefused(
+            "weights_unusable", f"{path} 不是可用的 ONNX 模型", f"{path} is no usable ONNX model: {error}"
+        ) from error
+    if not model.graph.node:
+        raise WeightsRefused(
+            "weights_unusable", f"{path} 不是可用的 ONNX 模型", f"{path} is no usable ONNX model: empty"
+        )
+    return model

@@ -9,14 +9,48 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
+from typer.core import TyperGroup
 
-app = typer.Typer(help="制作与评测识别模型 Make and judge weights.", no_args_is_help=True)
 console = Console(stderr=True)
+
+
+class _Commands(TyperGroup):
+    """Weights, cards and files that cannot be used end a command with the reason, not with the place in the code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        from detectors.weights import WeightsRefused
+
+        try:
+            return super().invoke(ctx)
+        except WeightsRefused as refused:
+            said = f"{refused.reason}: {refused.zh} {refused.en}"
+        except OSError as error:
+            said = f"file_unusable: 文件无法读写 The file cannot be read or written: {error}"
+        console.print(said, style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(2)
+
+
+app = typer.Typer(cls=_Commands, help="制作与评测识别模型 Make and judge weights.", no_args_is_help=True)
+
+
+def _usable(card: Path) -> Path:
+    """Before anything is made: what is written beside a card that cannot be read belongs to none."""
+    from detectors.weights import load_card
+
+    load_card(card)
+    return card
+
+
+def _known(split: str) -> str:
+    if split not in ("train", "val", "test"):
+        raise typer.BadParameter("应为 train、val 或 test. It is train, val or test.")
+    return split
+
 
 WEIGHTS = Path(__file__).parent / "weights" / "hazard_n.onnx"
 DENSITY = WEIGHTS.with_name("crowd_density.onnx")
@@ -178,7 +212,7 @@ def export(
 @app.command()
 def precision(
     sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="真实图片 Real pictures.")],
-    card: Annotated[Path, typer.Option(help="模型卡 Card of released weights.")] = CARD,
+    card: Annotated[Path, typer.Option(callback=_usable, help="模型卡 Card of released weights.")] = CARD,
 ) -> None:
     """在本机重选精度 Quantise released weights and choose anew between fp32, bf16 and int8.
 
@@ -195,7 +229,7 @@ def precision(
 @app.command(name="thresholds")
 def choose(
     sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="真实图片 Real pictures.")],
-    card: Annotated[Path, typer.Option(help="模型卡 Card of released weights.")] = CARD,
+    card: Annotated[Path, typer.Option(callback=_usable, help="模型卡 Card of released weights.")] = CARD,
 ) -> None:
     """按验证集重选阈值 Choose the scores from which classes are seen anew.
 
@@ -228,7 +262,9 @@ def compare(
         Path, typer.Argument(help="仅用许可明确图片的模型卡 Card of weights trained after `prepare --licensed-only`.")
     ],
     sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="真实图片 Real pictures.")],
-    card: Annotated[Path, typer.Option(help="写入差别的模型卡 Card that is to tell the difference.")] = CARD,
+    card: Annotated[
+        Path, typer.Option(callback=_usable, help="写入差别的模型卡 Card that is to tell the difference.")
+    ] = CARD,
 ) -> None:
     """比较许可不明图片的作用 Say in a card what pictures of unclear licence contribute, judged on val."""
     from models.release import compare as run
@@ -242,7 +278,7 @@ def compare(
 def density(
     sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="真实图片 Real pictures.")],
     to: Annotated[Path, typer.Option(help="权重写到何处 Where the weights go.")] = DENSITY,
-    card: Annotated[Path, typer.Option(help="写入其名的模型卡 Card that is to name them.")] = CARD,
+    card: Annotated[Path, typer.Option(callback=_usable, help="写入其名的模型卡 Card that is to name them.")] = CARD,
     from_people: Annotated[
         int, typer.Option(min=1, max=1000, help="人数达到时按密度计 Boxes from which density counts.")
     ] = 5,
@@ -287,7 +323,7 @@ def judge(
     sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="真实图片 Real pictures.")],
     to: Annotated[Path, typer.Option(help="权重写到何处 Where the weights go.")] = JUDGE,
     card: Annotated[
-        Path, typer.Option(help="被复核模型的模型卡 Card of the network whose candidates are judged.")
+        Path, typer.Option(callback=_usable, help="被复核模型的模型卡 Card of the network whose candidates are judged.")
     ] = CARD,
     licensed_only: Annotated[
         bool, typer.Option(help="不用许可不明的图片 Leave out what has no clear licence.")
@@ -319,7 +355,7 @@ def judge(
 def cues(
     sample_data: Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="真实图片 Real pictures.")],
     to: Annotated[Path, typer.Option(help="权重写到何处 Where the weights go.")] = CUES,
-    card: Annotated[Path, typer.Option(help="写入的模型卡 Card that is to name it.")] = CARD,
+    card: Annotated[Path, typer.Option(callback=_usable, help="写入的模型卡 Card that is to name it.")] = CARD,
 ) -> None:
     """制作摊点物件模型 Make the finder of a stall's parts of COCO's network, and name it in the card."""
     from models.cues import make_cues
@@ -334,8 +370,8 @@ def evaluate(
     sample_data: Annotated[
         Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="图片目录 Pictures in the sample's layout.")
     ],
-    card: Annotated[Path, typer.Option(help="模型卡 Card of the weights.")] = CARD,
-    split: Annotated[str, typer.Option(help="数据部分 train, val or test.")] = "test",
+    card: Annotated[Path, typer.Option(callback=_usable, help="模型卡 Card of the weights.")] = CARD,
+    split: Annotated[str, typer.Option(callback=_known, help="数据部分 train, val or test.")] = "test",
 ) -> None:
     """评测 Judge weights on a split at the card's thresholds."""
     from models.figures import figures, look, open_profile

@@ -116,6 +116,8 @@ class Channel:
             await self._read_all()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
+        except OSError as error:  # for want of memory: the connection has ended as any other
+            log.warning("channel_broken", channel=self.name, error=str(error))
         except msgspec.MsgspecError as error:
             log.warning("channel_bad_message", channel=self.name, error=str(error))
         finally:

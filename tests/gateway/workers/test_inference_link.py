@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import importlib.util
 import json
@@ -252,6 +253,19 @@ async def test_an_engine_that_comes_back_is_used_again(link: InferenceLink, path
         await until(lambda: not link.connected)
         assert await look(link) is None
     assert link.unanswered == 2
+
+
+async def test_an_engine_is_used_again_though_the_line_to_it_broke_for_want_of_memory(
+    link: InferenceLink, path: Path, detector: Detector
+) -> None:
+    """Only the end of a peer was foreseen: after any other error nobody connected again, and nothing was looked at."""
+    async with engine(path, detector):
+        await until(lambda: link.connected)
+        line = link._line
+        assert line is not None
+        line.channel._reader.set_exception(OSError(errno.ENOBUFS, "No buffer space available"))
+        await until(lambda: link._line not in (None, line))
+        assert await look(link) is not None
 
 
 async def test_each_answer_comes_with_the_card_of_the_engine_that_gave_it(

@@ -65,7 +65,7 @@ class OpusSounds:
         if audio.codec != "aac":
             return OutgoingSound(bus.sound, audio.codec, lambda: None)
         coding = self._coding.get(bus)
-        if coding is None or coding.audio != audio:
+        if coding is None or coding.audio != audio or coding.task.done():
             coding = self._coding[bus] = _Coding(bus, audio, self._thread)
         coding.listeners += 1
         return OutgoingSound(coding.sound, "opus", lambda: self._leave(bus, coding))

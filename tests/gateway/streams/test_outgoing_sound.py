@@ -23,6 +23,7 @@ from gateway.streams import aiortc_seams as seams
 from gateway.streams.bus import FrameBus
 from gateway.streams.frame import AudioFormat, EncodedFrame
 from gateway.streams.opus import OpusCoder
+from gateway.streams.outgoing_sound import OpusSounds
 from gateway.streams.whep import WhepDoor
 
 _spec = importlib.util.spec_from_file_location("webrtc_parts", Path(__file__).parents[1] / "webrtc_parts.py")
@@ -121,6 +122,41 @@ async def test_a_viewer_hears_the_camera(codec: str, sent_as: str) -> None:
         await parts.until(lambda: bus.sound.listeners == 0)
     await door.close_all()
     await client.close()
+
+
+async def test_one_who_comes_after_the_coder_failed_hears_the_camera_though_another_still_listens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A coder that had failed was given to all who came while one listened: they heard nothing."""
+    bus, sounds = FrameBus(), OpusSounds()
+    bus.audio, sound = tone("aac")
+
+    def fails(_coder: OpusCoder, _frame: EncodedFrame) -> list[EncodedFrame]:
+        raise ValueError("sound that nobody foresaw")
+
+    with monkeypatch.context() as faulty:
+        faulty.setattr(OpusCoder, "take", fails)
+        first = sounds.listen(bus)
+        assert first is not None
+        waiting = asyncio.create_task(first.next_frame())
+        await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            while not waiting.done():
+                bus.publish(sound[0])
+                await asyncio.sleep(0.01)
+    second = sounds.listen(bus)
+    assert second is not None
+    hearing = asyncio.create_task(second.next_frame())
+    async with asyncio.timeout(10):
+        for frame in sound:
+            bus.publish(frame)
+            await asyncio.sleep(0.01)
+            if hearing.done():
+                break
+        assert await hearing is not None
+    first.close()
+    second.close()
+    await sounds.close()
 
 
 async def test_without_sound_a_viewer_sees_all_the_same() -> None:

@@ -53,7 +53,7 @@ class OpenVinoDetector:
         self._floats = "bf16" if self._card.precision == "bf16" and _has_bfloat16(self._core) else "f32"
         quantised = self._card.quantised if multiplies_bytes() else None
         self._in_bytes = quantised is not None or self._card.precision == "int8"
-        file: str | bytes = str(weights)
+        file = weights.read_bytes()  # by its path, tensors would be taken from files that no sha256 vouches for
         if quantised is not None:
             weights = card_path.parent / quantised.weights
             file = checked(weights, quantised.sha256, *QUANTISED)

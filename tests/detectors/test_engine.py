@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from detectors.engine import Detector, EngineName, open_detector
@@ -129,6 +130,19 @@ def test_weights_for_another_input_than_their_card_says_or_with_another_answer_a
     for model, size in ((unnamed_model, [96, 160]), (judge_model(), [224, 224])):
         with pytest.raises(WeightsRefused):
             open_detector(engine, make_weights(model, input_size=size), threads=1)
+
+
+@pytest.mark.parametrize("engine", RUNTIMES)
+def test_weights_that_lie_in_another_file_which_no_sha256_vouches_for_are_refused(
+    make_weights: MakeWeights, unnamed_model: bytes, tmp_path: Path, engine: EngineName
+) -> None:
+    network = onnx.load_from_string(unnamed_model)
+    onnx.save_model(
+        network, tmp_path / "apart.onnx", save_as_external_data=True, location="tensors.bin", size_threshold=0
+    )
+    assert (tmp_path / "tensors.bin").exists()
+    with pytest.raises(WeightsRefused, match="weights_unusable"):
+        open_detector(engine, make_weights((tmp_path / "apart.onnx").read_bytes()), threads=1)
 
 
 @pytest.mark.parametrize("level", [0, 114, 255])

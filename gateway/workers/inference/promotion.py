@@ -58,6 +58,7 @@ def promote(card_path: Path, data_folder: Path, engine: EngineName = "auto") -> 
     shutil.copyfile(weights, draft / (card.weights or to.with_suffix(".onnx").name))
     for file in beside:
         shutil.copyfile(file, draft / file.name)
+    checked_files(draft / to.name)  # two files of one name, or a disk that is full: only one of them lies there
     old = to.parent.with_suffix(".old")
     shutil.rmtree(old, ignore_errors=True)
     if to.parent.exists():
@@ -71,8 +72,10 @@ def withdraw(data_folder: Path) -> bool:
     folder = promoted_card(data_folder).parent
     if not folder.exists():
         return False
-    shutil.rmtree(folder)
-    old = folder.with_suffix(".old")
+    old, gone = folder.with_suffix(".old"), folder.with_suffix(".gone")
+    shutil.rmtree(gone, ignore_errors=True)
+    folder.rename(gone)  # whole or not at all: half of it would end the engine
     if old.exists():
         old.rename(folder)
+    shutil.rmtree(gone, ignore_errors=True)
     return True

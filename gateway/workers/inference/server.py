@@ -48,6 +48,8 @@ a stall is told in minutes, a fire in seconds."""
 SHOWN_WITHIN = 5.0
 """Seconds within which a picture that the new weights want is shown; later another one is asked for."""
 
+HUNG = 120.0
+"""Seconds after which a look that has not ended never will; the engine is begun again."""
 LONGEST_WAIT = 60.0
 """Seconds from now within which a picture was taken and is dropped; cameras give one five."""
 MOST_URGENT = max(WEIGHTS.values()) * (1 + NEARER)
@@ -56,6 +58,10 @@ LONGEST_NAME = 64
 """Characters of a camera's code and of a part's name."""
 MOST_SHOWN = 6000
 """Detections of one picture: more than boxes and density find together."""
+
+
+class EngineHung(Exception):
+    """The engine does not answer."""
 
 
 class InferenceServer:
@@ -72,6 +78,8 @@ class InferenceServer:
         """Questions about parts of a stall, answered one at a time beside the others: none waits for such a one. While
         there are more looks than the engine carries, few of them are asked (see REST)."""
         self._channels: dict[Channel, asyncio.Task[None]] = {}
+        self._answering: dict[WaitingLook, float] = {}
+        """Looks that the engine takes now, and when each began."""
         self._looks = 0
         self._busy_seconds = 0.0
         self._unusable = 0
@@ -86,6 +94,9 @@ class InferenceServer:
         return Done()
 
     def samples(self) -> list[Sample]:
+        """Raises ``EngineHung``, which ends the process: it would live on and see nothing."""
+        if any(time.perf_counter() - began > HUNG for began in self._answering.values()):
+            raise EngineHung(f"a look has lasted for more than {HUNG:.0f} s")
         queues = self._queue, self._aside
         return [
             Sample("gateway_looks_total", {}, self._looks, "counter"),
@@ -142,7 +153,7 @@ class InferenceServer:
                     await self._queue.emptied()
 
     async def _answer(self, waiting: WaitingLook) -> None:
-        began = time.perf_counter()
+        began = self._answering[waiting] = time.perf_counter()
         try:
             seen = await asyncio.get_running_loop().run_in_executor(self._threads, self._detect, waiting)
         except Exception as error:
@@ -159,6 +170,7 @@ class InferenceServer:
                 )
             return
         finally:
+            del self._answering[waiting]
             self._busy_seconds += time.perf_counter() - began
         self._looks += 1
         if self._wants(waiting, seen):

@@ -49,7 +49,7 @@ from gateway.workers.camera.inference_link import InferenceLink, Looked
 from gateway.workers.camera.sight import Sight
 from gateway.workers.inference import server as inference_server
 from gateway.workers.inference.promotion import SHIPPED_CARD
-from gateway.workers.inference.server import InferenceServer
+from gateway.workers.inference.server import EngineHung, InferenceServer
 from gateway.workers.inference.shadow import Shadow, kept_differences
 
 # The small network that the engine's own tests build.
@@ -577,3 +577,23 @@ def test_new_weights_that_fail_in_a_way_nobody_foresaw_leave_the_old_ones_to_loo
     beside = InferenceSettings(shadow=SHIPPED_CARD)
     settings = WorkerSettings.model_construct(data_folder=tmp_path, inference=beside)
     assert inference_server._shadow(settings, "ab" * 32) is None
+
+
+async def test_an_engine_that_never_answers_ends_its_process_instead_of_living_on_blind(
+    link: InferenceLink, path: Path, detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker ends by what its samples fail of, and is begun again."""
+    slow = SlowDetector(detector)
+    async with engine(path, slow) as server:
+        await until(lambda: link.connected)
+        asked = asyncio.create_task(look(link))
+        await until(slow.begun.is_set)
+        assert counted(server)
+        with monkeypatch.context() as hours_later:
+            hours_later.setattr(inference_server, "HUNG", 0.0)
+            with pytest.raises(EngineHung):
+                server.samples()
+        slow.may_end.set()
+        assert await asked is not None
+        monkeypatch.setattr(inference_server, "HUNG", 0.0)
+        assert counted(server)

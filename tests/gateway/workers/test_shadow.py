@@ -229,3 +229,17 @@ def test_weights_whose_card_names_another_network_are_promoted_with_it_and_not_w
     with pytest.raises(WeightsRefused, match="weights_missing" if amiss == "missing" else "weights_damaged"):
         promote(new_weights, tmp_path / "data")
     assert card_in_force(tmp_path / "data", InferenceSettings()).read_bytes() == before
+
+
+def test_weights_of_which_another_file_would_take_the_place_are_not_promoted(tmp_path: Path, new_weights: Path) -> None:
+    """In force the detector's file is called weights.onnx: a judge of that name once lay there instead."""
+    promote(new_weights, tmp_path / "data")
+    before = card_in_force(tmp_path / "data", InferenceSettings()).read_bytes()
+    new_weights.with_name("weights.onnx").write_bytes(b"a judge")
+    named = {"weights": "weights.onnx", "sha256": hashlib.sha256(b"a judge").hexdigest(), "labels": ["fire"]}
+    new_weights.write_text(json.dumps(json.loads(new_weights.read_text()) | {"judge": named}))
+    with pytest.raises(WeightsRefused, match="weights_damaged"):
+        promote(new_weights, tmp_path / "data")
+    in_force = card_in_force(tmp_path / "data", InferenceSettings())
+    assert in_force.read_bytes() == before
+    assert checked_files(in_force)

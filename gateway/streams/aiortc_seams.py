@@ -195,9 +195,12 @@ class SecureLine:
 
     def _follow(self, pair: aioice.ice.CandidatePair) -> None:
         self.close()
+        try:
+            self._socket = pair.protocol.transport.get_extra_info("socket").dup()
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        except OSError as error:  # closed by now, or no file descriptor is left: this line's end, and nobody else's
+            raise ConnectionError from error
         self._pair = pair
-        self._socket = pair.protocol.transport.get_extra_info("socket").dup()
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         self._address = pair.remote_addr
 
     def _leave(self, begin: int, end: int, segment: int, count: int) -> int:

@@ -147,6 +147,21 @@ async def test_a_line_that_is_over_says_so(sockets: tuple[socket.socket, socket.
     assert not out.room_for(1), "whoever waits for the next frame hears of it then"
 
 
+async def test_a_line_whose_socket_cannot_be_had_is_over_and_the_source_that_publishes_hears_nothing_of_it(
+    sockets: tuple[socket.socket, socket.socket],
+) -> None:
+    """Closed, or no file descriptor is left: the error went on to the camera's connection and ended it for all."""
+    line = line_between(*sockets)
+    out = RtpSending(line, RtpNumbers(42, 96), asyncio.get_running_loop().time)
+    sockets[0].close()
+    assert out.room_for(1)
+    out.frame_now([b"p"], 0)
+    assert not out.room_for(1)
+    for _ in range(2):
+        with pytest.raises(ConnectionError):
+            await out.frame(OutgoingFrame([b"p"], 0))
+
+
 async def test_what_leaves_at_once_is_counted_on_and_paced_with_the_rest() -> None:
     wire, told = Wire(), []
     clock = asyncio.get_running_loop().time

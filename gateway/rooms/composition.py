@@ -135,7 +135,7 @@ class Composition:
                 log.error("composer_not_started", error=str(error))
             except Exception:  # whatever it is, the room gets its composed picture back
                 log.exception("composer_failed")
-            self._recover()
+            await self._recover()
             if not self._closing:
                 log.error("composer_ended", starts=self.starts)
                 self.bus.interrupted()
@@ -191,15 +191,15 @@ class Composition:
             case _:
                 log.warning("composer_said_nonsense", kind=type(said).__name__)
 
-    def _recover(self) -> None:
-        """What a composer that died was recording plays up to its last whole fragment."""
+    async def _recover(self) -> None:
+        """What a composer that died was recording plays up to its last whole fragment. Read in a thread: it is long."""
         for path in recorded_in(self._folder):
             if str(path) in self._told:
                 continue
             self._told.add(str(path))
             try:
-                left = left_behind(path)
-            except OSError as error:
+                left = await asyncio.to_thread(left_behind, path)
+            except (OSError, RuntimeError) as error:  # the disk's, or no thread can be started for now
                 log.error("recording_not_recovered", path=str(path), error=str(error))
                 continue
             if left is not None:

@@ -9,6 +9,7 @@ import importlib.util
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -212,3 +213,30 @@ async def test_a_composition_comes_back_whatever_its_start_its_words_or_what_it_
     assert made.starts == 2
     assert (tried.count("start"), tried.count("left")) == (3, 1)
     await made.close()
+
+
+async def test_no_room_waits_while_a_recording_that_was_left_behind_is_read(
+    tmp_path: Path, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gigabytes take half a minute: the worker of all rooms was silent for so long, and killed for that."""
+    entered, heard_of = threading.Event(), threading.Event()
+    others_went_on: list[bool] = []
+
+    async def no_memory(*_program: str, **_options: Any) -> asyncio.subprocess.Process:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    def slow(_path: Path) -> None:
+        entered.set()
+        others_went_on.append(heard_of.wait(5))
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", no_memory)
+    monkeypatch.setattr(composition_module, "left_behind", slow)
+    (tmp_path / "room").mkdir()
+    (tmp_path / "room" / "a-1-2.mp4").write_bytes(b"cut short")
+    made = Composition(tmp_path / "room", outcome.heard(), time.time)
+    made.start()
+    await parts.until(entered.is_set, 10)
+    heard_of.set()
+    await parts.until(lambda: others_went_on, 10)
+    await made.close()
+    assert others_went_on == [True]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from detectors.rules.config import Kind
+from detectors.rules.config import Kind, RuleConfig
 from detectors.rules.cues import CUES
 from detectors.weights import Card, WeightsRefused
 
@@ -21,6 +21,17 @@ def hazards_of(classes: Iterable[str]) -> frozenset[Kind]:
         "stall": "stall" in known or len(known & CUES) > 1,
     }
     return frozenset(hazard for hazard in HAZARDS if found[hazard])
+
+
+def can_fire(rule: RuleConfig, classes: Iterable[str]) -> bool:
+    """Whether what a rule waits for can be told at all: flames alone, or somebody at a stall, need a class of their
+    own."""
+    known = set(classes)
+    if rule.kind == "fire" and not rule.smoke and "fire" not in known:
+        return False
+    if rule.kind == "stall" and rule.attended_only and "person" not in known:
+        return False
+    return rule.kind in hazards_of(known)
 
 
 def refuse_blindness(card: Card, instead_of: Card | None = None) -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detectors.rules.config import RuleConfig, default_rules
 from detectors.rules.parsing import MOST_RULES, RulesRefused, as_json, parse_rules
-from detectors.sees import NAMES, hazards_of
+from detectors.sees import NAMES, can_fire
 from gateway.access import audit
 from gateway.access.caller import Caller
 from gateway.api.camera_lookup import checked_revision, found_camera
@@ -120,9 +120,9 @@ async def _refuse_what_nobody_sees(rules: Sequence[RuleConfig], doors: Services)
     """A rule for a hazard that the weights in force cannot tell would never fire; turned off it may wait for others."""
     if doors.weights is None:
         return
-    told = hazards_of((await asyncio.to_thread(doors.weights.stand)).card.classes)
+    classes = (await asyncio.to_thread(doors.weights.stand)).card.classes
     for number, rule in enumerate(rules):
-        if rule.enabled and rule.kind not in told:
+        if rule.enabled and not can_fire(rule, classes):
             raise Refusal(
                 "invalid",
                 "weights_blind",

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from detectors.networks import checked_files
-from detectors.sees import HAZARDS, hazards_of, refuse_blindness
+from detectors.rules.config import CrowdRuleConfig, FireRuleConfig, RuleConfig, StallRuleConfig
+from detectors.sees import HAZARDS, can_fire, hazards_of, refuse_blindness
 from detectors.weights import WeightsRefused, load_card
 
 MakeWeights = Callable[..., Path]
@@ -28,6 +29,24 @@ SHIPPED = load_card(Path(__file__).parents[2] / "models" / "weights" / "hazard_n
 )
 def test_a_hazard_is_told_by_its_classes(classes: tuple[str, ...], told: set[str]) -> None:
     assert hazards_of(classes) == told
+
+
+@pytest.mark.parametrize(
+    ("rule", "classes", "fires"),
+    [
+        (FireRuleConfig(smoke=False), ("smoke", "person"), False),
+        (FireRuleConfig(smoke=False), ("fire",), True),
+        (FireRuleConfig(), ("smoke",), True),
+        (StallRuleConfig(attended_only=True), ("stall", "fire"), False),
+        (StallRuleConfig(attended_only=True), ("stall", "person"), True),
+        (StallRuleConfig(), ("stall",), True),
+        (CrowdRuleConfig(), ("stall",), False),
+    ],
+)
+def test_a_rule_fires_only_where_all_that_it_waits_for_is_told(
+    rule: RuleConfig, classes: tuple[str, ...], fires: bool
+) -> None:
+    assert can_fire(rule, classes) == fires
 
 
 def test_weights_of_the_wrong_classes_are_refused_before_anything_starts(

@@ -56,6 +56,8 @@ MOST_URGENT = max(WEIGHTS.values()) * (1 + NEARER)
 """Of a camera with a fire in sight."""
 LONGEST_NAME = 64
 """Characters of a camera's code and of a part's name."""
+MOST_HELD = 256 * 1024 * 1024
+"""Bytes of pictures of one worker that crossed the channel and wait; most lie in its own memory."""
 MOST_SHOWN = 6000
 """Detections of one picture: more than boxes and density find together."""
 
@@ -231,13 +233,21 @@ class _Asking:
     def __init__(self, server: InferenceServer) -> None:
         self._server = server
         self._pictures: SharedPictures | None = None
+        self._held = 0
         self.pid = 0
 
     async def handle(self, message: Message) -> Message | None:
         match message:
             case LookAt():
                 _refuse_look(message, time.time())
-                return await self._server.look(message, self._picture(message))
+                size = len(message.picture) if isinstance(message.picture, bytes) else 0
+                if self._held + size > MOST_HELD:
+                    raise Refusal("unavailable", "too_much_waits", "待分析画面过多", "too many bytes of pictures wait")
+                self._held += size
+                try:
+                    return await self._server.look(message, self._picture(message))
+                finally:
+                    self._held -= size
             case AskCard():
                 return EngineCard(self._server.card)
             case SharePictures():

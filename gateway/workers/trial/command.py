@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from detectors.rules.parsing import RulesRefused, parse_rules
-from detectors.weights import WeightsRefused
+from detectors.weights import LARGEST_CARD, WeightsRefused, whole_file
 from gateway.api.camera_rules import first_rules
 from gateway.refusals import Refusal
 from gateway.settings import RuleSettings
@@ -42,8 +42,8 @@ async def print_trial(
 
 def _read(path: Path) -> object:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return json.loads(whole_file(path, LARGEST_CARD))
+    except (OSError, ValueError, RecursionError) as error:
         raise RulesRefused(
             "rules_unreadable", f"规则文件无法读取：{error}", f"cannot be read: {error}", "rules"
         ) from error

@@ -597,3 +597,21 @@ async def test_an_engine_that_never_answers_ends_its_process_instead_of_living_o
         assert await asked is not None
         monkeypatch.setattr(inference_server, "HUNG", 0.0)
         assert counted(server)
+
+
+async def test_a_worker_that_sends_pictures_without_end_fills_no_memory_but_its_own(
+    path: Path, detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, raw = SlowDetector(detector), pixels().tobytes()
+    monkeypatch.setattr(inference_server, "MOST_HELD", 2 * len(raw))
+    async with engine(path, slow), asked_by_hand(path) as flood, asked_by_hand(path) as honest:
+        now = time.time()
+        ask = [LookAt(code, raw, 64, 64, now, now + 30) for code in "abc"]
+        two = [asyncio.create_task(flood.request(one, timeout=30)) for one in ask[:2]]
+        await until(slow.begun.is_set)
+        with pytest.raises(Refusal, match="too_much_waits"):
+            await flood.request(ask[2], timeout=30)
+        other = asyncio.create_task(honest.request(ask[2], timeout=30))
+        slow.may_end.set()
+        assert all(isinstance(one, Seen) for one in await asyncio.gather(*two, other))
+        assert isinstance(await flood.request(ask[2], timeout=30), Seen)

@@ -52,7 +52,10 @@ class Recordings:
                 kind="recording", data=data,
             )  # fmt: skip
             session.add(entry)
-        await asyncio.to_thread(Path(told.path).unlink, missing_ok=True)
+        try:
+            await asyncio.to_thread(Path(told.path).unlink, missing_ok=True)
+        except OSError as error:  # it is kept; asked for again it would be kept twice
+            log.error("recording_not_removed", path=told.path, error=str(error))
         self._records.said(entry)
 
     async def broke(self, room_id: str, reason: str) -> None:
@@ -66,19 +69,25 @@ class Recordings:
     async def take_over_left(self) -> None:
         """What a room worker that was killed has left behind, once nobody writes to it any more."""
         for path in [path for room in sorted(self._folder.glob("*")) for path in recorded_in(room)]:
-            left = left_behind(path)
-            if left is None:
-                path.unlink(missing_ok=True)
-                continue
-            member = path.name.rsplit("-", 2)[0]
-            told = RoomRecorded(
-                path.parent.name, None if member == "composed" else member, str(path), left.sha256, left.size,
-                left.starts_at, left.ends_at, left.partial,
-            )  # fmt: skip
             try:
-                await self.keep(told)
+                await self._take_over(path)
             except Refusal as refusal:
                 log.error("recording_not_kept", path=path.name, reason=refusal.reason)
+            except OSError as error:  # one file's fault keeps neither the others nor the rooms back
+                log.error("recording_not_kept", path=path.name, error=str(error))
+
+    async def _take_over(self, path: Path) -> None:
+        left = await asyncio.to_thread(left_behind, path)
+        if left is None:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+            return
+        member = path.name.rsplit("-", 2)[0]
+        await self.keep(
+            RoomRecorded(
+                path.parent.name, None if member == "composed" else member, str(path), left.sha256, left.size,
+                left.starts_at, left.ends_at, left.partial,
+            )
+        )  # fmt: skip
 
     async def file(
         self, caller: Caller, room_id: str, recording_id: str, container: Container

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +20,11 @@ from gateway.api.stream import shows
 from gateway.live import Notice
 from gateway.processes.messages import Answer
 from gateway.refusals import Refusal
+from gateway.rooms import recordings as recordings_module
 from gateway.rooms.arrangement import Arrangement
 from gateway.rooms.desk import RoomDesk
 from gateway.rooms.recorder import Recorder
+from gateway.rooms.recording_file import RecordedFile, left_behind
 from gateway.storage.database import Database
 from gateway.storage.evidence_files import EvidenceFiles
 from gateway.storage.tables.access import User, UserSession
@@ -377,3 +381,41 @@ async def test_what_a_member_sent_in_vp8_is_played_as_webm_from_the_minutes(
     assert answer.content == b"\x1a\x45\xdf\xa3"
     assert (await chair.get(f"{door}.mp4")).json()["reason"] == "recording_unknown"
     assert (await chair.get(f"{door}.exe")).status_code == 422
+
+
+async def test_a_recording_that_cannot_be_read_or_removed_keeps_no_other_back_and_no_room_from_going_on(
+    client_as: ClientAs, services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rooms are restored after it: where it failed, it was tried again each second, and no room ever came back."""
+    chair = await client_as("duty_leader")
+    room = (await opened(chair))["id"]
+    for member in ("broken", "one"):
+        recorder = Recorder(lambda _said: None)
+        recorder.arrange(tmp_path / "room-recordings" / room)
+        for frame in parts.vp8_film(20):
+            recorder.picture(
+                member, "vp8", frame.data, frame.pts, frame.keyframe, 0, 1_800_000_000 + frame.pts / 90_000
+            )
+        recorder.arrange(None)
+    read, remove = left_behind, Path.unlink
+    threads: list[int] = []
+
+    def on_a_bad_disk(path: Path) -> RecordedFile | None:
+        threads.append(threading.get_ident())
+        if path.name.startswith("broken"):
+            raise OSError(errno.EIO, "Input/output error")
+        return read(path)
+
+    def read_only(path: Path, missing_ok: bool = False) -> None:
+        if path.is_relative_to(tmp_path / "room-recordings"):
+            raise OSError(errno.EROFS, "Read-only file system")
+        remove(path, missing_ok)
+
+    monkeypatch.setattr(recordings_module, "left_behind", on_a_bad_disk)
+    monkeypatch.setattr(Path, "unlink", read_only)
+    assert services.rooms is not None
+    await services.rooms.recordings.take_over_left()
+    kept = (await chair.get(f"/api/v1/rooms/{room}/minutes")).json()["recordings"]
+    assert [one["member_id"] for one in kept] == ["one"]
+    assert len(threads) == 2
+    assert threading.get_ident() not in threads, "control goes on while gigabytes are read"

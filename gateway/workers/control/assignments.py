@@ -28,6 +28,8 @@ AGAIN_SECONDS = 1.0
 MOST_UNNOTED = 16
 """Changes of one camera that may wait for the database."""
 TOLD_WITHIN = 2.0
+MOST_OF_SCENES = 8 * 1024 * 1024
+"""Bytes of the scenes that an order carries: those of 290 presets. A message is not larger than ``MAX_FRAME``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +254,7 @@ class Assignments:
             suppressions=list(camera.suppressions),
             sub_stream_url=camera.sub_stream_url,
             clear_login=camera.clear_login,
-            scenes=dict(camera.scenes),
+            scenes=_carried(camera),
             wrong_logins=self._wrong_logins(camera),
             preset=camera.preset,
             quarantined=code in self.quarantine,
@@ -273,3 +275,16 @@ class Assignments:
     def _start_workers(self) -> None:
         for worker in self._placement.workers:
             self._supervisor.add(WorkerSpec(worker, CAMERA_WORKER))
+
+
+def _carried(camera: PulledCamera) -> dict[str, bytes]:
+    """Its scenes, that of its preset first, as many as an order carries: the others are learned anew."""
+    carried: dict[str, bytes] = {}
+    size = 0
+    for preset in sorted(camera.scenes, key=lambda preset: preset != camera.preset):
+        size += len(camera.scenes[preset])
+        if size > MOST_OF_SCENES:
+            log.warning("scenes_left_out", camera=camera.code, known=len(camera.scenes), carried=len(carried))
+            break
+        carried[preset] = camera.scenes[preset]
+    return carried

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 
 from gateway.live import LiveHub
-from gateway.processes.messages import HealthChanged, Message
+from gateway.processes.channel import MAX_FRAME, Channel
+from gateway.processes.messages import AssignCamera, HealthChanged, Message
 from gateway.processes.supervisor import Supervisor
 from gateway.refusals import Refusal
 from gateway.settings import Settings
@@ -167,3 +169,38 @@ async def test_a_camera_that_was_active_in_two_crashes_is_given_a_worker_of_its_
     assert owner is not None
     assert placement.owned_by(owner.worker) == (CODE,)
     assert owner.worker != "camera-1"
+
+
+async def test_a_camera_with_more_scenes_than_a_message_carries_keeps_no_other_from_being_told(
+    assigning: Assignments, records: Records, placement: Placement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order could not be sent, and those after it were not told either, each second anew."""
+    other = "99000000001310000002"
+    placement.place(other)
+    scenes = {str(number): bytes(28_808) for number in range(600)}
+
+    async def one(code: str) -> PulledCamera:
+        mine = scenes if code == CODE else {}
+        return PulledCamera(code, "id", "hub", "rtsp://127.0.0.1/1", None, None, scenes=mine, preset="599")
+
+    monkeypatch.setattr(records, "one", one)
+    told: list[AssignCamera] = []
+
+    async def hears(message: Message) -> Message | None:
+        assert isinstance(message, AssignCamera)
+        told.append(message)
+        return None
+
+    ends = [await asyncio.open_unix_connection(sock=end, limit=MAX_FRAME) for end in socket.socketpair()]
+    ours, theirs = (Channel(*end, hears, name="camera-1") for end in ends)
+    running = [asyncio.create_task(end.run()) for end in (ours, theirs)]
+    assigning._links._channels["camera-1"] = ours
+    await assigning.worker_ready("camera-1")
+    async with asyncio.timeout(30):
+        while len(told) < 2:
+            await asyncio.sleep(0.01)
+    assert [order.code for order in told] == [CODE, other]
+    assert "599" in told[0].scenes, "that of the preset which it has now"
+    assert len(told[0].scenes) > 250
+    ours.close()
+    await asyncio.wait(running)

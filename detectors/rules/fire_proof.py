@@ -88,6 +88,10 @@ def _proof(spot: Spot, seconds: float, window: float) -> float:
         (after.at - before.at) * (0.5 * (before.score > 0) + 0.5 * (after.score > 0))
         for before, after in pairwise(glimpses)
     )
+    before = spot.glimpses[: -len(glimpses)]
+    if before and before[-1].score and all(one.score for one in glimpses):
+        # The window begins between two looks that saw it: it was there all the while, which 5 of 5 s ask for.
+        seen = max(seen, min(window, glimpses[-1].at - before[-1].at))
     span = glimpses[-1].at - glimpses[0].at
     progress = min(share(seen, seconds), share(sum(one.score > 0 for one in glimpses), LEAST_SIGHTINGS))
     if span > window:

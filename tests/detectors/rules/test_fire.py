@@ -72,6 +72,17 @@ def test_a_flame_that_is_missed_in_every_third_look_still_fires_in_ten_seconds()
     assert hazard.fired_at <= 10
 
 
+@pytest.mark.parametrize("every", [0.5, 0.6, 1.7, 2.0, 2.4, 4.0])
+@pytest.mark.parametrize("seconds", [1.5, 5.0, 30.0])
+def test_a_flame_asked_for_all_the_time_fires_however_the_looks_come(every: float, seconds: float) -> None:
+    """The window began between two looks: of five seconds at most 4.8 were seen, and nothing ever fired."""
+    asked = {"seen_seconds": seconds, "window_seconds": seconds, "steady_seconds": 0}
+    (hazard,) = judged(looks(lambda at: (flame(at),), 120, every), **asked)
+    assert seconds <= hazard.fired_at <= max(seconds, 2 * every) + every
+    blinking = looks(lambda at: () if round(at / every) % 3 == 2 else (flame(at),), 120, every)
+    assert every > 2 or seconds < 5 or not judged(blinking, **asked)
+
+
 def test_what_is_seen_in_every_third_look_does_not_fire() -> None:
     assert judged(looks(lambda at: (flame(at),) if round(at * 2) % 3 == 0 else (), 120)) == ()
 

@@ -40,6 +40,8 @@ COUNT_EVERY = 2.0
 """Seconds between two counts in tiles; in between (a fire is looked at more often) the last count stands."""
 CUES_EVERY = 15.0
 """Seconds after which parts of a stall are looked for again; what was found stands for twice as long."""
+CUES_AGAIN = 5.0
+"""Seconds after a question about them that the engine had no time for, until it is asked again."""
 NEARLY_WHOLE = 0.8
 """Share of the picture's sides from which a part shows no more at full size than the picture made small."""
 WHOLE_PICTURE = Box(0.0, 0.0, 1.0, 1.0)
@@ -76,7 +78,7 @@ class Sight:
         self._in_thread = in_thread
         self._last: tuple[float, Luma] | None = None
         self._counted: tuple[float, tuple[Detection, ...]] | None = None
-        self._stalls = NOTHING_FOUND
+        self._stalls, self._cues_asked = NOTHING_FOUND, -inf
         self._beside = beside
         self._finding: asyncio.Task[tuple[Detection, ...]] | None = None
         self.second_looks = 0
@@ -129,7 +131,9 @@ class Sight:
             return known
         if not self._beside:
             return await self._found_by_parts(glimpse, within, ask, card)
-        if self._finding is None or self._finding.done():
+        unanswered = where == within and 0 <= glimpse.arrival - self._cues_asked < CUES_AGAIN
+        if not unanswered and (self._finding is None or self._finding.done()):
+            self._cues_asked = glimpse.arrival
             self._finding = asyncio.create_task(self._found_by_parts(glimpse, within, ask, card))
         return known
 

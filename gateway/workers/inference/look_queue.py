@@ -43,15 +43,17 @@ class WaitingLook:
 
 
 class LookQueue:
-    """Bounded: by the number of cameras and their parts, and by ``size``, beyond which the oldest picture goes."""
+    """Bounded: by the number of cameras and their parts, and by ``size``, beyond which the oldest picture goes.
+    ``few``: so many may wait while it is calm."""
 
-    def __init__(self, clock: Callable[[], float], *, size: int = 400) -> None:
+    def __init__(self, clock: Callable[[], float], *, size: int = 400, few: int = 0) -> None:
         self._clock = clock
         self._size = size
         self._waiting: dict[Key, WaitingLook] = {}
         self._looked: dict[Key, float] = {}
-        self._filled, self._emptied = asyncio.Event(), asyncio.Event()
-        self._emptied.set()
+        self._few = few
+        self._filled, self._calm = asyncio.Event(), asyncio.Event()
+        self._note_calm()
         self.dropped_replaced = 0
         self.dropped_late = 0
 
@@ -70,12 +72,12 @@ class LookQueue:
             _refuse(before, "look_replaced")
         self._waiting[waiting.key] = waiting
         self._filled.set()
-        self._emptied.clear()
+        self._note_calm()
         return waiting.answer
 
-    async def emptied(self) -> None:
-        """Return once nothing waits."""
-        await self._emptied.wait()
+    async def calm(self) -> None:
+        """Return once no more than ``few`` wait."""
+        await self._calm.wait()
 
     async def next(self) -> WaitingLook:
         """The picture whose neglect weighs most and which is still in time; waits for one."""
@@ -85,15 +87,20 @@ class LookQueue:
             if self._waiting:
                 chosen = max(self._waiting.values(), key=lambda one: self._rank(one, now))
                 del self._waiting[chosen.key]
-                if not self._waiting:
-                    self._emptied.set()
+                self._note_calm()
                 if not chosen.answer.done():
                     self._note(chosen.key, now)
                     return chosen
                 continue
-            self._emptied.set()
+            self._note_calm()
             self._filled.clear()
             await self._filled.wait()
+
+    def _note_calm(self) -> None:
+        if len(self._waiting) <= self._few:
+            self._calm.set()
+        else:
+            self._calm.clear()
 
     def _rank(self, one: WaitingLook, now: float) -> tuple[float, float]:
         looked = self._looked.get(one.key)

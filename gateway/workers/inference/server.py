@@ -43,8 +43,8 @@ log = structlog.get_logger(__name__)
 SOCKET_NAME = "inference.sock"
 PARTING_SECONDS = 2.0
 REST = 2.0
-"""Seconds for which at most, after the parts of one stall were looked for, those of the next one wait while looks do:
-a stall is told in minutes, a fire in seconds."""
+"""Seconds for which at most, after the parts of one stall were looked for, those of the next one wait while more looks
+do than the engine takes at once: a stall is told in minutes, a fire in seconds."""
 SHOWN_WITHIN = 5.0
 """Seconds within which a picture that the new weights want is shown; later another one is asked for."""
 
@@ -75,7 +75,7 @@ class InferenceServer:
         self._shown_until = 0.0
         self._networks = networks
         self._at_once = networks.detector.at_once
-        self._queue = LookQueue(time.time)
+        self._queue = LookQueue(time.time, few=self._at_once)
         self._aside = LookQueue(time.time)
         """Questions about parts of a stall, answered one at a time beside the others: none waits for such a one. While
         there are more looks than the engine carries, few of them are asked (see REST)."""
@@ -152,7 +152,7 @@ class InferenceServer:
             await self._answer(await self._aside.next())
             with suppress(TimeoutError):
                 async with asyncio.timeout(REST):
-                    await self._queue.emptied()
+                    await self._queue.calm()
 
     async def _answer(self, waiting: WaitingLook) -> None:
         began = self._answering[waiting] = time.perf_counter()

@@ -405,8 +405,8 @@ async def test_while_looks_wait_parts_of_stalls_are_looked_for_seldom_but_are(
     slow, finder = SlowDetector(detector), Counting()
     async with engine(path, Networks(slow, cues=finder)) as server:  # type: ignore[arg-type]
         await until(lambda: link.connected)
-        looks = [asyncio.create_task(look(link, code)) for code in "ab"]
-        await until(lambda: slow.begun.is_set() and counted(server)["gateway_looks_waiting"] == 1)
+        looks = [asyncio.create_task(look(link, code)) for code in "abc"]
+        await until(lambda: slow.begun.is_set() and counted(server)["gateway_looks_waiting"] == 2)
         parts = [asyncio.create_task(look(link, code, part=CUES)) for code in "ab"]
         await until(lambda: finder.begun == asked_meanwhile)
         await asyncio.sleep(0.1)

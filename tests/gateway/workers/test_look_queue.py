@@ -107,11 +107,12 @@ async def test_a_picture_nobody_waits_for_any_more_is_passed_over() -> None:
     assert (await queue.next()).look.code == "a"
 
 
-async def test_it_says_when_nothing_waits_any_more() -> None:
-    queue = LookQueue(lambda: 0.0)
-    await asyncio.wait_for(queue.emptied(), 1)
+async def test_it_says_when_no_more_than_a_few_wait() -> None:
+    queue = LookQueue(lambda: 0.0, few=1)
     put(queue, look("a", 1.0))
-    waiting = asyncio.create_task(queue.emptied())
+    await asyncio.wait_for(queue.calm(), 1)
+    put(queue, look("b", 1.0))
+    waiting = asyncio.create_task(queue.calm())
     await asyncio.sleep(0)
     assert not waiting.done()
     await queue.next()

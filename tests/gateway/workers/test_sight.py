@@ -204,6 +204,21 @@ async def test_no_look_of_a_camera_waits_for_the_parts_of_a_stall(monkeypatch: p
     assert len(ask.shown) == 1
 
 
+async def test_parts_of_a_stall_that_the_engine_had_no_time_for_are_not_asked_about_at_every_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where there are more cameras than the engine carries each once asked so every two seconds."""
+    monkeypatch.setattr(sight_module, "uniform", lambda _low, high: high)
+    sight, ask = Sight(beside=True), Market()
+    ask.answers = False
+    for second in (-1, 1, 3, 5, 7, 9):
+        assert await seen_at(second, sight, ask, Box(0, 0, 1, 1)) == []
+        for _ in range(5):
+            await asyncio.sleep(0)
+    assert len(ask.shown) == 2, "at 1 and at 7"
+    await sight.stop()
+
+
 async def test_smoke_is_told_though_the_full_picture_cannot_be_had() -> None:
     def damaged() -> Picture:
         raise PictureUnreadable("damaged")

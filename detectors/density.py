@@ -30,12 +30,12 @@ SCORE = 0.5
 """Of each box: the density has no score of its own, and takes that of the boxes in whose place it stands."""
 MOST_PEOPLE = 5000
 FEWEST = 45
-"""People by density from which its count stands: it sees up to 43 in gatherings of 5 to 18, and boxes are nearer there
-(decision 0112)."""
+"""People by density from which its count stands: of gatherings seen from near boxes tell as well (decisions 0112,
+0121), and in photos of fires it sees up to 41 where boxes show ten."""
 FAR, SURE = 0.5, 15
 """… but for so many people in boxes of whom nine in ten are smaller than this share of the picture's height: a square
 seen from far, where boxes miss a third of 20 to 45 (decision 0119). In every gathering of the train part somebody
-stands nearer; and the photos of fires in which the density sees firemen that are none show fewer."""
+stands nearer; and photos of fires in which the density sees more firemen than there are show fewer."""
 NAMES = ("密度模型", "network for density")
 
 

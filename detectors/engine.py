@@ -44,9 +44,12 @@ class Detector(Protocol):
     def detect(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]: ...
 
 
-def open_detector(engine: EngineName, card_path: Path, threads: int = 0) -> Detector:
+def open_detector(engine: EngineName, card_path: Path, threads: int = 0, *, any_shapes: bool = False) -> Detector:
     """Load checked weights and see them answer. ``threads`` 0: all cores, shared out as a short measurement says
     (a second or two). Raises ``WeightsRefused``.
+
+    ``any_shapes``: pictures of however many shapes are each laid into an input of their proportions, as those of a
+    camera of that shape are; without it those of the first few shapes, which bounds the memory of a service.
 
     ``card_path`` is the card's JSON. To ``ultralytics`` a YOLO file alone may be given, which must be trusted: a
     ``.pt`` is code.
@@ -60,7 +63,7 @@ def open_detector(engine: EngineName, card_path: Path, threads: int = 0) -> Dete
             detector: Detector = UltralyticsDetector(card_path)
             check_answers(detector)
             return detector
-        return _planned(engine, card_path, threads)
+        return _planned(engine, card_path, threads, any_shapes=any_shapes)
     except ImportError as error:
         raise _missing(engine, str(error.name)) from error
 
@@ -92,14 +95,16 @@ def _missing(engine: str, package: str) -> WeightsRefused:
     )
 
 
-def _planned(engine: EngineName, card_path: Path, threads: int) -> Detector:
-    if engine == "openvino":
-        from detectors.openvino_engine import OpenVinoDetector as Engine
-    else:
-        from detectors.onnxruntime_engine import OnnxRuntimeDetector as Engine  # type: ignore[assignment]  # same calls
-
+def _planned(engine: EngineName, card_path: Path, threads: int, *, any_shapes: bool) -> Detector:
     def opened(plan: Plan) -> Detector:
-        detector = Engine(card_path, plan)
+        if engine == "openvino":
+            from detectors.openvino_engine import OpenVinoDetector
+
+            detector: Detector = OpenVinoDetector(card_path, plan, any_shapes=any_shapes)
+        else:
+            from detectors.onnxruntime_engine import OnnxRuntimeDetector
+
+            detector = OnnxRuntimeDetector(card_path, plan)
         check_answers(detector)  # before it is measured: by what it answers nothing can be
         return detector
 

@@ -28,7 +28,7 @@ from detectors.processor import multiplies_bytes
 from detectors.weights import Card, WeightsRefused, checked_weights, classes_differ
 
 MOST_SHAPES = 6
-"""Each compiled shape takes some 50 MB; pictures of further shapes are laid into the usual input."""
+"""Each compiled shape takes some 50 MB; in a service pictures of further shapes are laid into the usual input."""
 SPARE = 1
 """Requests beyond the streams: one picture is laid out and its boxes are made while the others are computed."""
 
@@ -44,9 +44,11 @@ class _Network:
 
 
 class OpenVinoDetector:
-    """May be called from several threads; each call takes a request of its own."""
+    """May be called from several threads; each call takes a request of its own. ``any_shapes``: see
+    ``open_detector``."""
 
-    def __init__(self, card_path: Path, plan: Plan) -> None:
+    def __init__(self, card_path: Path, plan: Plan, *, any_shapes: bool = False) -> None:
+        self._any_shapes = any_shapes
         self._card, weights = checked_weights(card_path)
         self._plan = plan
         self._core = openvino.Core()
@@ -93,7 +95,7 @@ class OpenVinoDetector:
         size = self._card.input_size
         if self._any_size:
             size = input_for(picture.shape[0], picture.shape[1], size, self._card.stride)
-            if size not in self._networks and len(self._networks) >= MOST_SHAPES:
+            if size not in self._networks and len(self._networks) >= MOST_SHAPES and not self._any_shapes:
                 size = self._card.input_size
         network = self._network(size)
         request = network.idle.get()

@@ -1,7 +1,7 @@
 """Pictures of crowds with a point for each head, and crops of them to learn from: of all sizes, as cameras show them.
 
-A hundred pictures are few: the same crowd is shown at other sizes, mirrored, brighter or duller, without colour and
-compressed, so that the counter learns people and not these streets.
+A hundred pictures are few: the same crowd is shown at other sizes, mirrored, softer or sharper, brighter or duller,
+without colour and compressed, so that the counter learns people and not these streets, nor one camera's focus.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STRIDE = 8
 """Pixels of the input for one cell of the density map, each way."""
 CROP = (384, 512)
 """Height and width in px."""
-SIZES = (0.7, 1.4)
+SIZES = (0.5, 1.4)
 """How much smaller or larger than at LONGEST_SIDE a crop shows people."""
 SPREAD = 0.8
 """Standard deviation, in cells, of what one head spreads over its neighbours."""
@@ -60,19 +60,17 @@ def crowd_pictures(folder: Path, split: Split) -> list[CrowdPicture]:
 
 
 def drawn(
-    pictures: Sequence[CrowdPicture], number: int, random: np.random.Generator, *, refocused: bool
+    pictures: Sequence[CrowdPicture], number: int, random: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """``number`` crops of pictures drawn by their WEIGHTS: ``[n, 3, h, w]`` RGB 0..1 and their ``[n, h/8, w/8]``
-    people in each cell. ``refocused``: at times softer or sharper than they are."""
+    people in each cell."""
     weights = np.array([WEIGHTS.get(one.source, 1.0) for one in pictures])
     chosen = random.choice(len(pictures), number, p=weights / weights.sum())
-    crops = [crop(pictures[int(one)], random, refocused=refocused) for one in chosen]
+    crops = [crop(pictures[int(one)], random) for one in chosen]
     return np.stack([one[0] for one in crops]), np.stack([one[1] for one in crops])
 
 
-def crop(
-    picture: CrowdPicture, random: np.random.Generator, *, refocused: bool
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def crop(picture: CrowdPicture, random: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """A piece at a drawn place and size, ``[3, h, w]`` RGB 0..1, and ``[h/8, w/8]`` people in each cell; black where
     the picture ends."""
     height, width = picture.picture.shape[:2]
@@ -86,7 +84,7 @@ def crop(
     places = (picture.places * (width, height) - (left, top)) * (size[0] / columns, size[1] / rows) / STRIDE
     density = cells(places, (CROP[0] // STRIDE, CROP[1] // STRIDE), (size[0] / STRIDE, size[1] / STRIDE))
     shown = np.zeros((*CROP, 3), np.uint8)
-    shown[: size[1], : size[0]] = disturbed(piece, random, refocused=refocused)
+    shown[: size[1], : size[0]] = disturbed(piece, random)
     if random.random() < 0.5:
         shown, density = shown[:, ::-1], density[:, ::-1]
     return np.ascontiguousarray(shown[:, :, ::-1].transpose(2, 0, 1), np.float32) / np.float32(255), density
@@ -102,15 +100,14 @@ def cells(places: NDArray[np.float64], shape: tuple[int, int], within: tuple[flo
     return np.asarray(cv2.GaussianBlur(counted, (0, 0), SPREAD, borderType=cv2.BORDER_REFLECT), np.float32)
 
 
-def disturbed(picture: NDArray[np.uint8], random: np.random.Generator, *, refocused: bool) -> NDArray[np.uint8]:
-    """As another camera, or another hour of the day, would show it; ``refocused``: through another lens too."""
+def disturbed(picture: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """As another camera, or another hour of the day, would show it."""
     gamma, gain, offset = np.exp(random.uniform(-0.4, 0.4)), random.uniform(0.8, 1.15), random.uniform(-13, 13)
     levels = 255 * (np.arange(256) / 255) ** gamma * gain + offset
     shown = np.asarray(cv2.LUT(picture, np.clip(levels, 0, 255).astype(np.uint8)), np.uint8)
     if random.random() < 0.2:
         shown = np.asarray(cv2.cvtColor(cv2.cvtColor(shown, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR), np.uint8)
-    if refocused:
-        shown = focused_anew(shown, random)
+    shown = focused_anew(shown, random)
     if random.random() < 0.3:
         coded = cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(30, 70))])[1]
         return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)

@@ -1,11 +1,10 @@
 """Crowd density: how many people stand where, for pictures in which they are too many and too small for boxes.
 
 COCO's YOLOv8n up to its finest level (it knows small people, and the wide context of the neck), and a small head that
-answers with people in each cell. Both are trained on a hundred pictures with a point for each head: of the network the
-layers of the finest view move a little, the others stay as they are. Two such networks count, one that learnt from the
-pictures as sharp as they are and one that saw them softer and sharper too; their mean stands (decision 0116). Target
-after Zhang et al. 2016 (MCNN), one unit of density a head; the loss compares counts of blocks of several sizes, as the
-places of the points are less certain than their number.
+answers with people in each cell. Both learn from a hundred pictures with a point for each head, shown at many sizes,
+softer and sharper (decision 0121); the first layers stay as COCO left them. Target after Zhang et al. 2016 (MCNN), one
+unit of density a head; the loss compares counts of blocks of several sizes, as the places of the points are less
+certain than their number.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ from models.prepare import COCO_WEIGHTS
 
 LAYERS = 16
 """Of YOLOv8n: the backbone, and the neck up to its finest level, of stride 8."""
-TUNED = (4, 12, 15)
-"""Layers that learn: those with the finest view of small heads. The others stay as COCO left them."""
+FROZEN = 2
+"""The first layers, which stay as COCO left them: edges and colours."""
 FEATURES = {2: 32, 4: 64, 15: 64, 12: 128}
 """Layers whose answers the head sees, and their channels; of stride 4, 8, 8 and 16."""
 CHANNELS = sum(FEATURES.values())
@@ -38,13 +37,11 @@ UNIT = 0.01
 """The head answers in hundredths of a person a cell, so that its numbers are near one."""
 BLOCKS = (1, 4, 16)
 BATCH = 4
-HEAD_RATE, BODY_RATE = 1e-3, 2e-4
-REFOCUSED_STEPS = 3.9
-"""Pictures of every sharpness take more steps to learn."""
+HEAD_RATE, BODY_RATE = 1e-3, 1e-4
 LARGEST_STEP = 5.0
 """Length to which gradients are cut."""
 NOTE = (
-    "YOLOv8n begun from COCO's weights (AGPL-3.0), the layers of its finest level and a head trained"
+    "YOLOv8n begun from COCO's weights (AGPL-3.0) as far as its finest level, and a head, trained"
     " on ShanghaiTech's train part (for research, no explicit licence) and photos of unknown licence; no such"
     " picture is contained. 密度模型以 ShanghaiTech（仅限研究）等图片训练。"
 )
@@ -59,17 +56,19 @@ class DensityNetwork(nn.Module):
         super().__init__()
         self.body = nn.ModuleList(coco_layers(coco, LAYERS))
         for number, layer in enumerate(self.body):
-            layer.requires_grad_(number in TUNED)
+            layer.requires_grad_(number >= FROZEN)
         self.scale: torch.Tensor
         self.register_buffer("scale", torch.ones(1, CHANNELS, 1, 1))
-        last = nn.Conv2d(32, 1, 1)
+        last = nn.Conv2d(64, 1, 1)
         nn.init.constant_(last.bias if last.bias is not None else last.weight, -1.0)
         self.head = nn.Sequential(
-            nn.Conv2d(CHANNELS, 48, 1),
+            nn.Conv2d(CHANNELS, 96, 1),
             nn.ReLU(),
-            nn.Conv2d(48, 32, 3, padding=1),
+            nn.Conv2d(96, 64, 3, padding=1),
             nn.ReLU(),
-            nn.Conv2d(32, 32, 3, padding=2, dilation=2),
+            nn.Conv2d(64, 64, 3, padding=2, dilation=2),
+            nn.ReLU(),
+            nn.Conv2d(64, 64, 3, padding=2, dilation=2),
             nn.ReLU(),
             last,
         )
@@ -81,12 +80,10 @@ class DensityNetwork(nn.Module):
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """CHANNELS of stride 8."""
         answers: list[torch.Tensor] = []
-        for number, layer in enumerate(self.body):
+        for layer in self.body:
             f: Any = layer.f
             from_layers = f if isinstance(f, list) else [f]
             inputs = [answers[one] if answers else images for one in from_layers]
-            if number == TUNED[0] + 1:
-                inputs = [one.detach() for one in inputs]  # what lies deeper stays: nothing is learnt through it
             answers.append(layer(inputs if isinstance(f, list) else inputs[0]))
         fine, middle, wide, wider = (answers[one] for one in FEATURES)
         fine = nn.functional.avg_pool2d(fine, 2)
@@ -100,45 +97,20 @@ class DensityNetwork(nn.Module):
         self.scale = (1 / (square.sqrt() + 1e-3)).reshape(1, CHANNELS, 1, 1).clone()
 
 
-class DensityCounters(nn.Module):
-    """The mean of several ``DensityNetwork``."""
-
-    def __init__(self, members: Sequence[DensityNetwork]) -> None:
-        super().__init__()
-        self.members = nn.ModuleList(members)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return torch.stack([member(images) for member in self.members]).mean(dim=0)
-
-
-def train_counters(
-    pictures: Sequence[CrowdPicture], coco: Path, *, steps: int, seed: int, say: Say, what: str
-) -> DensityCounters:
-    """Both networks, the second with REFOCUSED_STEPS times as many steps."""
-    longer = round(steps * REFOCUSED_STEPS)
-    sharp = train_density(pictures, coco, steps=steps, seed=seed, refocused=False, progress=_steps(say, what, steps))
-    what = f"{what}, refocused"
-    refocused = train_density(
-        pictures, coco, steps=longer, seed=seed, refocused=True, progress=_steps(say, what, longer)
-    )
-    return DensityCounters([sharp, refocused]).eval()
-
-
 def train_density(
     pictures: Sequence[CrowdPicture],
     coco: Path,
     *,
     steps: int,
     seed: int,
-    refocused: bool,
     progress: Callable[[int], None],
 ) -> DensityNetwork:
-    """A network trained on crops of the pictures; ``refocused``: at times softer or sharper than they are."""
+    """A network trained on crops of the pictures."""
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     network = DensityNetwork(coco)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub knows tensors alone
-    network.normalise(torch.from_numpy(drawn(pictures, 2 * BATCH, random, refocused=refocused)[0]))
+    network.normalise(torch.from_numpy(drawn(pictures, 2 * BATCH, random)[0]))
     rates = [HEAD_RATE, BODY_RATE]
     moved = [one for one in network.body.parameters() if one.requires_grad]
     optimiser = torch.optim.AdamW(
@@ -147,7 +119,7 @@ def train_density(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=steps, pct_start=0.15)
     for step in range(steps):
         progress(step)
-        images, truth = (torch.from_numpy(one) for one in drawn(pictures, BATCH, random, refocused=refocused))
+        images, truth = (torch.from_numpy(one) for one in drawn(pictures, BATCH, random))
         with _fast():
             found = network(images.to(memory_format=torch.channels_last))
         loss = block_loss(found[:, 0].float(), truth)
@@ -178,7 +150,7 @@ def block_loss(found: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     return total
 
 
-def people(network: nn.Module, picture: CrowdPicture) -> float:
+def people(network: DensityNetwork, picture: CrowdPicture) -> float:
     with torch.inference_mode(), _fast():
         return float(network(torch.from_numpy(density_input(picture.picture, LONGEST_SIDE))).sum())
 
@@ -194,7 +166,7 @@ def cross_validate(
         held_out = ordered[turn::folds]
         seen = [one for number, one in enumerate(ordered) if number % folds != turn]
         what = f"part {turn + 1} of {folds} held out"
-        network = train_counters(seen, coco, steps=steps, seed=seed, say=say, what=what)
+        network = train_density(seen, coco, steps=steps, seed=seed, progress=_steps(say, what, steps))
         found |= {one.name: (len(one.places), people(network, one)) for one in held_out}
     return found
 
@@ -218,7 +190,7 @@ def mean_errors(found: Mapping[str, tuple[int, float]]) -> dict[str, dict[str, f
     }
 
 
-def export_density(network: nn.Module, to: Path) -> str:
+def export_density(network: DensityNetwork, to: Path) -> str:
     """Write the network; answers its sha256.
 
     Input ``images`` ``[1, 3, h, w]`` RGB 0..1, sides multiples of 32; output ``density`` ``[1, 1, h/8, w/8]``.
@@ -260,7 +232,7 @@ def make_density(
     if not pictures:
         raise ValueError(f"{sample_data} has no crowds to learn from")
     found = cross_validate(pictures, coco, folds=folds, turns=turns, steps=steps, seed=seed, say=say)
-    network = train_counters(pictures, coco, steps=steps, seed=seed, say=say, what="all pictures")
+    network = train_density(pictures, coco, steps=steps, seed=seed, progress=_steps(say, "all pictures", steps))
     facts = {
         "weights": to.name,
         "sha256": export_density(network, to),

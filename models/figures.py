@@ -94,7 +94,8 @@ class Profile:
 
 def open_profile(card_path: Path, engine: EngineName = "auto", threads: int = 1) -> Profile:
     """The shipped network and counter. Pictures come one at a time: more threads would wait for one another more than
-    they gain on a machine that others use too. Raises ``WeightsRefused``."""
+    they gain on a machine that others use too. Each is looked at as a camera of its shape is, whichever came before.
+    Raises ``WeightsRefused``."""
     facts = json.loads(card_path.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         low = Path(folder) / card_path.name
@@ -102,7 +103,7 @@ def open_profile(card_path: Path, engine: EngineName = "auto", threads: int = 1)
         for file in (card_path.with_suffix(".onnx").name, (facts.get("quantised") or {}).get("weights")):
             if file is not None:
                 (Path(folder) / file).symlink_to(card_path.parent.absolute() / file)
-        detector = open_detector(engine, low, threads)
+        detector = open_detector(engine, low, threads, any_shapes=True)
     return Profile(
         load_card(card_path),
         detector,

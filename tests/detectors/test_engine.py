@@ -175,6 +175,25 @@ def test_a_machine_that_is_busy_for_a_moment_does_not_decide_how_the_cores_are_s
     assert fastest(lambda plan: Sleeper(plan, 0.0), plans(2), measured).at_once == 2
 
 
+@pytest.mark.parametrize("any_shapes", [True, False])
+def test_judged_a_picture_is_seen_alike_whatever_shapes_came_before_it(tmp_path: Path, *, any_shapes: bool) -> None:
+    """People in upright photos were missed where seven other shapes had come first: they lay small in a wide input."""
+    card = json.loads(SHIPPED.read_text()) | {"thresholds": dict.fromkeys(("person", "fire", "smoke", "stall"), 1e-4)}
+    (tmp_path / SHIPPED.name).write_text(json.dumps({key: card[key] for key in card if key != "quantised"}))
+    (tmp_path / SHIPPED.with_suffix(".onnx").name).symlink_to(SHIPPED.with_suffix(".onnx"))
+    detector = open_detector("openvino", tmp_path / SHIPPED.name, 1, any_shapes=any_shapes)
+    random = np.random.default_rng(3)
+    upright, *others = (
+        cv2.resize(random.integers(0, 256, (12, 12, 3), np.uint8), (100 * wide, 100 * high))
+        for wide, high in ((3, 8), (1, 1), (4, 3), (3, 2), (2, 1), (3, 1), (4, 1), (2, 3))
+    )
+    alone = open_detector("openvino", tmp_path / SHIPPED.name, 1).detect(upright)
+    assert alone
+    for other in others:
+        detector.detect(other)
+    assert (detector.detect(upright) == alone) is any_shapes
+
+
 @pytest.fixture(scope="module")
 def coco(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
     """Real COCO weights under a card, and a few real pictures."""

@@ -55,7 +55,7 @@ def test_a_crop_of_any_picture_has_one_size_and_its_people_are_where_they_are_se
     random = np.random.default_rng(3)
     picture = dotted(size, 30)
     for _ in range(6):
-        shown, density = crop(picture, random, refocused=False)
+        shown, density = crop(picture, random)
         assert shown.shape == (3, *crowd_pictures.CROP)
         assert density.shape == (crowd_pictures.CROP[0] // 8, crowd_pictures.CROP[1] // 8)
         bright = cv2.resize(shown.mean(axis=0), density.shape[::-1], interpolation=cv2.INTER_AREA)
@@ -72,7 +72,7 @@ def test_crowds_are_shown_softer_and_sharper_than_they_are_so_that_focus_makes_n
     def sharpness(shown: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> float:
         return float(cv2.Laplacian(shown, cv2.CV_64F).var() / max(1.0, float(shown.var())))
 
-    shares = [sharpness(disturbed(picture, random, refocused=True)) / sharpness(picture) for _ in range(80)]
+    shares = [sharpness(disturbed(picture, random)) / sharpness(picture) for _ in range(80)]
     assert sum(share < 0.6 for share in shares) > 8
     assert sum(share > 1.2 for share in shares) > 4
 

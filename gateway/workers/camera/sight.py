@@ -40,7 +40,7 @@ COUNT_EVERY = 2.0
 """Seconds between two counts in tiles; in between (a fire is looked at more often) the last count stands."""
 CUES_EVERY = 15.0
 """Seconds after which parts of a stall are looked for again; what was found stands for twice as long."""
-CUES_AGAIN = 5.0
+CUES_AGAIN = 10.0
 """Seconds after a question about them that the engine had no time for, until it is asked again."""
 NEARLY_WHOLE = 0.8
 """Share of the picture's sides from which a part shows no more at full size than the picture made small."""

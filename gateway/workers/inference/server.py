@@ -42,9 +42,10 @@ log = structlog.get_logger(__name__)
 
 SOCKET_NAME = "inference.sock"
 PARTING_SECONDS = 2.0
-REST = 2.0
+REST, BACKLOG = 2.0, 8
 """Seconds for which at most, after the parts of one stall were looked for, those of the next one wait while more looks
-do than the engine takes at once: a stall is told in minutes, a fire in seconds."""
+wait than this times what the engine takes at once (some three tenths of a second's work; cameras come in bursts): a
+stall is told in minutes, a fire in seconds."""
 SHOWN_WITHIN = 5.0
 """Seconds within which a picture that the new weights want is shown; later another one is asked for."""
 
@@ -75,7 +76,7 @@ class InferenceServer:
         self._shown_until = 0.0
         self._networks = networks
         self._at_once = networks.detector.at_once
-        self._queue = LookQueue(time.time, few=self._at_once)
+        self._queue = LookQueue(time.time, few=BACKLOG * self._at_once)
         self._aside = LookQueue(time.time)
         """Questions about parts of a stall, answered one at a time beside the others: none waits for such a one. While
         there are more looks than the engine carries, few of them are asked (see REST)."""

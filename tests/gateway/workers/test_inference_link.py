@@ -402,6 +402,7 @@ async def test_while_looks_wait_parts_of_stalls_are_looked_for_seldom_but_are(
             return ()
 
     monkeypatch.setattr(inference_server, "REST", rest)
+    monkeypatch.setattr(inference_server, "BACKLOG", 1)
     slow, finder = SlowDetector(detector), Counting()
     async with engine(path, Networks(slow, cues=finder)) as server:  # type: ignore[arg-type]
         await until(lambda: link.connected)

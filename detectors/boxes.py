@@ -15,8 +15,9 @@ IOU, PEOPLE_IOU = 0.5, 0.6
 """A box falls when a better one of its class covers it by more than this: people stand before one another."""
 MOST = 300
 """Detections kept of one picture, the best ones."""
-MOST_CANDIDATES = 3000
-"""Boxes of one class that are compared with one another, the best ones."""
+MOST_CANDIDATES = 1000
+"""Boxes of one class that are compared with one another, the best ones: a crowd has 80 to 300, and noise must not cost
+more than a network."""
 SCORE_SLACK = 0.01
 """By how much arithmetic of few bits may carry a score beyond 0..1."""
 HALF = np.float32(0.5)
@@ -72,4 +73,5 @@ def suppressed(corners: NDArray[np.float32], scores: NDArray[np.float32], allowe
     """
     rectangles = corners.astype(np.float64)
     rectangles[:, 2:] -= rectangles[:, :2]
-    return np.asarray(cv2.dnn.NMSBoxes(rectangles, scores, 0.0, allowed, top_k=MOST_CANDIDATES), np.int32)  # type: ignore[arg-type]
+    kept = cv2.dnn.NMSBoxes(rectangles, scores, 0.0, allowed, top_k=MOST_CANDIDATES)  # type: ignore[arg-type]  # arrays too
+    return np.asarray(kept, np.int32)

@@ -137,6 +137,7 @@ class Card:
 
 _KEYS = ("name", "sha256", "classes", "input_size", "stride", "thresholds", "precision", "licence")
 _OPTIONAL = ("counting", "density", "judge", "cues", "quantised", "weights", "accuracy_lost")
+PRECISIONS = ("fp32", "bf16", "int8")
 TORCH = ".pt"
 """A YOLO file as torch pickles it. That is code: it is loaded only where a card names its sha256."""
 
@@ -192,6 +193,8 @@ def load_card(path: Path) -> Card:
         raise _invalid(path, "thresholds and classes differ")
     if any(not 0 < value < 1 for value in card.thresholds.values()):
         raise _invalid(path, "a threshold lies outside 0..1")
+    if card.precision not in PRECISIONS:  # another word for int8 would pass unmeasured
+        raise _invalid(path, f"precision is none of {', '.join(PRECISIONS)}")
     _refuse_lost(path, card.precision, card.accuracy_lost)
     if card.quantised is not None:
         _refuse_lost(path, "int8", card.quantised.accuracy_lost)

@@ -401,7 +401,7 @@ def adopt(
         path = make_card(weights, threshold=threshold, licence=licence)
     except WeightsRefused as refused:
         raise typer.BadParameter(f"{refused.reason}: {refused.zh} {refused.en}", param_hint="WEIGHTS") from refused
-    told = hazards_of(load_card(path).classes)
+    told = hazards_of(load_card(path))
     typer.echo(str(path))
     for hazard in HAZARDS:
         console.print(f"{hazard}: {'可识别 told' if hazard in told else '不能识别 not told'}", markup=False)

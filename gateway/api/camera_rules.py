@@ -120,9 +120,9 @@ async def _refuse_what_nobody_sees(rules: Sequence[RuleConfig], doors: Services)
     """A rule for a hazard that the weights in force cannot tell would never fire; turned off it may wait for others."""
     if doors.weights is None:
         return
-    classes = (await asyncio.to_thread(doors.weights.stand)).card.classes
+    card = (await asyncio.to_thread(doors.weights.stand)).card
     for number, rule in enumerate(rules):
-        if rule.enabled and not can_fire(rule, classes):
+        if rule.enabled and not can_fire(rule, card):
             raise Refusal(
                 "invalid",
                 "weights_blind",

@@ -258,7 +258,7 @@ def _shown(card: Card) -> WeightsShown:
         fails_where=_lines(details.get("fails_where")),
         fails_where_zh=_lines(details.get("fails_where_zh")),
         trained_from=found if isinstance(found := details.get("trained_from"), dict) else {},
-        blind_to=[hazard for hazard in HAZARDS if hazard not in hazards_of(card.classes)],
+        blind_to=[hazard for hazard in HAZARDS if hazard not in hazards_of(card)],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,16 @@ import pytest
 from detectors.networks import checked_files
 from detectors.rules.config import CrowdRuleConfig, FireRuleConfig, RuleConfig, StallRuleConfig
 from detectors.sees import HAZARDS, can_fire, hazards_of, refuse_blindness
-from detectors.weights import WeightsRefused, load_card
+from detectors.weights import Card, Cues, WeightsRefused, load_card
 
 MakeWeights = Callable[..., Path]
 SHIPPED = load_card(Path(__file__).parents[2] / "models" / "weights" / "hazard_n.json")
+
+
+def knowing(classes: tuple[str, ...], parts: tuple[str, ...] = ()) -> Card:
+    """A card of weights that know these classes, with a network beside them for these parts of a stall."""
+    cues = Cues("cues.onnx", "ab" * 32, parts, dict.fromkeys(parts, 0.5), (64, 64)) if parts else None
+    return replace(SHIPPED, classes=classes, cues=cues)
 
 
 @pytest.mark.parametrize(
@@ -23,12 +30,39 @@ SHIPPED = load_card(Path(__file__).parents[2] / "models" / "weights" / "hazard_n
         (SHIPPED.classes, set(HAZARDS)),
         (("person", "bicycle", "car", "umbrella"), {"crowd"}),
         (("smoke",), {"fire"}),
+        (("goods",), {"stall"}),
         (("person", "umbrella", "cart"), {"crowd", "stall"}),
         (("cat", "dog"), set()),
     ],
 )
 def test_a_hazard_is_told_by_its_classes(classes: tuple[str, ...], told: set[str]) -> None:
-    assert hazards_of(classes) == told
+    assert hazards_of(knowing(classes)) == told
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        (("umbrella", "cart"), True),
+        (("goods", "goods"), True),
+        (("umbrella", "car"), False),
+    ],
+)
+def test_stalls_are_told_by_the_network_for_their_parts_where_the_detector_knows_none(
+    parts: tuple[str, ...], told: bool
+) -> None:
+    card = knowing(("fire", "umbrella"), parts)
+    assert hazards_of(card) == ({"fire", "stall"} if told else {"fire"})
+    assert can_fire(StallRuleConfig(), card) == told
+    assert not can_fire(StallRuleConfig(attended_only=True), card)
+
+
+def test_each_network_tells_stalls_by_its_own_parts_alone() -> None:
+    """What the one sees is not grouped with what the other sees."""
+    assert hazards_of(knowing(("umbrella",), ("cart",))) == set()
+
+
+def test_weights_with_a_network_for_the_parts_of_a_stall_may_replace_those_with_a_class_for_it() -> None:
+    refuse_blindness(knowing(("person", "fire"), ("goods", "umbrella")), SHIPPED)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +80,7 @@ def test_a_hazard_is_told_by_its_classes(classes: tuple[str, ...], told: set[str
 def test_a_rule_fires_only_where_all_that_it_waits_for_is_told(
     rule: RuleConfig, classes: tuple[str, ...], fires: bool
 ) -> None:
-    assert can_fire(rule, classes) == fires
+    assert can_fire(rule, knowing(classes)) == fires
 
 
 def test_weights_of_the_wrong_classes_are_refused_before_anything_starts(

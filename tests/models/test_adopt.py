@@ -69,7 +69,7 @@ def test_a_yolo_file_of_cocos_classes_sees_people_and_says_that_it_knows_no_fire
     assert card.sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
     assert (card.weights, card.licence, card.input_size) == ("elsewhere.pt", "AGPL-3.0", (640, 640))
     assert set(card.thresholds.values()) == {0.4}
-    assert hazards_of(card.classes) == {"crowd"}
+    assert hazards_of(card) == {"crowd"}
     found = open_detector("auto", weights.with_suffix(".json")).detect(STREET)
     assert {one.label for one in found} == {"person"}
     assert len(found) > 5

@@ -121,7 +121,7 @@ async def check_weights(settings: Settings) -> None:
     try:
         checked, _ = await asyncio.to_thread(checked_files, card)
         runtime_for(settings.inference.engine, checked)
-        blind = sorted(set(HAZARDS) - hazards_of(checked.classes))
+        blind = sorted(set(HAZARDS) - hazards_of(checked))
         if blind:
             log.warning("weights_blind", weights=checked.name, hazards=blind)
     except WeightsRefused as refused:

@@ -10,7 +10,7 @@ import typer
 from gateway.cli import cameras, database, tables, users, weights
 from gateway.cli.running import console, load_settings, run
 from gateway.clock import system_clock
-from models.cli import app as models_app
+from models.cli.main import app as models_app
 
 app = typer.Typer(
     help="视频与会商网关 Video and conference gateway.", no_args_is_help=True, pretty_exceptions_enable=False

@@ -15,7 +15,7 @@ from detectors.engine import open_detector
 from detectors.sees import hazards_of
 from detectors.weights import WeightsRefused, load_card
 from models.adopt import adopt
-from models.cli import app
+from models.cli.main import app
 
 # One process loads torch, which takes its time on a busy machine.
 pytestmark = [pytest.mark.train, pytest.mark.xdist_group("adopt"), pytest.mark.timeout(300)]

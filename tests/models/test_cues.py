@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from detectors.cues import open_cues
 from detectors.rules.cues import CUES, GOODS, VEHICLES
-from models import cli
+from models import shipped
+from models.cli.main import app
 from models.cues import CLASSES
 from models.prepare import COCO_WEIGHTS
 
@@ -22,13 +23,13 @@ from models.prepare import COCO_WEIGHTS
 def test_the_command_keeps_what_coco_taught_of_the_parts_that_count_and_names_it_in_the_card(
     sample_data: Path, tmp_path: Path
 ) -> None:
-    card, to = tmp_path / cli.CARD.name, tmp_path / cli.CUES.name
-    shutil.copyfile(cli.CARD, card)
+    card, to = tmp_path / shipped.CARD.name, tmp_path / shipped.CUES.name
+    shutil.copyfile(shipped.CARD, card)
     words = ["cues", "--sample-data", sample_data, "--to", to, "--card", card]
-    done = CliRunner().invoke(cli.app, [str(word) for word in words], catch_exceptions=False)
+    done = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    made, shipped = (json.loads(path.read_text())["cues"] for path in (card, cli.CARD))
-    assert made | {"sha256": ""} == shipped | {"sha256": ""}
+    made, before = (json.loads(path.read_text())["cues"] for path in (card, shipped.CARD))
+    assert made | {"sha256": ""} == before | {"sha256": ""}
     assert f"`{to.name}`" in card.with_suffix(".md").read_text()
     assert open_cues(card, threads=1) is not None
 

@@ -15,7 +15,8 @@ import torch
 from typer.testing import CliRunner
 
 from detectors.density import open_density
-from models import cli, crowd_pictures
+from models import crowd_pictures, shipped
+from models.cli.main import app
 from models.crowd_pictures import CrowdPicture, cells, crop, disturbed
 from models.density import block_loss, mean_errors
 from models.sample_data import read_samples
@@ -108,7 +109,7 @@ def with_crowds(folder: Path) -> list[CrowdPicture]:
 
 
 def run(*words: object) -> str:
-    done = CliRunner().invoke(cli.app, [str(word) for word in words], catch_exceptions=False)
+    done = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout
 
@@ -122,7 +123,7 @@ def test_the_command_teaches_a_counter_and_names_it_in_the_card(
     with_crowds(sample_data)
     assert sum(one.folder == "crowd" for one in read_samples(sample_data)) == 6
     card, to = tmp_path / "hazard_n.json", tmp_path / "crowd_density.onnx"
-    shutil.copyfile(cli.CARD, card)
+    shutil.copyfile(shipped.CARD, card)
     words = ("density", "--sample-data", sample_data, "--to", to, "--card", card, "--folds", 3, "--turns", 1)
     run(*words, "--steps", 30)
     named = json.loads(card.read_text())["density"]
@@ -138,7 +139,7 @@ def test_the_command_teaches_a_counter_and_names_it_in_the_card(
 @pytest.mark.train
 def test_without_crowds_nothing_is_written(sample_data: Path, tmp_path: Path) -> None:
     card, to = tmp_path / "hazard_n.json", tmp_path / "crowd_density.onnx"
-    shutil.copyfile(cli.CARD, card)
+    shutil.copyfile(shipped.CARD, card)
     before = card.read_bytes()
     with pytest.raises(ValueError, match="no crowds"):
         run("density", "--sample-data", sample_data, "--to", to, "--card", card, "--turns", 0)

@@ -16,9 +16,10 @@ from typer.testing import CliRunner
 from detectors.judge import SIDE, VIEWS, Judge, open_judge
 from detectors.observation import Box, Detection
 from detectors.weights import Judging
-from models import cli
+from models import shipped
 from models.candidates import Example, altered, shown
 from models.classes import FIRE, SMOKE, STALL
+from models.cli.main import app
 from models.efficientnet_lite import imagenet_weights
 from models.judge import LABELS, Examples, Pooling, Row, auc, export_judge, judged, with_features
 from models.sample_data import Sample
@@ -109,12 +110,12 @@ def test_the_command_names_the_judge_in_the_card_with_its_licences_and_settles_t
     sample_data: Path, tmp_path: Path
 ) -> None:
     card, to = tmp_path / "hazard_n.json", tmp_path / "second_look.onnx"
-    for file in (cli.WEIGHTS, cli.DENSITY, cli.CUES):
+    for file in (shipped.WEIGHTS, shipped.DENSITY, shipped.CUES):
         shutil.copyfile(file, tmp_path / file.name)
-    facts = json.loads(cli.CARD.read_text())
+    facts = json.loads(shipped.CARD.read_text())
     card.write_text(json.dumps({name: value for name, value in facts.items() if name not in ("judge", "quantised")}))
     words = ["judge", "--sample-data", sample_data, "--to", to, "--card", card, "--licensed-only"]
-    done = CliRunner().invoke(cli.app, [str(word) for word in words], catch_exceptions=False)
+    done = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     named = json.loads(card.read_text())["judge"]
     assert (named["licensed_only"], named["licences"]) == (True, {"CC0-1.0": 2})

@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from detectors.networks import checked_files
-from models import cli, precision
+from models import precision, shipped
+from models.cli.main import app
 from models.feedback import LICENCE
 from models.prepare import COCO_WEIGHTS
 from models.scenes import Scene
@@ -22,7 +23,7 @@ pytestmark = [pytest.mark.train, pytest.mark.timeout(300)]  # two trainings
 
 
 def run(*words: object) -> str:
-    done = CliRunner().invoke(cli.app, [str(word) for word in words], catch_exceptions=False)
+    done = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout
 
@@ -62,7 +63,10 @@ def test_weights_without_pictures_of_unclear_licence_say_so_and_what_the_others_
     licensed = made(sample_data, tmp_path / "clear", "--licensed-only", alone=True)
     # Exported into a folder of their own they count crowds and are judged as the shipped ones; or not, where asked.
     files = {card: [file.name for file in checked_files(card)[1]] for card in (whole, licensed)}
-    assert files == {whole: ["tiny.onnx", cli.DENSITY.name, cli.JUDGE.name, cli.CUES.name], licensed: ["tiny.onnx"]}
+    assert files == {
+        whole: ["tiny.onnx", shipped.DENSITY.name, shipped.JUDGE.name, shipped.CUES.name],
+        licensed: ["tiny.onnx"],
+    }
     assert set(json.loads(whole.read_text())["judge"]["raised_on_val"]) == {"with", "without"}
     sources = {card: json.loads(card.read_text())["trained_from"]["licences"]["train"] for card in (whole, licensed)}
     assert sources == {

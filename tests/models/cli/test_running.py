@@ -7,12 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from models.cli import WEIGHTS, app
-
-
-@pytest.fixture(autouse=True)
-def no_samples(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("GATEWAY_SAMPLE_DATA", str(tmp_path))
+from models.cli.main import app
 
 
 @pytest.mark.parametrize("command", ["density", "judge", "cues", "precision", "thresholds", "evaluate"])
@@ -32,25 +27,8 @@ def test_a_card_that_cannot_be_read_is_refused_before_anything_is_made(
     assert not made.exists()
 
 
-def test_a_split_that_is_none_is_not_judged_as_an_empty_one() -> None:
-    ended = CliRunner().invoke(app, ["evaluate", "--split", "tset"])
-    assert ended.exit_code == 2
-    assert "train" in ended.output
-
-
 def test_pictures_and_pages_that_are_not_there_are_named(tmp_path: Path) -> None:
     for asked in (["evaluate"], ["card", str(tmp_path / "none.md")], ["card", str(tmp_path)]):
         ended = CliRunner().invoke(app, asked)
         assert (ended.exit_code, type(ended.exception)) == (2, SystemExit)
         assert "file_unusable" in ended.output
-
-
-def test_only_networks_of_one_kind_are_averaged(tmp_path: Path) -> None:
-    (tmp_path / "cut.onnx").write_bytes(WEIGHTS.read_bytes()[:1000])
-    (tmp_path / "empty.onnx").touch()
-    others = ("cut.onnx", "empty.onnx", "none.onnx", str(WEIGHTS.with_name("second_look.onnx")))
-    for other in others:
-        to = tmp_path / "to.onnx"
-        ended = CliRunner().invoke(app, ["blend", str(WEIGHTS), str(tmp_path / other), str(to)])
-        assert (ended.exit_code, type(ended.exception)) == (2, SystemExit), other
-        assert not to.exists()

@@ -1,0 +1,115 @@
+"""``gateway models export``, ``precision``, ``thresholds``, ``compare``: weights and the card they go out with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from models import shipped
+from models.cli.options import Out, Prepared, ReleasedCard, SampleData, usable
+from models.cli.running import console, told_by
+
+
+def export(
+    sample_data: SampleData,
+    out: Out = Path("var/models/run"),
+    to: Annotated[Path, typer.Option(help="权重写到何处 Where the weights go.")] = shipped.WEIGHTS,
+    prepared: Prepared = Path("var/models/set"),
+    blended: Annotated[
+        Path | None, typer.Option(help="与之平均的权重 Weights (ONNX), COCO's or earlier, to average with.")
+    ] = None,
+    share: Annotated[
+        float, typer.Option(min=0, max=1, help="本次训练所占比例 The run's own share of the average.")
+    ] = 0.9,
+    beside: Annotated[
+        Path, typer.Option(help="取用其人群密度与复核模型 Card whose counter of crowds and judge go along.")
+    ] = shipped.CARD,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="两者都不带 Take along neither the counter nor the judge.")
+    ] = False,
+    height: Annotated[int, typer.Option(help="输入高 Height of the input in px.")] = 384,
+    width: Annotated[int, typer.Option(help="输入宽 Width of the input in px.")] = 640,
+) -> None:
+    """导出并写模型卡 Export to ONNX, choose precision and thresholds on val, judge on test, and write the card.
+
+    人群密度与近看复核模型随之带上。The counter of dense crowds and the judge of the second look go along.
+    """
+    from detectors.weights import WeightsRefused
+    from models.blend import blend as average
+    from models.carried import ALONG, Carried, carried
+    from models.export import export_onnx
+    from models.release import described, release, settle_judged, with_figures
+
+    try:
+        along = Carried({}, ()) if alone else carried(beside, to)
+    except WeightsRefused as refused:
+        raise typer.BadParameter(f"{refused.zh} {refused.en}", param_hint="--beside") from refused
+    export_onnx(out / "run" / "weights" / "last.pt", to, image_size=(height, width))
+    if blended is not None:
+        average(to, blended, share, to)
+    before = json.loads(to.with_suffix(".json").read_text()) if to.with_suffix(".json").exists() else {}
+    if alone:
+        before = {name: value for name, value in before.items() if name not in ALONG}
+    along.lay_beside(to)
+    for file in along.files:
+        console.print(f"随新模型放置 laid beside the new weights: {to.with_name(file.name)}", markup=False)
+    with Progress(console=console) as bars:
+        told = told_by(bars)
+        made = release(to, sample_data, (height, width), told)
+        recipe = json.loads((out / "recipe.json").read_text())
+        recipe |= {"blended_with": blended.name, "own_share": share} if blended is not None else {}
+        made |= described(prepared, recipe, before | along.entries)
+        made_card = to.with_suffix(".json")
+        if made.get("judge") is not None:  # what a lower threshold lets in, its doubt takes away
+            made_card.write_text(json.dumps(made))
+            settle_judged(made_card, sample_data, told)
+        else:
+            with_figures(made, made_card, sample_data, told)
+    typer.echo(made_card.with_suffix(".md").read_text())
+
+
+def precision(sample_data: SampleData, card: ReleasedCard = shipped.CARD) -> None:
+    """在本机重选精度 Quantise released weights and choose anew between fp32, bf16 and int8.
+
+    按验证集和本机耗时选择，按测试集写模型卡。By what val shows and a picture takes of this processor; judged on test.
+    """
+    from models.release import choose_precision
+
+    with Progress(console=console) as bars:
+        chosen = choose_precision(card, sample_data, told_by(bars))
+    wanted = ("precision", "accuracy_lost", "quantised", "precisions_measured_on_val")
+    typer.echo(json.dumps({name: chosen[name] for name in wanted if name in chosen}, indent=1))
+
+
+def thresholds(sample_data: SampleData, card: ReleasedCard = shipped.CARD) -> None:
+    """按验证集重选阈值 Choose the scores from which classes are seen anew.
+
+    按测试集写模型卡。Chosen on val, as the second look changes them; judged on test.
+    """
+    from models.release import choose_thresholds
+
+    with Progress(console=console) as bars:
+        chosen = choose_thresholds(card, sample_data, told_by(bars))
+    shown = {name: chosen[name] for name in ("thresholds", "figures_on_test")}
+    typer.echo(json.dumps(shown, ensure_ascii=False, indent=1))
+
+
+def compare(
+    licensed: Annotated[
+        Path, typer.Argument(help="仅用许可明确图片的模型卡 Card of weights trained after `prepare --licensed-only`.")
+    ],
+    sample_data: SampleData,
+    card: Annotated[
+        Path, typer.Option(callback=usable, help="写入差别的模型卡 Card that is to tell the difference.")
+    ] = shipped.CARD,
+) -> None:
+    """比较许可不明图片的作用 Say in a card what pictures of unclear licence contribute, judged on val."""
+    from models.release import compare as run
+
+    with Progress(console=console) as bars:
+        facts = run(card, licensed, sample_data, told_by(bars))
+    typer.echo(json.dumps(facts, ensure_ascii=False, indent=1))

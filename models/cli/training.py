@@ -1,0 +1,109 @@
+"""``gateway models prepare``, ``train``, ``blend``: what is learnt from, the run, and the average of two runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from models.cli.options import LicensedOnly, Out, Prepared, Seed, Threads
+from models.cli.running import console, told_by
+
+
+def prepare(
+    out: Prepared = Path("var/models/set"),
+    sample_data: Annotated[
+        Path | None, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="真实图片 Real pictures.")
+    ] = None,
+    licensed_only: LicensedOnly = False,
+    rendered: Annotated[int, typer.Option(min=0, max=20_000, help="合成场景数 Rendered scenes to add.")] = 160,
+    seed: Seed = 7,
+) -> None:
+    """建立训练集 Build the training set; the licence of every picture is carried along."""
+    from models.prepare import prepare as build
+
+    with Progress(console=console) as bars:
+        made = build(
+            sample_data, out, licensed_only=licensed_only, rendered=rendered, seed=seed, progress=told_by(bars)
+        )
+    typer.echo(json.dumps(made.pictures, ensure_ascii=False))
+
+
+def train(
+    prepared: Prepared = Path("var/models/set"),
+    out: Out = Path("var/models/run"),
+    begin: Annotated[
+        Path | None, typer.Option(help="起始权重 YOLOv8n export (ONNX) to begin from: COCO's or ours.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, max=1000, help="轮数 Turns through the set.")] = 14,
+    image_size: Annotated[int, typer.Option(min=64, max=1280, help="训练边长 Side in px.")] = 480,
+    learning_rate: Annotated[float, typer.Option(min=1e-6, max=0.1, help="学习率 Learning rate.")] = 0.001,
+    frozen_layers: Annotated[int, typer.Option(min=0, max=21, help="冻结的前几层 First layers left as they are.")] = 4,
+    mosaic: Annotated[
+        float, typer.Option(min=0, max=1, help="四图拼接的比例 Share of pictures that are four in one.")
+    ] = 0.4,
+    hours: Annotated[
+        float, typer.Option(min=0, max=1000, help="限定时长 End after this time instead of after EPOCHS.")
+    ] = 0.0,
+    threads: Threads = 0,
+    teacher: Annotated[
+        Path | None, typer.Option(help="人员识别以其为准 COCO's export, whose people training keeps to.")
+    ] = None,
+    teacher_weight: Annotated[
+        float, typer.Option(min=0.1, max=10, help="其意见的权重 How often what it says counts.")
+    ] = 2.0,
+    device: Annotated[str, typer.Option(help="计算设备 cpu, or a GPU's number.")] = "cpu",
+    seed: Seed = 7,
+    resume: Annotated[bool, typer.Option(help="从中断处继续 Go on with the run in its folder.")] = False,
+    with_feedback: Annotated[
+        Path | None, typer.Option(help="误报样本目录 Folder of `gateway feedback`: rejected alerts as hard negatives.")
+    ] = None,
+) -> None:
+    """训练 Train; about five minutes an epoch on two cores."""
+    from models.train import Recipe
+    from models.train import train as run
+
+    recipe = Recipe(
+        epochs=epochs,
+        image_size=image_size,
+        seed=seed,
+        device=device,
+        learning_rate=learning_rate,
+        frozen_layers=frozen_layers,
+        mosaic=mosaic,
+        hours=hours,
+        threads=threads,
+        teacher=str(teacher.absolute()) if teacher is not None else None,
+        teacher_weight=teacher_weight,
+    )
+
+    def told(epoch: int, epochs: int) -> None:
+        console.print(f"第 {epoch}/{epochs} 轮 epoch")
+
+    if with_feedback is not None:
+        from models.feedback import FeedbackUnusable, take_in
+
+        try:
+            console.print(f"{take_in(with_feedback, prepared)} 张误报作反例 rejected alerts as hard negatives")
+        except FeedbackUnusable as unusable:
+            raise typer.BadParameter(str(unusable), param_hint="--with-feedback") from unusable
+    out.mkdir(parents=True, exist_ok=True)
+    names = {"begun_from": begin.name if begin else None, "teacher": teacher.name if teacher else None}
+    (out / "recipe.json").write_text(json.dumps(asdict(recipe) | names))
+    typer.echo(str(run(prepared, begin, out, recipe, resume=resume, progress=told)))
+
+
+def blend(
+    weights: Annotated[Path, typer.Argument(help="自有权重 ONNX export of ours.")],
+    other: Annotated[Path, typer.Argument(help="另一个 Another one, or COCO's.")],
+    to: Annotated[Path, typer.Argument(help="平均写到何处 Where the average goes.")],
+    share: Annotated[float, typer.Option(min=0, max=1, help="前者所占比例 Share of the first.")] = 0.5,
+) -> None:
+    """权重平均 Average two sets of weights, to train from or to release."""
+    from models.blend import blend as average
+
+    average(weights, other, share, to)

@@ -24,10 +24,11 @@ from av import VideoFrame
 from bench.duty_desk import Record, until
 from bench.lone_inference import lone_inference
 from bench.result import Result
+from detectors.card import Card
 from detectors.engine import open_detector
 from detectors.plan import pictures_per_second
 from detectors.processor import multiplies_bytes
-from detectors.weights import Card, checked_weights
+from detectors.weights import checked_weights
 from gateway.workers.camera.glimpse import of_decoded
 from gateway.workers.camera.inference_link import InferenceLink
 from gateway.workers.inference.__main__ import BEHIND

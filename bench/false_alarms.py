@@ -23,8 +23,8 @@ from pathlib import Path
 from statistics import quantiles
 
 from bench.result import Result
+from detectors.card import Card
 from detectors.rules.config import DEFAULT_RULES
-from detectors.weights import Card
 from gateway.workers.camera.sight import Asks
 from gateway.workers.inference.promotion import SHIPPED_CARD
 from gateway.workers.trial.engine import opened

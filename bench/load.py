@@ -33,10 +33,10 @@ from bench.lone_inference import LoneInference, lone_inference
 from bench.lone_worker import LoneWorker, lone_worker
 from bench.plain_loop import cameras_of_plain_loop
 from bench.result import Result
+from detectors.card_file import load_card
 from detectors.plan import cores
 from detectors.processor import multiplies_bytes
 from detectors.rules.config import DEFAULT_RULES
-from detectors.weights import load_card
 from gateway.workers.inference.promotion import SHIPPED_CARD
 
 WINDOW = float(os.environ.get("WINDOW", "300"))

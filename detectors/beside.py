@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.weights import LARGEST, FileTooLarge, WeightsRefused, whole_file
+from detectors.refusals import WeightsRefused
+from detectors.weights import LARGEST
+from detectors.whole_file import FileTooLarge, whole_file
 
 QUANTISED = ("量化模型", "quantised network")
 """What the detector's own network in 8-bit integers is called."""

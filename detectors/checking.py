@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.weights import WeightsRefused
+from detectors.refusals import WeightsRefused
 
 if TYPE_CHECKING:
     from detectors.engine import Detector

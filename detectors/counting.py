@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from detectors.card import Counting
 from detectors.closer import placed
 from detectors.observation import Box, Detection
-from detectors.weights import Counting
 
 SAME = 0.5
 """Overlap (IoU), and share of the smaller box, from which two boxes of two tiles are one person."""

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from detectors.beside import checked, runner
 from detectors.boxes import detections
+from detectors.card import Cues
+from detectors.card_file import load_card
 from detectors.checking import noise, seen_to_answer
 from detectors.input_size import input_for
 from detectors.letterbox import letterbox, shows_nothing
 from detectors.observation import Detection
-from detectors.weights import Cues, load_card
 
 NAMES = ("摊点物件模型", "network for the parts of a stall")
 STRIDE = 32

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from detectors.beside import checked, runner
 from detectors.boxes import AnswerUnusable
+from detectors.card import Density
+from detectors.card_file import load_card
 from detectors.checking import noise, seen_to_answer
 from detectors.observation import Box, Detection
-from detectors.weights import Density, load_card
 
 PIECE = 32
 """The input's sides are multiples of this."""

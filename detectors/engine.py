@@ -10,10 +10,12 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.card import TORCH, Card
+from detectors.card_file import load_card
 from detectors.checking import check_answers
 from detectors.observation import Detection
 from detectors.plan import Plan, cores, fastest, plans
-from detectors.weights import TORCH, Card, WeightsRefused, load_card
+from detectors.refusals import WeightsRefused
 
 EngineName = Literal["openvino", "onnxruntime", "ultralytics", "auto"]
 """``auto``: OpenVINO where it is installed, else ONNX Runtime; for a ``.pt`` Ultralytics, which alone takes it."""

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from detectors.beside import checked, runner
 from detectors.boxes import AnswerUnusable
+from detectors.card import Judging
+from detectors.card_file import load_card
 from detectors.checking import noise, seen_to_answer
 from detectors.observation import Box
-from detectors.weights import Judging, load_card
 
 View = Literal["crop", "whole"]
 VIEWS: tuple[View, ...] = ("crop", "whole")

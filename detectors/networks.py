@@ -20,14 +20,16 @@ from numpy.typing import NDArray
 from detectors import cues, density, judge
 from detectors.beside import QUANTISED, checked
 from detectors.boxes import AnswerUnusable
+from detectors.card import Card
 from detectors.closer import HAZARDS
 from detectors.cues import CueFinder, open_cues
 from detectors.density import DensityCounter, open_density
 from detectors.engine import Detector, EngineName, open_detector
 from detectors.judge import Judge, View, open_judge
 from detectors.observation import Detection
+from detectors.refusals import WeightsRefused
 from detectors.sees import refuse_blindness
-from detectors.weights import Card, WeightsRefused, checked_weights
+from detectors.weights import checked_weights
 
 log = structlog.get_logger(__name__)
 

@@ -12,11 +12,13 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from detectors.boxes import detections
+from detectors.card import Card
 from detectors.input_size import input_for
 from detectors.letterbox import letterbox, shows_nothing
 from detectors.observation import Detection
 from detectors.plan import Plan
-from detectors.weights import Card, WeightsRefused, checked_weights, classes_differ
+from detectors.refusals import WeightsRefused, classes_differ
+from detectors.weights import checked_weights
 
 
 class OnnxRuntimeDetector:

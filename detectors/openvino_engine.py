@@ -20,12 +20,14 @@ from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from detectors.beside import QUANTISED, checked
 from detectors.boxes import detections
+from detectors.card import Card
 from detectors.input_size import input_for
 from detectors.letterbox import canvas, shows_nothing
 from detectors.observation import Detection
 from detectors.plan import Plan
 from detectors.processor import multiplies_bytes
-from detectors.weights import Card, WeightsRefused, checked_weights, classes_differ
+from detectors.refusals import WeightsRefused, classes_differ
+from detectors.weights import checked_weights
 
 MOST_SHAPES = 6
 """Each compiled shape takes some 50 MB; in a service pictures of further shapes are laid into the usual input."""

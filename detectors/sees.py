@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from detectors.card import Card
+from detectors.refusals import WeightsRefused
 from detectors.rules.config import Kind, RuleConfig
 from detectors.rules.cues import CUES, GOODS
-from detectors.weights import Card, WeightsRefused
 
 HAZARDS: tuple[Kind, ...] = ("fire", "crowd", "stall")
 NAMES = {"fire": "火情", "crowd": "人员聚集", "stall": "占道经营"}

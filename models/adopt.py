@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from detectors.card import Card
 from detectors.engine import open_detector, runtime_for
 from detectors.networks import checked_files
+from detectors.refusals import WeightsRefused
 from detectors.sees import refuse_blindness
-from detectors.weights import LARGEST, Card, WeightsRefused
+from detectors.weights import LARGEST
 
 NOTE = "Taken as it came: nobody has measured it on pictures of this city. 未经本机评测的外来模型。"
 

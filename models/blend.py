@@ -13,7 +13,9 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # it has no stubs
 from onnx import numpy_helper
 
-from detectors.weights import LARGEST, FileTooLarge, WeightsRefused, whole_file
+from detectors.refusals import WeightsRefused
+from detectors.weights import LARGEST
+from detectors.whole_file import FileTooLarge, whole_file
 from models.classes import PERSON
 from models.coco_init import COCO_PERSON
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from detectors import cues, density, judge
 from detectors.beside import checked
-from detectors.weights import WeightsRefused, load_card
+from detectors.card_file import load_card
+from detectors.refusals import WeightsRefused
 
 NAMES = {"density": density.NAMES, "judge": judge.NAMES, "cues": cues.NAMES}
 ALONG = ("counting", *NAMES)

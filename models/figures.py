@@ -18,6 +18,8 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.card import Card
+from detectors.card_file import load_card
 from detectors.closer import HAZARDS, MOST_CROPS, Crop, crops, lies_in, with_second_look
 from detectors.cues import CueFinder, open_cues
 from detectors.density import DensityCounter, crowded, more_people, open_density
@@ -26,7 +28,6 @@ from detectors.judge import Judge, View, open_judge, part_of
 from detectors.observation import Detection
 from detectors.rules.cues import stalls_of
 from detectors.rules.fire_proof import confirms
-from detectors.weights import Card, load_card
 from models import evaluate
 from models.evaluate import Seen, fires_and_others, judge, threshold_for_recall
 from models.sample_data import Sample, Split, read_samples

@@ -15,8 +15,8 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
+from detectors.card import Card
 from detectors.sees import HAZARDS, hazards_of
-from detectors.weights import Card
 from gateway.access import audit
 from gateway.access.caller import Caller
 from gateway.access.grants import Viewed, view

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from detectors.weights import Card
+from detectors.card import Card
 
 Source = Literal["shipped", "promoted", "settings"]
 

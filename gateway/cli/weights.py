@@ -50,7 +50,7 @@ def promote_weights(
 ) -> None:
     """启用新模型 Put weights in force, from the next start on; a person decides, and the audit chain says who."""
     from detectors.networks import open_networks
-    from detectors.weights import WeightsRefused
+    from detectors.refusals import WeightsRefused
     from gateway.access import audit
     from gateway.workers.inference.promotion import promote, refuse_pinned, withdraw
 

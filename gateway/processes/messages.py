@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from detectors.weights import Card
+from detectors.card import Card
 
 
 class Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):

@@ -46,8 +46,9 @@ def adopt(
     licence: Annotated[str, typer.Option(help="许可 Its licence.")] = "unknown",
 ) -> None:
     """为外来的 YOLO 文件生成模型卡 Make the card of a YOLO file from elsewhere, for inference.weights or .shadow."""
+    from detectors.card_file import load_card
+    from detectors.refusals import WeightsRefused
     from detectors.sees import HAZARDS, hazards_of
-    from detectors.weights import WeightsRefused, load_card
     from models.adopt import adopt as make_card
 
     try:

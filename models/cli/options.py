@@ -10,7 +10,7 @@ import typer
 
 def usable(card: Path) -> Path:
     """Before anything is made: what is written beside a card that cannot be read belongs to none."""
-    from detectors.weights import load_card
+    from detectors.card_file import load_card
 
     load_card(card)
     return card

@@ -38,7 +38,7 @@ def export(
 
     人群密度与近看复核模型随之带上。The counter of dense crowds and the judge of the second look go along.
     """
-    from detectors.weights import WeightsRefused
+    from detectors.refusals import WeightsRefused
     from models.blend import blend as average
     from models.carried import ALONG, Carried, carried
     from models.export import export_onnx

@@ -17,7 +17,7 @@ class Commands(TyperGroup):
     """Weights, cards and files that cannot be used end a command with the reason, not with the place in the code."""
 
     def invoke(self, ctx: Any) -> Any:
-        from detectors.weights import WeightsRefused
+        from detectors.refusals import WeightsRefused
 
         try:
             return super().invoke(ctx)

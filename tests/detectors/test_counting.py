@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detectors.card import Counting
 from detectors.counting import people, tiles
 from detectors.observation import Box, Detection
-from detectors.weights import Counting
 
 COUNTING = Counting(3, 2, 0.2, 4, 0.4)
 

@@ -11,9 +11,11 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
+from detectors.card import Cues
+from detectors.card_file import load_card
 from detectors.cues import CueFinder, open_cues
 from detectors.networks import CUES, Networks, checked_files, open_networks
-from detectors.weights import Cues, WeightsRefused, load_card
+from detectors.refusals import WeightsRefused
 from gateway.workers.inference.promotion import SHIPPED_CARD
 
 FACTS = {

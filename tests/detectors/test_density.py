@@ -10,11 +10,12 @@ import pytest
 from onnx import TensorProto, helper
 
 from detectors.boxes import AnswerUnusable
+from detectors.card import Density
 from detectors.density import FEWEST, SURE, DensityCounter, crowded, more_people, placed_people
 from detectors.observation import Box, Detection, Look
+from detectors.refusals import WeightsRefused
 from detectors.rules.config import CrowdRuleConfig
 from detectors.rules.crowd import CrowdRule
-from detectors.weights import Density, WeightsRefused
 
 
 def red_counter(divided_by: float = 64.0) -> bytes:

@@ -15,13 +15,14 @@ import numpy as np
 import onnx
 import pytest
 
+from detectors.card import Card
 from detectors.engine import Detector, EngineName, open_detector
 from detectors.networks import checked_files
 from detectors.observation import Detection
 from detectors.onnx_names import class_names
 from detectors.plan import Plan, fastest, plans
 from detectors.processor import multiplies_bytes
-from detectors.weights import Card, WeightsRefused
+from detectors.refusals import WeightsRefused
 from models.scenes import Scene
 
 MakeWeights = Callable[..., Path]

@@ -12,11 +12,13 @@ import pytest
 from numpy.typing import NDArray
 
 from detectors.boxes import AnswerUnusable
+from detectors.card import Judging
+from detectors.card_file import load_card
 from detectors.engine import open_detector
 from detectors.judge import Judge, judge_input, open_judge, part_of
 from detectors.networks import DENSITY, WHOLE, Networks, crop_part, open_networks
 from detectors.observation import Box
-from detectors.weights import Judging, WeightsRefused, load_card
+from detectors.refusals import WeightsRefused
 
 MakeWeights = Callable[..., Path]
 MakeJudge = Callable[..., bytes]

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from detectors.card import Card, Cues
+from detectors.card_file import load_card
 from detectors.networks import checked_files
+from detectors.refusals import WeightsRefused
 from detectors.rules.config import CrowdRuleConfig, FireRuleConfig, RuleConfig, StallRuleConfig
 from detectors.sees import HAZARDS, can_fire, hazards_of, refuse_blindness
-from detectors.weights import Card, Cues, WeightsRefused, load_card
 
 MakeWeights = Callable[..., Path]
 SHIPPED = load_card(Path(__file__).parents[2] / "models" / "weights" / "hazard_n.json")

@@ -10,7 +10,7 @@ import pytest
 
 from detectors.engine import open_detector
 from detectors.networks import checked_files
-from detectors.weights import WeightsRefused
+from detectors.refusals import WeightsRefused
 
 MakeWeights = Callable[..., Path]
 

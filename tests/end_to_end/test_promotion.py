@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from serve_parts import serving
 
-from detectors.weights import load_card
+from detectors.card_file import load_card
 from gateway.access import audit, users
 from gateway.access.passwords import Passwords
 from gateway.clock import system_clock

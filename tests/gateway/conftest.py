@@ -23,9 +23,9 @@ import psycopg
 import pytest
 from argon2 import PasswordHasher
 
+from detectors.card_file import load_card
 from detectors.networks import Networks
 from detectors.observation import Box, Detection
-from detectors.weights import load_card
 from gateway.access.passwords import Passwords
 from gateway.grid.platforms import ensure_hub
 from gateway.storage.database import Database

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from detectors.card_file import load_card
 from detectors.engine import open_detector
+from detectors.refusals import WeightsRefused
 from detectors.sees import hazards_of
-from detectors.weights import WeightsRefused, load_card
 from models.adopt import adopt
 from models.cli.main import app
 

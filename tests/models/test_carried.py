@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from detectors.weights import WeightsRefused
+from detectors.refusals import WeightsRefused
 from models import shipped
 from models.carried import carried
 from models.cli.main import app

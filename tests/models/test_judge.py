@@ -13,9 +13,9 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from detectors.card import Judging
 from detectors.judge import SIDE, VIEWS, Judge, open_judge
 from detectors.observation import Box, Detection
-from detectors.weights import Judging
 from models import shipped
 from models.candidates import Example, altered, shown
 from models.classes import FIRE, SMOKE, STALL

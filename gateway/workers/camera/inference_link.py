@@ -14,8 +14,8 @@ from pathlib import Path
 
 import structlog
 
+from detectors.card import Card
 from detectors.networks import WHOLE
-from detectors.weights import Card
 from gateway.processes.channel import Channel, ChannelClosed, connect
 from gateway.processes.messages import AskCard, Done, EngineCard, LookAt, Message, Seen, SharePictures
 from gateway.processes.shared_pictures import Picture, PictureMemory

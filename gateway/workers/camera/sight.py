@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.appearance import appearance
+from detectors.card import Card, Counting
 from detectors.closer import HAZARDS, Crop, crops, placed, still_seen, with_second_look
 from detectors.counting import people, tiles
 from detectors.density import crowded, more_people
@@ -29,7 +30,6 @@ from detectors.networks import CUES, DENSITY, WHOLE, crop_part
 from detectors.observation import Box, Detection, Look
 from detectors.rules.cues import VEHICLES, stalls_of
 from detectors.stir import Luma, change, luma, stir
-from detectors.weights import Card, Counting
 from gateway.processes.active import InThread
 from gateway.streams.keyframes import PictureUnreadable, smaller
 from gateway.workers.camera.glimpse import Glimpse

@@ -13,8 +13,8 @@ import structlog
 from camera_registry.address_policy import AddressPolicy
 from detectors.engine import runtime_for
 from detectors.networks import checked_files
+from detectors.refusals import WeightsRefused
 from detectors.sees import HAZARDS, hazards_of
-from detectors.weights import WeightsRefused
 from gateway.api.app import create_app
 from gateway.api.camera_network import CameraNetwork
 from gateway.api.services import Services

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from detectors.weights import Card, WeightsRefused, load_card
+from detectors.card import Card
+from detectors.card_file import load_card
+from detectors.refusals import WeightsRefused
 from gateway.api.weights_desk import Source, WeightsStand
 from gateway.refusals import Refusal
 from gateway.settings import InferenceSettings

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from detectors.card import Card
+from detectors.card_file import load_card
 from detectors.engine import EngineName, runtime_for
 from detectors.networks import checked_files
 from detectors.sees import refuse_blindness
-from detectors.weights import Card, load_card
 from gateway.refusals import Refusal
 from gateway.settings import InferenceSettings
 

@@ -13,10 +13,12 @@ import msgspec
 import numpy as np
 import structlog
 
+from detectors.card import Card
+from detectors.card_file import load_card
 from detectors.networks import CUES, WHOLE, Networks, open_networks
 from detectors.observation import Box, Detection
+from detectors.refusals import WeightsRefused
 from detectors.watch import NEARER, WEIGHTS
-from detectors.weights import Card, WeightsRefused, load_card
 from gateway.processes.channel import Channel, listen
 from gateway.processes.messages import (
     AskCard,

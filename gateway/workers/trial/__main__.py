@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from detectors.refusals import WeightsRefused
 from detectors.rules.parsing import RulesRefused, parse_rules
-from detectors.weights import WeightsRefused
 from gateway.refusals import Refusal
 from gateway.workers.logs import configure_logs
 from gateway.workers.trial.engine import opened

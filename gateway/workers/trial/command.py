@@ -9,8 +9,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from detectors.card_file import LARGEST_CARD
+from detectors.refusals import WeightsRefused
 from detectors.rules.parsing import RulesRefused, parse_rules
-from detectors.weights import LARGEST_CARD, WeightsRefused, whole_file
+from detectors.whole_file import whole_file
 from gateway.api.camera_rules import first_rules
 from gateway.refusals import Refusal
 from gateway.settings import RuleSettings

@@ -12,11 +12,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from detectors.card import Card
 from detectors.observation import Look
 from detectors.rules.config import RuleConfig
 from detectors.rules.rule import Phase, Verdict
 from detectors.watch import CameraWatch, RuleKey
-from detectors.weights import Card
 from gateway.workers.camera.glimpse import of_decoded
 from gateway.workers.camera.incident import Incident, Raise, advance
 from gateway.workers.camera.look_plan import is_due

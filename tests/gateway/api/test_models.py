@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from detectors.weights import load_card
+from detectors.card_file import load_card
 from gateway.api.services import Services
 from gateway.processes.messages import Sample
 from gateway.settings import InferenceSettings

@@ -22,11 +22,11 @@ import pytest
 from numpy.typing import NDArray
 from worker_parts import until
 
+from detectors.card import Card, Counting, Density, Judging
 from detectors.engine import Detector, open_detector
 from detectors.judge import Judge
 from detectors.networks import CUES, WHOLE, Networks, crop_part
 from detectors.observation import Detection
-from detectors.weights import Card, Counting, Density, Judging
 from gateway.processes.channel import Channel, connect, listen
 from gateway.processes.messages import (
     AskCard,

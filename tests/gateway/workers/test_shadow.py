@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from detectors.card import Card, Cues, Density
 from detectors.differences import differences
 from detectors.networks import Networks, checked_files
 from detectors.observation import Box, Detection
-from detectors.weights import Card, Cues, Density, WeightsRefused
+from detectors.refusals import WeightsRefused
 from gateway.settings import InferenceSettings
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.inference.promotion import SHIPPED_CARD, card_in_force, promote, withdraw

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from detectors.card import Card, Counting, Cues, Density
 from detectors.networks import CUES, DENSITY, WHOLE, crop_part
 from detectors.observation import Box, Detection
 from detectors.rules.config import FireRuleConfig
 from detectors.watch import CameraWatch
-from detectors.weights import Card, Counting, Cues, Density
 from gateway.streams.keyframes import PictureUnreadable
 from gateway.workers.camera import sight as sight_module
 from gateway.workers.camera.glimpse import Glimpse

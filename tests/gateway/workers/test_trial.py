@@ -12,10 +12,10 @@ from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 
 from detectors.boxes import AnswerUnusable
+from detectors.card import Card, Counting
 from detectors.networks import Networks
 from detectors.observation import Box, Detection
 from detectors.rules.config import CrowdRuleConfig, FireRuleConfig
-from detectors.weights import Card, Counting
 from gateway.refusals import Refusal
 from gateway.workers.camera.sight import Answer
 from gateway.workers.trial.engine import asking

@@ -3,24 +3,32 @@
 Each camera has at most one picture of a kind waiting, its newest: an older one is dropped, counted and said. Next comes
 the camera whose neglect weighs most: the seconds since it was last looked at times its urgency. A camera half way to
 an alert is so looked at several times as often as an idle one, and an idle one still in the end.
+
+Both are an asker's own words: one gone wrong, with a new camera in each question, would come first for ever. So every
+other turn is for the asker that has had least for each of its cameras, whatever is said of them: while others wait
+nobody has more than half of the engine, but by the number of cameras that a worker carries (decision 0124).
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.processes.messages import LookAt
 from gateway.processes.shared_pictures import Picture
 from gateway.refusals import Refusal
+from gateway.workers.inference.shares import Shares
 
 NEVER_LOOKED = 60.0
 """Seconds of neglect of a camera that was never looked at; longer neglect counts no more."""
 LEAST_NEGLECT = 0.01
 """So that urgency decides between two that were looked at just now."""
+MOST_CAMERAS = 50
+"""Of one asker, where no setting says how many a worker carries."""
 
-Key = tuple[str, str]
+Key = tuple[int, str, str]
 
 
 def _dropped(reason: str) -> Refusal:
@@ -31,23 +39,28 @@ def _dropped(reason: str) -> Refusal:
 
 @dataclass(slots=True, eq=False)
 class WaitingLook:
-    """A picture (BGR H×W×3) that waits, what is asked about it, and where the answer goes."""
+    """A picture (BGR H×W×3) that waits, what is asked about it, by which process, and where the answer goes."""
 
+    asker: int
     look: LookAt
     picture: Picture = field(repr=False)
     answer: asyncio.Future[object] = field(repr=False)
 
     @property
     def key(self) -> Key:
-        return self.look.code, self.look.part
+        return self.asker, self.look.code, self.look.part
 
 
 class LookQueue:
-    """Bounded: by the number of cameras and their parts, and by ``size``, beyond which the oldest picture goes.
-    ``few``: so many may wait while it is calm."""
+    """Bounded: by the number of cameras and their parts, and by ``size``, beyond which the oldest picture goes of the
+    asker that has most waiting. ``few``: so many may wait while it is calm. ``most_cameras``: of one asker."""
 
-    def __init__(self, clock: Callable[[], float], *, size: int = 400, few: int = 0) -> None:
+    def __init__(
+        self, clock: Callable[[], float], *, size: int = 400, few: int = 0, most_cameras: int = MOST_CAMERAS
+    ) -> None:
         self._clock = clock
+        self._shares = Shares(most_cameras)
+        self._by_share = False
         self._size = size
         self._waiting: dict[Key, WaitingLook] = {}
         self._looked: dict[Key, float] = {}
@@ -60,12 +73,16 @@ class LookQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, look: LookAt, picture: Picture) -> asyncio.Future[object]:
-        """Queue a picture. Its future gets the engine's answer, or a Refusal when the picture was dropped."""
-        waiting = WaitingLook(look, picture, asyncio.get_running_loop().create_future())
+    def put(self, look: LookAt, picture: Picture, asker: int) -> asyncio.Future[object]:
+        """Queue a picture. Its future gets the engine's answer, or a Refusal when the picture was dropped. ``asker`` is
+        the number of the process that asks."""
+        self._shares.ask(asker, look.code, self._clock())
+        waiting = WaitingLook(asker, look, picture, asyncio.get_running_loop().create_future())
         before = self._waiting.pop(waiting.key, None)
         if before is None and len(self._waiting) >= self._size:
-            oldest = min(self._waiting.values(), key=lambda one: one.look.taken_at)
+            [(most, _)] = Counter(one.asker for one in self._waiting.values()).most_common(1)
+            theirs = (one for one in self._waiting.values() if one.asker == most)
+            oldest = min(theirs, key=lambda one: one.look.taken_at)
             before = self._waiting.pop(oldest.key)
         if before is not None:
             self.dropped_replaced += 1
@@ -80,16 +97,19 @@ class LookQueue:
         await self._calm.wait()
 
     async def next(self) -> WaitingLook:
-        """The picture whose neglect weighs most and which is still in time; waits for one."""
+        """The picture whose neglect weighs most and which is still in time: of all, and the next time of the asker that
+        has had least. Waits for one."""
         while True:
             now = self._clock()
             self._drop_late(now)
             if self._waiting:
-                chosen = max(self._waiting.values(), key=lambda one: self._rank(one, now))
+                chosen = self._choose(now)
                 del self._waiting[chosen.key]
                 self._note_calm()
                 if not chosen.answer.done():
                     self._note(chosen.key, now)
+                    self._shares.looked(chosen.asker, now)
+                    self._by_share = not self._by_share
                     return chosen
                 continue
             self._note_calm()
@@ -101,6 +121,11 @@ class LookQueue:
             self._calm.set()
         else:
             self._calm.clear()
+
+    def _choose(self, now: float) -> WaitingLook:
+        least = self._shares.least({one.asker for one in self._waiting.values()})
+        theirs = (one for one in self._waiting.values() if not self._by_share or one.asker == least)
+        return max(theirs, key=lambda one: self._rank(one, now))
 
     def _rank(self, one: WaitingLook, now: float) -> tuple[float, float]:
         looked = self._looked.get(one.key)

@@ -36,7 +36,7 @@ from gateway.processes.shared_pictures import Picture, SharedPictures
 from gateway.refusals import Refusal
 from gateway.settings import WorkerSettings
 from gateway.workers.camera.glimpse import Glimpse
-from gateway.workers.inference.look_queue import LookQueue, WaitingLook
+from gateway.workers.inference.look_queue import MOST_CAMERAS, LookQueue, WaitingLook
 from gateway.workers.inference.promotion import card_in_force
 from gateway.workers.inference.shadow import FOLDER, Shadow
 
@@ -72,14 +72,15 @@ class EngineHung(Exception):
 class InferenceServer:
     """One engine, as many threads that feed it as it takes pictures at once, any number of camera workers."""
 
-    def __init__(self, networks: Networks, shadow: Shadow | None = None) -> None:
+    def __init__(self, networks: Networks, shadow: Shadow | None = None, most_cameras: int = MOST_CAMERAS) -> None:
+        """``most_cameras``: of one camera worker."""
         self._shadow = shadow
         self._comparing: asyncio.Task[None] | None = None
         self._shown_until = 0.0
         self._networks = networks
         self._at_once = networks.detector.at_once
-        self._queue = LookQueue(time.time, few=BACKLOG * self._at_once)
-        self._aside = LookQueue(time.time)
+        self._queue = LookQueue(time.time, few=BACKLOG * self._at_once, most_cameras=most_cameras)
+        self._aside = LookQueue(time.time, most_cameras=most_cameras)
         """Questions about parts of a stall, answered one at a time beside the others: none waits for such a one. While
         there are more looks than the engine carries, few of them are asked (see REST)."""
         self._channels: dict[Channel, asyncio.Task[None]] = {}
@@ -218,9 +219,10 @@ class InferenceServer:
         )
         self._comparing = asyncio.create_task(work)
 
-    async def look(self, look: LookAt, picture: Picture) -> Seen:
-        """What the engine sees in a picture, when its turn comes. Raises ``Refusal`` where it was dropped."""
-        seen = await (self._aside if look.part == CUES else self._queue).put(look, picture)
+    async def look(self, look: LookAt, picture: Picture, asker: int) -> Seen:
+        """What the engine sees in a picture, when the turn comes of the process that asks. Raises ``Refusal`` where it
+        was dropped."""
+        seen = await (self._aside if look.part == CUES else self._queue).put(look, picture, asker)
         assert isinstance(seen, Seen)  # noqa: S101 - the engine's answer
         return seen
 
@@ -248,7 +250,7 @@ class _Asking:
                     raise Refusal("unavailable", "too_much_waits", "待分析画面过多", "too many bytes of pictures wait")
                 self._held += size
                 try:
-                    return await self._server.look(message, self._picture(message))
+                    return await self._server.look(message, self._picture(message), self.pid)
                 finally:
                     self._held -= size
             case AskCard():
@@ -329,7 +331,8 @@ async def open_inference(name: str, settings: WorkerSettings, channel: Channel) 
         at_once=detector.at_once,
         judge=networks.judge is not None,
     )
-    server = InferenceServer(networks, await asyncio.to_thread(_shadow, settings, detector.card.sha256))
+    shadow = await asyncio.to_thread(_shadow, settings, detector.card.sha256)
+    server = InferenceServer(networks, shadow, settings.cameras.per_worker)
     engine = asyncio.create_task(server.run_engine())
     listening = await listen(settings.run_folder / SOCKET_NAME, server.accept)
     try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -17,8 +19,8 @@ def look(code: str, taken_at: float, deadline: float = 100.0, *, part: str = "wh
     return LookAt(code, b"", 0, 0, taken_at, deadline, part, urgency)
 
 
-def put(queue: LookQueue, asked: LookAt) -> asyncio.Future[object]:
-    return queue.put(asked, np.zeros((1, 1, 3), np.uint8))
+def put(queue: LookQueue, asked: LookAt, asker: int = 1) -> asyncio.Future[object]:
+    return queue.put(asked, np.zeros((1, 1, 3), np.uint8), asker)
 
 
 class Clock:
@@ -41,6 +43,108 @@ async def served(cameras: dict[str, float], rounds: int) -> Counter[str]:
             )
         looked[(await queue.next()).look.code] += 1
     return looked
+
+
+class Contest:
+    """Processes that ask a busy engine: of the pictures that they send each second it looks at ``carries``."""
+
+    def __init__(self, carries: int, size: int = 400) -> None:
+        self.clock, self.carries = Clock(), carries
+        self.queue = LookQueue(self.clock, size=size, most_cameras=50)
+        self.looked: dict[int, Counter[str]] = {}
+
+    async def second(self, asked: dict[int, Iterable[tuple[str, float]]]) -> None:
+        """``asked``: by process the cameras, each with its urgency, of which it sends a picture."""
+        self.clock.now += 1.0
+        for asker, cameras in asked.items():
+            for code, urgency in cameras:
+                one = look(code, self.clock.now, self.clock.now + 5, urgency=urgency)
+                put(self.queue, one, asker).add_done_callback(lambda answer: answer.exception())
+        for _ in range(min(self.carries, len(self.queue))):
+            chosen = await self.queue.next()
+            self.looked.setdefault(chosen.asker, Counter())[chosen.look.code] += 1
+
+    def looks(self, asker: int) -> int:
+        return self.looked[asker].total()
+
+
+def cameras(number: int, urgency: float = 1.0) -> list[tuple[str, float]]:
+    return [(f"camera-{n}", urgency) for n in range(number)]
+
+
+async def test_a_worker_that_invents_cameras_takes_no_more_than_half_of_the_engine_from_others() -> None:
+    """A camera never looked at comes first: one with a new name in each question once took every look."""
+    contest, names = Contest(carries=10), itertools.count()
+    for _ in range(60):
+        invented = [(f"invented-{next(names)}", 8.0) for _ in range(30)]
+        await contest.second({1: invented, 2: cameras(50), 3: cameras(50)})
+    assert contest.looks(1) <= 301
+    for honest in (2, 3):
+        assert contest.looks(honest) >= 145
+        assert min(contest.looked[honest].values()) >= 2
+        assert len(contest.looked[honest]) == 50
+
+
+async def test_a_worker_that_invents_cameras_is_at_worst_taken_for_a_full_one() -> None:
+    contest, names = Contest(carries=26), itertools.count()
+    for _ in range(60):
+        invented = [(f"invented-{next(names)}", 1.0) for _ in range(100)]
+        await contest.second({1: invented, 2: cameras(2)})
+    assert contest.looks(2) / 2 >= 0.9 * 60 * 26 / 52
+
+
+async def test_a_camera_among_fifty_is_looked_at_as_often_as_one_of_two() -> None:
+    contest = Contest(carries=13)
+    for _ in range(100):
+        await contest.second({1: cameras(50), 2: cameras(2)})
+    assert contest.looks(1) / 50 == pytest.approx(25, rel=0.1)
+    assert contest.looks(2) / 2 == pytest.approx(25, rel=0.1)
+
+
+async def test_a_fire_is_looked_at_more_often_than_other_workers_cameras_too() -> None:
+    contest = Contest(carries=10)
+    for _ in range(60):
+        await contest.second({1: cameras(1, urgency=8.0), 2: cameras(50)})
+    assert contest.looks(1) >= 2 * 600 / 51
+    assert min(contest.looked[2].values()) >= 8
+
+
+async def test_a_worker_that_was_quiet_has_nothing_saved_up() -> None:
+    contest = Contest(carries=10)
+    await contest.second({1: cameras(1), 2: cameras(20)})
+    for _ in range(100):
+        await contest.second({2: cameras(20)})
+    contest.looked.clear()
+    for _ in range(10):
+        await contest.second({1: cameras(20), 2: cameras(20)})
+    assert contest.looks(2) >= 45
+
+
+async def test_a_worker_that_had_a_fire_for_an_hour_is_not_made_to_pay_for_it_afterwards() -> None:
+    contest = Contest(carries=10)
+    for _ in range(400):
+        await contest.second({1: cameras(4, urgency=8.0), 2: cameras(40)})
+    contest.looked.clear()
+    for _ in range(100):
+        await contest.second({1: cameras(4), 2: cameras(40)})
+    assert contest.looks(1) / 4 >= 0.7 * contest.looks(2) / 40
+
+
+async def test_a_worker_that_names_another_ones_camera_does_not_take_its_place() -> None:
+    queue = LookQueue(lambda: 50.0)
+    honest = put(queue, look("a", 1.0), asker=1)
+    put(queue, look("a", 2.0), asker=2)
+    assert {(await queue.next()).asker for _ in range(2)} == {1, 2}
+    assert not honest.done()
+
+
+async def test_where_too_many_wait_it_is_the_one_that_sent_most_whose_oldest_gives_way() -> None:
+    """Pictures said to be of tomorrow once drove out all those of today."""
+    queue = LookQueue(lambda: 50.0, size=10)
+    honest = [put(queue, look(f"camera-{n}", 49.0), asker=1) for n in range(4)]
+    flood = [put(queue, look(f"camera-{n}", 60.0 + n), asker=2) for n in range(20)]
+    assert not any(answer.done() for answer in honest)
+    assert sum(isinstance(answer.exception(), Refusal) for answer in flood if answer.done()) == 14
 
 
 async def test_of_cameras_never_looked_at_the_newest_picture_is_first() -> None:

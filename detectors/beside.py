@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.any_size import model_takes_any_size, session_takes_any_size
 from detectors.refusals import WeightsRefused
 from detectors.weights import LARGEST
 from detectors.whole_file import FileTooLarge, whole_file
@@ -21,6 +23,18 @@ QUANTISED = ("量化模型", "quantised network")
 """What the detector's own network in 8-bit integers is called."""
 
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """A network that is loaded; call it with its input, ``[1, 3, h, w]``. ``any_size``: of any height and width; else
+    of those that it was exported with."""
+
+    run: Run
+    any_size: bool
+
+    def __call__(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self.run(tensor)
 
 
 def checked(weights: Path, sha256: str, zh: str, en: str) -> bytes:
@@ -47,7 +61,7 @@ def checked(weights: Path, sha256: str, zh: str, en: str) -> bytes:
     return data
 
 
-def runner(data: bytes, threads: int, zh: str, en: str, *, bfloat16: bool = False) -> Run:
+def runner(data: bytes, threads: int, zh: str, en: str, *, bfloat16: bool = False) -> Runner:
     """What runs the network; with ``bfloat16`` in it, where the processor computes so itself. Raises ``WeightsRefused``
     where the runtime cannot load it."""
     try:
@@ -56,17 +70,18 @@ def runner(data: bytes, threads: int, zh: str, en: str, *, bfloat16: bool = Fals
         raise WeightsRefused("weights_unusable", f"{zh}无法加载", f"the {en} cannot be loaded: {error}") from error
 
 
-def _openvino(data: bytes, threads: int, bfloat16: bool) -> Run:
+def _openvino(data: bytes, threads: int, bfloat16: bool) -> Runner:
     import openvino
 
     core = openvino.Core()
     precision = "bf16" if bfloat16 and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
     options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision, "ENABLE_CPU_PINNING": False}
-    network = core.compile_model(core.read_model(data), "CPU", options)
-    return lambda tensor: np.asarray(network(tensor)[0])
+    model = core.read_model(data)
+    network = core.compile_model(model, "CPU", options)
+    return Runner(lambda tensor: np.asarray(network(tensor)[0]), model_takes_any_size(model))
 
 
-def _onnxruntime(data: bytes, threads: int) -> Run:
+def _onnxruntime(data: bytes, threads: int) -> Runner:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -74,4 +89,4 @@ def _onnxruntime(data: bytes, threads: int) -> Run:
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    return lambda tensor: np.asarray(session.run(None, {name: tensor})[0])
+    return Runner(lambda tensor: np.asarray(session.run(None, {name: tensor})[0]), session_takes_any_size(session))

@@ -41,7 +41,10 @@ class CueFinder:
         """What is seen in ``picture`` (BGR H×W×3), boxes normalised to it. Raises ``AnswerUnusable``."""
         if shows_nothing(picture):
             return ()
-        tensor, placement = letterbox(picture, input_for(*picture.shape[:2], self._cues.input_size, STRIDE))
+        size = self._cues.input_size
+        if self._run.any_size:
+            size = input_for(*picture.shape[:2], size, STRIDE)
+        tensor, placement = letterbox(picture, size)
         with self._lock:
             answer = self._run(tensor)
         return detections(answer[0], self._cues.classes, self._cues.thresholds, placement)

@@ -18,12 +18,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.beside import checked, runner
+from detectors.beside import Run, checked, runner
 from detectors.boxes import AnswerUnusable
 from detectors.card import Density
 from detectors.card_file import load_card
 from detectors.checking import noise, seen_to_answer
 from detectors.observation import Box, Detection
+from detectors.refusals import WeightsRefused
 
 PIECE = 32
 """The input's sides are multiples of this."""
@@ -117,7 +118,14 @@ class DensityCounter:
         data = checked(weights, density.sha256, *NAMES)
         self._density = density
         self._lock = threading.Lock()
-        self._run = runner(data, threads, *NAMES)
+        run = runner(data, threads, *NAMES)
+        if not run.any_size:  # padding or stretched people are no part of what it was taught
+            raise WeightsRefused(
+                "weights_fixed_input",
+                f"{NAMES[0]} {weights} 的输入尺寸固定，不能用于不同画幅的摄像机：请以可变的高和宽重新导出",
+                f"the {NAMES[1]} {weights} takes pictures of one size alone: export it anew for any height and width",
+            )
+        self._run: Run = run
         with seen_to_answer(*NAMES):
             self.map(noise(9 * PIECE, 16 * PIECE))
 

@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from detectors.any_size import session_takes_any_size
 from detectors.boxes import detections
 from detectors.card import Card
 from detectors.input_size import input_for
@@ -40,7 +41,7 @@ class OnnxRuntimeDetector:
             ) from error
         taken = self._session.get_inputs()[0]
         self._input = taken.name
-        self._any_size = len(taken.shape) == 4 and not any(isinstance(side, int) for side in taken.shape[2:])
+        self._any_size = session_takes_any_size(self._session)
         shape = self._session.get_outputs()[0].shape
         channels = shape[1] if len(shape) > 1 else None
         if isinstance(channels, int) and channels != 4 + len(self._card.classes):

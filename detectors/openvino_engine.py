@@ -18,6 +18,7 @@ import openvino
 from numpy.typing import NDArray
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
+from detectors.any_size import model_takes_any_size
 from detectors.beside import QUANTISED, checked
 from detectors.boxes import detections
 from detectors.card import Card
@@ -65,8 +66,7 @@ class OpenVinoDetector:
         self._networks: dict[tuple[int, int], _Network] = {}
         try:
             model = self._core.read_model(file)
-            shape = model.input(0).partial_shape
-            self._any_size = shape.rank.get_length() == 4 and shape[2].is_dynamic and shape[3].is_dynamic
+            self._any_size = model_takes_any_size(model)
             self._model = _taking_bytes(model)
             network = self._network(self._card.input_size)
         except (RuntimeError, IndexError) as error:

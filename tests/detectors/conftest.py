@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,13 @@ CLASSES = ("person", "fire", "smoke", "stall")
 SIDE, CELL = 64, 16
 
 
-def red_finder(names: tuple[str, ...] | None = CLASSES, *, bias: float = -20) -> bytes:
+def red_finder(
+    names: tuple[str, ...] | None = CLASSES, *, bias: float = -20, said: Sequence[int | str] = (SIDE, SIDE)
+) -> bytes:
     """ONNX of a network that takes red for fire and blue for a person: one box of 16 px for each 16 px cell.
 
-    Its output is that of an exported YOLO: ``[1, 4 + classes, N]``, centre, size, and scores already 0..1.
+    Its output is that of an exported YOLO: ``[1, 4 + classes, N]``, centre, size, and scores already 0..1. ``said``:
+    the height and width that it says to take, names for any; it takes 64 px alone.
     """
     cells = SIDE // CELL
     centres = np.array([[(x + 0.5) * CELL, (y + 0.5) * CELL] for y in range(cells) for x in range(cells)], np.float32)
@@ -42,7 +45,7 @@ def red_finder(names: tuple[str, ...] | None = CLASSES, *, bias: float = -20) ->
             helper.make_node("Concat", ["boxes", "scores"], ["output0"], axis=1),
         ],
         "red_finder",
-        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, SIDE, SIDE])],
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, *said])],
         [helper.make_tensor_value_info("output0", TensorProto.FLOAT, [1, 8, cells * cells])],
         [
             numpy_helper.from_array(weights, "weights"),
@@ -119,6 +122,12 @@ def make_weights(tmp_path: Path) -> MakeWeights:
 def unnamed_model() -> bytes:
     """The same network, exported without names."""
     return red_finder(None)
+
+
+@pytest.fixture
+def secretly_bound_model() -> bytes:
+    """The same network, which says to take any size."""
+    return red_finder(None, said=("height", "width"))
 
 
 @pytest.fixture

@@ -53,6 +53,28 @@ def test_a_network_that_answers_with_nothing_usable_is_refused_when_it_is_loaded
             made(tmp_path, data, *classes)
 
 
+@pytest.mark.parametrize(("height", "width"), [(128, 64), (64, 128), (300, 400)])
+def test_a_network_of_one_size_finds_parts_in_pictures_of_all_proportions(
+    finder: CueFinder, height: int, width: int
+) -> None:
+    """The picture that it was shown at the start had its proportions, the cameras' had not: each of them failed."""
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[: height // 2, : width // 2] = (0, 0, 255)
+    found = finder.find(picture)
+    assert found
+    assert all(one.box.x2 <= 0.6 and one.box.y2 <= 0.6 for one in found)
+
+
+def test_a_network_that_only_says_to_take_any_size_is_shown_pictures_in_its_own(
+    tmp_path: Path, secretly_bound_model: bytes
+) -> None:
+    """OpenVINO answered with what lay in memory, ONNX Runtime not at all."""
+    finder = made(tmp_path, secretly_bound_model, "goods", "goods", "umbrella", "car")
+    picture = np.zeros((128, 64, 3), np.uint8)
+    picture[:64] = (0, 0, 255)
+    assert {one.box.y2 <= 0.6 for one in finder.find(picture)} == {True}
+
+
 def test_two_kinds_of_fruit_are_two_pieces_of_goods(finder: CueFinder) -> None:
     picture = np.zeros((64, 64, 3), np.uint8)
     picture[:16, :16] = (0, 0, 255)

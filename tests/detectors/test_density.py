@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,9 @@ from detectors.rules.config import CrowdRuleConfig
 from detectors.rules.crowd import CrowdRule
 
 
-def red_counter(divided_by: float = 64.0) -> bytes:
-    """A network that sees one person wherever a cell of 8×8 px is wholly red."""
+def red_counter(divided_by: float = 64.0, sides: Sequence[int | str] = ("h", "w")) -> bytes:
+    """A network that sees one person wherever a cell of 8×8 px is wholly red. ``sides``: height and width that it
+    takes, names for any."""
     nodes = [
         helper.make_node("Slice", ["images", "zero", "one", "axis"], ["red"]),
         helper.make_node("AveragePool", ["red"], ["mean"], kernel_shape=[8, 8], strides=[8, 8]),
@@ -34,7 +36,7 @@ def red_counter(divided_by: float = 64.0) -> bytes:
     graph = helper.make_graph(
         nodes,
         "red",
-        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, "h", "w"])],
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, *sides])],
         [helper.make_tensor_value_info("density", TensorProto.FLOAT, [1, 1, "h8", "w8"])],
         constants,
     )
@@ -69,6 +71,16 @@ def test_a_picture_of_any_shape_is_counted_at_the_counters_own_size(tmp_path: Pa
     seen = counter(tmp_path, red_counter()).people(red)
     assert len(seen) == 16 * 16
     assert all(one.box.x2 <= 0.5 and one.box.y2 <= 0.5 for one in seen)
+
+
+@pytest.mark.parametrize("sides", [(160, 256), (160, "w")])
+def test_a_counter_of_one_size_is_refused_when_it_is_loaded_and_not_by_the_first_crowd_of_another_camera(
+    tmp_path: Path, sides: tuple[int | str, ...]
+) -> None:
+    with pytest.raises(WeightsRefused) as caught:
+        counter(tmp_path, red_counter(sides=sides))
+    assert caught.value.reason == "weights_fixed_input"
+    assert "密度模型" in caught.value.zh
 
 
 def test_a_map_that_is_no_number_is_not_taken_for_an_empty_square(

@@ -105,6 +105,24 @@ def test_a_picture_of_any_size_is_looked_at(
 
 
 @pytest.mark.parametrize("engine", RUNTIMES)
+def test_a_network_that_only_says_to_take_any_size_is_shown_pictures_of_all_proportions_in_its_own(
+    make_weights: MakeWeights, secretly_bound_model: bytes, engine: EngineName
+) -> None:
+    """It was seen to answer at the start, in the usual input, and failed at the first upright camera."""
+    detector = open_detector(engine, make_weights(secretly_bound_model), threads=1)
+    red = np.zeros((1280, 640, 3), np.uint8)
+    red[:640, :, 2] = 255
+    found = detector.detect(red)
+    assert {one.label for one in found} == {"fire"}
+    assert all(one.box.y2 <= 0.6 for one in found)
+
+
+@pytest.mark.parametrize("engine", RUNTIMES)
+def test_the_shipped_network_takes_any_size(engine: EngineName) -> None:
+    assert open_detector(engine, SHIPPED, threads=1)._any_size  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("engine", RUNTIMES)
 def test_several_threads_get_the_answers_to_their_own_pictures(make_weights: MakeWeights, engine: EngineName) -> None:
     detector = open_detector(engine, make_weights(), threads=2)
     red, black = red_patch(), np.zeros((64, 128, 3), np.uint8)

@@ -1,6 +1,6 @@
 // The shapes of a rule as they are drawn over a picture, and the rule again from what was drawn. Pure.
 import { withValues, type CrowdRule, type Rule, type StallRule } from './rule'
-import type { Corner, Outline } from './zone'
+import { faultOf, type Corner, type Outline, type Soundness } from './zone'
 
 export type OutlineRole = 'zone' | 'exclusion'
 export type PointRole = 'permitted' | 'ground'
@@ -35,6 +35,18 @@ export function shapesOf(rule: Rule): Shape[] {
     ...(rule.kind === 'stall' ? shapes('permitted', points(rule.permitted)) : []),
     ...(rule.kind === 'crowd' ? shapes('ground', points(rule.ground)) : []),
   ]
+}
+
+const SOUND: Soundness = { fault: null, edges: new Set() }
+
+/** What is wrong with a shape; nothing with a point. */
+export function soundnessOf(shape: Shape): Soundness {
+  return isPoint(shape.role) ? SOUND : faultOf(shape.corners)
+}
+
+/** Number of the first rule with an outline that is none, which the gateway need not be asked about; -1: all are well. */
+export function misdrawn(rules: readonly Rule[]): number {
+  return rules.findIndex((rule) => shapesOf(rule).some((shape) => soundnessOf(shape).fault !== null))
 }
 
 /** What can be drawn for a rule of this kind, and whether one more of it can. */

@@ -7,6 +7,7 @@ export type Outline = readonly Corner[]
 
 export const WHOLE: Outline = [[0, 0], [1, 0], [1, 1], [0, 1]]
 export const MIDDLE: Outline = [[0.35, 0.35], [0.65, 0.35], [0.65, 0.65], [0.35, 0.65]]
+export const FEWEST_CORNERS = 3
 export const MOST_CORNERS = 64
 /** Share of the picture. */
 const SMALLEST_AREA = 1e-4
@@ -35,14 +36,18 @@ export function withMiddleOf(outline: Outline, at: number): Outline {
 }
 
 export function middleOf(outline: Outline, at: number): Corner {
-  const [x1, y1] = corner(outline, at)
-  const [x2, y2] = corner(outline, at + 1)
+  const [[x1, y1], [x2, y2]] = edgeOf(outline, at)
   return within((x1 + x2) / 2, (y1 + y2) / 2)
+}
+
+/** The edge that begins at corner `at`; the last one ends at the first. */
+export function edgeOf(outline: Outline, at: number): readonly [from: Corner, to: Corner] {
+  return [corner(outline, at), corner(outline, at + 1)]
 }
 
 /** Without that corner; an outline of three keeps them. */
 export function withoutCorner(outline: Outline, at: number): Outline {
-  return outline.length <= 3 ? outline : outline.filter((_, index) => index !== at)
+  return outline.length <= FEWEST_CORNERS ? outline : outline.filter((_, index) => index !== at)
 }
 
 /** The whole outline moved, and stopped at the picture's edges in its own shape. */
@@ -54,13 +59,18 @@ export function moved(outline: Outline, dx: number, dy: number): Outline {
 }
 
 /** Why an outline is no zone, or null; and the edges (by their first corner) that cross or touch one another. */
-export function faultOf(outline: Outline): { fault: OutlineFault | null; edges: ReadonlySet<number> } {
+export interface Soundness {
+  readonly fault: OutlineFault | null
+  readonly edges: ReadonlySet<number>
+}
+
+export function faultOf(outline: Outline): Soundness {
   const edges = crossing(outline)
   return { fault: named(outline, edges), edges }
 }
 
 function named(outline: Outline, edges: ReadonlySet<number>): OutlineFault | null {
-  if (outline.length < 3) return 'tooFew'
+  if (outline.length < FEWEST_CORNERS) return 'tooFew'
   if (outline.length > MOST_CORNERS) return 'tooMany'
   if (new Set(outline.map(String)).size < outline.length) return 'same'
   if (edges.size > 0) return 'crosses'

@@ -156,4 +156,9 @@ export function blamedField(field: string | null): { rule: number; name: string 
   return found === null ? null : { rule: Number(found[1]), name: found[2] ?? '' }
 }
 
+/** A refusal's words where the field is marked: its path says nothing that is not seen. */
+export function withoutPath(words: string): string {
+  return words.replace(/[（(\s]*rules\.[\w.]+[)）]?/, '')
+}
+
 export type { Corner, Outline }

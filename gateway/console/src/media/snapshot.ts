@@ -9,6 +9,8 @@ export interface Taken {
   takenAt: string | null
 }
 
+export type CameraSnapshot = ReturnType<typeof useSnapshot>
+
 /** `dismissed`: no reason was given, so nothing is shown. The picture goes with the component that asked for it. */
 export function useSnapshot() {
   const picture = shallowRef<Taken | null>(null)

@@ -69,8 +69,8 @@ async def serve(folder: Path, url: str, port: int) -> None:
     )
     tasks = [
         asyncio.create_task(server.serve()),
-        asyncio.create_task(Promotion(db, announcer, opening, settings.windows, system_clock).run()),
-        asyncio.create_task(Timekeeping(db, announcer, opening, system_clock).run()),
+        asyncio.create_task(Promotion(db, announcer, opening, settings.windows, system_clock).work.run()),
+        asyncio.create_task(Timekeeping(db, announcer, opening, system_clock).work.run()),
     ]
     while not server.started:  # noqa: ASYNC110 - uvicorn tells by a flag only
         await asyncio.sleep(0.05)

@@ -78,7 +78,8 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(doors: Doors) -> JSONResponse:
-    """The service can do its work: database and workers, each by name; 503 while one is not ready."""
+    """The service can do its work: database and workers, each by name; 503 while one is not ready. ``failing`` names
+    the periodic works whose last turn failed, and why: they are tried again, and cost no readiness."""
     database = "ok"
     try:
         async with asyncio.timeout(CHECK_SECONDS):
@@ -89,7 +90,9 @@ async def readyz(doors: Doors) -> JSONResponse:
         database = "database_unavailable"
     workers = dict(doors.workers_ready())
     ready = database == "ok" and all(workers.values())
-    return JSONResponse({"ready": ready, "database": database, "workers": workers}, 200 if ready else 503)
+    failing = dict(doors.works_failing())
+    shown = {"ready": ready, "database": database, "workers": workers, "failing": failing}
+    return JSONResponse(shown, 200 if ready else 503)
 
 
 def metrics_router(metrics: HttpMetrics) -> APIRouter:

@@ -59,6 +59,10 @@ def _no_recordings() -> None:
     """Nobody keeps recordings."""
 
 
+def _no_works() -> Mapping[str, str]:
+    return {}
+
+
 def _no_reports() -> None:
     """Nobody makes reports; they wait."""
 
@@ -121,6 +125,8 @@ class Services:
     """Called after a report has been asked for."""
     recent_views: RecentViews = field(default_factory=RecentViews)
     workers_ready: Callable[[], Mapping[str, bool]] = _no_workers
+    works_failing: Callable[[], Mapping[str, str]] = _no_works
+    """Names each periodic work whose last turn failed, and why."""
     extra_metrics: Callable[[], Iterable[Sample]] = _no_samples
 
     @property

@@ -11,7 +11,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from gateway.duty.reports import figures_of, write_report
 from gateway.events.books import CityBooks
 from gateway.events.local_time import LOCAL_TIME
 from gateway.live import LiveHub, Notice
+from gateway.processes.periodic import PeriodicWork
 from gateway.refusals import Refusal
 from gateway.storage.database import Database
 from gateway.storage.tables.reports import ReportPlanRow, ReportRow
@@ -83,6 +84,10 @@ class ReportKeeper:
     clock: Clock
     folder: Path
     asked: asyncio.Event
+    work: PeriodicWork = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.work = PeriodicWork("reports", self._turn, EVERY, woken=self.asked)
 
     @classmethod
     def over(cls, db: Database, books: CityBooks, live: LiveHub, clock: Clock, data_folder: Path) -> ReportKeeper:
@@ -91,53 +96,44 @@ class ReportKeeper:
     def wake(self) -> None:
         self.asked.set()
 
-    async def run(self, every: float = EVERY) -> None:
-        """Until cancelled."""
-        while True:
-            self.asked.clear()
-            try:
-                await self.sweep(self.clock())
-            except (Refusal, SQLAlchemyError) as error:
-                log.warning("reports_not_looked_at", error=str(error))
-            try:
-                async with asyncio.timeout(every):
-                    await self.asked.wait()
-            except TimeoutError:
-                pass
+    async def _turn(self) -> None:
+        await self.sweep(self.clock())
 
     async def sweep(self, now: datetime) -> int:
-        """Note what plans want by now, make what is wanted; how many were made."""
-        await self._plan(now)
+        """Note what plans want by now, make what is wanted; how many were made. What is amiss with one plan or report
+        keeps no other from being made."""
+        rows = self.work.rows
+        async with self.db.reading() as session:
+            plans = {plan.id: plan for plan in await session.scalars(select(ReportPlanRow))}
+        for plan_id in rows.ready(plans, now):
+            with rows.by_itself(plan_id, now):
+                await self._plan(plans[plan_id], now)
         async with self.db.reading() as session:
             query = select(ReportRow.id).where(ReportRow.state == "wanted").order_by(ReportRow.asked_at)
-            wanted = list(await session.scalars(query.limit(MOST_WAITING)))
+            wanted = list(await session.scalars(query.limit(MOST_WAITING + len(rows))))
         made = 0
-        for report_id in wanted:
-            made += await self._make(report_id, now)
+        for report_id in rows.ready(wanted, now)[:MOST_WAITING]:
+            with rows.by_itself(report_id, now):
+                made += await self._make(report_id, now)
         return made
 
-    async def _plan(self, now: datetime) -> None:
+    async def _plan(self, plan: ReportPlanRow, now: datetime) -> None:
+        kind: ReportKind | None = next((one for one in KINDS if one == plan.kind), None)
+        period = last_ended(kind, now, timedelta(minutes=plan.minutes)) if kind is not None else None
+        if period is None or period.until <= plan.begins_at:
+            return
+        key = f"{plan.platform}|{plan.kind}|{period.first}"
         async with self.db.reading() as session:
-            plans = list(await session.scalars(select(ReportPlanRow)))
-        for plan in plans:
-            kind: ReportKind | None = next((one for one in KINDS if one == plan.kind), None)
-            period = last_ended(kind, now, timedelta(minutes=plan.minutes)) if kind is not None else None
-            if period is None or period.until <= plan.begins_at:
-                continue
-            key = f"{plan.platform}|{plan.kind}|{period.first}"
-            async with self.db.reading() as session:
-                if await session.scalar(select(ReportRow.id).where(ReportRow.plan_key == key)) is not None:
-                    continue
-            try:
-                async with self.db.transaction() as session:
-                    session.add(
-                        ReportRow(
-                            platform=plan.platform, kind=plan.kind, since=period.since, until=period.until,
-                            asked_by=audit.SYSTEM, asked_at=now, plan_key=key,
-                        )
-                    )  # fmt: skip
-            except IntegrityError:
-                continue  # another has just noted it
+            if await session.scalar(select(ReportRow.id).where(ReportRow.plan_key == key)) is not None:
+                return
+        with suppress(IntegrityError):  # another has just noted it
+            async with self.db.transaction() as session:
+                session.add(
+                    ReportRow(
+                        platform=plan.platform, kind=plan.kind, since=period.since, until=period.until,
+                        asked_by=audit.SYSTEM, asked_at=now, plan_key=key,
+                    )
+                )  # fmt: skip
 
     async def _make(self, report_id: str, now: datetime) -> bool:
         async with self.db.reading() as session:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock
 from gateway.events.books import CityBooks
 from gateway.events.local_time import LOCAL_TIME
 from gateway.processes.messages import Sample
-from gateway.refusals import Refusal
+from gateway.processes.periodic import PeriodicWork
 from gateway.storage.database import Database
 
 log = structlog.get_logger(__name__)
@@ -21,21 +19,14 @@ EVERY = 3600.0
 
 
 class HolidayWatch:
-    """``run`` until cancelled; ``missing`` as of the last look."""
+    """``missing`` as of the last look."""
 
     def __init__(self, db: Database, books: CityBooks, clock: Clock) -> None:
         self._db = db
         self._books = books
         self._clock = clock
         self.missing: tuple[int, ...] = ()
-
-    async def run(self, every: float = EVERY) -> None:
-        while True:
-            try:
-                await self.look()
-            except (Refusal, SQLAlchemyError) as error:
-                log.warning("holiday_tables_not_looked_at", error=str(error))
-            await asyncio.sleep(every)
+        self.work = PeriodicWork("holidays", self.look, EVERY)
 
     async def look(self) -> tuple[int, ...]:
         """The years whose table is missing; each look that finds one says so in the log."""

@@ -5,12 +5,9 @@ Time ends a switch at once, whether the sweep has come by or not; the sweep warn
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 
-import structlog
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access import audit
@@ -21,12 +18,11 @@ from gateway.events.announcing import Announcer, Changes
 from gateway.events.books import CityBooks
 from gateway.events.mode import Decision, SwitchAsked, checked, decided, warns_at
 from gateway.live import Notice
+from gateway.processes.periodic import PeriodicWork
 from gateway.refusals import Refusal
 from gateway.storage.database import Database
 from gateway.storage.tables.grid import Platform
 from gateway.storage.tables.modes import ModeLogRow, ModeSwitchRow
-
-log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 5.0
 
@@ -122,23 +118,19 @@ class ModeKeeping:
         self._db = db
         self._announcer = announcer
         self._clock = clock
+        self.work = PeriodicWork("modes", self._turn, SWEEP_SECONDS)
 
-    async def run(self, every: float = SWEEP_SECONDS) -> None:
-        """Sweep for ever; a database that is away is tried again at the next round."""
-        while True:
-            try:
-                await self.sweep(self._clock())
-            except (Refusal, SQLAlchemyError) as error:
-                log.warning("modes_not_swept", error=str(error))
-            await asyncio.sleep(every)
+    async def _turn(self) -> None:
+        await self.sweep(self._clock())
 
     async def sweep(self, now: datetime) -> int:
-        """One round at ``now``; how many switches had something to be told of."""
+        """One round at ``now``; how many switches had something to be told of. One that fails keeps no other in."""
+        rows = self.work.rows
         async with self._db.reading() as session:
             query = select(ModeSwitchRow).where(ModeSwitchRow.state.in_(("asked", "approved")))
             due = [row.id for row in await session.scalars(query) if _due(row, now) is not None]
         told = 0
-        for switch_id in due:
+        for switch_id in rows.ready(due, now):
 
             async def work(session: AsyncSession, changes: Changes, switch_id: str = switch_id) -> bool:
                 query = select(ModeSwitchRow).where(ModeSwitchRow.id == switch_id)
@@ -153,7 +145,8 @@ class ModeKeeping:
                 await _noted(session, row, action, audit.SYSTEM, "", changes)
                 return True
 
-            told += await self._announcer.commit(work)
+            with rows.by_itself(switch_id, now):
+                told += await self._announcer.commit(work)
         return told
 
 

@@ -6,14 +6,12 @@ process or in two, open one event.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 from sqlalchemy import Select, and_, false, or_, select, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.clock import Clock
@@ -22,7 +20,7 @@ from gateway.events.announcing import Announcer, Changes
 from gateway.events.classes import HAZARDS
 from gateway.events.opening import Opening
 from gateway.events.windows import windows_of
-from gateway.refusals import Refusal
+from gateway.processes.periodic import PeriodicWork
 from gateway.settings import WindowSettings
 from gateway.storage.database import Database
 from gateway.storage.tables.events import AlertRow
@@ -60,42 +58,33 @@ class Promotion:
         self._windows = windows
         self._clock = clock
         self._since = clock()
+        self.work = PeriodicWork("promotion", self._turn, SWEEP_SECONDS)
 
-    async def run(self, every: float = SWEEP_SECONDS) -> None:
-        """Sweep for ever; a database that is away is tried again at the next round."""
-        while True:
-            try:
-                swept = await self.sweep(self._clock())
-                if swept.promoted or swept.ended:
-                    log.info("alerts_swept", promoted=swept.promoted, ended=swept.ended)
-            except (Refusal, SQLAlchemyError) as error:
-                log.warning("sweep_failed", error=str(error))
-            await asyncio.sleep(every)
+    async def _turn(self) -> None:
+        swept = await self.sweep(self._clock())
+        if swept.promoted or swept.ended:
+            log.info("alerts_swept", promoted=swept.promoted, ended=swept.ended)
 
     async def sweep(self, now: datetime) -> Swept:
-        """One round at ``now``. An alert whose promotion fails costs only itself; it is taken up again next time."""
+        """One round at ``now``. An alert whose promotion fails costs only itself; it is taken up again by and by."""
+        most = AT_ONCE + len(self.work.rows)
         async with self._db.reading() as session:
-            due = list(
-                await session.scalars(
-                    select(AlertRow.id).where(AlertRow.due_at <= now).order_by(AlertRow.due_at).limit(AT_ONCE)
-                )
-            )
-            silent = list(await session.scalars(self._silent(now))) if now > self._since else []
+            lapsed = select(AlertRow.id).where(AlertRow.due_at <= now).order_by(AlertRow.due_at)
+            due = list(await session.scalars(lapsed.limit(most)))
+            silent = list(await session.scalars(self._silent(now).limit(most))) if now > self._since else []
         promoted = await self._each(due, now, self._promote)
         ended = await self._each(silent, now, self._end)
         return Swept(promoted, ended)
 
     async def _each(self, ids: list[str], now: datetime, act: _Act) -> int:
         done = 0
-        for alert_id in ids:
+        for alert_id in self.work.rows.ready(ids, now)[:AT_ONCE]:
 
             async def work(session: AsyncSession, changes: Changes, alert_id: str = alert_id) -> bool:
                 return await act(session, changes, alert_id, now)
 
-            try:
+            with self.work.rows.by_itself(alert_id, now):
                 done += await self._announcer.commit(work)
-            except (Refusal, SQLAlchemyError) as error:
-                log.error("alert_not_swept", alert=alert_id, error=str(error))
         return done
 
     async def _promote(self, session: AsyncSession, changes: Changes, alert_id: str, now: datetime) -> bool:
@@ -127,4 +116,4 @@ class Promotion:
             silence = windows_of(self._windows, hazard).silence
             if now - self._since > silence:
                 conditions.append(and_(AlertRow.hazard == hazard, AlertRow.last_seen_at <= now - silence))
-        return select(AlertRow.id).where(AlertRow.open_key.is_not(None), or_(false(), *conditions)).limit(AT_ONCE)
+        return select(AlertRow.id).where(AlertRow.open_key.is_not(None), or_(false(), *conditions))

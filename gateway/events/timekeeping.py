@@ -5,14 +5,12 @@ Each event is looked at again in a transaction of its own, with its row held; tw
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
 import structlog
 from sqlalchemy import select, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access import audit
@@ -22,7 +20,7 @@ from gateway.events.event_case import lapse
 from gateway.events.event_records import add_flow, case_of, case_values
 from gateway.events.opening import Opening
 from gateway.events.timers import Mark, TimerRules
-from gateway.refusals import Refusal
+from gateway.processes.periodic import PeriodicWork
 from gateway.storage.database import Database
 from gateway.storage.tables.events import EventRow
 
@@ -63,25 +61,21 @@ class Timekeeping:
         self._announcer = announcer
         self._opening = opening
         self._clock = clock
+        self.work = PeriodicWork("timekeeping", self._turn, SWEEP_SECONDS)
 
-    async def run(self, every: float = SWEEP_SECONDS) -> None:
-        """Sweep for ever; a database that is away is tried again at the next round."""
-        while True:
-            try:
-                told = await self.sweep(self._clock())
-                if told:
-                    log.info("event_clocks_swept", told=told)
-            except (Refusal, SQLAlchemyError) as error:
-                log.warning("event_sweep_failed", error=str(error))
-            await asyncio.sleep(every)
+    async def _turn(self) -> None:
+        told = await self.sweep(self._clock())
+        if told:
+            log.info("event_clocks_swept", told=told)
 
     async def sweep(self, now: datetime) -> int:
-        """One round at ``now``; how many events had something to be told of."""
+        """One round at ``now``; how many events had something to be told of. One whose clock fails stops no other."""
+        rows = self.work.rows
         async with self._db.reading() as session:
-            query = select(EventRow.no).where(EventRow.timer_at <= now).order_by(EventRow.timer_at).limit(AT_ONCE)
-            due = list(await session.scalars(query))
+            query = select(EventRow.no).where(EventRow.timer_at <= now).order_by(EventRow.timer_at)
+            due = list(await session.scalars(query.limit(AT_ONCE + len(rows))))
         told = 0
-        for no in due:
+        for no in rows.ready(due, now)[:AT_ONCE]:
 
             async def work(session: AsyncSession, changes: Changes, no: str = no) -> bool:
                 query = select(EventRow).where(EventRow.no == no).with_for_update(skip_locked=True)
@@ -94,8 +88,6 @@ class Timekeeping:
                 changes.event(event, "event.changed")
                 return True
 
-            try:
+            with rows.by_itself(no, now):
                 told += await self._announcer.commit(work)
-            except (Refusal, SQLAlchemyError) as error:
-                log.error("event_not_swept", no=no, error=str(error))
         return told

@@ -8,18 +8,17 @@ is away, media side or camera, is tried again, and event and room say so.
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import select, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access import audit
 from gateway.events.announcing import Announcer, Changes
 from gateway.events.event_records import add_flow, held_event
+from gateway.processes.periodic import PeriodicWork
 from gateway.refusals import Refusal
 from gateway.rooms.consultation import Consultation
 from gateway.rooms.plans import KeptPlan, plan_of
@@ -40,40 +39,46 @@ MOST_CALLS = 5
 
 
 class Escalations:
-    """``run`` looks for wishes; ``sweep`` is one look."""
+    """``work`` looks for wishes; ``sweep`` is one look."""
 
     def __init__(self, register: RoomRegister, orders: StandingOrders, announcer: Announcer) -> None:
         self._register = register
         self._orders = orders
         self._records = register.records
         self._announcer = announcer
+        self.work = PeriodicWork("escalations", self._turn, EVERY)
 
-    async def run(self, every: float = EVERY) -> None:
-        """Until cancelled."""
-        while True:
-            try:
-                await self.sweep(self._records.clock())
-            except (Refusal, SQLAlchemyError) as error:  # a database that is away is back by and by
-                log.warning("escalations_not_looked_at", error=str(error))
-            await asyncio.sleep(every)
+    async def _turn(self) -> None:
+        await self.sweep(self._records.clock())
 
     async def sweep(self, now: datetime) -> int:
-        """How many rooms were opened."""
+        """How many rooms were opened. What fails for one keeps no other from being opened or called into."""
         opened = 0
         for opening_id in await self._due("wanted", now):
-            try:
-                opened += await self._see_to(opening_id, now)
-            except Refusal as refusal:
-                log.warning("room_not_opened", opening=opening_id, reason=refusal.reason)
-                await self._put_off(opening_id, refusal, now)
+            with self.work.rows.by_itself(opening_id, now):
+                opened += await self._opened(opening_id, now)
         for opening_id in await self._due("calling", now):  # after all rooms are open: a camera may take its time
-            await self._call(opening_id, now)
+            with self.work.rows.by_itself(opening_id, now):
+                await self._call(opening_id, now)
         return opened
 
     async def _due(self, state: str, now: datetime) -> list[str]:
+        rows = self.work.rows
         query = select(RoomOpeningRow.id).where(RoomOpeningRow.state == state, RoomOpeningRow.next_at <= now)
         async with self._records.db.reading() as session:
-            return list(await session.scalars(query.order_by(RoomOpeningRow.next_at).limit(AT_ONCE)))
+            due = await session.scalars(query.order_by(RoomOpeningRow.next_at).limit(AT_ONCE + len(rows)))
+            return rows.ready(due, now)[:AT_ONCE]
+
+    async def _opened(self, opening_id: str, now: datetime) -> bool:
+        try:
+            return await self._see_to(opening_id, now)
+        except Refusal as refusal:
+            log.warning("room_not_opened", opening=opening_id, reason=refusal.reason)
+            await self._put_off(opening_id, refusal, now)
+        except Exception:  # whoever waits for the room is told all the same
+            await self._put_off(opening_id, _unforeseen(), now)
+            raise
+        return False
 
     async def _see_to(self, opening_id: str, now: datetime) -> bool:
         async with self._records.db.reading() as session:
@@ -144,6 +149,7 @@ class Escalations:
         if opening is None:
             return
         again = False
+        fault: Exception | None = None
         try:
             done = await self._orders.carry_out(
                 opening_id, opening.event_no, opening.plan_id, rings=opening.attempts == 0
@@ -152,13 +158,22 @@ class Escalations:
             if not again:
                 await self._orders.say_missing(opening_id, done.missing)
         except Refusal as refusal:
+            if refusal.kind == "unavailable":  # the database: no reason to call nobody
+                raise
             log.warning("plan_not_carried_out", room=opening_id, reason=refusal.reason)
             with suppress(Refusal):  # the room has ended meanwhile
                 await self._orders.say_void(opening_id, refusal)
+        except Exception as error:  # noqa: BLE001 - raised below, once it is sure that nobody is rung for ever over it
+            fault, again = error, opening.attempts + 1 < MOST_CALLS
+            if not again:
+                with suppress(Refusal):
+                    await self._orders.say_void(opening_id, _unforeseen())
         wait = min(AGAIN * 2**opening.attempts, LATEST_AGAIN)
         became = {"attempts": opening.attempts + 1, "next_at": now + wait} if again else {"state": "opened"}
         async with self._records.db.transaction() as session:
             await session.execute(update(RoomOpeningRow).where(RoomOpeningRow.id == opening_id).values(**became))
+        if fault is not None:
+            raise fault
 
     async def _put_off(self, opening_id: str, refusal: Refusal, now: datetime) -> None:
         """Try again later, each time after longer; the event says once that its room is waited for."""
@@ -178,6 +193,10 @@ class Escalations:
                 changes.event(event, "event.changed")
 
         await self._announcer.commit(work)
+
+
+def _unforeseen() -> Refusal:
+    return Refusal("unavailable", "internal_error", "内部错误，详见日志", "internal error, see the log")
 
 
 class _Superseded(Exception):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-import structlog
 from sqlalchemy import select
 
 from gateway.access import audit
 from gateway.access.caller import Caller
+from gateway.processes.periodic import PeriodicWork
 from gateway.refusals import Refusal
 from gateway.rooms.consultation import read
 from gateway.rooms.controls import Actor, Asked, Order, advanced, carry_out, has_ended
@@ -18,18 +17,17 @@ from gateway.rooms.records import RoomState
 from gateway.rooms.register import RoomRegister
 from gateway.storage.tables.rooms import RoomRow
 
-log = structlog.get_logger(__name__)
-
 EVERY = 1.0
 """Seconds between two looks at the time."""
 
 
 class Steering:
-    """``control`` for people, ``run`` for time."""
+    """``control`` for people, ``work`` for time."""
 
     def __init__(self, register: RoomRegister) -> None:
         self._register = register
         self._records = register.records
+        self.work = PeriodicWork("rooms", self.tick, EVERY)
 
     async def control(self, caller: Caller, room_id: str, name: str, asked: Asked) -> RoomState:
         """Carry out a control. Refuses what ``controls.carry_out`` refuses, and then nothing has changed."""
@@ -57,33 +55,20 @@ class Steering:
             )
         return change.state
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        while True:
-            await asyncio.sleep(EVERY)
-            try:
-                await self.tick()
-            except Refusal as refusal:  # a database that is away is back by and by
-                log.warning("rooms_not_looked_at", reason=refusal.reason)
-            except Exception:
-                log.exception("rooms_not_looked_at")
-
     async def tick(self) -> None:
-        """Look at the time once, for every room."""
-        now = self._records.clock()
+        """Look at the time once, for every room. What is amiss with one keeps no other from its time."""
+        now, rows = self._records.clock(), self.work.rows
         query = select(RoomRow.id, RoomRow.state, RoomRow.starts_at, RoomRow.consultation).where(
             RoomRow.state.in_(("open", "scheduled"))
         )
         async with self._records.db.reading() as session:
-            rows = (await session.execute(query)).all()
-        for room_id, state, starts_at, document in rows:
-            work = self._due(room_id, state, starts_at, document, now)
-            if work is None:
-                continue
-            try:
-                await work()
-            except Refusal as refusal:  # one room's refusal keeps no other from its time
-                log.warning("room_not_moved_on", room=room_id, reason=refusal.reason)
+            rooms = {room.id: room for room in await session.execute(query)}
+        for room_id in rows.ready(rooms, now):
+            with rows.by_itself(room_id, now):
+                room = rooms[room_id]
+                due = self._due(room_id, room.state, room.starts_at, room.consultation, now)
+                if due is not None:
+                    await due()
 
     def _due(
         self, room_id: str, state: str, starts_at: datetime | None, document: dict[str, object] | None, now: datetime

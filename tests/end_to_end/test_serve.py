@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sqlite3
 import ssl
@@ -39,8 +40,11 @@ async def test_it_gets_ready_says_so_at_its_doors_and_ends_cleanly_when_told(tmp
         assert (await http.get("/healthz")).status_code == 200
         ready = await http.get("/readyz")
         assert ready.status_code == 200, ready.text
+        assert ready.json()["failing"] == {}
         metrics = (await http.get("/metrics")).text
         assert 'gateway_worker_ready{worker="inference"} 1.0' in metrics
+        works = set(re.findall(r'gateway_work_failing{work="(\w+)"} 0.0', metrics))
+        assert works >= {"promotion", "timekeeping", "modes", "escalations", "rooms", "clocks", "outbox", "recordings"}
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(20):
             assert await process.wait() == 0

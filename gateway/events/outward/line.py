@@ -81,6 +81,9 @@ class Line:
                     if isinstance(result, WayLost):
                         lost = result
                         result = Outcome(None, result.reason)
+                    if isinstance(result, Exception):  # it is this letter's fault, and keeps no other from being sent
+                        log.error("letter_not_sent", receiver=self.receiver.id, exc_info=result)
+                        result = Outcome(None, type(result).__name__)
                     if isinstance(result, BaseException):
                         raise result
                     outcomes.append(result)

@@ -110,23 +110,27 @@ class Post:
             ]
 
     async def letters(self, receiver: Receiver, due: Sequence[Due]) -> list[DueLetter]:
-        """What can be sent. What the receiver's mapping cannot form is a dead letter at once: no try would mend it."""
+        """What can be sent. What the receiver's mapping cannot form is a dead letter at once: no try would mend it; nor
+        would one where forming it fails for whatever reason, which keeps no other letter from being sent."""
         letters: list[DueLetter] = []
-        failed: list[tuple[Due, MappingFailed]] = []
+        failed: list[tuple[Due, str]] = []
         for one in due:
             try:
                 letters.append(DueLetter(one, letter_of(one.event, receiver.mapping, self.links)))
             except MappingFailed as error:
-                failed.append((one, error))
+                failed.append((one, f"mapping {error.field}: {error.reason}"))
+            except Exception as error:
+                log.exception("letter_not_formed", receiver=receiver.id, message=one.event.id)
+                failed.append((one, f"letter_not_formed {type(error).__name__}"))
         if failed:
             await self._bury(receiver, failed)
         return letters
 
-    async def _bury(self, receiver: Receiver, failed: Sequence[tuple[Due, MappingFailed]]) -> None:
+    async def _bury(self, receiver: Receiver, failed: Sequence[tuple[Due, str]]) -> None:
         last = ""
         async with self.db.transaction() as session:
-            for due, error in failed:
-                last = f"mapping {error.field}: {error.reason}"[:200]
+            for due, why in failed:
+                last = why[:200]
                 self._log(receiver, due, due.attempts + 1, last, dead=True)
                 await session.execute(
                     update(DeliveryRow)

@@ -14,9 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-import structlog
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock
 from gateway.events.outward.addresses import BrokerPlaces
@@ -28,13 +26,12 @@ from gateway.events.outward.post import Post
 from gateway.events.outward.ways import OpenWay, Receiver
 from gateway.events.outward.webhook_way import WebhookWays
 from gateway.processes.messages import Sample
+from gateway.processes.periodic import PeriodicWork
 from gateway.refusals import Refusal
 from gateway.settings import ReceiverSettings
 from gateway.storage.database import Database
 from gateway.storage.tables.outward import ReceiverRow
 from gateway.storage.vault import Vault
-
-log = structlog.get_logger(__name__)
 
 TRY_SECONDS = 10.0
 ROUND_SECONDS = 2.0
@@ -50,13 +47,19 @@ class OutboxSender:
     clock: Clock
     settings: ReceiverSettings = field(default_factory=ReceiverSettings)
     try_seconds: float = TRY_SECONDS
+    round_seconds: float = ROUND_SECONDS
     chance: Callable[[], float] = random.random
     post: Post = field(init=False)
+    work: PeriodicWork = field(init=False)
+    forgetting: PeriodicWork = field(init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _ways: dict[str, OpenWay] = field(default_factory=dict)
     _lines: dict[str, Line] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.post = Post(self.db, self.clock, self.settings.links, self.chance)
+        self.work = PeriodicWork("outbox", self._round, self.round_seconds, woken=self._woken)
+        self.forgetting = PeriodicWork("outbox_forgetting", self._forget, FORGET_SECONDS)
 
     def wake(self) -> None:
         self._woken.set()
@@ -64,79 +67,55 @@ class OutboxSender:
     def samples(self) -> list[Sample]:
         return self.post.samples()
 
-    async def run(self, every: float = ROUND_SECONDS) -> None:
+    async def run(self) -> None:
         async with AsyncExitStack() as stack:
             webhooks = await stack.enter_async_context(WebhookWays.ready(self.clock, self.try_seconds))
             places = BrokerPlaces(self.settings.networks, self.settings.plain_networks)
-            ways: dict[str, OpenWay] = {
-                "webhook": webhooks.open,
-                "mqtt": MqttWays(places, self.try_seconds).open,
-            }
+            self._ways = {"webhook": webhooks.open, "mqtt": MqttWays(places, self.try_seconds).open}
             stack.push_async_callback(self._end_all)
-            forgetting = asyncio.create_task(self._forget(), name="forget deliveries")
+            forgetting = asyncio.create_task(self.forgetting.run(), name="forget deliveries")
             stack.callback(forgetting.cancel)
-            while True:
-                await self._round(ways)
-                try:
-                    async with asyncio.timeout(every):
-                        await self._woken.wait()
-                except TimeoutError:
-                    pass
-                self._woken.clear()
+            await self.work.run()
 
     async def _forget(self) -> None:
-        """Once an hour, in small steps."""
-        while True:
-            removed = 0
-            try:
-                removed = await forget(self.db, self.clock() - timedelta(days=self.settings.keep_days))
-            except (Refusal, SQLAlchemyError) as error:
-                log.warning("outbox_not_cleared", error=str(error))
-            await asyncio.sleep(FORGET_STEP_SECONDS if removed else FORGET_SECONDS)
+        """In small steps."""
+        removed = 1
+        while removed:
+            removed = await forget(self.db, self.clock() - timedelta(days=self.settings.keep_days))
+            await asyncio.sleep(FORGET_STEP_SECONDS)  # the database is others' too
 
-    async def _round(self, ways: dict[str, OpenWay]) -> None:
+    async def _round(self) -> None:
         """See to it that each enabled receiver has a line as it is set up now, and tell the lines what is due."""
-        try:
-            async with self.db.reading() as session:
-                rows = list(await session.scalars(select(ReceiverRow).where(ReceiverRow.enabled)))
-            due = await self.post.waiting()
-        except (Refusal, SQLAlchemyError) as error:
-            log.warning("outbox_not_read", error=str(error))
-            return
-        known = {row.id: row for row in rows}
+        async with self.db.reading() as session:
+            known = {row.id: row for row in await session.scalars(select(ReceiverRow).where(ReceiverRow.enabled))}
+        due = await self.post.waiting()
         for receiver_id, line in list(self._lines.items()):
             row = known.get(receiver_id)
             if row is None or row.revision != line.receiver.revision or line.task is None or line.task.done():
                 await self._end(self._lines.pop(receiver_id))
-        for row in rows:
-            if row.id not in self._lines and row.kind in ways:
-                await self._begin(row, ways[row.kind])
+        now = self.clock()
+        for receiver_id in self.work.rows.ready(known.keys() - self._lines.keys(), now):
+            with self.work.rows.by_itself(receiver_id, now):
+                await self._begin(known[receiver_id])
         for receiver_id, line in self._lines.items():
             line.tell(receiver_id in due)
 
-    async def _begin(self, row: ReceiverRow, open_way: OpenWay) -> None:
+    async def _begin(self, row: ReceiverRow) -> None:
+        open_way = self._ways.get(row.kind)
+        if open_way is None:
+            return
         try:
             secret = self.vault.open(row.sealed_secret, row.id) if row.sealed_secret else ""
         except Refusal as refusal:
             if row.last_error != refusal.reason:
-                await self._note_lost(row.id, refusal.reason)
+                await self.post.note_lost(row.id, refusal.reason)
             return
-        try:
-            async with self.db.reading() as session:
-                mapping = await mapping_in_force(session, row)
-        except (Refusal, SQLAlchemyError) as error:
-            log.warning("outbox_not_read", error=str(error))
-            return
+        async with self.db.reading() as session:
+            mapping = await mapping_in_force(session, row)
         receiver = Receiver(row.id, row.kind, row.platform, row.address, row.options, secret, row.revision, mapping)
         line = Line(receiver, open_way, self.post, self.clock)
         line.task = asyncio.create_task(line.run(), name=f"receiver {row.id}")
         self._lines[row.id] = line
-
-    async def _note_lost(self, receiver_id: str, reason: str) -> None:
-        try:
-            await self.post.note_lost(receiver_id, reason)
-        except (Refusal, SQLAlchemyError) as error:  # noted in the next round
-            log.warning("receiver_not_noted", receiver=receiver_id, error=str(error))
 
     async def _end(self, line: Line) -> None:
         if line.task is not None:

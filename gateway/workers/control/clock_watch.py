@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import structlog
 from sqlalchemy import select
 
 from camera_registry.address_policy import AddressPolicy
@@ -20,11 +19,9 @@ from camera_registry.errors import CameraRefused
 from camera_registry.onvif_transport import open_http
 from gateway.clock import Clock
 from gateway.processes.messages import ClockOffset, Message, RetryLogin, Sample
-from gateway.refusals import Refusal
+from gateway.processes.periodic import PeriodicWork
 from gateway.storage.database import Database
 from gateway.storage.tables.cameras import CameraRow
-
-log = structlog.get_logger(__name__)
 
 EVERY = 8.0
 """Seconds from one reading of a camera's clock to the next."""
@@ -42,7 +39,7 @@ class Clocked:
 
 
 class ClockWatch:
-    """``run`` until it is cancelled. ``tell`` brings a message to the worker that owns the camera."""
+    """``tell`` brings a message to the worker that owns the camera."""
 
     def __init__(self, db: Database, policy: AddressPolicy, clock: Clock, tell: Callable[[str, Message], None]) -> None:
         self._db = db
@@ -54,15 +51,10 @@ class ClockWatch:
         """Codes of cameras that did not answer when they were asked last."""
         self.read = 0
         self.unread = 0
+        self.work = PeriodicWork("clocks", self._turn, 0.0)  # a round takes its time
 
-    async def run(self) -> None:
-        while True:
-            try:
-                cameras = await self.cameras()
-            except Refusal as refusal:
-                log.warning("clocks_not_read", reason=refusal.reason)
-                cameras = []
-            await self.round(cameras)
+    async def _turn(self) -> None:
+        await self.round(await self.cameras())
 
     async def cameras(self) -> list[Clocked]:
         """Those in use that were registered over ONVIF."""
@@ -73,17 +65,25 @@ class ClockWatch:
             return [Clocked(code, address) for code, address in await session.execute(query) if address]
 
     async def round(self, cameras: list[Clocked], *, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """Ask each once, over ``EVERY`` seconds or more."""
+        """Ask each once, over ``EVERY`` seconds or more. What asking one comes to keeps no other from being asked."""
         between = max(EVERY / max(1, len(cameras)), 1 / MOST_A_SECOND)
+        by_code = {camera.code: camera for camera in cameras}
         async with asyncio.TaskGroup() as asking:
-            for camera in cameras:
+            for code in self.work.rows.ready(by_code, self._clock()):
                 await self._at_once.acquire()
-                asking.create_task(self._ask(camera))
+                asking.create_task(self._ask(by_code[code]))
                 await pause(between)
             if not cameras:
                 await pause(EVERY)
 
     async def _ask(self, camera: Clocked) -> None:
+        try:
+            with self.work.rows.by_itself(camera.code, self._clock()):
+                await self._read(camera)
+        finally:
+            self._at_once.release()
+
+    async def _read(self, camera: Clocked) -> None:
         try:
             async with asyncio.timeout(ASK_SECONDS), open_http() as http:
                 # The networks may have been narrowed since it was registered.
@@ -93,8 +93,6 @@ class ClockWatch:
             self.unread += 1  # whether it is there at all its stream tells
             self._silent.add(camera.code)
             return
-        finally:
-            self._at_once.release()
         self.read += 1
         if camera.code in self._silent:
             # It was restarted, which makes a camera forget wrong logins, and perhaps was given its password back.

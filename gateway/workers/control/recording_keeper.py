@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -14,7 +14,7 @@ from sqlalchemy import select
 from detectors.rules.schedule import is_on
 from gateway.clock import Clock
 from gateway.processes.messages import RecordCamera, Sample
-from gateway.refusals import Refusal
+from gateway.processes.periodic import PeriodicWork
 from gateway.settings import RecordingSettings
 from gateway.storage.database import Database
 from gateway.storage.tables.recordings import RecordingHoldRow, RecordingPlanRow
@@ -50,6 +50,7 @@ class RecordingKeeper:
         self._settings = settings
         self._clock = clock
         self._woken = asyncio.Event()
+        self.work = PeriodicWork("recordings", self.once, EVERY, woken=self._woken)
         self._recording: set[str] = set()
         self._swept_at = float("-inf")
         self._bytes = self._files = self._deleted = 0
@@ -66,21 +67,9 @@ class RecordingKeeper:
         yield Sample("gateway_recordings_no_room", {}, float(self.no_room))
         yield Sample("gateway_recordings_deleted_total", {}, self._deleted, "counter")
 
-    async def run(self) -> None:
-        while True:
-            try:
-                await self.once()
-            except (Refusal, OSError) as error:
-                log.warning("recordings_not_kept", error=str(error))
-            except Exception:  # recordings must not be left alone by a passing fault
-                log.exception("recordings_not_kept")
-            self._woken.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(EVERY):
-                    await self._woken.wait()
-
     async def once(self) -> None:
-        """Sweep if it is time, and tell the workers."""
+        """Sweep if it is time, and tell the workers. What is amiss with one camera's plan or folder keeps no other from
+        being recorded, nor the disk from being kept free."""
         now = self._clock()
         async with self._db.reading() as session:
             plans = list(await session.scalars(select(RecordingPlanRow)))
@@ -88,27 +77,33 @@ class RecordingKeeper:
         if now.timestamp() - self._swept_at >= SWEEP_EVERY:
             self._swept_at = now.timestamp()
             days = {plan.camera_code: plan.retention_days for plan in plans if plan.retention_days is not None}
-            await asyncio.to_thread(self._sweep, now.timestamp(), days, held)
-        wanted = {
-            plan.camera_code
-            for plan in plans
-            if (plan.on_demand_until is not None and now < plan.on_demand_until)
-            or (plan.hours and is_on(tuple((str(a), str(b)) for a, b in plan.hours), now.timestamp()))
-        }
-        if self.no_room:
-            wanted = set()
+            await asyncio.to_thread(self._sweep, now, days, held)
+        wanted = set() if self.no_room else self._wanted(plans, now)
         for code in wanted | self._recording:
             owner = self._placement.owner(code)
             if owner is not None:
                 self._links.tell(owner.worker, RecordCamera(code, code in wanted))
         self._recording = wanted
 
-    def _sweep(self, now: float, days: dict[str, float], held: set[str]) -> None:
-        files = [(folder.name, file) for folder in self._cameras() for file in listed(folder)]
+    def _wanted(self, plans: Sequence[RecordingPlanRow], now: datetime) -> set[str]:
+        wanted: set[str] = set()
+        named = {f"plan of {plan.camera_code}": plan for plan in plans}
+        for name in self.work.rows.ready(named, now):
+            with self.work.rows.by_itself(name, now):
+                if _records(named[name], now):
+                    wanted.add(named[name].camera_code)
+        return wanted
+
+    def _sweep(self, now: datetime, days: dict[str, float], held: set[str]) -> None:
+        files: list[tuple[str, RecordingFile]] = []
+        named = {f"folder of {folder.name}": folder for folder in self._cameras()}
+        for name in self.work.rows.ready(named, now):
+            with self.work.rows.by_itself(name, now):
+                files += [(named[name].name, file) for file in listed(named[name])]
         usual = self._settings.retention_days
         gone = to_delete(
             files,
-            now=now,
+            now=now.timestamp(),
             keep_seconds=lambda code: days.get(code, usual) * 86_400,
             held=held,
             room=self._room(),
@@ -140,3 +135,11 @@ class RecordingKeeper:
             return
         self._deleted += 1
         log.info("recording_deleted", camera=file.path.parent.name, recording=file.id)
+
+
+def _records(plan: RecordingPlanRow, now: datetime) -> bool:
+    """Whether the plan wants its camera recorded now."""
+    if plan.on_demand_until is not None and now < plan.on_demand_until:
+        return True
+    hours = tuple((str(start), str(end)) for start, end in plan.hours)
+    return bool(hours) and is_on(hours, now.timestamp())

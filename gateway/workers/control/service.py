@@ -34,6 +34,7 @@ from gateway.events.timekeeping import Timekeeping
 from gateway.grid.dispatch_book import DispatchBook
 from gateway.grid.platforms import ensure_hub
 from gateway.live import LiveHub
+from gateway.processes import periodic
 from gateway.processes.active import active_in, marks_file
 from gateway.processes.messages import Message, Sample
 from gateway.processes.supervisor import Supervisor, WorkerSpec
@@ -217,8 +218,22 @@ class ControlProcess:
                 await device_events.changed(code)
             except Refusal as refusal:  # the change itself stands; what the camera reports is heard at the next one
                 log.warning("camera_events_not_changed", camera=code, reason=refusal.reason)
+            except Exception:
+                log.exception("camera_events_not_changed", camera=code)
 
         holidays = HolidayWatch(db, books, clock)
+        swept = (
+            promotion.work,
+            timekeeping.work,
+            ModeKeeping(db, announcer, clock).work,
+            Escalations(rooms.register, rooms.standing_orders, announcer).work,
+            rooms.steering.work,
+            clocks.work,
+            holidays.work,
+            keeper.work,
+            reports.work,
+        )
+        works = (*swept, sender.work, sender.forgetting)
         trials = TrialJobs(card_in_force(settings.data_folder, settings.inference))
         stack.push_async_callback(trials.close)
 
@@ -235,6 +250,7 @@ class ControlProcess:
                 yield Sample("gateway_camera_health_changes_total", {"state": health}, count, "counter")
             yield Sample("gateway_cameras_quarantined", {}, len(assignments.quarantine))
             yield from keeper.samples()
+            yield from periodic.samples(works)
             for name, state in supervisor.workers.items():
                 yield Sample("gateway_worker_starts_total", {"worker": name}, state.starts, "counter")
                 yield Sample("gateway_worker_ready", {"worker": name}, float(name in links.connected))
@@ -243,6 +259,9 @@ class ControlProcess:
 
         def ready() -> Mapping[str, bool]:
             return {name: name in links.connected for name in supervisor.workers}
+
+        def failing() -> Mapping[str, str]:
+            return {work.name: work.failing for work in works if work.failing is not None}
 
         control = cls(
             Services(
@@ -266,6 +285,7 @@ class ControlProcess:
                 recordings_changed=keeper.wake,
                 report_asked=reports.wake,
                 workers_ready=ready,
+                works_failing=failing,
                 extra_metrics=metrics,
             ),
             links,
@@ -277,16 +297,9 @@ class ControlProcess:
         stack.push_async_callback(links.close)
         # Promotion and outbox live until the workers have ended: their last words may open an event.
         stack.push_async_callback(control._stop_tasks)
-        control._start(promotion.run(), "promotion")
-        control._start(timekeeping.run(), "timekeeping")
-        control._start(ModeKeeping(db, announcer, clock).run(), "modes")
-        control._start(sender.run(), "outbox")
-        control._start(rooms.steering.run(), "rooms")
-        control._start(Escalations(rooms.register, rooms.standing_orders, announcer).run(), "escalations")
-        control._start(clocks.run(), "clocks")
-        control._start(holidays.run(), "holidays")
-        control._start(keeper.run(), "recordings")
-        control._start(reports.run(), "reports")
+        for work in swept:
+            control._start(work.run(), work.name)
+        control._start(sender.run(), sender.work.name)
         supervisor.start()
         stack.push_async_callback(supervisor.stop)
         return control

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -10,6 +11,8 @@ from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 from gateway.api import limits
+from gateway.api.app import create_app
+from gateway.api.services import Services
 
 SESSION = "/api/v1/session"
 
@@ -112,7 +115,16 @@ async def test_a_database_that_is_gone_is_told_as_unavailable(
     assert answer.headers["retry-after"]
     ready = await anonymous.get("/readyz")
     assert ready.status_code == 503
-    assert ready.json() == {"ready": False, "database": "database_unavailable", "workers": {}}
+    assert ready.json() == {"ready": False, "database": "database_unavailable", "workers": {}, "failing": {}}
+
+
+async def test_a_periodic_work_that_fails_is_named_and_costs_no_readiness(services: Services) -> None:
+    failing = replace(services, works_failing=lambda: {"recordings": "OSError"})
+    transport = httpx.ASGITransport(create_app(failing))
+    async with httpx.AsyncClient(transport=transport, base_url="https://127.0.0.1") as client:
+        ready = await client.get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json() == {"ready": True, "database": "ok", "workers": {}, "failing": {"recordings": "OSError"}}
 
 
 def test_the_document_announces_problems_and_no_other_form_of_error(app: FastAPI) -> None:

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from openpyxl import load_workbook
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.api.services import Services
+from gateway.duty import report_keeper as keeper_module
 from gateway.duty import reports as report_module
 from gateway.duty.report_keeper import ReportKeeper
 from gateway.duty.report_periods import period_of
 from gateway.events.local_time import LOCAL_TIME
 from gateway.grid.platforms import add_sub_platform
+from gateway.storage.tables.reports import ReportPlanRow
 
 if TYPE_CHECKING:
     from tests.gateway.conftest import ManualClock
@@ -200,3 +204,42 @@ async def test_a_report_that_cannot_be_made_is_said_to_have_failed_and_the_next_
     again = (await officer.post("/api/v1/reports", json=asked)).json()
     assert await keeper.sweep(clock()) == 1
     assert (await officer.get(f"/api/v1/reports/{again['id']}.xlsx")).status_code == 200
+
+
+async def test_a_plan_that_no_calendar_holds_keeps_no_other_report_from_being_made(
+    client_as: ClientAs, services: Services, clock: ManualClock, keeper: ReportKeeper
+) -> None:
+    leader = await client_as("duty_leader")
+    for kind in ("daily", "weekly"):
+        await leader.put("/api/v1/report-plans", json={"kind": kind, "minutes": 30})
+    asked = {"kind": "daily", "day": clock().astimezone(LOCAL_TIME).date().isoformat()}
+    await leader.post("/api/v1/reports", json=asked)
+    async with services.db.transaction() as session:
+        await session.execute(update(ReportPlanRow).where(ReportPlanRow.kind == "daily").values(minutes=2**31 - 1))
+    clock.advance(days=8)
+    assert await keeper.sweep(clock()) == 2, "the one that was asked for, and last week's"
+    assert len(keeper.work.rows) == 1
+
+
+async def test_a_report_whose_failure_cannot_be_noted_keeps_no_other_from_being_made(
+    client_as: ClientAs, clock: ManualClock, keeper: ReportKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader = await client_as("duty_leader")
+    day = clock().astimezone(LOCAL_TIME).date().isoformat()
+    poison, sound = [
+        (await leader.post("/api/v1/reports", json={"kind": kind, "day": day})).json()["id"]
+        for kind in ("daily", "weekly")
+    ]
+    scope = keeper_module.visible_platforms
+    looked: list[str] = []
+
+    async def fails_first(session: AsyncSession, platform: str) -> frozenset[str] | None:
+        looked.append(platform)
+        if len(looked) == 1:
+            raise RecursionError("platforms in a ring")
+        return await scope(session, platform)
+
+    monkeypatch.setattr(keeper_module, "visible_platforms", fails_first)
+    assert await keeper.sweep(clock()) == 1
+    listed = (await leader.get("/api/v1/reports")).json()
+    assert {one["id"]: one["state"] for one in listed} == {poison: "wanted", sound: "made"}

@@ -51,8 +51,8 @@ async def hook() -> AsyncIterator[tuple[str, list[bytes]]]:
 
 @pytest.fixture
 async def sending(services: Services) -> AsyncIterator[None]:
-    sender = OutboxSender(services.db, services.vault, services.clock, services.settings.receivers)
-    task = asyncio.create_task(sender.run(every=0.1))
+    sender = OutboxSender(services.db, services.vault, services.clock, services.settings.receivers, round_seconds=0.1)
+    task = asyncio.create_task(sender.run())
     yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.caller import Caller
 from gateway.events.announcing import Announcer
@@ -22,10 +23,12 @@ from gateway.events.shown import EventShown, shown_event
 from gateway.grid.platforms import ensure_hub
 from gateway.live import LiveHub
 from gateway.refusals import Refusal
+from gateway.rooms import escalation
 from gateway.rooms.consultation import Invitee
 from gateway.rooms.desk import RoomDesk
 from gateway.rooms.escalation import Escalations
-from gateway.rooms.plans import Plan, chosen
+from gateway.rooms.plans import KeptPlan, Plan, chosen
+from gateway.rooms.standing_orders import CarriedOut, StandingOrders
 from gateway.storage.database import Database
 from gateway.storage.evidence_files import EvidenceFiles
 from gateway.storage.ids import new_id
@@ -368,3 +371,72 @@ async def test_a_crash_between_room_and_calling_leaves_the_calling_to_be_done(
     assert len(await house.rooms_on(no)) == 1
     await house.restarted().sweep(house.clock())
     assert (house.engine.cameras, house.engine.rung) == ([NAMED, NEAR], [STATION.address])
+
+
+async def test_a_room_that_cannot_be_opened_keeps_no_other_shut_and_its_event_says_that_it_waits(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison, sound = await house.escalated(), await house.escalated()
+    under_way = escalation.plan_of
+
+    async def fails_for_one(session: AsyncSession, event: EventRow, now: datetime) -> KeptPlan | None:
+        if event.no == poison:
+            raise KeyError("a plan that cannot be read")
+        return await under_way(session, event, now)
+
+    monkeypatch.setattr(escalation, "plan_of", fails_for_one)
+    assert await house.escalations.sweep(house.clock()) == 1
+    assert len(await house.rooms_on(sound)) == 1
+    assert [one.action for one in (await house.event(poison)).flow] == ["report", "escalate", "room_waits"]
+    monkeypatch.undo()
+    house.clock.advance(seconds=5)
+    assert await house.escalations.sweep(house.clock()) == 1
+    assert len(await house.rooms_on(poison)) == 1
+
+
+async def test_a_plan_that_cannot_be_carried_out_keeps_no_other_from_being_and_rings_nobody_for_ever(
+    house: House, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await planned(house, await house.employ("commander.li", "commander"))
+    poison = await house.escalated()
+    sound = await house.escalated()
+    carry_out, tried = StandingOrders.carry_out, list[bool]()
+
+    async def fails_for_one(
+        self: StandingOrders, room_id: str, event_no: str, plan_id: str | None, *, rings: bool
+    ) -> CarriedOut:
+        if event_no == poison:
+            tried.append(rings)
+            raise KeyError("a bug")
+        return await carry_out(self, room_id, event_no, plan_id, rings=rings)
+
+    monkeypatch.setattr(StandingOrders, "carry_out", fails_for_one)
+    assert await house.escalations.sweep(clock()) == 2
+    (opened,) = await house.rooms_on(sound)
+    assert "plan_called" in dict(await house.entries(opened.id))
+    for _ in range(8):
+        clock.advance(seconds=180)
+        await house.escalations.sweep(clock())
+    assert tried == [True, False, False, False, False]
+    (void,) = await house.rooms_on(poison)
+    assert dict(await house.entries(void.id))["plan_void"]["reason"] == "internal_error"
+
+
+async def test_a_plan_is_carried_out_once_the_database_is_free_again(
+    house: House, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await planned(house, await house.employ("commander.li", "commander"))
+    no = await house.escalated()
+
+    async def busy(*_: object) -> None:
+        raise Refusal("unavailable", "database_busy", "数据库繁忙，请稍后重试。", "The database is busy.")
+
+    with monkeypatch.context() as locked:
+        locked.setattr("gateway.rooms.standing_orders.kept_plan", busy)
+        await house.escalations.sweep(clock())
+    (room,) = await house.rooms_on(no)
+    assert house.engine.rung == []
+    clock.advance(seconds=1)
+    await house.escalations.sweep(clock())
+    assert (house.engine.cameras, house.engine.rung) == ([NAMED, NEAR], [STATION.address])
+    assert "plan_void" not in dict(await house.entries(room.id))

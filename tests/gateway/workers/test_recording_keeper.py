@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -13,7 +14,8 @@ from gateway.settings import RecordingSettings
 from gateway.storage.database import Database
 from gateway.storage.ids import new_id
 from gateway.storage.tables.recordings import RecordingHoldRow, RecordingPlanRow
-from gateway.streams.recordings import listed, recording_name
+from gateway.streams.recordings import RecordingFile, listed, recording_name
+from gateway.workers.control import recording_keeper
 from gateway.workers.control.links import WorkerLinks
 from gateway.workers.control.placement import Placement
 from gateway.workers.control.recording_keeper import RecordingKeeper
@@ -114,3 +116,39 @@ async def test_the_oldest_unheld_go_first_and_with_only_held_ones_left_nothing_m
     clock.advance(days=40)
     await keeper.once()
     assert [file.id for file in listed(folder)] == ids[:2], "held, whatever its age"
+
+
+async def test_a_plan_whose_hours_cannot_be_read_keeps_no_other_camera_from_being_recorded(
+    keeper: RecordingKeeper, sqlite_database: Database, told: Told, clock: ManualClock
+) -> None:
+    async with sqlite_database.transaction() as session:
+        session.add(
+            RecordingPlanRow(
+                camera_code="99000000001320000000", platform="hub", hours=[["always", ""]], on_demand_until=None,
+                changed_at=clock(),
+            )
+        )  # fmt: skip
+    await plan(sqlite_database, clock(), until=clock() + timedelta(minutes=10), hours=[])
+    await keeper.once()
+    assert told.words == [("camera-1", RecordCamera(CODE, True))]
+    assert len(keeper.work.rows) == 1
+
+
+async def test_a_folder_that_cannot_be_listed_keeps_the_disk_no_fuller(
+    keeper: RecordingKeeper, tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, folder = tmp_path / "recordings" / "99000000001320000000", tmp_path / "recordings" / CODE
+    begin = clock().timestamp() - 40 * 86_400
+    for one in (broken, folder):
+        one.mkdir(parents=True)
+        (one / recording_name(begin, begin + 600, new_id(), partial=False)).write_bytes(bytes(200))
+
+    def fails_for_one(of: Path) -> Iterator[RecordingFile]:
+        if of == broken:
+            raise OSError(5, "Input/output error")
+        return listed(of)
+
+    monkeypatch.setattr(recording_keeper, "listed", fails_for_one)
+    await keeper.once()
+    assert list(listed(folder)) == []
+    assert len(list(listed(broken))) == 1

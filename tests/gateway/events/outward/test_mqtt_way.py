@@ -53,8 +53,10 @@ class Outside:
 
     @asynccontextmanager
     async def sending(self) -> AsyncIterator[None]:
-        sender = OutboxSender(self.room.db, self.vault, self.room.clock, try_seconds=5, chance=lambda: 0.0)
-        task = asyncio.create_task(sender.run(every=0.02))
+        sender = OutboxSender(
+            self.room.db, self.vault, self.room.clock, try_seconds=5, round_seconds=0.02, chance=lambda: 0.0
+        )
+        task = asyncio.create_task(sender.run())
         try:
             yield
         finally:

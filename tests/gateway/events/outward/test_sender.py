@@ -17,16 +17,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.caller import Caller
 from gateway.events.outward import mappings, receivers
+from gateway.events.outward import post as post_module
+from gateway.events.outward import sender as sender_module
 from gateway.events.outward.mapping import Mapping
 from gateway.events.outward.post import SCHEDULE, Post, wait_after
 from gateway.events.outward.receivers import NewReceiver, Receivers
 from gateway.events.outward.sender import OutboxSender
+from gateway.events.outward.standard_webhooks import CloudEvent
+from gateway.events.outward.ways import Letter, Outcome
+from gateway.events.outward.webhook_way import WebhookWay
 from gateway.refusals import Refusal
 from gateway.settings import ReceiverSettings
-from gateway.storage.tables.outward import DeliveryRow
+from gateway.storage.tables.outward import DeliveryRow, ReceiverRow
 from gateway.storage.vault import Vault
 
 if TYPE_CHECKING:
@@ -94,12 +100,13 @@ class Outside:
         return row.id, secret
 
     def sender(self, **options: Any) -> OutboxSender:
-        return OutboxSender(self.room.db, self.vault, self.room.clock, chance=lambda: 0.0, **options)
+        options = {"round_seconds": 0.02, "chance": lambda: 0.0, **options}
+        return OutboxSender(self.room.db, self.vault, self.room.clock, **options)
 
     @asynccontextmanager
     async def sending(self, **options: Any) -> AsyncIterator[OutboxSender]:
         sender = self.sender(**options)
-        task = asyncio.create_task(sender.run(every=0.02))
+        task = asyncio.create_task(sender.run())
         try:
             yield sender
         finally:
@@ -397,10 +404,81 @@ async def test_a_receiver_whose_secret_does_not_open_ends_nothing_though_the_dat
     monkeypatch.setattr(Post, "note_lost", busy_once)
     async with outside.sending():
         await outside.until(webhook_id, lambda row: row.state == "delivered")
+        outside.room.clock.advance(seconds=1)
         async with asyncio.timeout(30):
             while len(tried) < 2:
                 await asyncio.sleep(0.02)
     assert set(tried) == {unopened.id}
+
+
+async def test_a_receiver_that_cannot_be_set_up_for_whatever_reason_keeps_no_other_from_being_sent_to(
+    outside: Outside, receiver: MakeReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = await receiver()
+    poison, _ = await outside.add(target.url)
+    sound, _ = await outside.add(target.url)
+    await outside.room.raise_alert("fire")
+    in_force = sender_module.mapping_in_force
+
+    async def fails_for_one(session: AsyncSession, row: ReceiverRow) -> Mapping | None:
+        if row.id == poison:
+            raise KeyError("a mapping of another version")
+        return await in_force(session, row)
+
+    monkeypatch.setattr(sender_module, "mapping_in_force", fails_for_one)
+    async with outside.sending() as sender:
+        await outside.until(sound, lambda row: row.state == "delivered")
+        assert len(sender.work.rows) == 1
+        monkeypatch.undo()
+        outside.room.clock.advance(seconds=60)
+        await outside.until(poison, lambda row: row.state == "delivered")
+
+
+async def test_a_message_that_cannot_be_formed_for_whatever_reason_is_a_dead_letter_and_the_next_one_arrives(
+    outside: Outside, receiver: MakeReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = await receiver()
+    webhook_id, _ = await outside.add(target.url)
+    for zone in ("a", "b"):
+        await outside.room.raise_alert("fire", zone=zone)
+    poison, sound = [row.outbox_id for row in await outside.deliveries(webhook_id)]
+    formed = post_module.letter_of
+
+    def fails_for_one(event: CloudEvent, mapping: Mapping | None, links: str) -> Letter:
+        if event.id == poison:
+            raise KeyError("a field that was there before")
+        return formed(event, mapping, links)
+
+    monkeypatch.setattr(post_module, "letter_of", fails_for_one)
+    async with outside.sending():
+        row = await outside.until(webhook_id, lambda row: row.state == "delivered")
+        assert row.outbox_id == sound
+        dead = await outside.until(webhook_id, lambda row: row.state == "dead")
+    assert (dead.outbox_id, dead.last_error) == (poison, "letter_not_formed KeyError")
+
+
+async def test_a_message_that_cannot_be_sent_for_whatever_reason_is_tried_later_and_the_next_one_arrives(
+    outside: Outside, receiver: MakeReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = await receiver()
+    webhook_id, _ = await outside.add(target.url)
+    for zone in ("a", "b"):
+        await outside.room.raise_alert("fire", zone=zone)
+    poison, sound = [row.outbox_id for row in await outside.deliveries(webhook_id)]
+    send = WebhookWay.send
+
+    async def fails_for_one(self: WebhookWay, letter: Letter) -> Outcome:
+        if letter.event.id == poison:
+            raise UnicodeEncodeError("ascii", "\ud800", 0, 1, "surrogates not allowed")
+        return await send(self, letter)
+
+    monkeypatch.setattr(WebhookWay, "send", fails_for_one)
+    async with outside.sending():
+        tried = await outside.until(webhook_id, lambda row: row.attempts == 1)
+        assert (tried.outbox_id, tried.last_error) == (poison, "UnicodeEncodeError")
+        outside.room.clock.advance(seconds=3)
+        row = await outside.until(webhook_id, lambda row: row.state == "delivered")
+    assert row.outbox_id == sound
 
 
 async def test_what_waits_is_due_at_once_when_a_receiver_is_back(outside: Outside, receiver: MakeReceiver) -> None:

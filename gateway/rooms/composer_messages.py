@@ -11,6 +11,8 @@ from gateway.processes.frames import framed, read_frame
 from gateway.streams.frame import PictureCodec
 
 LARGEST = 8 * 1024 * 1024
+LARGEST_PICTURE = LARGEST - 64 * 1024
+"""Bytes of a picture whose message is taken. A camera's may have twice as many (``gateway.streams.pictures``)."""
 
 
 class Said(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ import structlog
 
 from gateway.processes.lifeline import die_with_parent
 from gateway.rooms.composer_messages import (
+    LARGEST_PICTURE,
     AnySaid,
     Cost,
     NewKeyframe,
@@ -66,6 +67,7 @@ class Composition:
         self._closing = False
         self._running: asyncio.Task[None] | None = None
         self._lost: set[str] = set()
+        self._too_large: set[str] = set()
         self._told: set[str] = set()
 
     def start(self) -> None:
@@ -90,7 +92,8 @@ class Composition:
         self._say(NewKeyframe())
 
     def picture(self, member: str, frame: EncodedFrame) -> None:
-        """A source's picture. One that the composer has no room for is let go, and the next keyframe is waited for."""
+        """A source's picture. One that the composer has no room for is let go, and the next keyframe is waited for; so
+        is one too large for it, which is said once."""
         codec: PictureCodec
         if frame.codec == "h264":
             codec = "h264"
@@ -104,6 +107,14 @@ class Composition:
             self._lost.discard(member)
         if member in self._lost:
             return
+        if len(frame.data) > LARGEST_PICTURE:  # the composer would end over it, and over the same one when begun again
+            if member not in self._too_large:
+                log.warning("picture_too_large", member=member, size=len(frame.data), most=LARGEST_PICTURE)
+            self._too_large.add(member)
+            self._lost.add(member)
+            return
+        if frame.keyframe:
+            self._too_large.discard(member)
         pts = frame.pts * 90_000 // frame.clock_rate
         if not self._say(PictureIn(member, codec, frame.data, pts, frame.keyframe, frame.epoch)):
             self._lost.add(member)

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,24 @@ async def test_a_killed_composer_is_back_and_its_recording_plays_but_for_the_las
     assert killed - begun - (recorded.ends_at - recorded.starts_at) < 4.5
     with av.open(recorded.path) as container:
         assert sum(1 for _ in container.decode(video=0)) > 25
+
+
+async def test_a_picture_too_large_for_the_composer_is_let_go_and_said_and_the_room_goes_on(
+    composition: Composition, outcome: Outcome, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Over a keyframe of more than 8 MB it ended, was begun again, was given the same one, and so on."""
+    large = EncodedFrame("video", "h264", bytes(9 * 1024 * 1024), 0, 90_000, time.time(), True, 1, 1280, 720)
+    composition.scene(scene(tmp_path / "room", "a", layout="1"))
+    await parts.until(lambda: composition.cost.pictures > 0, 45)
+    for _ in range(2):
+        composition.picture("a", large)
+        composition.picture("a", replace(large, data=bytes(100), keyframe=False))
+    bus = FrameBus()
+    bus.tap(lambda frame: composition.picture("a", frame))
+    async with parts.playing(bus, parts.film(grey=150)):
+        await newest_picture(composition.bus, lambda one: float(np.median(one)) > 120)
+    assert composition.starts == 1
+    assert capsys.readouterr().out.count("picture_too_large") == 1
 
 
 async def test_a_composition_comes_back_whatever_its_start_its_words_or_what_it_left_behind_did(

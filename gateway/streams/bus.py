@@ -82,6 +82,11 @@ class Subscription:
         """Frames that wait to be taken."""
         return len(self._frames)
 
+    @property
+    def catching_up(self) -> bool:
+        """Whether what comes next was cached when it began: a picture of the past."""
+        return self._backlog > 0
+
     def __aiter__(self) -> Subscription:
         return self
 

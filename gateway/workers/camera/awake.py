@@ -111,18 +111,19 @@ class Awake:
             self._decoder.begin_anew()
             try:
                 async for batch in _batches(self._subscription, self._decoding.batch):
-                    await self._decode(batch)
+                    await self._decode(batch, past=self._subscription.catching_up)
             except Exception:  # begun anew with the cached group: one fault must not leave the camera unwatched
                 log.exception("awake_failed", camera=self._code, decoded=self.profile)
                 await asyncio.sleep(PAUSE_BATCHES * self._decoding.batch)
             finally:
                 self._subscription.close()
 
-    async def _decode(self, batch: list[EncodedFrame]) -> None:
+    async def _decode(self, batch: list[EncodedFrame], *, past: bool) -> None:
+        """``past``: newer pictures are there already, which need this one to be decoded; it is not looked at."""
         for frame in batch:
             if frame.keyframe:
                 self._keyframes.came(frame.arrival)
-        due = self._due(batch[-1].arrival)
+        due = not past and self._due(batch[-1].arrival)
         if self._only_keyframes and not due:
             return
         work = partial(self._glimpse, batch[-1:] if self._only_keyframes else batch, due)
@@ -144,9 +145,10 @@ class Awake:
 
 
 async def _batches(subscription: Subscription, seconds: float) -> AsyncIterator[list[EncodedFrame]]:
-    """What has come within a moment, in runs that are not too long."""
+    """What has come within a moment, in runs that are not too long. What was cached is there at once."""
     async for first in subscription:
-        await asyncio.sleep(seconds)
+        if not subscription.catching_up:
+            await asyncio.sleep(seconds)
         batch = [first]
         while len(subscription) and len(batch) < MOST_AT_ONCE:
             batch.append(await anext(subscription))

@@ -64,9 +64,9 @@ def to_decode(wish: Wish, keyframe_gap: float, *, has_sub: bool) -> Decoded:
     return "sub" if has_sub else "main"
 
 
-def is_due(arrival: float, last_look: float, gap: float) -> bool:
-    """Whether a picture is to be looked at. One older than the last look: the clock was set back."""
-    return arrival < last_look or arrival >= last_look + gap - EARLY
+def is_due(arrival: float, last_look: float, gap: float, now: float) -> bool:
+    """Whether a picture is to be looked at. A last look that is yet to come: the clock was set back."""
+    return last_look > now or arrival >= last_look + gap - EARLY
 
 
 def is_unmet(wish: Wish, *, since_last_look: float, needed: Decoded, awake: bool) -> bool:

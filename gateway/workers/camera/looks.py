@@ -172,7 +172,8 @@ class Looks:
             self._seconds_keyframes += time.thread_time() - begun
 
     def _is_due(self, arrival: float, late: float = 0.0) -> bool:
-        return not self._looking and is_due(arrival, self._last_look, min(self.wish.gap, AT_LEAST_EVERY) + late)
+        gap = min(self.wish.gap, AT_LEAST_EVERY) + late
+        return not self._looking and is_due(arrival, self._last_look, gap, self._decoding.clock())
 
     async def _decide_again(self) -> None:
         while True:

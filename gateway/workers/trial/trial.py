@@ -91,7 +91,7 @@ async def try_rules(
     last = -1e9
     for at, frame in frames(film, repeat_until=repeat_until):
         trial.seconds = at
-        if at < first_look or not is_due(at, last, watch.next_look_within):
+        if at < first_look or not is_due(at, last, watch.next_look_within, at):
             continue
         last = at
         glimpse = of_decoded(frame, card.input_size, starts_at + at, "main")

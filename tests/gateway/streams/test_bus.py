@@ -42,6 +42,17 @@ async def test_a_subscriber_begins_with_the_cached_group_and_goes_on_live() -> N
     assert await take(subscription) == list(range(10, 18))
 
 
+async def test_a_subscriber_knows_when_it_has_caught_up_with_the_present() -> None:
+    bus = FrameBus()
+    publish(bus, range(13))
+    subscription = bus.subscribe("viewer", 5)
+    publish(bus, [13])
+    assert subscription.catching_up
+    await take(subscription, 3)
+    assert not subscription.catching_up
+    assert not bus.subscribe("late", 5, "next_keyframe").catching_up
+
+
 async def test_a_subscriber_may_wait_for_the_next_keyframe_or_take_the_very_next_frame() -> None:
     bus = FrameBus()
     publish(bus, range(15))

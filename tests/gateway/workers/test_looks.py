@@ -252,6 +252,41 @@ async def test_a_camera_that_is_away_is_neither_awake_nor_unmet() -> None:
         assert camera.budget.awake == 0
 
 
+async def test_a_camera_woken_from_rest_is_looked_at_as_it_is_now_and_not_as_it_was() -> None:
+    """Its decoder begins with all since the last keyframe: pictures of half a minute ago were looked at first, and
+    while that lasted those of now were left out."""
+    async with scene(60) as camera:
+        camera.wish = Wish(120.0, urgent=False)
+        await camera.plays(31)
+        camera.seen.clear()
+        camera.wish = Wish(0.5, urgent=True)
+        await camera.plays(3)
+        assert camera.looks.decoded == "main"
+        assert min(glimpse.arrival for glimpse in camera.seen) >= BEGUN + 30.5
+        assert max(camera.gaps(31)) <= 0.6
+
+
+async def test_a_sub_stream_that_somebody_watches_already_is_looked_at_no_further_back_than_the_main_one_was() -> None:
+    """A picture older than the last one that was looked at told, so it was thought, that the clock was set back."""
+    async with scene(2, sub_gop=60) as camera:
+        assert camera.sub is not None
+        camera.sub.acquire()
+        await camera.plays(31)
+        camera.wish = Wish(0.5, urgent=True)
+        await camera.plays(3)
+        assert camera.looks.decoded == "sub"
+        assert min(camera.gaps(0)) > 0
+
+
+async def test_after_the_clock_was_set_back_a_camera_is_looked_at_as_before() -> None:
+    async with scene(2) as camera:
+        await camera.plays(20)
+        camera.seen.clear()
+        camera.frames -= 10 * FPS
+        await camera.plays(6)
+        assert [round(glimpse.arrival - BEGUN) for glimpse in camera.seen] == [10, 12, 14]
+
+
 async def test_a_look_that_fails_leaves_the_camera_watched() -> None:
     async with scene(2) as camera:
         camera.fails = 1

@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 MAX_FRAME = 16 * 1024 * 1024
 """Bytes of the largest message: a 4K snapshot as JPEG or a 1080p picture in BGR fits."""
+CLOSED_WITHIN = 1.0
+"""Seconds after which a channel that was closed has ended: what was said before is let through as far as it goes."""
 MOST_BETWEEN_TRIES = 0.5
 """Seconds between two tries to connect to a process that is not there: soon at first, for it may be starting."""
 
@@ -128,13 +130,20 @@ class Channel:
             for answer in self._waiting.values():
                 if not answer.done():
                     answer.set_exception(ChannelClosed(f"{self.name} is gone"))
-            self._writer.close()
+            self.close()
             # Told to end meanwhile, it ends as told: swallowed here, the word would be lost for whoever waits for us.
             await asyncio.gather(writing, *self._serving, return_exceptions=True)
 
     def close(self) -> None:
-        """End the connection; ``run`` returns soon after."""
+        """End the connection; ``run`` returns within ``CLOSED_WITHIN``, whether or not the peer reads."""
         self._writer.close()
+        asyncio.get_running_loop().call_later(CLOSED_WITHIN, self._cut)
+
+    def _cut(self) -> None:
+        """Neither what the peer does not take holds the end up, nor a request that is worked on without end."""
+        self._writer.transport.abort()
+        for task in self._serving:
+            task.cancel()
 
     def _put(self, envelope: Envelope) -> None:
         if self._closed.is_set() or self._writer.is_closing():
@@ -173,6 +182,8 @@ class Channel:
                     answer.set_result(envelope.body)
                 continue
             await self._at_once.acquire()
+            if self._writer.is_closing():
+                return
             task = asyncio.create_task(self._serve(envelope))
             self._serving.add(task)
             task.add_done_callback(self._serving.discard)

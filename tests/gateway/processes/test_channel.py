@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.processes import channel as channel_module
 from gateway.processes.channel import MAX_FRAME, Channel, ChannelBusy, ChannelClosed, connect, listen
 from gateway.processes.messages import Done, Message, ReleaseCamera, Snapshot, TakeSnapshot
 from gateway.refusals import Refusal
@@ -152,6 +153,77 @@ async def test_a_peer_that_does_not_read_is_noticed_instead_of_filling_memory(tm
         with pytest.raises(ChannelBusy):
             for _ in range(20):  # more than the kernel keeps for a socket
                 peer.send(ReleaseCamera("x" * 200_000))
+
+
+async def test_a_channel_closed_towards_a_peer_that_does_not_read_ends_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the peer never took kept the connection open: a worker told to end while control hung never ended."""
+    monkeypatch.setattr(channel_module, "CLOSED_WITHIN", 0.05)
+    deaf: list[asyncio.StreamWriter] = []
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        deaf.append(writer)
+
+    server = await listen(tmp_path / "deaf.sock", accept)
+    ours = await connect(tmp_path / "deaf.sock", nothing, name="ours", timeout=2)
+    running = asyncio.create_task(ours.run())
+    while not deaf:
+        await asyncio.sleep(0.005)
+    for _ in range(4):
+        ours.send(ReleaseCamera("x" * 400_000))
+    ours.close()
+    async with asyncio.timeout(5):
+        await running
+    deaf[0].close()
+    server.close()
+
+
+async def test_what_was_said_before_a_channel_was_closed_arrives(tmp_path: Path) -> None:
+    heard = asyncio.Event()
+
+    async def hear(_message: Message) -> Message | None:
+        heard.set()
+        return None
+
+    async with pair(tmp_path, hear) as (ours, _peer):
+        ours.send(ReleaseCamera("x" * 400_000))
+        ours.close()
+        async with asyncio.timeout(5):
+            await heard.wait()
+
+
+async def test_a_channel_that_is_closed_while_all_that_it_works_on_hangs_ends_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel_module, "CLOSED_WITHIN", 0.05)
+    begun, ended = 0, asyncio.Event()
+
+    async def hang(_message: Message) -> Message | None:
+        nonlocal begun
+        begun += 1
+        await asyncio.Event().wait()
+        return None
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        channel = Channel(reader, writer, hang, name="ours", at_once=2)
+        running = asyncio.create_task(channel.run())
+        while begun < 2:
+            await asyncio.sleep(0.005)
+        channel.close()
+        await running
+        ended.set()
+
+    server = await listen(tmp_path / "hangs.sock", accept)
+    peer = await connect(tmp_path / "hangs.sock", nothing, name="peer", timeout=2)
+    for code in "abcde":
+        peer.send(ReleaseCamera(code))
+    async with asyncio.timeout(5):
+        await ended.wait()
+    assert begun == 2, "nothing more is begun"
+    peer.close()
+    server.close()
 
 
 async def test_what_is_sent_at_once_and_what_had_to_wait_arrive_in_their_order(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +57,44 @@ def test_who_is_seen_in_the_whole_picture_and_in_a_tile_is_one_person() -> None:
     looked = [(tile, seen_in(tile, [box])) for tile in tiles(COUNTING)]
     (one,) = people([Detection("person", 0.6, box)], looked, COUNTING)
     assert one.score == pytest.approx(0.9)
+
+
+def one_by_one(everybody: list[Box]) -> list[Box]:
+    """The slow way: each, the best first, against all that are kept."""
+    kept: list[Box] = []
+    for one in everybody:
+        if not any(one.iou(other) >= 0.5 or half(one, other) for other in kept):
+            kept.append(one)
+    return kept
+
+
+def half(one: Box, other: Box) -> bool:
+    both, (smaller, larger) = one.intersection(other), sorted((one.area, other.area))
+    return both > 0 and both >= 0.8 * smaller and smaller >= 0.3 * larger
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from((0, 1, 90, 300)), st.floats(0.02, 0.4))
+def test_boxes_compared_by_blocks_are_counted_as_one_by_one(seed: int, number: int, large: float) -> None:
+    random = np.random.default_rng(seed)
+    sides = random.uniform(0.3 * large, large, (number, 2))
+    corners = random.uniform(0, 1 - sides)
+    boxes = [Box(*map(float, (*at, *(at + side)))) for at, side in zip(corners, sides, strict=True)]
+    seen = [Detection("person", 0.9 - 0.001 * at, box) for at, box in enumerate(boxes)]
+    assert [one.box for one in people(seen, [], COUNTING)] == one_by_one(boxes)
+
+
+def test_a_full_square_is_counted_in_a_moment() -> None:
+    """Looks of fifty cameras wait for the loop meanwhile: 2100 boxes once took a second and a half."""
+    random = np.random.default_rng(7)
+
+    def seen(high: float) -> list[Detection]:
+        found = random.uniform(0, 1 - high, (300, 2)).tolist()
+        return [Detection("person", 0.5, Box(x, y, x + 0.4 * high, y + high)) for x, y in found]
+
+    looked = [(tile, seen(0.1)) for tile in tiles(COUNTING)]
+    begun = time.thread_time()
+    assert len(people(seen(0.05), looked, COUNTING)) > 1000
+    assert time.thread_time() - begun < 0.4
 
 
 def test_faint_boxes_and_other_things_in_a_tile_do_not_count() -> None:

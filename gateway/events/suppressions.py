@@ -57,13 +57,10 @@ async def suppress(session: AsyncSession, alert: AlertRow, by: str, now: datetim
     return row
 
 
-async def in_force(
-    session: AsyncSession, codes: Sequence[str] | None, now: datetime
-) -> dict[str, list[dict[str, Any]]]:
-    """By camera, as its worker is told; ``codes`` None: of all cameras."""
+async def in_force(session: AsyncSession, codes: Sequence[str], now: datetime) -> dict[str, list[dict[str, Any]]]:
+    """By camera, as its worker is told."""
     query = select(SuppressionRow).where(SuppressionRow.until > now, SuppressionRow.undone_at.is_(None))
-    if codes is not None:
-        query = query.where(SuppressionRow.camera_code.in_(codes))
+    query = query.where(SuppressionRow.camera_code.in_(codes))
     found: dict[str, list[dict[str, Any]]] = {}
     for row in await session.scalars(query.order_by(SuppressionRow.created_at.desc()).limit(10_000)):
         found.setdefault(row.camera_code, []).append(

@@ -24,7 +24,8 @@ from gateway.workers.control.quarantine import Quarantine
 log = structlog.get_logger(__name__)
 
 CAMERA_WORKER = "gateway.workers.camera"
-AGAIN_SECONDS = 1.0
+AGAIN_SECONDS, LONGEST_AGAIN = 1.0, 60.0
+"""Seconds until a worker is told again; longer each time after faults that nobody foresaw."""
 MOST_UNNOTED = 16
 """Changes of one camera that may wait for the database."""
 TOLD_WITHIN = 2.0
@@ -63,7 +64,7 @@ class HealthHeard:
 class PulledCameras(Protocol):
     """The records of the cameras that are to be pulled."""
 
-    async def pulled(self) -> list[PulledCamera]: ...
+    async def codes(self) -> list[str]: ...
 
     async def one(self, code: str) -> PulledCamera | None:
         """None: gone, or not to be pulled."""
@@ -110,7 +111,8 @@ class Assignments:
         """Of each camera, which login its worker was told last."""
         self._unnoted: dict[str, deque[HealthHeard]] = {}
         self._noting: asyncio.Task[None] | None = None
-        self._telling: set[asyncio.Task[None]] = set()
+        self._telling: dict[str, asyncio.Task[None]] = {}
+        """Of each camera, whoever tells its worker of the newest change."""
         self.changes: dict[str, int] = {}
         """How often each state was reported since the start."""
         self.quarantine = Quarantine()
@@ -128,15 +130,15 @@ class Assignments:
 
     async def close(self) -> None:
         """Stop noting and telling; at the next start every camera begins again anyway."""
-        tasks = self._telling if self._noting is None else {*self._telling, self._noting}
+        tasks = [*self._telling.values(), *([] if self._noting is None else [self._noting])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def place_all(self) -> None:
         """Give every camera a worker; they are told when they are ready."""
-        for camera in await self._cameras.pulled():
-            self._placement.place(camera.code)
+        for code in await self._cameras.codes():
+            self._placement.place(code)
         self._start_workers()
 
     def owned_by(self, worker: str) -> tuple[str, ...]:
@@ -148,10 +150,17 @@ class Assignments:
         return self._placement.current(code, worker, fence)
 
     async def worker_ready(self, worker: str) -> None:
-        """Tell a worker that has just come what it owns."""
+        """Tell a worker that has just come what it owns. A camera that it cannot be told of now it is told of later.
+        Raises ``Refusal`` where the database is away."""
         async with self._one_at_a_time:
             for code in self._placement.owned_by(worker):
-                await self._assign(code)
+                try:
+                    await self._assign(code)
+                except Exception as error:
+                    if isinstance(error, Refusal) and error.kind == "unavailable":
+                        raise
+                    log.exception("camera_not_told", camera=code, worker=worker)
+                    self._tell_later(code)
 
     async def worker_lost(self, worker: str) -> None:
         """Nobody looks at its cameras until it is back: what it said of them last is no state of now."""
@@ -173,19 +182,30 @@ class Assignments:
         await asyncio.wait({self._tell_later(code)}, timeout=TOLD_WITHIN)
 
     def _tell_later(self, code: str) -> asyncio.Task[None]:
-        telling = asyncio.create_task(self._tell_change(code))
-        self._telling.add(telling)
-        telling.add_done_callback(self._telling.discard)
+        if (before := self._telling.get(code)) is not None:
+            before.cancel()  # what it was to tell is told with what is newer
+        telling = self._telling[code] = asyncio.create_task(self._tell_change(code))
+
+        def told(ended: asyncio.Task[None]) -> None:
+            if self._telling.get(code) is ended:
+                del self._telling[code]
+
+        telling.add_done_callback(told)
         return telling
 
     async def _tell_change(self, code: str) -> None:
+        wait = AGAIN_SECONDS
         while True:
             try:
                 async with self._one_at_a_time:
                     return await self._assign(code)
             except Refusal as refusal:
                 log.warning("change_not_told", camera=code, reason=refusal.reason)
-            await asyncio.sleep(AGAIN_SECONDS)
+                wait = AGAIN_SECONDS
+            except Exception:  # whatever it is, the change stands, and the worker must not go on by what was before
+                log.exception("change_not_told", camera=code)
+                wait = min(2 * wait, LONGEST_AGAIN)
+            await asyncio.sleep(wait)
 
     async def health(self, worker: str, report: HealthChanged) -> None:
         """A worker's report, if it still owns the camera."""

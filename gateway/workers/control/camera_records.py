@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -55,14 +55,19 @@ class CameraRecords:
         self._vault = vault
         self._first_rules = tuple(as_json(first_rules(rules)))
 
-    async def pulled(self) -> list[PulledCamera]:
-        """The cameras in use, by code."""
-        return await self._orders(None)
+    async def codes(self) -> list[str]:
+        """Of the cameras in use. No more of them is read: one that is amiss keeps no other from being placed."""
+        query = select(CameraRow.code).where(CameraRow.status == "in_use").order_by(CameraRow.code)
+        async with self._db.reading() as session:
+            return list(await session.scalars(query))
 
     async def one(self, code: str) -> PulledCamera | None:
         """None: gone, or stopped."""
-        found = await self._orders([code])
-        return found[0] if found else None
+        async with self._db.reading() as session:
+            orders = await DatabaseCameraStore(session, self._vault).orders([code])
+            rejected = await in_force(session, [code], self._clock())
+            scenes = await camera_health.scenes(session, [code])
+        return self._pulled(orders[0], rejected.get(code, []), scenes.get(code, {})) if orders else None
 
     async def note_health(self, code: str, heard: HealthHeard) -> tuple[str, dict[str, Any]] | None:
         """Keep it; answers the platform and the camera as the doors show it, None for a camera that is not pulled."""
@@ -126,14 +131,6 @@ class CameraRecords:
         query = select(row.code, row.name, row.platform, row.grid, row.lng, row.lat, row.address)
         found = await session.execute(query.where(row.code.in_(codes), row.status != "removed"))
         return {one.code: CameraFact(*one) for one in found}
-
-    async def _orders(self, codes: Sequence[str] | None) -> list[PulledCamera]:
-        async with self._db.reading() as session:
-            orders = await DatabaseCameraStore(session, self._vault).orders(codes)
-            rejected = await in_force(session, codes, self._clock())
-            # All of them at once are only counted and placed; who is told of one is told its scenes.
-            scenes = {} if codes is None else await camera_health.scenes(session, codes)
-        return [self._pulled(order, rejected.get(order.code, []), scenes.get(order.code, {})) for order in orders]
 
     def _pulled(self, order: StreamOrder, rejected: list[dict[str, Any]], scenes: dict[str, bytes]) -> PulledCamera:
         return PulledCamera(

@@ -400,7 +400,7 @@ async def test_a_camera_is_changed_stopped_and_removed_after_asking(
     await detail.get_by_test_id("camera-halt").click()
     await page.get_by_role("button", name="确认").click()
     await expect(detail.get_by_test_id("camera-state")).to_have_text("已停用")
-    assert await records.pulled() == []
+    assert await records.codes() == []
 
     await page.get_by_test_id("camera-search").fill("没有这个名字")
     await expect(page.get_by_text("没有符合条件的摄像机")).to_be_visible()

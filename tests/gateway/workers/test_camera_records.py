@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from camera_registry.codes import CodeRange
 from camera_registry.login import Login
@@ -18,6 +19,7 @@ from gateway.settings import RuleSettings
 from gateway.storage import camera_health
 from gateway.storage.camera_store import DatabaseCameraStore
 from gateway.storage.database import Database
+from gateway.storage.tables.cameras import CameraRow
 from gateway.storage.vault import Vault
 from gateway.workers.control.assignments import HealthHeard, PulledCameras
 from gateway.workers.control.camera_records import CameraRecords
@@ -64,11 +66,12 @@ async def test_a_worker_is_told_the_stream_the_login_and_the_first_rules(
 ) -> None:
     pulled: PulledCameras = records
     code = await register(database, vault, login=Login("viewer", SECRET))
-    (camera,) = await pulled.pulled()
+    assert await pulled.codes() == [code]
+    camera = await pulled.one(code)
+    assert camera is not None
     assert (camera.code, camera.stream_url) == (code, "rtsp://127.0.0.1:8555/main1")
     assert (camera.username, camera.password) == ("viewer", SECRET)
     assert SECRET not in repr(camera)
-    assert await pulled.one(code) == camera
     fire, crowd, stall = parse_rules(camera.rules)
     assert (fire.kind, crowd.kind, stall.kind) == ("fire", "crowd", "stall")
     assert [rule.get("people") for rule in camera.rules] == [None, 8, None]
@@ -100,10 +103,23 @@ async def test_stopped_and_removed_cameras_are_not_pulled(
         assert row is not None
         await store.set_status(row, "stopped", NOW)
         await store.remove(second, NOW)
-    assert [camera.code for camera in await records.pulled()] == [third]
+    assert await records.codes() == [third]
     assert await records.one(first) is None
     assert await records.one(second) is None
     assert await records.note_health(first, HealthHeard("live", "video", NOW)) is None
+
+
+async def test_a_camera_whose_rules_cannot_be_read_keeps_no_other_from_being_pulled(
+    database: Database, vault: Vault, records: CameraRecords
+) -> None:
+    """Control did not start again while there was one."""
+    broken, sound = [await register(database, vault, number) for number in (1, 2)]
+    async with database.transaction() as session:
+        await session.execute(update(CameraRow).where(CameraRow.code == broken).values(rules=["fire"]))
+    assert await records.codes() == [broken, sound]
+    assert await records.one(sound) is not None
+    with pytest.raises(ValueError, match="dictionary"):
+        await records.one(broken)
 
 
 async def test_health_is_kept_and_answered_as_the_doors_show_it(

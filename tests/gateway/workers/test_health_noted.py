@@ -33,16 +33,20 @@ class Records:
         self.busy = busy
         self.noted: list[tuple[str, str]] = []
         self.asked = asyncio.Event()
+        self.faults: dict[str, list[Exception]] = {}
+        """Of each camera, what asking for it comes to, one after the other."""
 
-    async def pulled(self) -> list[PulledCamera]:
-        return [PulledCamera(CODE, "id", "hub", "rtsp://127.0.0.1/1", None, None)]
+    async def codes(self) -> list[str]:
+        return [CODE]
 
     async def one(self, code: str) -> PulledCamera | None:
         self.asked.set()
         if self.busy:
             self.busy -= 1
             raise Refusal("unavailable", "database_busy", "数据库繁忙", "the database is busy")
-        return (await self.pulled())[0]
+        if self.faults.get(code):
+            raise self.faults[code].pop(0)
+        return PulledCamera(code, "id", "hub", "rtsp://127.0.0.1/1", None, None)
 
     async def keep_scene(self, code: str, preset: str, scene: bytes, at: datetime) -> None:
         """Not of interest here."""
@@ -155,6 +159,58 @@ async def test_a_change_is_told_though_the_database_is_busy_and_whoever_asked_is
     async with asyncio.timeout(30):
         while (owned := placement.owner(CODE)) is None or owned.fence < 2:
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("fault", [KeyError("a rule of another version"), OSError(24, "Too many open files")])
+async def test_a_change_is_told_whatever_kept_it_from_being_told_at_first(
+    assigning: Assignments, records: Records, placement: Placement, fault: Exception
+) -> None:
+    records.faults[CODE] = [fault, fault]
+    await assigning.changed(CODE)
+    owned = placement.owner(CODE)
+    assert owned is not None
+    assert owned.fence == 2
+    assert assigning._telling == {}
+
+
+async def test_however_often_a_camera_is_changed_one_waits_to_tell_of_it(
+    assigning: Assignments, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(under_test, "TOLD_WITHIN", 0.01)
+    monkeypatch.setattr(under_test, "AGAIN_SECONDS", 60.0)
+    records.busy = 5
+    for _ in range(5):
+        await assigning.changed(CODE)
+    waiting = [one for one in asyncio.all_tasks() if "_tell_change" in repr(one.get_coro())]
+    assert len(waiting) == 1
+
+
+async def test_a_camera_whose_record_cannot_be_read_keeps_no_other_from_being_told_to_its_worker(
+    assigning: Assignments, records: Records, placement: Placement
+) -> None:
+    """The worker was told of those before it again and again, each second, and never of those behind it."""
+    other = "99000000001310000002"
+    placement.place(other)
+    records.faults[CODE] = [ValueError("rules that are none")]
+    await assigning.worker_ready("camera-1")
+    owned = placement.owner(other)
+    assert owned is not None
+    assert owned.fence == 3
+    async with asyncio.timeout(5):
+        while (later := placement.owner(CODE)) is None or later.fence < 4:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_worker_that_comes_while_the_database_is_away_is_told_all_when_it_is_back(
+    assigning: Assignments, records: Records, placement: Placement
+) -> None:
+    records.busy = 1
+    with pytest.raises(Refusal, match="database_busy"):
+        await assigning.worker_ready("camera-1")
+    await assigning.worker_ready("camera-1")
+    owned = placement.owner(CODE)
+    assert owned is not None
+    assert owned.fence == 2
 
 
 async def test_a_camera_that_was_active_in_two_crashes_is_given_a_worker_of_its_own_and_that_is_said(

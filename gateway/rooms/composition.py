@@ -213,6 +213,9 @@ class Composition:
             except (OSError, RuntimeError) as error:  # the disk's, or no thread can be started for now
                 log.error("recording_not_recovered", path=str(path), error=str(error))
                 continue
+            except Exception:  # whatever it is, the room gets its composed picture back
+                log.exception("recording_not_recovered", path=str(path))
+                continue
             if left is not None:
                 member = path.name.rsplit("-", 2)[0]
                 self._heard.recorded(

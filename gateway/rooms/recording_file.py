@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import struct
 from collections.abc import Mapping
@@ -21,11 +22,14 @@ from typing import Literal
 
 import av
 import av.error
+import structlog
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from gateway.streams.frame import PictureCodec
+
+log = structlog.get_logger(__name__)
 
 VIDEO_CLOCK = 90_000
 SOUND_CLOCK = 48_000
@@ -160,18 +164,33 @@ class RecordingFile:
 
 
 def left_behind(path: Path) -> RecordedFile | None:
-    """What a crash left: playable up to its last whole fragment; None where there is nothing to play."""
+    """What a crash left: playable up to its last whole fragment; None where there is nothing to play.
+
+    Raises ``OSError`` or ``MemoryError`` where it cannot be read for now: what it holds is not known then.
+    """
+    starts_at, last = path.stat().st_mtime, 0.0
     try:
         with av.open(str(path), "r") as container:
-            comment = container.metadata.get("comment") or container.metadata.get("COMMENT") or "{}"  # as WebM has it
-            starts_at = float(json.loads(comment).get("starts_at", path.stat().st_mtime))
-            last = 0.0
+            comment = container.metadata.get("comment") or container.metadata.get("COMMENT") or ""  # as WebM has it
+            starts_at = _begun(comment, starts_at)
             for packet in container.demux(video=0):
                 if packet.pts is not None and packet.time_base is not None:
                     last = max(last, float(packet.pts * packet.time_base))
-    except (OSError, ValueError, IndexError, av.error.FFmpegError):
-        return None
+    except (OSError, MemoryError):
+        raise
+    except (ValueError, IndexError, av.error.FFmpegError):
+        log.info("recording_cut_short", path=path.name, seconds=last)
     return digested(path, starts_at, starts_at + last, partial=True) if last > 0 else None
+
+
+def _begun(comment: str, otherwise: float) -> float:
+    """When the recording began, as the file says; ``otherwise`` where it says nothing that can be a time."""
+    try:
+        told = json.loads(comment)
+    except ValueError:
+        return otherwise
+    at = told.get("starts_at") if isinstance(told, dict) else None
+    return float(at) if isinstance(at, int | float) and math.isfinite(at) else otherwise
 
 
 def digested(path: Path, starts_at: float, ends_at: float, *, partial: bool) -> RecordedFile:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
+from sqlalchemy import Select, select
 
 from gateway.access import audit
 from gateway.access.caller import Caller
@@ -31,14 +32,30 @@ class Recordings:
         self._folder = folder
 
     async def keep(self, told: RoomRecorded) -> None:
-        """Take a finished file over; the worker's copy is removed once the database has it."""
+        """Take a finished file over; the worker's copy is removed once the database has it. Told again, as at a start
+        after which it could not be removed, it is kept once all the same."""
+        if not await self._is_kept(told):
+            await self._keep(told)
+        try:
+            await asyncio.to_thread(Path(told.path).unlink, missing_ok=True)
+        except OSError as error:
+            log.error("recording_not_removed", path=told.path, error=str(error))
+
+    async def _is_kept(self, told: RoomRecorded) -> bool:
+        async with self._records.db.reading() as session:
+            return await session.scalar(_kept(told)) is not None
+
+    async def _keep(self, told: RoomRecorded) -> None:
         recording_id = new_id()
         stored = await self._files.adopt(told.path, recording_id, told.sha256, told.size)
         begin, end = (datetime.fromtimestamp(at, UTC) for at in (told.starts_at, told.ends_at))
         async with self._records.db.transaction() as session:
-            room = await session.get(RoomRow, told.room_id)
+            room = await session.get(RoomRow, told.room_id, with_for_update=True)
             if room is None:
                 raise Refusal("not_found", "room_unknown", "没有这个会议室。", "There is no such room.")
+            if await session.scalar(_kept(told)) is not None:  # told twice at once
+                await self._files.forget([stored.path])
+                return
             session.add(
                 RoomRecordingRow(
                     id=recording_id, platform=room.platform, room_id=room.id, member_id=told.member_id,
@@ -52,10 +69,6 @@ class Recordings:
                 kind="recording", data=data,
             )  # fmt: skip
             session.add(entry)
-        try:
-            await asyncio.to_thread(Path(told.path).unlink, missing_ok=True)
-        except OSError as error:  # it is kept; asked for again it would be kept twice
-            log.error("recording_not_removed", path=told.path, error=str(error))
         self._records.said(entry)
 
     async def broke(self, room_id: str, reason: str) -> None:
@@ -73,8 +86,10 @@ class Recordings:
                 await self._take_over(path)
             except Refusal as refusal:
                 log.error("recording_not_kept", path=path.name, reason=refusal.reason)
-            except OSError as error:  # one file's fault keeps neither the others nor the rooms back
+            except OSError as error:
                 log.error("recording_not_kept", path=path.name, error=str(error))
+            except Exception:  # whatever it is, one file's fault keeps neither the others nor the rooms back
+                log.exception("recording_not_kept", path=path.name)
 
     async def _take_over(self, path: Path) -> None:
         left = await asyncio.to_thread(left_behind, path)
@@ -103,3 +118,9 @@ class Recordings:
             act = audit.Act(caller.username, "view.recording", f"recording:{row.id}", row.platform, why)
             await audit.append(session, act, self._records.clock())
         return path, row
+
+
+def _kept(told: RoomRecorded) -> Select[str]:
+    return select(RoomRecordingRow.id).where(
+        RoomRecordingRow.room_id == told.room_id, RoomRecordingRow.sha256 == told.sha256
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import importlib.util
 import sys
@@ -11,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import av
+import av.error
 import httpx
 import pytest
 from sqlalchemy import select
@@ -24,7 +27,7 @@ from gateway.rooms import recordings as recordings_module
 from gateway.rooms.arrangement import Arrangement
 from gateway.rooms.desk import RoomDesk
 from gateway.rooms.recorder import Recorder
-from gateway.rooms.recording_file import RecordedFile, left_behind
+from gateway.rooms.recording_file import RecordedFile, left_behind, recorded_in
 from gateway.storage.database import Database
 from gateway.storage.evidence_files import EvidenceFiles
 from gateway.storage.tables.access import User, UserSession
@@ -419,3 +422,89 @@ async def test_a_recording_that_cannot_be_read_or_removed_keeps_no_other_back_an
     assert [one["member_id"] for one in kept] == ["one"]
     assert len(threads) == 2
     assert threading.get_ident() not in threads, "control goes on while gigabytes are read"
+
+
+def recorded(folder: Path, member: str = "one") -> None:
+    recorder = Recorder(lambda _said: None)
+    recorder.arrange(folder)
+    for frame in parts.vp8_film(20):
+        recorder.picture(member, "vp8", frame.data, frame.pts, frame.keyframe, 0, 1_800_000_000 + frame.pts / 90_000)
+    recorder.arrange(None)
+
+
+async def test_a_recording_that_cannot_be_removed_is_kept_once_however_often_it_is_taken_over(
+    client_as: ClientAs, services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was kept once more at each restart, with a file and a line in the minutes of its own."""
+    chair = await client_as("duty_leader")
+    room = (await opened(chair))["id"]
+    recorded(tmp_path / "room-recordings" / room)
+    remove = Path.unlink
+
+    def read_only(path: Path, missing_ok: bool = False) -> None:
+        if path.is_relative_to(tmp_path / "room-recordings"):
+            raise OSError(errno.EROFS, "Read-only file system")
+        remove(path, missing_ok)
+
+    assert services.rooms is not None
+    with monkeypatch.context() as on_a_bad_disk:
+        on_a_bad_disk.setattr(Path, "unlink", read_only)
+        for _ in range(3):
+            await services.rooms.recordings.take_over_left()
+    minutes = (await chair.get(f"/api/v1/rooms/{room}/minutes")).json()
+    assert len(minutes["recordings"]) == 1
+    assert len(list((tmp_path / "evidence").rglob("*.webm"))) == 1
+    await services.rooms.recordings.take_over_left()
+    assert recorded_in(tmp_path / "room-recordings" / room) == []
+    assert len((await chair.get(f"/api/v1/rooms/{room}/minutes")).json()["recordings"]) == 1
+
+
+async def test_a_recording_told_twice_at_once_is_kept_once(
+    client_as: ClientAs, services: Services, tmp_path: Path
+) -> None:
+    chair = await client_as("duty_leader")
+    room = (await opened(chair))["id"]
+    recorded(tmp_path / "room-recordings" / room)
+    assert services.rooms is not None
+    await asyncio.gather(*(services.rooms.recordings.take_over_left() for _ in range(2)))
+    assert len((await chair.get(f"/api/v1/rooms/{room}/minutes")).json()["recordings"]) == 1
+
+
+@pytest.mark.parametrize("fault", [av.error.OSError(errno.EIO, "Input/output error"), OSError(errno.EMFILE, "Full")])
+async def test_a_recording_that_cannot_be_read_for_now_is_not_thrown_away(
+    client_as: ClientAs, services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: OSError
+) -> None:
+    chair = await client_as("duty_leader")
+    room = (await opened(chair))["id"]
+    recorded(tmp_path / "room-recordings" / room)
+
+    def broken(*_: object, **__: object) -> None:
+        raise fault
+
+    assert services.rooms is not None
+    with monkeypatch.context() as bad_disk:
+        bad_disk.setattr(av, "open", broken)
+        await services.rooms.recordings.take_over_left()
+    assert len(recorded_in(tmp_path / "room-recordings" / room)) == 1
+    await services.rooms.recordings.take_over_left()
+    assert len((await chair.get(f"/api/v1/rooms/{room}/minutes")).json()["recordings"]) == 1
+
+
+async def test_a_recording_that_nobody_can_make_sense_of_keeps_no_room_from_going_on(
+    client_as: ClientAs, services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chair = await client_as("duty_leader")
+    room = (await opened(chair))["id"]
+    for member in ("broken", "one"):
+        recorded(tmp_path / "room-recordings" / room, member)
+
+    def odd(path: Path) -> RecordedFile | None:
+        if path.name.startswith("broken"):
+            raise TypeError("a time that is none")
+        return left_behind(path)
+
+    monkeypatch.setattr(recordings_module, "left_behind", odd)
+    assert services.rooms is not None
+    await services.rooms.recordings.take_over_left()
+    kept = (await chair.get(f"/api/v1/rooms/{room}/minutes")).json()["recordings"]
+    assert [one["member_id"] for one in kept] == ["one"]

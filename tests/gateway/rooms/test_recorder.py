@@ -10,11 +10,12 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 
 from gateway.rooms.composer_messages import Recorded, RecordingFailed, Said
 from gateway.rooms.mixing import TICK, SoundTarget
 from gateway.rooms.recorder import Recorder
-from gateway.rooms.recording_file import left_behind, recorded_in
+from gateway.rooms.recording_file import _begun, left_behind, recorded_in
 from gateway.streams.frame import EncodedFrame
 
 _spec = importlib.util.spec_from_file_location("webrtc_parts", Path(__file__).parents[1] / "webrtc_parts.py")
@@ -80,3 +81,12 @@ def test_what_a_crash_leaves_of_vp8_plays_and_knows_when_it_began(tmp_path: Path
     assert left.starts_at == BEGUN
     assert left.ends_at - left.starts_at > 2.8, "at most the last cluster is lost"
     assert played(cut)[1] > 60
+
+
+@pytest.mark.parametrize(
+    ("comment", "begins"),
+    [('{"starts_at": 7.5}', 7.5), ("5", 1.0), ("[]", 1.0), ("", 1.0), ("not JSON", 1.0), ('{"starts_at": null}', 1.0),
+     ('{"starts_at": NaN}', 1.0)],
+)  # fmt: skip
+def test_a_recording_that_says_no_time_begins_when_its_file_did(comment: str, begins: float) -> None:
+    assert _begun(comment, 1.0) == begins

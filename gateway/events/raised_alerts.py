@@ -77,29 +77,25 @@ class RaisedAlerts:
         while self._waiting:
             batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
             try:
-                await self._commit(batch)
-            except (Refusal, SQLAlchemyError) as error:
-                if len(batch) > 1:
-                    log.warning("alerts_stored_one_by_one", alerts=len(batch), error=str(error))
-                    for raised in batch:
-                        await self._commit_alone(raised)
-                else:
-                    _fail(batch[0], error)
+                await self._store_batch(batch)
             except asyncio.CancelledError:
                 for raised in (*batch, *self._waiting):
                     raised.answer.cancel()
                 self._waiting.clear()
                 raise
-            except Exception as error:  # whatever it is: nobody may be left waiting for an answer
-                log.exception("alerts_not_stored", alerts=len(batch))
-                for raised in batch:
-                    _fail(raised, error)
 
-    async def _commit_alone(self, raised: _Raised) -> None:
+    async def _store_batch(self, batch: Sequence[_Raised]) -> None:
+        """Together, or each by itself where that fails for whatever reason. Nobody is left waiting for an answer."""
         try:
-            await self._commit([raised])
-        except (Refusal, SQLAlchemyError) as error:
-            _fail(raised, error)
+            await self._commit(batch)
+        except Exception as error:
+            known = isinstance(error, (Refusal, SQLAlchemyError))
+            log.warning("alerts_not_stored", alerts=len(batch), error=str(error), exc_info=not known)
+            if len(batch) == 1:
+                _fail(batch[0], error)
+                return
+            for raised in batch:
+                await self._store_batch([raised])
 
     async def _commit(self, batch: Sequence[_Raised]) -> None:
         async def work(session: AsyncSession, changes: Changes) -> dict[_Raised, str]:

@@ -340,14 +340,22 @@ class RoomRegister:
             states = [RoomState(room, await present(session, room.id)) for room in rooms]
         for state in states:
             try:
-                await self._media.open(state.room.id, state.room.title)
-            except Refusal as refusal:
-                log.error("room_not_restored", room=state.room.id, reason=refusal.reason)
-                continue
-            for member in state.members:
-                await self._bring_back(member)
-            await self._rings_lost(state.room.id)
-            self._media.arrange(state.room.id, state.room.revision, arranged(state.consultation))
+                await self._restore(state)
+            except Exception as error:  # one room's oddity must not keep the others shut
+                if isinstance(error, Refusal) and error.kind == "unavailable":
+                    raise
+                log.exception("room_not_restored", room=state.room.id)
+
+    async def _restore(self, state: RoomState) -> None:
+        try:
+            await self._media.open(state.room.id, state.room.title)
+        except Refusal as refusal:
+            log.error("room_not_restored", room=state.room.id, reason=refusal.reason)
+            return
+        for member in state.members:
+            await self._bring_back(member)
+        await self._rings_lost(state.room.id)
+        self._media.arrange(state.room.id, state.room.revision, arranged(state.consultation))
 
     async def read_anew(self, codes: Collection[str]) -> None:
         """The streams of these cameras have begun anew: the rooms they are in read them where they are now."""
@@ -371,6 +379,8 @@ class RoomRegister:
                 await self._media.add_person(member.room_id, member.id)
         except Refusal as refusal:
             log.warning("member_not_brought_back", room=member.room_id, member=member.id, reason=refusal.reason)
+        except Exception:  # one member's oddity must not keep the others out
+            log.exception("member_not_brought_back", room=member.room_id, member=member.id)
 
     async def _rings_lost(self, room_id: str) -> None:
         """The engine that rang has gone, and its rings with it."""

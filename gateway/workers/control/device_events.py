@@ -98,7 +98,12 @@ class DeviceEvents:
             wanted = select(CameraRow.code).where(CameraRow.device_events, CameraRow.status == "in_use")
             codes = list(await session.scalars(wanted.order_by(CameraRow.code).limit(MOST_LISTENED)))
         for code in codes:
-            await self.changed(code)
+            try:
+                await self.changed(code)
+            except Exception as error:  # one camera's oddity must not keep the service from starting
+                if isinstance(error, Refusal) and error.kind == "unavailable":
+                    raise
+                log.exception("camera_events_not_heard", camera=code)
 
     async def changed(self, code: str) -> None:
         """Begin, end, or begin anew, where address, login or wish are others now."""

@@ -86,12 +86,22 @@ class LoginMemory:
         while self._unwritten:
             wanted, self._unwritten = self._unwritten, {}
             try:
-                async with self._db.transaction() as session:
-                    await session.execute(delete(WrongLoginsRow).where(WrongLoginsRow.subject.in_(list(wanted))))
-                    session.add_all(
-                        WrongLoginsRow(subject=name, times=times) for name, times in wanted.items() if times
-                    )
+                await self._write_some(wanted)
             except Refusal as refusal:
                 log.warning("wrong_logins_not_written", reason=refusal.reason)
                 self._unwritten = wanted | self._unwritten
                 await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _write_some(self, wanted: dict[str, list[float]]) -> None:
+        """Together, or each by itself where that fails: what cannot be written is left out, and costs only itself.
+        Raises ``Refusal`` where the database is away."""
+        try:
+            async with self._db.transaction() as session:
+                await session.execute(delete(WrongLoginsRow).where(WrongLoginsRow.subject.in_(list(wanted))))
+                session.add_all(WrongLoginsRow(subject=name, times=times) for name, times in wanted.items() if times)
+        except Exception as error:
+            if isinstance(error, Refusal) and error.kind == "unavailable":
+                raise
+            log.exception("wrong_logins_not_written", subjects=len(wanted))
+            for name in wanted if len(wanted) > 1 else ():
+                await self._write_some({name: wanted[name]})

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access import audit
+from gateway.events.announcing import Changes
+from gateway.events.cameras import CameraFact
+from gateway.events.raised_alerts import RaisedAlerts
 from gateway.processes.messages import AlertEnded, AlertSeen, AlertStored, Done, EvidenceStored
 from gateway.refusals import Refusal
 from gateway.storage.evidence_files import EvidenceFiles
@@ -298,3 +303,50 @@ async def test_an_alert_told_again_after_it_was_stored_is_answered_without_the_d
     event.listen(room.db.engine.sync_engine, "begin", lambda _: begun.append(None))
     assert await room.intake.handle(message) == answer
     assert begun == []
+
+
+@pytest.mark.parametrize("fault", [KeyError("a class of another version"), RuntimeError("a bug")])
+async def test_of_a_rush_an_alert_that_cannot_be_stored_for_whatever_reason_costs_only_itself(
+    room: EventsRoom, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """All that came with it were refused, again and again; or nobody was answered at all, and none of them stored."""
+    messages = [room.alert("crowd", zone=f"zone-{n}") for n in range(6)]
+    poison = messages[2]
+    alert_of = RaisedAlerts._alert
+
+    async def fails_for_one(
+        self: RaisedAlerts, session: AsyncSession, raised: Any, facts: dict[str, CameraFact], changes: Changes
+    ) -> AlertRow:
+        if raised.message.alert_id == poison.alert_id:
+            raise fault
+        return await alert_of(self, session, raised, facts, changes)
+
+    monkeypatch.setattr(RaisedAlerts, "_alert", fails_for_one)
+    async with asyncio.timeout(30):
+        answers = await asyncio.gather(*(room.intake.handle(message) for message in messages), return_exceptions=True)
+    assert [one for one in answers if isinstance(one, Exception)] == [fault]
+    assert await room.how_many(AlertRow) == 5
+    monkeypatch.undo()
+    assert await room.intake.handle(poison) == AlertStored(poison.alert_id)
+
+
+async def test_of_a_rush_that_a_full_database_refused_first_every_alert_is_answered_though_one_fails_otherwise(
+    room: EventsRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = [room.alert("crowd", zone=f"zone-{n}") for n in range(4)]
+    poison, tried = messages[1], list[int]()
+    commit = RaisedAlerts._commit
+
+    async def fails(self: RaisedAlerts, batch: Sequence[Any]) -> None:
+        tried.append(len(batch))
+        if len(batch) > 1:
+            raise Refusal("unavailable", "database_busy", "数据库繁忙。", "The database is busy.")
+        if batch[0].message.alert_id == poison.alert_id:
+            raise KeyError("a class of another version")
+        await commit(self, batch)
+
+    monkeypatch.setattr(RaisedAlerts, "_commit", fails)
+    async with asyncio.timeout(30):
+        answers = await asyncio.gather(*(room.intake.handle(message) for message in messages), return_exceptions=True)
+    assert [type(one).__name__ for one in answers].count("AlertStored") == 3
+    assert max(tried) > 1

@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import update
 
 from gateway.access import audit
 from gateway.access.caller import Caller
@@ -16,6 +17,7 @@ from gateway.rooms import register as under_test
 from gateway.rooms.arrangement import Arrangement
 from gateway.rooms.register import NewRoom, RoomRegister
 from gateway.storage.database import Database
+from gateway.storage.tables.rooms import RoomRow
 
 NOW = datetime(2030, 1, 7, 9, 0, tzinfo=UTC)
 CAMERA = "99000000001310000001"
@@ -136,3 +138,34 @@ async def test_a_room_on_an_event_that_is_not_there_is_refused(register: RoomReg
     with pytest.raises(Refusal, match="event_unknown"):
         await register.create(OFFICER, NewRoom("会商", "E-of-nobody"))
     assert media.rooms == set()
+
+
+async def test_a_room_that_cannot_be_read_keeps_no_other_from_being_open_again(
+    register: RoomRegister, media: Media, sqlite_database: Database
+) -> None:
+    """Those behind it stayed shut, and those before it were opened again each second."""
+    rooms = [(await register.create(OFFICER, NewRoom("会商"))).room.id for _ in range(3)]
+    async with sqlite_database.transaction() as session:
+        broken = update(RoomRow).where(RoomRow.id == rooms[0]).values(consultation={"seats": "of another version"})
+        await session.execute(broken)
+    media.rooms.clear()
+    await register.restore()
+    assert set(rooms[1:]) <= media.rooms
+
+
+async def test_a_member_that_the_media_side_goes_wrong_over_keeps_no_other_out(
+    register: RoomRegister, media: Media, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = (await register.create(OFFICER, NewRoom("会商"))).room
+    first, second = [(await register.join(OFFICER, room.id))[1].id for _ in range(2)]
+    add = media.add_person
+
+    async def fails_for_one(room_id: str, member_id: str) -> None:
+        if member_id == first:
+            raise KeyError("a bug")
+        await add(room_id, member_id)
+
+    media.members.clear()
+    monkeypatch.setattr(media, "add_person", fails_for_one)
+    await register.restore()
+    assert media.members == {second}

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bench.lone_worker import lone_worker
 from camera_registry.login import FORGOTTEN_AFTER, LoginBackoff
 from gateway.processes.messages import AssignCamera, RetryLogin
+from gateway.refusals import Refusal
 from gateway.storage.database import Database
 from gateway.storage.tables.wrong_logins import WrongLoginsRow
 from gateway.virtual import RenderedFootage, VirtualCamera, VirtualFleet
+from gateway.workers.control import login_memory
 from gateway.workers.control.login_memory import LoginMemory
 
 NOON = datetime(2030, 1, 7, 12, tzinfo=UTC)
 CODE = "99000000081322000001"
+_BUSY = Refusal("unavailable", "database_busy", "数据库繁忙。", "The database is busy.")
 SMALL = RenderedFootage("quiet", seconds=2.0, fps=10, size=(320, 180))
 
 
@@ -50,6 +55,29 @@ async def test_the_next_run_goes_on_counting(database: Database) -> None:
     async with database.reading() as session:
         kept = list(await session.scalars(select(WrongLoginsRow)))
     assert [row.subject for row in kept] == ["device:192.0.2.7"], "at exactly half an hour it is the last time"
+
+
+async def test_wrong_logins_that_cannot_be_written_cost_only_themselves_and_a_database_that_is_away_none(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What had been noted with them was forgotten, and the next run locked the accounts."""
+    monkeypatch.setattr(login_memory, "AGAIN_SECONDS", 0.01)
+    memory, backoff = await begun(database, NOON)
+    transaction, faults = Database.transaction, [_BUSY, _BUSY]
+
+    def away_at_first(self: Database) -> AbstractAsyncContextManager[AsyncSession]:
+        if faults:
+            raise faults.pop()
+        return transaction(self)
+
+    monkeypatch.setattr(Database, "transaction", away_at_first)
+    backoff.failed("192.0.2.7\ud800", NOON)  # half a character, which no driver takes
+    backoff.failed("192.0.2.7", NOON)
+    memory.refused(CODE, NOON.timestamp())
+    await memory.close()
+    async with database.reading() as session:
+        kept = set(await session.scalars(select(WrongLoginsRow.subject)))
+    assert kept == {"device:192.0.2.7", f"stream:{CODE}"}
 
 
 @pytest.mark.integration

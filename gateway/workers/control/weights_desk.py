@@ -57,7 +57,11 @@ class WeightsOnDisk:
 
     def withdraw(self) -> Card:
         refuse_pinned(self.inference)
-        if not withdraw(self.data_folder):
+        try:
+            withdrawn = withdraw(self.data_folder)
+        except WeightsRefused as refused:
+            raise _refusal(refused) from refused
+        if not withdrawn:
             raise Refusal(
                 "conflict",
                 "nothing_promoted",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -149,6 +151,33 @@ async def test_a_person_promotes_what_has_been_tried_and_takes_it_back(
     assert engine.began_with[-1] == SHIPPED_CARD
     assert (await leader.post("/api/v1/models/withdraw")).json()["reason"] == "nothing_promoted"
     assert card_in_force(services.settings.data_folder, InferenceSettings()) == SHIPPED_CARD
+
+
+async def test_a_disk_that_is_full_is_told_to_who_promotes_or_takes_back_and_the_engine_goes_on(
+    client_as: ClientAs, services: Services, engine: Engine, shadow_card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader = await client_as("duty_leader")
+    engine.looked = 3
+    asked = {"sha256": load_card(shadow_card).sha256}
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(shutil, "copyfile", full)
+        refused = await leader.post("/api/v1/models/promote", json=asked)
+    assert (refused.status_code, refused.json()["reason"]) == (503, "promotion_not_written")
+    assert "No space left on device" in refused.json()["detail"]
+    assert engine.began_with == []
+    await leader.post("/api/v1/models/promote", json=asked)
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "rename", full)
+        refused = await leader.post("/api/v1/models/withdraw")
+    assert (refused.status_code, refused.json()["reason"]) == (503, "promotion_not_written")
+    assert engine.began_with == [promoted_card(services.settings.data_folder)]
+    async with services.db.reading() as session:
+        told = list(await session.scalars(select(AuditRow.what).where(AuditRow.what.like("weights.%"))))
+    assert told == ["weights.promote"]
 
 
 async def test_a_rule_for_what_the_weights_in_force_cannot_tell_is_refused_and_the_page_says_so(

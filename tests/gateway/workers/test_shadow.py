@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import ClassVar
 
@@ -244,3 +246,58 @@ def test_weights_of_which_another_file_would_take_the_place_are_not_promoted(tmp
     in_force = card_in_force(tmp_path / "data", InferenceSettings())
     assert in_force.read_bytes() == before
     assert checked_files(in_force)
+
+
+@pytest.mark.parametrize("step", ["copyfile", "mkdir", "rename"])
+def test_a_disk_that_takes_no_weights_is_told_and_leaves_in_force_what_was_and_nothing_behind(
+    tmp_path: Path, new_weights: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    data = tmp_path / "data"
+    promote(new_weights, data)
+    in_force = card_in_force(data, InferenceSettings())
+    before = in_force.read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    rename = Path.rename
+
+    def takes_no_new_one(path: Path, target: Path) -> Path:
+        if path.name == "promoted.new":
+            full()
+        return rename(path, target)
+
+    fault = {"copyfile": (shutil, full), "mkdir": (Path, full), "rename": (Path, takes_no_new_one)}[step]
+    with monkeypatch.context() as disk:
+        disk.setattr(fault[0], step, fault[1])
+        with pytest.raises(WeightsRefused, match="promotion_not_written") as refused:
+            promote(new_weights, data)
+    assert "No space left on device" in refused.value.zh
+    assert card_in_force(data, InferenceSettings()) == in_force
+    assert in_force.read_bytes() == before
+    assert not in_force.parent.with_suffix(".new").exists()
+    assert promote(new_weights, data).name == "newer"
+
+
+@pytest.mark.parametrize("promotions", [1, 2])
+def test_weights_that_cannot_be_taken_back_stay_in_force(
+    tmp_path: Path, new_weights: Path, monkeypatch: pytest.MonkeyPatch, promotions: int
+) -> None:
+    data = tmp_path / "data"
+    for _ in range(promotions):
+        promote(new_weights, data)
+    in_force = card_in_force(data, InferenceSettings())
+    rename = Path.rename
+
+    def read_only(path: Path, target: Path) -> Path:
+        if path.name == ("promoted.old" if promotions == 2 else "promoted"):
+            raise OSError(errno.EROFS, "Read-only file system")
+        return rename(path, target)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "rename", read_only)
+        with pytest.raises(WeightsRefused, match="promotion_not_written"):
+            withdraw(data)
+    assert card_in_force(data, InferenceSettings()) == in_force
+    assert in_force.is_file()
+    assert withdraw(data)

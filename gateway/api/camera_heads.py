@@ -12,17 +12,23 @@ from contextlib import AbstractAsyncContextManager
 
 import structlog
 
+from camera_registry.onvif_session import LOGIN_REASONS
 from camera_registry.ptz import Ptz
+from gateway.processes.periodic import reason_of
 from gateway.refusals import Refusal
 
 log = structlog.get_logger(__name__)
 
 STOP_TRIES = 4
-STOP_AGAIN = 1.0
+NOTE_TRIES = 120
+"""The database may be away for a while; until the arrival is noted nothing is told of the zones drawn for that view."""
+AGAIN_SECONDS = 1.0
 ARRIVAL_SECONDS = 15.0
 LOOK_EVERY = 0.5
 UNTOLD_ARRIVAL = 4.0
 """Where the device does not tell whether it moves."""
+
+_WRONG_LOGIN = frozenset(reason.code for reason in LOGIN_REASONS)
 
 OpenPtz = Callable[[], AbstractAsyncContextManager[Ptz]]
 Arrived = Callable[[], Awaitable[None]]
@@ -64,28 +70,49 @@ class CameraHeads:
         task.add_done_callback(done)
 
     async def _stop(self, code: str, seconds: float, ptz: OpenPtz) -> None:
+        async def stop() -> None:
+            async with ptz() as head:
+                await head.stop()
+
         await asyncio.sleep(seconds)
-        for _ in range(STOP_TRIES):
-            try:
-                async with ptz() as head:
-                    return await head.stop()
-            except Refusal as refused:
-                log.warning("ptz_not_stopped", camera=code, reason=refused.reason)
-            await asyncio.sleep(STOP_AGAIN)
+        if not await _tried(stop, STOP_TRIES, "ptz_not_stopped", code):
+            log.error("ptz_left_turning", camera=code)
 
     async def _arrive(self, code: str, ptz: OpenPtz, arrived: Arrived) -> None:
         loop = asyncio.get_running_loop()
-        until, moving = loop.time() + ARRIVAL_SECONDS, True
-        try:
-            while moving and loop.time() < until:
-                await asyncio.sleep(LOOK_EVERY)
+        until, answered = loop.time() + ARRIVAL_SECONDS, False
+        while loop.time() < until:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
                 async with ptz() as head:
-                    told = await head.moving()
-                if told is None:
-                    await asyncio.sleep(UNTOLD_ARRIVAL)
-                    break
-                moving = told
-        except Refusal as refused:
-            log.info("ptz_arrival_not_seen", camera=code, reason=refused.reason)
-            return
-        await arrived()
+                    moving = await head.moving()
+            except Exception as error:  # one question that is lost must not leave its zones unwatched
+                log.warning("ptz_arrival_not_seen", camera=code, reason=reason_of(error), exc_info=_unforeseen(error))
+                if reason_of(error) in _WRONG_LOGIN:  # to ask on would lock the account
+                    return
+                continue
+            answered = True
+            if moving is None:
+                await asyncio.sleep(UNTOLD_ARRIVAL)
+            if not moving:
+                break
+        if answered:  # else nobody knows whether it went there
+            await _tried(arrived, NOTE_TRIES, "ptz_arrival_not_noted", code)
+
+
+async def _tried(act: Callable[[], Awaitable[None]], tries: int, said: str, code: str) -> bool:
+    """Do it, again while it fails for whatever reason; whether it was done in the end."""
+    for rest in reversed(range(tries)):
+        try:
+            await act()
+        except Exception as error:
+            log.warning(said, camera=code, reason=reason_of(error), exc_info=_unforeseen(error))
+        else:
+            return True
+        if rest:
+            await asyncio.sleep(AGAIN_SECONDS)
+    return False
+
+
+def _unforeseen(error: Exception) -> bool:
+    return not isinstance(error, Refusal)

@@ -31,7 +31,9 @@ from gateway.api.guard import permit
 from gateway.api.services import Doors, Services
 from gateway.events.suppressions import forget_unstored
 from gateway.live import Notice
+from gateway.processes.messages import LearnScene
 from gateway.refusals import Refusal
+from gateway.storage import camera_health
 from gateway.storage.camera_store import DatabaseCameraStore
 from gateway.storage.tables.cameras import CameraRow
 
@@ -181,8 +183,10 @@ async def _after(doors: Services, network: CameraNetwork, head: Head, asked: Ptz
             return token
         case "set_preset":
             await _looks_at(doors, code, made)
+            await _forget_scene(doors, code, made or "")
             return made
         case "remove_preset":
+            await _forget_scene(doors, code, asked.preset or "")
             if head.row.preset == asked.preset:
                 await _looks_at(doors, code, AWAY)
                 return AWAY
@@ -216,6 +220,13 @@ async def _looks_at(doors: Services, code: str, preset: str | None) -> None:
         shown = shown_camera(row)
     await doors.cameras_changed(code)
     _tell(doors, shown)
+
+
+async def _forget_scene(doors: Services, code: str, preset: str) -> None:
+    """The view of this preset is gone, or another one by now: what it looked like before says nothing of it."""
+    async with doors.db.transaction() as session:
+        await camera_health.forget_scenes(session, code, preset)
+    doors.tell_camera(code, LearnScene(code, preset))
 
 
 def _tell(doors: Services, shown: CameraShown) -> None:

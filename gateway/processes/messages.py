@@ -139,9 +139,11 @@ class RetryLogin(Message, frozen=True):
 
 
 class LearnScene(Message, frozen=True):
-    """What the camera sees now is as it should be: learn its scene anew."""
+    """What the camera sees now is as it should be: learn its scene anew. ``preset``: that of this one, at which it may
+    stand or not; None: of where it stands."""
 
     code: str
+    preset: str | None = None
 
 
 class TakeSnapshot(Message, frozen=True):

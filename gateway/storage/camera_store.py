@@ -27,7 +27,7 @@ from camera_registry.ports import CameraRecord, HealthNote, Site, StreamOrder
 from camera_registry.record import Description
 from camera_registry.registration import CameraFound
 from gateway.refusals import Refusal
-from gateway.storage.camera_health import change_of
+from gateway.storage.camera_health import change_of, forget_scenes
 from gateway.storage.credential_store import CredentialStore
 from gateway.storage.ids import new_id
 from gateway.storage.tables.cameras import CameraRow
@@ -202,6 +202,7 @@ class DatabaseCameraStore:
         row.stream_key = row.sealed_login = row.credential_set = None
         row.health_state, row.health_reason, row.health_since = "offline", "removed", now
         self._session.add(change_of(row))
+        await forget_scenes(self._session, code)
         await self._session.flush()
         return True
 

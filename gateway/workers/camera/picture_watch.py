@@ -63,8 +63,12 @@ class PictureWatch:
         """The head was sent to a preset, or moved to none (None): what it sees now it is meant to see."""
         self._preset, self._turned = preset, True
 
-    def learn_anew(self) -> None:
-        """What is seen now is as it should be."""
+    def learn_anew(self, preset: str | None = None) -> None:
+        """What is seen now is as it should be; of another ``preset`` than the one it has, what is seen there next."""
+        if preset is not None and preset != self._preset:
+            self._judge.scenes.pop(preset, None)
+            self._kept_at.pop(preset, None)
+            return
         self._judge.scenes.pop(self._preset or "", None)
         self._turned = True
         self._kept_at.clear()

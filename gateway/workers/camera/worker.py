@@ -127,8 +127,8 @@ class CameraWorker:
             case RetryLogin(code, proved):
                 if code in self._cameras:
                     await self._cameras[code].retry_login(proved)
-            case LearnScene(code):
-                self._camera(code).pictures.learn_anew()
+            case LearnScene(code, preset):
+                self._camera(code).pictures.learn_anew(preset)
             case TakeSnapshot(code):
                 return await self._camera(code).snapshot()
             case OpenViewing(code, session_id, offer, main):

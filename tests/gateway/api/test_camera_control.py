@@ -16,7 +16,9 @@ from gateway.api.camera_network import CameraNetwork
 from gateway.api.services import Services
 from gateway.clock import Clock, system_clock
 from gateway.live import LiveHub
+from gateway.processes.messages import LearnScene, Message
 from gateway.settings import CameraSettings, Settings
+from gateway.storage import camera_health
 from gateway.storage.camera_store import DatabaseCameraStore
 from gateway.storage.database import Database
 from gateway.storage.vault import Vault
@@ -33,8 +35,14 @@ SMALL = RenderedFootage("quiet", seconds=2.0, fps=10, size=(320, 180))
 
 
 @pytest.fixture
+def told() -> list[Message]:
+    """What the cameras' workers are told."""
+    return []
+
+
+@pytest.fixture
 async def services(
-    sqlite_database: Database, tmp_path: Path, passwords: Passwords, clock: Clock
+    sqlite_database: Database, tmp_path: Path, passwords: Passwords, clock: Clock, told: list[Message]
 ) -> AsyncIterator[Services]:
     vault, live = Vault.at(tmp_path), LiveHub()
     network = CameraNetwork(CameraSettings(), system_clock)
@@ -48,6 +56,7 @@ async def services(
         passwords=passwords,
         camera_network=network,
         cameras_changed=events.changed,
+        tell_camera=lambda _code, message: told.append(message),
         device_events=events,
     )
     await events.close()
@@ -136,6 +145,38 @@ async def test_rules_belong_to_the_preset_they_were_drawn_for(
     assert (unknown.status_code, unknown.json()["reason"]) == (422, "preset_unknown")
     await client.post(f"{door}/ptz", json={"action": "remove_preset", "preset": first["preset"]})
     assert (await client.get(f"{door}/ptz")).json()["presets"] == []
+
+
+async def test_what_a_preset_looked_like_is_forgotten_when_it_is_set_anew_or_gone_and_all_of_a_camera_with_it(
+    client_as: ClientAs, dome: VirtualDevice, services: Services, told: list[Message]
+) -> None:
+    """A token that the device gives to another view was held against the scene of the first: moved, it said."""
+    client = await client_as("duty_leader")
+    door = await registered(client, dome)
+    code = door.rpartition("/")[2]
+
+    async def learned(*presets: str) -> None:
+        async with services.db.transaction() as session:
+            for preset in presets:
+                await camera_health.keep_scene(session, code, preset, b"scene", services.clock())
+
+    async def known() -> set[str]:
+        async with services.db.reading() as session:
+            return set((await camera_health.scenes(session, [code])).get(code, {}))
+
+    made = (await client.post(f"{door}/ptz", json={"action": "set_preset", "name": "东向"})).json()["preset"]
+    await learned(made, "", "another")
+    told.clear()
+    await client.post(f"{door}/ptz", json={"action": "set_preset", "name": "东向", "preset": made})
+    assert await known() == {"", "another"}
+    assert told == [LearnScene(code, made)]
+    await learned(made)
+    told.clear()
+    await client.post(f"{door}/ptz", json={"action": "remove_preset", "preset": made})
+    assert await known() == {"", "another"}
+    assert told == [LearnScene(code, made)]
+    assert (await client.delete(door)).status_code == 204
+    assert await known() == set()
 
 
 async def test_what_is_wrong_in_a_command_is_named_and_turns_nothing(client_as: ClientAs, dome: VirtualDevice) -> None:

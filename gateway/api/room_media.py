@@ -24,13 +24,13 @@ async def publish(
     room_id: str, member: Annotated[str, Query(max_length=36)], request: Request, caller: Joiner, desk: Desk
 ) -> Response:
     """A member sends picture and sound (WHIP)."""
-    answer = await desk.register.publish(caller, room_id, member, await sdp_offer(request))
+    answer = await desk.media.publish(caller, room_id, member, await sdp_offer(request))
     return Response(answer, 201, {"Location": f"{PREFIX}/whip/rooms/{room_id}/{member}"}, MEDIA_TYPE)
 
 
 @router.delete("/whip/rooms/{room_id}/{member_id}", status_code=204)
 async def stop_publishing(room_id: str, member_id: str, caller: Joiner, desk: Desk) -> None:
-    await desk.register.stop_publishing(caller, room_id, member_id)
+    await desk.media.stop_publishing(caller, room_id, member_id)
 
 
 @router.post("/whep/rooms/{room_id}/{member_id}", status_code=201, response_class=Response, openapi_extra=SDP_BODY)
@@ -43,10 +43,10 @@ async def watch_member(
     desk: Desk,
 ) -> Response:
     """A member sees and hears another (WHEP); ``stage`` is the picture that all have in common."""
-    answer = await desk.register.subscribe(caller, room_id, viewer, member_id, await sdp_offer(request))
+    answer = await desk.media.subscribe(caller, room_id, viewer, member_id, await sdp_offer(request))
     return answered(answer, f"{PREFIX}/whep/rooms/{room_id}/{member_id}/{viewer}")
 
 
 @router.delete("/whep/rooms/{room_id}/{member_id}/{viewer_id}", status_code=204)
 async def stop_watching_member(room_id: str, member_id: str, viewer_id: str, caller: Joiner, desk: Desk) -> None:
-    await desk.register.stop_subscription(caller, room_id, viewer_id, member_id)
+    await desk.media.stop_subscription(caller, room_id, viewer_id, member_id)

@@ -171,4 +171,4 @@ async def remove_member(room_id: str, member_id: str, caller: Joiner, desk: Desk
 @router.post("/rooms/{room_id}/members/{member_id}/heartbeat", status_code=204)
 async def heartbeat(room_id: str, member_id: str, caller: Joiner, desk: Desk) -> None:
     """Sent every two seconds; a member silent for five is gone."""
-    await desk.register.heartbeat(caller, room_id, member_id)
+    await desk.media.heartbeat(caller, room_id, member_id)

@@ -10,10 +10,13 @@ from gateway.live import LiveHub
 from gateway.rooms.camera_steering import CameraSteering
 from gateway.rooms.engine import MediaEngine
 from gateway.rooms.links import Links
+from gateway.rooms.media_reports import MediaReports
+from gateway.rooms.member_media import MemberMedia
 from gateway.rooms.orders import Orders
 from gateway.rooms.plans import Plans
 from gateway.rooms.recordings import Recordings
 from gateway.rooms.register import RoomRegister
+from gateway.rooms.restoring import Restoring
 from gateway.rooms.ringing import Ringing
 from gateway.rooms.standing_orders import StandingOrders
 from gateway.rooms.steering import Steering
@@ -29,6 +32,9 @@ class RoomDesk:
     """One part for each thing that people do with rooms."""
 
     register: RoomRegister
+    media: MemberMedia
+    reports: MediaReports
+    restoring: Restoring
     steering: Steering
     talk: Talk
     orders: Orders
@@ -48,10 +54,14 @@ class RoomDesk:
         """``recordings``: the folder into which the room worker writes; ``files`` may take out of it."""
         register = RoomRegister(db, engine, live, clock)
         records = register.records
+        reports = MediaReports(records)
         terminals = Terminals(db, vault, clock)
         ringing = Ringing(register, engine, terminals)
         return cls(
             register=register,
+            media=MemberMedia(records),
+            reports=reports,
+            restoring=Restoring(records, reports),
             steering=Steering(register),
             talk=Talk(records, files),
             orders=Orders(records),

@@ -6,10 +6,14 @@ restart it can be told everything anew. Docs: ``docs/decisions/0041-rooms.md`` s
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Protocol
 
 from gateway.processes.messages import Answer
 from gateway.rooms.arrangement import Arrangement
+
+LOAN = timedelta(hours=24)
+"""How long a room may read a camera's stream."""
 
 
 class MediaEngine(Protocol):

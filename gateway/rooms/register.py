@@ -1,17 +1,17 @@
 """The register of rooms: who is in which room, kept in the database, with the media side told of every change.
 
-The media side (the room worker) holds nothing that the register does not know: after it has been restarted,
-``restore`` opens the rooms again. Whoever was in a room publishes anew or is gone with the next missed heartbeats.
+``member_media`` says what members may send and watch, ``media_reports`` takes in what the media side tells by itself,
+and ``restoring`` tells it everything anew when it has been restarted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 import structlog
@@ -24,13 +24,12 @@ from gateway.access.caller import Caller
 from gateway.access.grants import Viewed, view
 from gateway.clock import Clock
 from gateway.events.modes_in_force import modes_in_force
-from gateway.live import LiveHub, Notice
-from gateway.processes.messages import Answer, MemberChanged
+from gateway.live import LiveHub
 from gateway.refusals import Refusal
-from gateway.rooms.arrangement import arranged
-from gateway.rooms.consultation import BROWSER, CAMERA, ONE_STREAM, Consultation, Invitee, Seat, SeatKind, joined, left
-from gateway.rooms.engine import MediaEngine
+from gateway.rooms.consultation import Consultation, Invitee, SeatKind, joined
+from gateway.rooms.engine import LOAN, MediaEngine
 from gateway.rooms.records import Change, Records, RoomState, found, open_room, present
+from gateway.rooms.seating import seat_of, seated, unseated, with_place
 from gateway.storage.database import Database
 from gateway.storage.ids import new_id
 from gateway.storage.tables.events import EventRow
@@ -38,15 +37,11 @@ from gateway.storage.tables.rooms import RoomMemberRow, RoomRow
 
 log = structlog.get_logger(__name__)
 
-MOST_MEMBERS = 64
 MOST_OPEN_ROOMS = 50
-LOAN = timedelta(hours=24)
-"""How long a room may read a camera's stream."""
 FIRST_NUMBER, LAST_NUMBER = 100_000, 999_999
 SYSTEM = audit.SYSTEM
 
 Origin = Literal["hand", "event", "schedule"]
-_MEDIA = {"person": BROWSER, "camera": CAMERA, "terminal": ONE_STREAM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +159,14 @@ class RoomRegister:
         member = self._row(room_id, "person", caller.display_name, username=caller.username)
         chair = caller.may("rooms.control")
         async with self._db.reading() as session:
-            state = _with_place(await open_room(session, caller, room_id))
-            joined(state.consultation, _seat_of(member, chair), may_enter=_may_enter(state, caller))
+            state = with_place(await open_room(session, caller, room_id))
+            joined(state.consultation, seat_of(member, chair), may_enter=_may_enter(state, caller))
         await self._media.add_person(room_id, member.id)
         async with (
             undone(lambda: self._quietly_remove(room_id, member.id)),
             self.records.changing(caller, room_id) as change,
         ):
-            self._seated(change, member, chair=chair, may_enter=_may_enter(change.state, caller))
+            seated(change, member, chair=chair, may_enter=_may_enter(change.state, caller))
             change.act = self._act(caller, "room.join", change.state, member)
         return change.state, member
 
@@ -185,7 +180,7 @@ class RoomRegister:
             raise Refusal("not_found", "room_unknown", "没有这个会议室。", "There is no such room.")
         member = self._row(room_id, "terminal", name, address=address)
         async with self.records.changing(None, room_id) as change:
-            self._seated(change, member, chair=False, may_enter=known and not change.consultation.locked)
+            seated(change, member, chair=False, may_enter=known and not change.consultation.locked)
             change.act = audit.Act(
                 SYSTEM, "room.join", f"room:{room_id}", change.room.platform, f"terminal {address}"[:200]
             )
@@ -200,7 +195,7 @@ class RoomRegister:
             member = self._row(room_id, "terminal", ring.name, address=ring.address)
             rings = tuple(one for one in change.consultation.rings if one.id != ring_id)
             change.consultation = replace(change.consultation, rings=rings)
-            self._seated(change, member, chair=False, may_enter=True)
+            seated(change, member, chair=False, may_enter=True)
             change.act = audit.Act(
                 SYSTEM, "room.join", f"room:{room_id}", change.room.platform, f"rung {ring.address}"[:200]
             )
@@ -212,7 +207,7 @@ class RoomRegister:
         """Bring a camera into the room, under the caller's viewing grant."""
         now = self._clock()
         async with self._db.transaction() as session:
-            state = _without(code, _with_place(await open_room(session, caller, room_id)))
+            state = _without(code, with_place(await open_room(session, caller, room_id)))
             grant_id = await view(
                 session, caller, grant, Viewed("live", f"camera:{code}", code, platform, state.room.event_no), now
             )
@@ -223,7 +218,7 @@ class RoomRegister:
             self.records.changing(caller, room_id) as change,
         ):
             _without(code, change.state)
-            self._seated(change, member, chair=False, may_enter=True)
+            seated(change, member, chair=False, may_enter=True)
             change.act = self._act(caller, "room.add_camera", change.state, member)
         return change.state, member
 
@@ -236,7 +231,7 @@ class RoomRegister:
                     "forbidden", "member_not_yours", "您无权移出其他成员。", "You may not remove other members."
                 )
             own = member.username == caller.username
-            _unseated(change, member, "left", caller.username if not own else None)
+            unseated(change, member, "left", caller.username if not own else None)
             change.act = self._act(caller, "room.remove", change.state, member)
         await self._quietly_remove(room_id, member_id)
         return change.state
@@ -265,132 +260,6 @@ class RoomRegister:
         await self._quietly_close(room_id)
         return change.state
 
-    async def publish(self, caller: Caller, room_id: str, member_id: str, offer: str) -> str:
-        """The answer to a member's WHIP offer."""
-        _not_waiting(await self._own(caller, room_id, member_id), member_id)
-        return await self._media.publish(room_id, member_id, offer)
-
-    async def subscribe(self, caller: Caller, room_id: str, viewer_id: str, member_id: str, offer: str) -> Answer:
-        """The answer to a WHEP offer of the caller's member ``viewer_id`` for another member, or for ``stage``, the
-        picture that all have in common; leaves an audit row."""
-        now = self._clock()
-        async with self._db.transaction() as session:
-            state = await open_room(session, caller, room_id)
-            _owned(state, caller, viewer_id)
-            _not_waiting(state, viewer_id)
-            target, grant = "room:stage", None
-            if member_id != STAGE:
-                member = state.member(member_id)
-                target = f"camera:{member.camera_code}" if member.camera_code else f"member:{member.id}"
-                grant = member.grant_id
-            why = f"会商 {state.room.title}"
-            act = audit.Act(caller.username, "view.room", target, state.room.platform, why=why, grant=grant)
-            await audit.append(session, act, now)
-        return await self._media.subscribe(room_id, viewer_id, member_id, offer)
-
-    async def stop_publishing(self, caller: Caller, room_id: str, member_id: str) -> None:
-        await self._own(caller, room_id, member_id)
-        await self._media.stop_publishing(room_id, member_id)
-
-    async def stop_subscription(self, caller: Caller, room_id: str, viewer_id: str, member_id: str) -> None:
-        await self._own(caller, room_id, viewer_id)
-        await self._media.stop_subscription(room_id, viewer_id, member_id)
-
-    async def heartbeat(self, caller: Caller, room_id: str, member_id: str) -> None:
-        """The member's browser is still there; one that says nothing for five seconds is gone."""
-        if not self.records.sits(room_id, member_id, caller.username):
-            await self._own(caller, room_id, member_id)
-        self._media.alive(room_id, member_id)
-
-    async def changed(self, told: MemberChanged) -> None:
-        """The media side reports a member's state. That one has ``left`` was ordered here, and is known here."""
-        if told.reason == "left":
-            return
-        try:
-            async with self.records.changing(None, told.room_id) as change:
-                member = change.state.member(told.member_id)
-                if told.state == "gone":
-                    _unseated(change, member, told.reason or "gone", None)
-                else:
-                    member.state, member.reason = told.state, told.reason or None
-        except Refusal as refusal:
-            if refusal.kind not in ("not_found", "conflict"):
-                raise  # the room or the member has gone meanwhile: there is nothing to note
-
-    async def speaker_changed(self, room_id: str, member_id: str | None) -> None:
-        """Told to those who look on; it is kept nowhere."""
-        async with self._db.reading() as session:
-            platform = await session.scalar(select(RoomRow.platform).where(RoomRow.id == room_id))
-        if platform is not None:
-            data = {"room_id": room_id, "member_id": member_id}
-            self.records.live.publish(Notice("room.speaker", platform, data, room=room_id))
-
-    async def pictures_unsent(self, room_id: str, viewer_id: str, members: list[str], smaller: list[str]) -> None:
-        """Told to the viewer's console; it is kept nowhere."""
-        async with self._db.reading() as session:
-            platform = await session.scalar(select(RoomRow.platform).where(RoomRow.id == room_id))
-        if platform is not None:
-            data = {"room_id": room_id, "viewer_id": viewer_id, "members": members, "smaller": smaller}
-            self.records.live.publish(Notice("room.unsent", platform, data, room=room_id))
-
-    async def restore(self) -> None:
-        """Open every open room again on a media side that knows none of them."""
-        async with self._db.reading() as session:
-            rooms = list(await session.scalars(select(RoomRow).where(RoomRow.state == "open")))
-            states = [RoomState(room, await present(session, room.id)) for room in rooms]
-        for state in states:
-            try:
-                await self._restore(state)
-            except Exception as error:  # one room's oddity must not keep the others shut
-                if isinstance(error, Refusal) and error.kind == "unavailable":
-                    raise
-                log.exception("room_not_restored", room=state.room.id)
-
-    async def _restore(self, state: RoomState) -> None:
-        try:
-            await self._media.open(state.room.id, state.room.title)
-        except Refusal as refusal:
-            log.error("room_not_restored", room=state.room.id, reason=refusal.reason)
-            return
-        for member in state.members:
-            await self._bring_back(member)
-        await self._rings_lost(state.room.id)
-        self._media.arrange(state.room.id, state.room.revision, arranged(state.consultation))
-
-    async def read_anew(self, codes: Collection[str]) -> None:
-        """The streams of these cameras have begun anew: the rooms they are in read them where they are now."""
-        query = select(RoomMemberRow).where(RoomMemberRow.camera_code.in_(codes), RoomMemberRow.left_at.is_(None))
-        async with self._db.reading() as session:
-            members = list(await session.scalars(query)) if codes else []
-        for member in members:
-            await self._bring_back(member)
-
-    async def _bring_back(self, member: RoomMemberRow) -> None:
-        """A camera whose worker is away comes back with it (``read_anew``); a terminal's call went with the engine."""
-        try:
-            if member.camera_code is not None:
-                until = (self._clock() + LOAN).timestamp()
-                await self._media.add_camera(member.room_id, member.id, member.camera_code, until)
-            elif member.kind == "terminal":
-                await self.changed(
-                    MemberChanged(member.room_id, member.id, "gone", "call_lost", self._clock().timestamp())
-                )
-            else:
-                await self._media.add_person(member.room_id, member.id)
-        except Refusal as refusal:
-            log.warning("member_not_brought_back", room=member.room_id, member=member.id, reason=refusal.reason)
-        except Exception:  # one member's oddity must not keep the others out
-            log.exception("member_not_brought_back", room=member.room_id, member=member.id)
-
-    async def _rings_lost(self, room_id: str) -> None:
-        """The engine that rang has gone, and its rings with it."""
-        async with self.records.changing(None, room_id) as change:
-            rings = tuple(
-                one if one.state == "failed" else replace(one, state="failed", reason="call_lost")
-                for one in change.consultation.rings
-            )
-            change.consultation = replace(change.consultation, rings=rings)
-
     async def _quietly_close(self, room_id: str) -> None:
         try:
             await self._media.close(room_id)
@@ -403,12 +272,6 @@ class RoomRegister:
         except Refusal as refusal:
             log.warning("member_not_removed", room=room_id, member=member_id, reason=refusal.reason)
 
-    async def _own(self, caller: Caller, room_id: str, member_id: str) -> RoomState:
-        async with self._db.reading() as session:
-            state = await open_room(session, caller, room_id)
-        _owned(state, caller, member_id)
-        return state
-
     def _row(
         self, room_id: str, kind: SeatKind, name: str, *, username: str | None = None, camera_code: str | None = None,
         address: str | None = None, grant_id: str | None = None,
@@ -419,31 +282,9 @@ class RoomRegister:
             grant_id=grant_id,
         )  # fmt: skip
 
-    def _seated(self, change: Change, member: RoomMemberRow, *, chair: bool, may_enter: bool) -> None:
-        _with_place(change.state)
-        member.platform = change.room.platform
-        change.consultation = joined(change.consultation, _seat_of(member, chair), may_enter=may_enter)
-        change.session.add(member)
-        change.members = (*change.members, member)
-        waits = change.consultation.seats[member.id].place == "lobby"
-        said = {"name": member.name, "kind": member.kind, "lobby": waits}
-        change.note("joined", member.username or member.camera_code or member.name[:64], said)
-
     def _act(self, caller: Caller, what: str, state: RoomState, member: RoomMemberRow) -> audit.Act:
         named = f"{member.kind} {member.camera_code or member.username}"
         return audit.Act(caller.username, what, f"room:{state.room.id}", state.room.platform, named, member.grant_id)
-
-
-STAGE = "stage"
-"""Watched like a member: the picture that all have in common."""
-
-
-def _seat_of(member: RoomMemberRow, chair: bool) -> Seat:
-    kind: SeatKind = "camera" if member.kind == "camera" else "terminal" if member.kind == "terminal" else "person"
-    return Seat(
-        id=member.id, kind=kind, name=member.name, username=member.username or member.address,
-        camera_code=member.camera_code, media=_MEDIA[kind], chair=chair,
-    )  # fmt: skip
 
 
 def _may_enter(state: RoomState, caller: Caller) -> bool:
@@ -453,14 +294,6 @@ def _may_enter(state: RoomState, caller: Caller) -> bool:
         or caller.username == state.room.created_by
         or any(invitee.username == caller.username for invitee in state.consultation.invited)
     )
-
-
-def _unseated(change: Change, member: RoomMemberRow, reason: str, by: str | None) -> None:
-    member.state, member.left_at, member.reason = "gone", change.now, reason
-    change.members = tuple(one for one in change.members if one.id != member.id)
-    change.consultation = left(change.consultation, member.id)
-    who = by or member.username or member.camera_code or member.name[:64]
-    change.note("left" if by is None else "removed", who, {"name": member.name, "kind": member.kind, "reason": reason})
 
 
 async def _room_for_one_more(session: AsyncSession) -> None:
@@ -491,17 +324,6 @@ async def _seen_event(session: AsyncSession, caller: Caller, event_no: str) -> b
     return drill
 
 
-def _with_place(state: RoomState) -> RoomState:
-    if len(state.members) >= MOST_MEMBERS:
-        raise Refusal(
-            "too_many",
-            "room_full",
-            f"会议室成员已满（{MOST_MEMBERS}）。",
-            f"The room is full ({MOST_MEMBERS} members).",
-        )
-    return state
-
-
 def _without(code: str, state: RoomState) -> RoomState:
     """The state, if the camera is not in the room yet."""
     if any(one.camera_code == code for one in state.members):
@@ -510,20 +332,3 @@ def _without(code: str, state: RoomState) -> RoomState:
             field="camera_code",
         )  # fmt: skip
     return state
-
-
-def _owned(state: RoomState, caller: Caller, member_id: str) -> None:
-    member = state.member(member_id)
-    if member.username != caller.username:
-        raise Refusal("forbidden", "member_not_yours", "该成员不属于您。", "That member is not yours.", field="member")
-
-
-def _not_waiting(state: RoomState, member_id: str) -> None:
-    seat = state.consultation.seats.get(member_id)
-    if seat is not None and seat.place == "lobby":
-        raise Refusal(
-            "forbidden",
-            "waiting_in_lobby",
-            "请在等候室等待主持人准入。",
-            "Wait in the lobby to be let in.",
-        )

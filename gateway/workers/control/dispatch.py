@@ -71,11 +71,11 @@ class Dispatch:
             case SceneLearned() if is_camera_worker(worker):
                 await self._assignments.scene(worker, message)
             case MemberChanged() if worker == ROOM_WORKER:
-                await self._rooms.register.changed(message)
+                await self._rooms.reports.changed(message)
             case SpeakerChanged() if worker == ROOM_WORKER:
-                await self._rooms.register.speaker_changed(message.room_id, message.member_id)
+                await self._rooms.reports.speaker_changed(message.room_id, message.member_id)
             case PicturesUnsent(room_id, viewer_id, members, smaller) if worker == ROOM_WORKER:
-                await self._rooms.register.pictures_unsent(room_id, viewer_id, members, smaller)
+                await self._rooms.reports.pictures_unsent(room_id, viewer_id, members, smaller)
             case RoomRecorded() if worker == ROOM_WORKER:
                 await self._rooms.recordings.keep(message)
             case RecordingBroke(room_id, reason) if worker == ROOM_WORKER:
@@ -103,10 +103,10 @@ class Dispatch:
             await self._assignments.worker_ready(worker)
             # What was lent of its streams ended with its predecessor.
             await self._loans.again(worker, self._assignments.owned_by(worker))
-            await self._rooms.register.read_anew(self._assignments.owned_by(worker))
+            await self._rooms.restoring.read_anew(self._assignments.owned_by(worker))
         elif worker == ROOM_WORKER:
             await self._rooms.recordings.take_over_left()
-            await self._rooms.register.restore()
+            await self._rooms.restoring.restore()
 
     async def lost(self, worker: str) -> None:
         """A worker has gone; the supervisor starts it again."""

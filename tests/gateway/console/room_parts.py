@@ -155,7 +155,7 @@ class RoomsHere:
             if isinstance(said, RoomRecorded):
                 await desk.recordings.keep(said)
             else:
-                await desk.register.changed(said)
+                await desk.reports.changed(said)
 
 
 @asynccontextmanager

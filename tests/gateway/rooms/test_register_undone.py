@@ -3,73 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import update
 
 from gateway.access import audit
-from gateway.access.caller import Caller
 from gateway.live import LiveHub
-from gateway.processes.messages import Answer
 from gateway.refusals import Refusal
 from gateway.rooms import register as under_test
-from gateway.rooms.arrangement import Arrangement
 from gateway.rooms.register import NewRoom, RoomRegister
 from gateway.storage.database import Database
-from gateway.storage.tables.rooms import RoomRow
 
-NOW = datetime(2030, 1, 7, 9, 0, tzinfo=UTC)
-CAMERA = "99000000001310000001"
-OFFICER = Caller(
-    "u", "li", "李", frozenset({"commander"}), "hub", None, "s", "bearer", datetime(2030, 1, 7, 17, tzinfo=UTC)
-)
-
-
-class Media:
-    """Remembers which rooms and members there are; waits to be let on where a test wants to come between."""
-
-    def __init__(self) -> None:
-        self.rooms: set[str] = set()
-        self.members: set[str] = set()
-        self.reached = asyncio.Event()
-        self.go_on = asyncio.Event()
-        self.go_on.set()
-
-    async def open(self, room_id: str, title: str) -> None:
-        self.rooms.add(room_id)
-
-    async def close(self, room_id: str) -> None:
-        self.rooms.discard(room_id)
-
-    async def add_camera(self, room_id: str, member_id: str, code: str, until: float) -> None:
-        await self.add_person(room_id, member_id)
-
-    async def add_person(self, room_id: str, member_id: str) -> None:
-        self.members.add(member_id)
-        self.reached.set()
-        await self.go_on.wait()
-
-    async def remove(self, room_id: str, member_id: str) -> None:
-        self.members.discard(member_id)
-
-    async def publish(self, room_id: str, member_id: str, offer: str) -> str:
-        return ""
-
-    async def subscribe(self, room_id: str, viewer_id: str, member_id: str, offer: str) -> Answer:
-        return Answer("")
-
-    async def stop_publishing(self, room_id: str, member_id: str) -> None:
-        """Not of interest here."""
-
-    async def stop_subscription(self, room_id: str, viewer_id: str, member_id: str) -> None:
-        """Not of interest here."""
-
-    def arrange(self, room_id: str, revision: int, arrangement: Arrangement) -> None:
-        """Not of interest here."""
-
-    def alive(self, room_id: str, member_id: str) -> None:
-        """Not of interest here."""
+from .register_parts import CAMERA, NOW, OFFICER, Media
 
 
 @pytest.fixture
@@ -138,34 +82,3 @@ async def test_a_room_on_an_event_that_is_not_there_is_refused(register: RoomReg
     with pytest.raises(Refusal, match="event_unknown"):
         await register.create(OFFICER, NewRoom("会商", "E-of-nobody"))
     assert media.rooms == set()
-
-
-async def test_a_room_that_cannot_be_read_keeps_no_other_from_being_open_again(
-    register: RoomRegister, media: Media, sqlite_database: Database
-) -> None:
-    """Those behind it stayed shut, and those before it were opened again each second."""
-    rooms = [(await register.create(OFFICER, NewRoom("会商"))).room.id for _ in range(3)]
-    async with sqlite_database.transaction() as session:
-        broken = update(RoomRow).where(RoomRow.id == rooms[0]).values(consultation={"seats": "of another version"})
-        await session.execute(broken)
-    media.rooms.clear()
-    await register.restore()
-    assert set(rooms[1:]) <= media.rooms
-
-
-async def test_a_member_that_the_media_side_goes_wrong_over_keeps_no_other_out(
-    register: RoomRegister, media: Media, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    room = (await register.create(OFFICER, NewRoom("会商"))).room
-    first, second = [(await register.join(OFFICER, room.id))[1].id for _ in range(2)]
-    add = media.add_person
-
-    async def fails_for_one(room_id: str, member_id: str) -> None:
-        if member_id == first:
-            raise KeyError("a bug")
-        await add(room_id, member_id)
-
-    media.members.clear()
-    monkeypatch.setattr(media, "add_person", fails_for_one)
-    await register.restore()
-    assert media.members == {second}

@@ -154,6 +154,8 @@ async def turned(
     async with head.ptz() as ptz:
         match asked.action:
             case "continuous":
+                # Before it is told: where its answer is lost, or whoever asked is gone by then, it turns all the same.
+                network.heads.stop_later(code, asked.seconds, head.ptz)
                 await ptz.move(asked.vector, asked.seconds)
             case "absolute":
                 await ptz.go(asked.vector)

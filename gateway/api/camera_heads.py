@@ -29,6 +29,7 @@ UNTOLD_ARRIVAL = 4.0
 """Where the device does not tell whether it moves."""
 
 _WRONG_LOGIN = frozenset(reason.code for reason in LOGIN_REASONS)
+"""To ask on after one of these would lock the account."""
 
 OpenPtz = Callable[[], AbstractAsyncContextManager[Ptz]]
 Arrived = Callable[[], Awaitable[None]]
@@ -88,7 +89,7 @@ class CameraHeads:
                     moving = await head.moving()
             except Exception as error:  # one question that is lost must not leave its zones unwatched
                 log.warning("ptz_arrival_not_seen", camera=code, reason=reason_of(error), exc_info=_unforeseen(error))
-                if reason_of(error) in _WRONG_LOGIN:  # to ask on would lock the account
+                if reason_of(error) in _WRONG_LOGIN:
                     return
                 continue
             answered = True
@@ -107,6 +108,8 @@ async def _tried(act: Callable[[], Awaitable[None]], tries: int, said: str, code
             await act()
         except Exception as error:
             log.warning(said, camera=code, reason=reason_of(error), exc_info=_unforeseen(error))
+            if reason_of(error) in _WRONG_LOGIN:
+                break
         else:
             return True
         if rest:

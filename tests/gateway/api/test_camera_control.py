@@ -10,7 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
+from camera_registry import reasons
+from camera_registry.errors import CameraRefused
 from camera_registry.ports import StreamOrder
+from camera_registry.ptz import LONGEST_MOVE, Ptz, Vector
 from gateway.access.passwords import Passwords
 from gateway.api.camera_network import CameraNetwork
 from gateway.api.services import Services
@@ -107,6 +110,25 @@ async def test_a_continuous_move_ends_by_itself_and_sooner_when_told(client_as: 
     await until(lambda: head.position(now()).pan == -1.0)
     shown = (await client.get(f"{door}/ptz")).json()
     assert (shown["pan"], shown["tilt"], shown["moving"], shown["at"]) == (-1.0, 0.25, False, "")
+
+
+async def test_a_move_whose_answer_is_lost_ends_all_the_same(
+    client_as: ClientAs, dome: VirtualDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await client_as("duty_leader")
+    door = await registered(client, dome)
+    head, now = dome.device.ptz, lambda: dome.device.now
+    move = Ptz.move
+
+    async def lost(self: Ptz, velocity: Vector, seconds: float) -> None:
+        await move(self, velocity, LONGEST_MOVE)  # nor does it keep to the time that it is told
+        raise CameraRefused(reasons.TIMEOUT)
+
+    monkeypatch.setattr(Ptz, "move", lost)
+    moved = await client.post(f"{door}/ptz", json={"action": "continuous", "pan": 0.1, "seconds": 0.4})
+    assert moved.json()["reason"] == reasons.TIMEOUT.code
+    assert head.moving(now())
+    await until(lambda: not head.moving(now()), 5)
 
 
 async def test_rules_belong_to_the_preset_they_were_drawn_for(

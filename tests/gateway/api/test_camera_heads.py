@@ -132,6 +132,13 @@ async def test_a_camera_that_refuses_the_login_is_not_asked_on(heads: CameraHead
     assert (dome.asked, noted) == (1, [])
 
 
+async def test_a_head_whose_login_is_refused_is_not_tried_until_its_account_is_locked(heads: CameraHeads) -> None:
+    dome = Dome(WRONG, WRONG)
+    heads.stop_later(CODE, 0.0, dome.ptz)
+    await settled(heads)
+    assert (dome.asked, dome.stopped) == (1, 0)
+
+
 async def test_a_new_command_takes_the_place_of_what_was_to_follow_the_last_one(heads: CameraHeads) -> None:
     first, second = Dome(), Dome()
     heads.stop_later(CODE, 60.0, first.ptz)

@@ -43,6 +43,15 @@ class Density:
 
 
 @dataclass(frozen=True, slots=True)
+class Augmented:
+    """How a whole picture is looked at once more (see ``detectors.augmented``): where fire or smoke is seen at
+    ``from_score``, in an input of as many pixels as ``input_size``, height and width in px."""
+
+    input_size: tuple[int, int]
+    from_score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Judging:
     """Who judges the second look (see ``detectors.judge``): the file ``weights`` beside the card, of ``sha256``, which
     answers for each of ``labels`` in this order."""
@@ -88,9 +97,9 @@ class Card:
     ``thresholds`` holds the shipped score of each class. ``precision``: ``fp32``, ``bf16`` (computed in bfloat16 where
     the CPU can), ``int8`` (quantised in the file). ``accuracy_lost``: what fewer bits cost each class, in average
     precision at IoU 0.5 on the validation split, against the same weights in fp32. ``counting`` None: whole pictures.
-    ``density`` None: boxes alone. ``judge`` None: the detector alone looks a second time. ``cues`` None: stalls are
-    told by the detector alone. ``quantised`` None: there is but the one file. ``weights``: the file beside the
-    card; None: the card's own name with ``.onnx``.
+    ``augmented`` None: once. ``density`` None: boxes alone. ``judge`` None: the detector alone looks a second time.
+    ``cues`` None: stalls are told by the detector alone. ``quantised`` None: there is but the one file. ``weights``:
+    the file beside the card; None: the card's own name with ``.onnx``.
     """
 
     name: str
@@ -102,6 +111,7 @@ class Card:
     precision: str
     licence: str
     counting: Counting | None = None
+    augmented: Augmented | None = None
     density: Density | None = None
     judge: Judging | None = None
     cues: Cues | None = None
@@ -109,3 +119,7 @@ class Card:
     weights: str | None = None
     accuracy_lost: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     details: Mapping[str, Any] = field(repr=False, default_factory=lambda: MappingProxyType({}))
+
+    def thresholds_to(self, lowest: float) -> Mapping[str, float]:
+        """The thresholds, none of them above ``lowest``."""
+        return {name: min(threshold, lowest) for name, threshold in self.thresholds.items()}

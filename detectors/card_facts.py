@@ -7,11 +7,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from detectors.card import TORCH, Card, Counting, Cues, Density, Judging, Quantised
+from detectors.card import TORCH, Augmented, Card, Counting, Cues, Density, Judging, Quantised
 from detectors.rules.cues import CUES, VEHICLES
 
 _KEYS = ("name", "sha256", "classes", "input_size", "stride", "thresholds", "precision", "licence")
-_OPTIONAL = ("counting", "density", "judge", "cues", "quantised", "weights", "accuracy_lost")
+_OPTIONAL = ("counting", "augmented", "density", "judge", "cues", "quantised", "weights", "accuracy_lost")
 PRECISIONS = ("fp32", "bf16", "int8")
 
 
@@ -31,6 +31,7 @@ def card_of(facts: Mapping[str, Any]) -> Card:
         precision=str(facts["precision"]),
         licence=str(facts["licence"]),
         counting=_counting(facts.get("counting")),
+        augmented=_augmented(facts.get("augmented")),
         density=_density(facts.get("density")),
         judge=_judging(facts.get("judge")),
         cues=_cues(facts.get("cues")),
@@ -39,8 +40,9 @@ def card_of(facts: Mapping[str, Any]) -> Card:
         accuracy_lost=_losses(facts),
         details=MappingProxyType({key: value for key, value in facts.items() if key not in _KEYS + _OPTIONAL}),
     )
-    if card.stride < 1 or any(side < 32 or side > 4096 or side % card.stride for side in card.input_size):
-        raise ValueError(f"input_size {card.input_size} is no multiple of the stride, or out of range")
+    for size in (card.input_size, *((card.augmented.input_size,) if card.augmented else ())):
+        if card.stride < 1 or any(side < 32 or side > 4096 or side % card.stride for side in size):
+            raise ValueError(f"input_size {size} is no multiple of the stride, or out of range")
     if len(set(card.classes)) < len(card.classes):
         raise ValueError("a class stands there twice")
     if not card.classes or set(card.classes) != set(card.thresholds):
@@ -68,6 +70,17 @@ def _counting(facts: Any) -> Counting | None:
     if not (counting.from_people >= 0 and 0 < counting.threshold < 1):
         raise ValueError("counting has a from_people of at least 0 and a threshold within 0..1")
     return counting
+
+
+def _augmented(facts: Any) -> Augmented | None:
+    """Raises ``ValueError`` or ``TypeError`` where it is no way of looking."""
+    if facts is None:
+        return None
+    height, width = (int(side) for side in facts["input_size"])
+    augmented = Augmented((height, width), float(facts["from_score"]))
+    if not 0 < augmented.from_score < 1:
+        raise ValueError("augmented: from_score lies outside 0..1")
+    return augmented
 
 
 def _density(facts: Any) -> Density | None:

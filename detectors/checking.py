@@ -49,3 +49,5 @@ def check_answers(detector: Detector) -> None:
     with seen_to_answer(f"模型 {detector.card.name} ", f"network {detector.card.name}"):
         for shown in (picture, pattern):
             detector.detect(shown)
+        if detector.card.augmented is not None:  # and it is compiled before the first fire
+            detector.detect(picture, input_size=detector.card.augmented.input_size)

@@ -27,8 +27,10 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
 
 
 class Detector(Protocol):
-    """``detect`` takes BGR H×W×3 of any size and answers boxes normalised to it. Raises ``AnswerUnusable`` where the
-    network answers with what is no number."""
+    """``detect`` takes BGR H×W×3 of any size and answers boxes normalised to it, from the card's thresholds on; with
+    ``lowest`` from that score on where the threshold is higher. ``input_size`` (h, w): as many pixels as the input has
+    instead of the card's, for a network that takes any size. Raises ``AnswerUnusable`` where the network answers with
+    what is no number."""
 
     @property
     def card(self) -> Card: ...
@@ -43,7 +45,9 @@ class Detector(Protocol):
         """From how many threads ``detect`` may be called at the same time with profit; more of them wait."""
         ...
 
-    def detect(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]: ...
+    def detect(
+        self, picture: NDArray[np.uint8], *, lowest: float = 1.0, input_size: tuple[int, int] | None = None
+    ) -> tuple[Detection, ...]: ...
 
 
 def open_detector(engine: EngineName, card_path: Path, threads: int = 0, *, any_shapes: bool = False) -> Detector:

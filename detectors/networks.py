@@ -1,8 +1,8 @@
 """The networks of one card, and which of them answers about which part of a picture.
 
-The whole picture and tiles go to the detector; a crop round a candidate goes to it and to the judge, and so does a
-whole picture in which there is a candidate; where people are many, the counter of dense crowds is asked, and for the
-parts of a stall the finder of those. Live, in
+The whole picture goes to the detector, twice where it may show fire or smoke, and so do tiles; a crop round a candidate
+goes to it and to the judge, and so does a whole picture in which there is a candidate; where people are many, the
+counter of dense crowds is asked, and for the parts of a stall the finder of those. Live, in
 trials and in benches it is this that looks.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from detectors import cues, density, judge
+from detectors import augmented, cues, density, judge
 from detectors.beside import QUANTISED, checked
 from detectors.boxes import AnswerUnusable
 from detectors.card import Card
@@ -65,7 +65,7 @@ class Networks:
             return Sighting(self.density.people(picture))
         if part == CUES:
             return Sighting(self.cues.find(picture) if self.cues is not None else ())
-        found = self.detector.detect(picture)
+        found = augmented.look(self.detector, picture) if part == WHOLE else self.detector.detect(picture)
         if self.judge is None:
             return Sighting(found)
         if part.startswith(_CROP):

@@ -59,12 +59,14 @@ class OnnxRuntimeDetector:
     def at_once(self) -> int:
         return self._plan.streams
 
-    def detect(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
+    def detect(
+        self, picture: NDArray[np.uint8], *, lowest: float = 1.0, input_size: tuple[int, int] | None = None
+    ) -> tuple[Detection, ...]:
         if shows_nothing(picture):
             return ()
         size = self._card.input_size
         if self._any_size:
-            size = input_for(picture.shape[0], picture.shape[1], size, self._card.stride)
+            size = input_for(picture.shape[0], picture.shape[1], input_size or size, self._card.stride)
         tensor, placement = letterbox(picture, size)
         output = np.asarray(self._session.run(None, {self._input: tensor})[0], np.float32)[0]
-        return detections(output, self._card.classes, self._card.thresholds, placement)
+        return detections(output, self._card.classes, self._card.thresholds_to(lowest), placement)

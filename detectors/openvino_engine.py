@@ -31,7 +31,8 @@ from detectors.refusals import WeightsRefused, classes_differ
 from detectors.weights import checked_weights
 
 MOST_SHAPES = 6
-"""Each compiled shape takes some 50 MB; in a service pictures of further shapes are laid into the usual input."""
+"""Of pictures, for each usual input. A compiled one takes some 50 MB; in a service pictures of further shapes are laid
+into the usual input."""
 SPARE = 1
 """Requests beyond the streams: one picture is laid out and its boxes are made while the others are computed."""
 
@@ -39,7 +40,8 @@ SPARE = 1
 class _Network:
     """The network compiled for one input, with its requests."""
 
-    def __init__(self, compiled: openvino.CompiledModel, requests: int) -> None:
+    def __init__(self, size: tuple[int, int], compiled: openvino.CompiledModel, requests: int) -> None:
+        self.size = size
         self.output = compiled.output(0)
         self.idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
         for _ in range(requests):
@@ -64,6 +66,8 @@ class OpenVinoDetector:
             file = checked(weights, quantised.sha256, *QUANTISED)
         self._compiling = threading.Lock()
         self._networks: dict[tuple[int, int], _Network] = {}
+        self._shapes: dict[tuple[int, int], set[tuple[int, int]]] = {}
+        """By usual input, the inputs of pictures that were not laid into it."""
         try:
             model = self._core.read_model(file)
             self._any_size = model_takes_any_size(model)
@@ -93,22 +97,30 @@ class OpenVinoDetector:
     def at_once(self) -> int:
         return self._plan.streams + SPARE
 
-    def detect(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
-        size = self._card.input_size
-        if self._any_size:
-            size = input_for(picture.shape[0], picture.shape[1], size, self._card.stride)
-            if size not in self._networks and len(self._networks) >= MOST_SHAPES and not self._any_shapes:
-                size = self._card.input_size
-        network = self._network(size)
+    def detect(
+        self, picture: NDArray[np.uint8], *, lowest: float = 1.0, input_size: tuple[int, int] | None = None
+    ) -> tuple[Detection, ...]:
+        network = self._network_for(picture, input_size or self._card.input_size)
         request = network.idle.get()
         try:
-            _, placement = canvas(picture, size, request.get_input_tensor(0).data[0])
+            _, placement = canvas(picture, network.size, request.get_input_tensor(0).data[0])
             if shows_nothing(picture):  # after it was copied: the processor has it at hand
                 return ()
             output = request.infer(share_outputs=True)[network.output][0]
-            return detections(np.asarray(output, np.float32), self._card.classes, self._card.thresholds, placement)
+            thresholds = self._card.thresholds_to(lowest)
+            return detections(np.asarray(output, np.float32), self._card.classes, thresholds, placement)
         finally:
             network.idle.put(request)
+
+    def _network_for(self, picture: NDArray[np.uint8], usual: tuple[int, int]) -> _Network:
+        if not self._any_size:
+            return self._network(self._card.input_size)
+        size = input_for(picture.shape[0], picture.shape[1], usual, self._card.stride)
+        shapes = self._shapes.setdefault(usual, {usual})
+        if size not in shapes and len(shapes) >= MOST_SHAPES and not self._any_shapes:
+            return self._network(usual)
+        shapes.add(size)
+        return self._network(size)
 
     def _network(self, size: tuple[int, int]) -> _Network:
         found = self._networks.get(size)
@@ -125,7 +137,7 @@ class OpenVinoDetector:
                     "INFERENCE_PRECISION_HINT": self._floats,
                     "ENABLE_CPU_PINNING": False,
                 }
-                self._networks[size] = _Network(self._core.compile_model(model, "CPU", options), self.at_once)
+                self._networks[size] = _Network(size, self._core.compile_model(model, "CPU", options), self.at_once)
             return self._networks[size]
 
 

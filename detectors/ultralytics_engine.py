@@ -75,12 +75,14 @@ class UltralyticsDetector:
     def at_once(self) -> int:
         return 1
 
-    def detect(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
+    def detect(
+        self, picture: NDArray[np.uint8], *, lowest: float = 1.0, input_size: tuple[int, int] | None = None
+    ) -> tuple[Detection, ...]:
         if shows_nothing(picture):
             return ()
         size = self._card.input_size
         if self._any_size:
-            size = input_for(picture.shape[0], picture.shape[1], size, self._card.stride)
+            size = input_for(picture.shape[0], picture.shape[1], input_size or size, self._card.stride)
         tensor, placement = letterbox(picture, size)
         with self._one, self._torch.inference_mode():
             output = self._network(self._torch.from_numpy(tensor).to(self._device))
@@ -96,7 +98,7 @@ class UltralyticsDetector:
                     " tell poses): only detectors are taken",
                 )
             raise classes_differ(len(array) - 4, self._card.classes)
-        return detections(array, self._card.classes, self._card.thresholds, placement)
+        return detections(array, self._card.classes, self._card.thresholds_to(lowest), placement)
 
 
 def _numbered(names: tuple[str, ...]) -> bool:

@@ -92,7 +92,7 @@ def _whole(
 def _candidates(
     profile: Profile, sample: Sample, picture: Picture, truth: Sequence[Detection], random: np.random.Generator
 ) -> Iterator[Example]:
-    found = profile.detector.detect(picture)
+    found = profile.look(picture)
     seen = sorted(
         (one for one in found if one.label in HAZARDS and one.score >= LEAST_SCORE), key=lambda one: -one.score
     )

@@ -83,7 +83,8 @@ def page(card: Mapping[str, Any]) -> str:
         *_table(("class", "threshold"), list(card["thresholds"].items())),
         "",
         f"Fire's is the highest at which {'19 of 20' if card.get('judge') else 'nine of ten'} val pictures with fire"
-        " show it; a person's is where gatherings of the train part are counted best.",
+        " show it, smoke's the lowest with nearly the best F1 on val; a person's is where gatherings of the train part"
+        " are counted best.",
         "",
         "## On test pictures, never trained on",
         "",
@@ -94,6 +95,7 @@ def page(card: Mapping[str, Any]) -> str:
         " little.",
         "",
         *_precisions(card),
+        *_augmented(card),
         *_density(card),
         *_cues(card),
         *_judge(card),
@@ -218,7 +220,7 @@ def _judge(card: Mapping[str, Any]) -> list[str]:
         "",
         *_table(("hazard", "on", *_JUDGED.values()), rows),
         "",
-        *_raised(judge.get("raised_on_val")),
+        *_raised(judge.get("raised_on_val"), "{} the judge"),
         "Licences of the pictures it was fitted on:",
         "",
         *(f"- {name}: {count}" for name, count in judge["licences"].items()),
@@ -226,16 +228,31 @@ def _judge(card: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _raised(raised: Mapping[str, Mapping[str, Any]] | None) -> list[str]:
+def _augmented(card: Mapping[str, Any]) -> list[str]:
+    augmented = card.get("augmented")
+    if not augmented:
+        return []
+    height, width = augmented["input_size"]
+    return [
+        "## Looked at once more",
+        "",
+        f"Where fire or smoke is seen at {augmented['from_score']}, the picture is looked at once more, mirrored and in"
+        f" an input of as many pixels as {width}×{height}, and both looks are fused.",
+        "",
+        *_raised(augmented.get("raised_on_val"), "looked at {}"),
+    ]
+
+
+def _raised(raised: Mapping[str, Mapping[str, Any]] | None, what: str) -> list[str]:
     if not raised:
         return []
     names = list(next(iter(raised.values())))
     heads = [_RAISED.get(name, name.replace("_", " ")) for name in names]
-    rows = [(f"{how} the judge", *(_number(facts[name]) for name in names)) for how, facts in raised.items()]
+    rows = [(what.format(how), *(_number(facts[name]) for name in names)) for how, facts in raised.items()]
     return ["On val:", "", *_table(("", *heads), rows), ""]
 
 
-_RAISED = {"fire_ap50": "fire AP50"}
+_RAISED = {"fire_ap50": "fire AP50", "smoke_ap50": "smoke AP50"}
 _JUDGED = {
     "there": "where it is",
     "not_there": "where it is not",

@@ -8,8 +8,6 @@ when a head of its own lies in its upper half.
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors import augmented
 from detectors.card import Card
 from detectors.card_file import load_card
 from detectors.closer import HAZARDS, MOST_CROPS, Crop, crops, lies_in, with_second_look
@@ -48,7 +47,7 @@ Say = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What runs: a card, its network open down to low scores, its counter of crowds, its judge of a second look."""
+    """What runs: a card, its network, its counter of crowds, its judge of a second look."""
 
     card: Card
     detector: Detector
@@ -60,10 +59,14 @@ class Profile:
         """What the shipped profile sees of it."""
         return tuple(one for one in found if one.score >= self.card.thresholds[one.label])
 
+    def look(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
+        """What is seen in a picture down to low scores, looked at once."""
+        return self.detector.detect(picture, lowest=LOW)
+
     def look_twice(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
-        """What is seen in a picture, as a camera is looked at: with a second look at what counts as fire or smoke and
-        what the judge says of it. Below the thresholds the judge says it too, as it would at lower ones."""
-        found = self.detector.detect(picture)
+        """What is seen in a picture, as a camera is looked at: augmented, with a second look at what counts as fire or
+        smoke and what the judge says of it. Below the thresholds the judge says it too, as it would at lower ones."""
+        found = augmented.look(self.detector, picture, lowest=LOW)
         counting = self.at_thresholds(found)
         parts = crops(counting)
         if self.judge is not None and len(parts) < MOST_CROPS:
@@ -73,13 +76,13 @@ class Profile:
         for box in parts:
             part = part_of(picture, box)
             counts = any(one.label in HAZARDS and lies_in(one.box, box) for one in counting)
-            again = self.at_thresholds(self.detector.detect(part)) if counts else ()
+            again = self.detector.detect(part) if counts else ()
             looked.append(Crop(box, again, self._judged(part, "crop")))
         return with_second_look(found, looked, self._judged(picture, "whole"))
 
     def with_cues(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
         """What is seen in a picture, the stalls that its cues make among it."""
-        found = self.detector.detect(picture)
+        found = self.look(picture)
         return (*found, *stalls_of(self.cues.find(picture))) if self.cues is not None else found
 
     def _judged(self, picture: NDArray[np.uint8], view: View) -> Mapping[str, float]:
@@ -97,17 +100,9 @@ def open_profile(card_path: Path, engine: EngineName = "auto", threads: int = 1)
     """The shipped network and counter. Pictures come one at a time: more threads would wait for one another more than
     they gain on a machine that others use too. Each is looked at as a camera of its shape is, whichever came before.
     Raises ``WeightsRefused``."""
-    facts = json.loads(card_path.read_text(encoding="utf-8"))
-    with tempfile.TemporaryDirectory() as folder:
-        low = Path(folder) / card_path.name
-        low.write_text(json.dumps(facts | {"thresholds": dict.fromkeys(facts["classes"], LOW)}), encoding="utf-8")
-        for file in (card_path.with_suffix(".onnx").name, (facts.get("quantised") or {}).get("weights")):
-            if file is not None:
-                (Path(folder) / file).symlink_to(card_path.parent.absolute() / file)
-        detector = open_detector(engine, low, threads, any_shapes=True)
     return Profile(
         load_card(card_path),
-        detector,
+        open_detector(engine, card_path, threads, any_shapes=True),
         open_density(card_path, threads),
         open_judge(card_path, threads),
         open_cues(card_path, threads),
@@ -120,7 +115,7 @@ def look(profile: Profile, folder: Path, split: Split, say: Say) -> dict[str, li
     samples = [one for one in read_samples(folder) if one.split == split and not one.path.name.startswith(DENSEST)]
     for kind in ("fire", "stall", "coco", "crowd"):
         chosen = [one for one in samples if one.folder == kind]
-        sees = {"fire": profile.look_twice, "stall": profile.with_cues}.get(kind, profile.detector.detect)
+        sees = {"fire": profile.look_twice, "stall": profile.with_cues}.get(kind, profile.look)
         seen[kind] = evaluate.look_at(sees, chosen, kind, say)
     return seen
 

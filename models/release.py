@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from detectors.card_facts import card_of
 from models import thresholds
 from models.card import CLEAR, FAILS, FAILS_ZH, UNCLEAR, write_card
 from models.evaluate import (
@@ -47,6 +48,24 @@ def choose_thresholds(card_path: Path, sample_data: Path, say: Say) -> dict[str,
     return settle_judged(card_path, sample_data, say)
 
 
+def choose_augmented(
+    card_path: Path, augmented: Mapping[str, Any] | None, sample_data: Path, say: Say
+) -> dict[str, Any]:
+    """Have what may be fire or smoke looked at once more in this way (see ``detectors.card.Augmented``), or no more
+    (None): the card says what that is worth on val, thresholds are chosen anew, and test pictures judged. Writes the
+    card and its page, and answers the card. Raises ``ValueError`` where it is no way of looking."""
+    card: dict[str, Any] = json.loads(card_path.read_text(encoding="utf-8"))
+    card_of(card | {"augmented": augmented})
+    fire = [one for one in read_samples(sample_data) if one.split == "val" and one.folder == "fire"]
+    raised_on_val = {}
+    for how, way in {"once": None, "once more": augmented}.items():
+        card_path.write_text(json.dumps(card | {"augmented": way}))
+        raised_on_val[how] = raised(look_at(open_profile(card_path).look_twice, fire, f"val, looked at {how}", say))
+    card["augmented"] = augmented and {**augmented, "raised_on_val": raised_on_val}
+    card_path.write_text(json.dumps(card))
+    return choose_thresholds(card_path, sample_data, say)
+
+
 def _chosen(profile: Profile, sample_data: Path, say: Say) -> dict[str, float]:
     seen = look(profile, sample_data, "val", say)
     return thresholds.chosen(seen, gatherings_of_train(profile, sample_data, say))
@@ -67,7 +86,7 @@ def choose_precision(card_path: Path, sample_data: Path, say: Say) -> dict[str, 
 def gatherings_of_train(profile: Profile, sample_data: Path, say: Say) -> list[Seen]:
     """Seen pictures of the train part in which every head of a gathering is marked; the marks train no boxes."""
     chosen = [one for one in read_samples(sample_data) if one.split == "train" and one.path.name.startswith(GATHERING)]
-    return look_at(profile.detector.detect, chosen, "gatherings", say)
+    return look_at(profile.look, chosen, "gatherings", say)
 
 
 def settle_judged(card_path: Path, sample_data: Path, say: Say) -> dict[str, Any]:
@@ -81,7 +100,7 @@ def settle_judged(card_path: Path, sample_data: Path, say: Say) -> dict[str, Any
     fire = [one for one in read_samples(sample_data) if one.split == "val" and one.folder == "fire"]
     val = {
         "with": look_at(profile.look_twice, fire, "val", say),
-        "without": look_at(profile.detector.detect, fire, "val without the judge", say),
+        "without": look_at(profile.look, fire, "val without the judge", say),
     }
     card["thresholds"]["fire"] = thresholds.fire_judged(val["with"])
     card["judge"]["raised_on_val"] = {name: raised(seen) for name, seen in val.items()}
@@ -95,6 +114,7 @@ def raised(seen: Sequence[Seen]) -> dict[str, float | None]:
     fires, others = fires_and_others(seen)
     return {
         "fire_ap50": judge(seen, "fire", 0.5).ap50,
+        "smoke_ap50": judge(seen, "smoke", 0.5).ap50,
         **{
             f"hard_negatives_where_{round(100 * share)}_found": picture_share(
                 others, "fire", threshold_for_recall(fires, "fire", share)
@@ -144,5 +164,9 @@ def described(prepared: Path, recipe: Mapping[str, Any], before: Mapping[str, An
         "recipe": [f"{name}: {value}" for name, value in recipe.items()],
         "fails_where": list(FAILS),
         "fails_where_zh": list(FAILS_ZH),
-        **{name: before[name] for name in ("counting", "density", "judge", "cues", "licensed_only") if name in before},
+        **{
+            name: before[name]
+            for name in ("counting", "augmented", "density", "judge", "cues", "licensed_only")
+            if name in before
+        },
     }

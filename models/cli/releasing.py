@@ -1,4 +1,4 @@
-"""``gateway models export``, ``precision``, ``thresholds``, ``compare``: weights and the card they go out with."""
+"""``gateway models export | precision | thresholds | augment | compare``: weights and the card they go out with."""
 
 from __future__ import annotations
 
@@ -95,6 +95,30 @@ def thresholds(sample_data: SampleData, card: ReleasedCard = shipped.CARD) -> No
     with Progress(console=console) as bars:
         chosen = choose_thresholds(card, sample_data, told_by(bars))
     shown = {name: chosen[name] for name in ("thresholds", "figures_on_test")}
+    typer.echo(json.dumps(shown, ensure_ascii=False, indent=1))
+
+
+def augment(
+    sample_data: SampleData,
+    card: ReleasedCard = shipped.CARD,
+    input_size: Annotated[
+        tuple[int, int], typer.Option(help="输入的高与宽 Height and width in px of as many pixels as the input has.")
+    ] = (256, 416),
+    from_score: Annotated[
+        float, typer.Option(min=0.01, max=0.99, help="从多少分起再看一次 Score of fire or smoke from which it is done.")
+    ] = 0.08,
+    once: Annotated[bool, typer.Option("--once", help="不再看 No more.")] = False,
+) -> None:
+    """疑似火情时镜像缩小再看一次 Have a picture that may show fire looked at once more, mirrored and smaller.
+
+    阈值按验证集重选，按测试集写模型卡。Thresholds are chosen anew on val; judged on test.
+    """
+    from models.release import choose_augmented
+
+    augmented = None if once else {"input_size": list(input_size), "from_score": from_score}
+    with Progress(console=console) as bars:
+        chosen = choose_augmented(card, augmented, sample_data, told_by(bars))
+    shown = {name: chosen[name] for name in ("augmented", "thresholds", "figures_on_test")}
     typer.echo(json.dumps(shown, ensure_ascii=False, indent=1))
 
 

@@ -243,7 +243,7 @@ class Sleeper:
         self._seconds = seconds
         self.card = Card("slow", "", ("fire",), (64, 64), 32, {"fire": 0.5}, "fp32", "")
 
-    def detect(self, picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> tuple[Detection, ...]:
+    def detect(self, picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], **_how: object) -> tuple[Detection, ...]:
         time.sleep(self._seconds)
         return ()
 

@@ -66,7 +66,9 @@ class _SeesFire:
     def __init__(self, card: Path) -> None:
         self.card = load_card(card)
 
-    def detect(self, _picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> tuple[Detection, ...]:
+    def detect(
+        self, _picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], **_how: object
+    ) -> tuple[Detection, ...]:
         return (Detection("fire", 0.8, Box(0.25, 0.5, 0.5, 0.75)),)
 
 

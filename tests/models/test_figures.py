@@ -49,6 +49,15 @@ def test_average_precision_is_one_for_a_perfect_detector_and_half_for_one_that_f
     assert judge(half, "fire", 0.5).recall == 0.5
 
 
+def test_of_thresholds_that_are_nearly_as_good_the_lowest_is_taken() -> None:
+    """Smoke's once lay at .26 where .12 was as good, and the grey smoke of a burning room was told late."""
+    plain = [seen([fire(HERE)], [fire(HERE, 0.6)]) for _ in range(99)]
+    faint = [seen([fire(HERE)], [fire(HERE, 0.2), fire(THERE, 0.21), fire(THERE, 0.22)])]
+    assert judge(plain + faint, "fire", None).threshold == 0.2
+    false = [seen([], [fire(THERE, 0.1)])] * 9
+    assert judge(plain + faint + false, "fire", None).threshold == 0.2
+
+
 def test_a_second_box_on_the_same_flame_and_a_better_scored_false_one_both_cost_precision() -> None:
     doubled = judge([seen([fire(HERE)], [fire(HERE, 0.9), fire(HERE, 0.8)])], "fire", 0.5)
     assert (doubled.precision, doubled.recall) == (0.5, 1.0)

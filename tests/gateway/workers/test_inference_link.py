@@ -92,7 +92,7 @@ class SlowDetector:
 
     at_once = 1
 
-    def detect(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
+    def detect(self, picture: NDArray[np.uint8], **_how: object) -> tuple[Detection, ...]:
         self.begun.set()
         self.may_end.wait(5)
         return self._inner.detect(picture)
@@ -211,7 +211,7 @@ class SeesNothing:
     def __init__(self, card: Card) -> None:
         self.card = card
 
-    def detect(self, _picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
+    def detect(self, _picture: NDArray[np.uint8], **_how: object) -> tuple[Detection, ...]:
         return ()
 
 

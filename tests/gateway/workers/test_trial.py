@@ -133,7 +133,7 @@ async def test_weights_that_answer_a_picture_with_nothing_usable_end_the_trial_w
     class Unusable:
         card, at_once, precision = CARD, 1, "fp32"
 
-        def detect(self, _picture: Picture) -> tuple[Detection, ...]:
+        def detect(self, _picture: Picture, **_how: object) -> tuple[Detection, ...]:
             raise AnswerUnusable("含 NaN 或无穷大", "NaN or infinity")
 
     with pytest.raises(Refusal, match="weights_answer_nothing_usable") as caught:

@@ -1,0 +1,42 @@
+"""Test-time augmentation: what may be fire or smoke is looked at once more, mirrored and smaller, and both looks are
+fused (decision 0126).
+
+A candidate that hangs on how the picture happens to lie in the input loses by it, a flame does not. The smaller view
+takes a third of a look's work, and only a picture with a candidate takes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.closer import HAZARDS
+from detectors.engine import Detector
+from detectors.fusion import fused
+from detectors.observation import Box, Detection
+
+
+def look(detector: Detector, picture: NDArray[np.uint8], *, lowest: float = 1.0) -> tuple[Detection, ...]:
+    """What is seen in a whole picture (BGR H×W×3), from the card's thresholds on; with ``lowest`` from that score on
+    where the threshold is higher. Raises ``AnswerUnusable``."""
+    again = detector.card.augmented
+    if again is None:
+        return detector.detect(picture, lowest=lowest)
+    found = detector.detect(picture, lowest=min(lowest, again.from_score))
+    hazards = [one for one in found if one.label in HAZARDS]
+    if any(one.score >= again.from_score for one in hazards):
+        mirrored = detector.detect(
+            np.ascontiguousarray(picture[:, ::-1]),
+            lowest=min(lowest, again.from_score),
+            input_size=again.input_size,
+        )
+        theirs = [_mirrored(one) for one in mirrored if one.label in HAZARDS]
+        found = (*fused((hazards, theirs)), *(one for one in found if one.label not in HAZARDS))
+    thresholds = detector.card.thresholds_to(lowest)
+    return tuple(sorted((one for one in found if one.score >= thresholds[one.label]), key=lambda one: -one.score))
+
+
+def _mirrored(one: Detection) -> Detection:
+    return replace(one, box=Box(1 - one.box.x2, one.box.y1, 1 - one.box.x1, one.box.y2))

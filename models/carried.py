@@ -19,8 +19,8 @@ from detectors.card_file import load_card
 from detectors.refusals import WeightsRefused
 
 NAMES = {"density": density.NAMES, "judge": judge.NAMES, "cues": cues.NAMES}
-ALONG = ("counting", *NAMES)
-"""Entries of a card that go along; the first names no file."""
+ALONG = ("counting", "augmented", *NAMES)
+"""Entries of a card that go along; the first two name no file."""
 
 
 @dataclass(frozen=True, slots=True)

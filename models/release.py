@@ -26,14 +26,11 @@ GATHERING = "ind_"
 
 
 def release(fp32: Path, sample_data: Path, input_size: tuple[int, int], say: Say) -> dict[str, Any]:
-    """Choose precision and thresholds of exported weights; answers the card without its figures on test pictures.
+    """Choose the precision of exported weights; answers the card, its thresholds low and still to be chosen.
 
-    A quantised file lies beside ``fp32`` where it is worth it; a card with low thresholds does in any case.
+    A quantised file lies beside ``fp32`` where it is worth it.
     """
-    beside = fp32.with_suffix(".json")
-    card = low_card(fp32, "fp32", input_size) | choose(fp32, input_size, sample_data, say)
-    beside.write_text(json.dumps(card))
-    return card | {"thresholds": _chosen(open_profile(beside), sample_data, say)}
+    return low_card(fp32, "fp32", input_size) | choose(fp32, input_size, sample_data, say)
 
 
 def choose_thresholds(card_path: Path, sample_data: Path, say: Say) -> dict[str, Any]:
@@ -158,15 +155,18 @@ def compare(card_path: Path, licensed: Path, sample_data: Path, say: Say) -> dic
 def described(prepared: Path, recipe: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """What the card says of origin: from the set, from the run, and kept from the card ``before`` (crowd counting)."""
     sources = json.loads((prepared / "licences.json").read_text())
+    kept = {
+        name: before[name]
+        for name in ("counting", "augmented", "density", "judge", "cues", "licensed_only")
+        if before.get(name) is not None
+    }
+    if "augmented" in kept:  # what it is worth was measured with other weights
+        kept["augmented"] = {name: value for name, value in kept["augmented"].items() if name != "raised_on_val"}
     return {
         "note": UNCLEAR if any(not clear(name) for name in sources["licences"]["train"]) else CLEAR,
         "trained_from": sources,
         "recipe": [f"{name}: {value}" for name, value in recipe.items()],
         "fails_where": list(FAILS),
         "fails_where_zh": list(FAILS_ZH),
-        **{
-            name: before[name]
-            for name in ("counting", "augmented", "density", "judge", "cues", "licensed_only")
-            if name in before
-        },
+        **kept,
     }

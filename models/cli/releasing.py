@@ -42,7 +42,7 @@ def export(
     from models.blend import blend as average
     from models.carried import ALONG, Carried, carried
     from models.export import export_onnx
-    from models.release import described, release, settle_judged, with_figures
+    from models.release import choose_thresholds, described, release
 
     try:
         along = Carried({}, ()) if alone else carried(beside, to)
@@ -64,11 +64,8 @@ def export(
         recipe |= {"blended_with": blended.name, "own_share": share} if blended is not None else {}
         made |= described(prepared, recipe, before | along.entries)
         made_card = to.with_suffix(".json")
-        if made.get("judge") is not None:  # what a lower threshold lets in, its doubt takes away
-            made_card.write_text(json.dumps(made))
-            settle_judged(made_card, sample_data, told)
-        else:
-            with_figures(made, made_card, sample_data, told)
+        made_card.write_text(json.dumps(made))
+        choose_thresholds(made_card, sample_data, told)
     typer.echo(made_card.with_suffix(".md").read_text())
 
 

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -64,7 +64,7 @@ class _SeesFire:
     precision = "fp32"
 
     def __init__(self, card: Path) -> None:
-        self.card = load_card(card)
+        self.card = replace(load_card(card), augmented=None)  # what it sees does not turn with the picture
 
     def detect(
         self, _picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], **_how: object

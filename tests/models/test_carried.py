@@ -13,6 +13,7 @@ from detectors.refusals import WeightsRefused
 from models import shipped
 from models.carried import carried
 from models.cli.main import app
+from models.release import described
 
 SHIPPED = json.loads(shipped.CARD.read_text())
 
@@ -23,7 +24,7 @@ def test_new_weights_in_a_folder_of_their_own_take_along_what_stands_beside_them
     weights = tmp_path / "new" / "hazard_2.onnx"
     along = carried(shipped.CARD, weights)
     assert not weights.parent.exists()
-    assert along.entries == {name: SHIPPED[name] for name in ("density", "judge", "cues")}
+    assert along.entries == {name: SHIPPED[name] for name in ("augmented", "density", "judge", "cues")}
     along.lay_beside(weights)
     laid = {path.name: path.read_bytes() for path in weights.parent.iterdir()}
     assert laid == {path.name: path.read_bytes() for path in (shipped.DENSITY, shipped.JUDGE, shipped.CUES)}
@@ -33,7 +34,7 @@ def test_new_weights_in_a_folder_of_their_own_take_along_what_stands_beside_them
 
 def test_what_the_card_beside_the_new_weights_names_already_stays(tmp_path: Path) -> None:
     (tmp_path / "hazard_2.json").write_text(json.dumps({"judge": {"weights": "own.onnx"}}))
-    assert set(carried(shipped.CARD, tmp_path / "hazard_2.onnx").entries) == {"density", "cues"}
+    assert set(carried(shipped.CARD, tmp_path / "hazard_2.onnx").entries) == {"augmented", "density", "cues"}
     assert carried(shipped.CARD, shipped.WEIGHTS).files == ()
 
 
@@ -55,3 +56,11 @@ def test_the_command_refuses_before_it_exports_anything(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, [str(word) for word in words])
     assert done.exit_code == 2
     assert not to.parent.exists()
+
+
+def test_how_often_new_weights_look_is_taken_along_and_not_what_it_was_worth_to_others(tmp_path: Path) -> None:
+    (tmp_path / "licences.json").write_text('{"licences": {"train": {}}}')
+    assert "raised_on_val" in SHIPPED["augmented"]
+    said = described(tmp_path, {}, SHIPPED)
+    assert said["augmented"] == {name: SHIPPED["augmented"][name] for name in ("input_size", "from_score")}
+    assert "augmented" not in described(tmp_path, {}, {"augmented": None})

@@ -21,21 +21,22 @@ from detectors.observation import Box, Detection
 def look(detector: Detector, picture: NDArray[np.uint8], *, lowest: float = 1.0) -> tuple[Detection, ...]:
     """What is seen in a whole picture (BGR H×W×3), from the card's thresholds on; with ``lowest`` from that score on
     where the threshold is higher. Raises ``AnswerUnusable``."""
-    again = detector.card.augmented
+    again, thresholds = detector.card.augmented, detector.card.thresholds_to(lowest)
     if again is None:
-        return detector.detect(picture, lowest=lowest)
-    found = detector.detect(picture, lowest=min(lowest, again.from_score))
+        return detector.detect(picture, thresholds=thresholds)
+    least = {
+        name: min(threshold, again.from_score) if name in HAZARDS else threshold
+        for name, threshold in thresholds.items()
+    }
+    found = detector.detect(picture, thresholds=least)
     hazards = [one for one in found if one.label in HAZARDS]
     if any(one.score >= again.from_score for one in hazards):
-        mirrored = detector.detect(
-            np.ascontiguousarray(picture[:, ::-1]),
-            lowest=min(lowest, again.from_score),
-            input_size=again.input_size,
-        )
+        turned = np.ascontiguousarray(picture[:, ::-1])
+        mirrored = detector.detect(turned, thresholds=least, input_size=again.input_size)
         theirs = [_mirrored(one) for one in mirrored if one.label in HAZARDS]
-        found = (*fused((hazards, theirs)), *(one for one in found if one.label not in HAZARDS))
-    thresholds = detector.card.thresholds_to(lowest)
-    return tuple(sorted((one for one in found if one.score >= thresholds[one.label]), key=lambda one: -one.score))
+        others = [one for one in found if one.label not in HAZARDS]
+        found = tuple(sorted((*fused((hazards, theirs)), *others), key=lambda one: -one.score))
+    return tuple(one for one in found if one.score >= thresholds[one.label]) if hazards else found
 
 
 def _mirrored(one: Detection) -> Detection:

@@ -27,10 +27,9 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
 
 
 class Detector(Protocol):
-    """``detect`` takes BGR H×W×3 of any size and answers boxes normalised to it, from the card's thresholds on; with
-    ``lowest`` from that score on where the threshold is higher. ``input_size`` (h, w): as many pixels as the input has
-    instead of the card's, for a network that takes any size. Raises ``AnswerUnusable`` where the network answers with
-    what is no number."""
+    """``detect`` takes BGR H×W×3 of any size and answers boxes normalised to it, from the card's thresholds on or from
+    others by class. ``input_size`` (h, w): as many pixels as the input has instead of the card's, for a network that
+    takes any size. Raises ``AnswerUnusable`` where the network answers with what is no number."""
 
     @property
     def card(self) -> Card: ...
@@ -46,7 +45,11 @@ class Detector(Protocol):
         ...
 
     def detect(
-        self, picture: NDArray[np.uint8], *, lowest: float = 1.0, input_size: tuple[int, int] | None = None
+        self,
+        picture: NDArray[np.uint8],
+        *,
+        thresholds: Mapping[str, float] | None = None,
+        input_size: tuple[int, int] | None = None,
     ) -> tuple[Detection, ...]: ...
 
 

@@ -5,6 +5,7 @@ It computes floats though a card names a quantised file: bytes take it a third l
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,11 @@ class OnnxRuntimeDetector:
         return self._plan.streams
 
     def detect(
-        self, picture: NDArray[np.uint8], *, lowest: float = 1.0, input_size: tuple[int, int] | None = None
+        self,
+        picture: NDArray[np.uint8],
+        *,
+        thresholds: Mapping[str, float] | None = None,
+        input_size: tuple[int, int] | None = None,
     ) -> tuple[Detection, ...]:
         if shows_nothing(picture):
             return ()
@@ -69,4 +74,4 @@ class OnnxRuntimeDetector:
             size = input_for(picture.shape[0], picture.shape[1], input_size or size, self._card.stride)
         tensor, placement = letterbox(picture, size)
         output = np.asarray(self._session.run(None, {self._input: tensor})[0], np.float32)[0]
-        return detections(output, self._card.classes, self._card.thresholds_to(lowest), placement)
+        return detections(output, self._card.classes, thresholds or self._card.thresholds, placement)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,11 @@ class OpenVinoDetector:
         return self._plan.streams + SPARE
 
     def detect(
-        self, picture: NDArray[np.uint8], *, lowest: float = 1.0, input_size: tuple[int, int] | None = None
+        self,
+        picture: NDArray[np.uint8],
+        *,
+        thresholds: Mapping[str, float] | None = None,
+        input_size: tuple[int, int] | None = None,
     ) -> tuple[Detection, ...]:
         network = self._network_for(picture, input_size or self._card.input_size)
         request = network.idle.get()
@@ -107,8 +112,8 @@ class OpenVinoDetector:
             if shows_nothing(picture):  # after it was copied: the processor has it at hand
                 return ()
             output = request.infer(share_outputs=True)[network.output][0]
-            thresholds = self._card.thresholds_to(lowest)
-            return detections(np.asarray(output, np.float32), self._card.classes, thresholds, placement)
+            limits = thresholds or self._card.thresholds
+            return detections(np.asarray(output, np.float32), self._card.classes, limits, placement)
         finally:
             network.idle.put(request)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,11 @@ class UltralyticsDetector:
         return 1
 
     def detect(
-        self, picture: NDArray[np.uint8], *, lowest: float = 1.0, input_size: tuple[int, int] | None = None
+        self,
+        picture: NDArray[np.uint8],
+        *,
+        thresholds: Mapping[str, float] | None = None,
+        input_size: tuple[int, int] | None = None,
     ) -> tuple[Detection, ...]:
         if shows_nothing(picture):
             return ()
@@ -98,7 +103,7 @@ class UltralyticsDetector:
                     " tell poses): only detectors are taken",
                 )
             raise classes_differ(len(array) - 4, self._card.classes)
-        return detections(array, self._card.classes, self._card.thresholds_to(lowest), placement)
+        return detections(array, self._card.classes, thresholds or self._card.thresholds, placement)
 
 
 def _numbered(names: tuple[str, ...]) -> bool:

@@ -61,7 +61,7 @@ class Profile:
 
     def look(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
         """What is seen in a picture down to low scores, looked at once."""
-        return self.detector.detect(picture, lowest=LOW)
+        return self.detector.detect(picture, thresholds=self.card.thresholds_to(LOW))
 
     def look_twice(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
         """What is seen in a picture, as a camera is looked at: augmented, with a second look at what counts as fire or

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,14 @@ class Told:
         )  # fmt: skip
 
     def detect(
-        self, picture: Picture, *, lowest: float = 1.0, input_size: tuple[int, int] | None = None
+        self,
+        picture: Picture,
+        *,
+        thresholds: Mapping[str, float] | None = None,
+        input_size: tuple[int, int] | None = None,
     ) -> tuple[Detection, ...]:
-        self.asked.append((picture, lowest, input_size))
-        least = self.card.thresholds_to(lowest)
+        least = thresholds or self.card.thresholds
+        self.asked.append((picture, least["fire"], input_size))
         return tuple(one for one in self._answers[len(self.asked) - 1] if one.score >= least[one.label])
 
 
@@ -117,9 +121,7 @@ class _Counted:
         self.card, self.precision, self.at_once = of.card, of.precision, of.at_once
         self.looks = 0
 
-    def detect(
-        self, picture: Picture, *, lowest: float = 1.0, input_size: tuple[int, int] | None = None
-    ) -> tuple[Detection, ...]:
+    def detect(self, picture: Picture, **how: Any) -> tuple[Detection, ...]:
         self.looks += 1
-        answer: tuple[Detection, ...] = self._of.detect(picture, lowest=lowest, input_size=input_size)
+        answer: tuple[Detection, ...] = self._of.detect(picture, **how)
         return answer

@@ -66,14 +66,15 @@ class ClockWatch:
 
     async def round(self, cameras: list[Clocked], *, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Ask each once, over ``EVERY`` seconds or more. What asking one comes to keeps no other from being asked."""
-        between = max(EVERY / max(1, len(cameras)), 1 / MOST_A_SECOND)
         by_code = {camera.code: camera for camera in cameras}
+        ready = self.work.rows.ready(by_code, self._clock())
+        between = max(EVERY / max(1, len(ready)), 1 / MOST_A_SECOND)
         async with asyncio.TaskGroup() as asking:
-            for code in self.work.rows.ready(by_code, self._clock()):
+            for code in ready:
                 await self._at_once.acquire()
                 asking.create_task(self._ask(by_code[code]))
                 await pause(between)
-            if not cameras:
+            if not ready:  # none there, or all put off: the next round begins at once
                 await pause(EVERY)
 
     async def _ask(self, camera: Clocked) -> None:

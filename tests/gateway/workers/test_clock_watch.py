@@ -84,3 +84,20 @@ async def test_a_camera_that_was_silent_is_tried_with_its_login_again(watch: Clo
     await watch.round(CAMERAS[:1], pause=at_once)
     assert street.told == [RetryLogin(CAMERAS[0].code), ClockOffset(CAMERAS[0].code, 2.0)]
     assert (watch.read, watch.unread) == (1, 1)
+
+
+@pytest.mark.parametrize(("amiss", "cameras"), [("1", 1), ("123", 3), ("12", 3)])
+async def test_a_round_takes_its_time_however_many_cameras_are_put_off(
+    watch: ClockWatch, street: Street, amiss: str, cameras: int
+) -> None:
+    """A town's only camera, amiss, had the database read as fast as it answered."""
+    street.faults = {number: ValueError("odd") for number in amiss}
+    waited: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        waited.append(seconds)
+
+    await watch.round(CAMERAS[:cameras], pause=pause)
+    waited.clear()
+    await watch.round(CAMERAS[:cameras], pause=pause)
+    assert sum(waited) == pytest.approx(clock_watch.EVERY)

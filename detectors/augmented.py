@@ -2,7 +2,7 @@
 fused (decision 0126).
 
 A candidate that hangs on how the picture happens to lie in the input loses by it, a flame does not. The smaller view
-takes a third of a look's work, and only a picture with a candidate takes it.
+takes half a look's time, and only a picture with a candidate takes it.
 """
 
 from __future__ import annotations

@@ -134,7 +134,7 @@ class Rows:
         # Where the database is away the row is not to blame: it is tried again as soon as any.
         away = isinstance(error, Refusal) and error.kind == "unavailable"
         faults = 0 if away else 1 if was is None else was.faults + 1
-        wait = min(FIRST_PUT_OFF * 2 ** min(max(faults - 1, 0), 10), LONGEST_PUT_OFF)
+        wait = min(FIRST_PUT_OFF * 2 ** min(faults - 1, 10), LONGEST_PUT_OFF) if faults else timedelta()
         reason = reason_of(error)
         self._put_off[key] = _PutOff(now + wait, reason, faults)
         if len(self._put_off) > MOST_PUT_OFF:

@@ -7,8 +7,19 @@ import json
 from pathlib import Path
 
 import pytest
+import structlog
 
 from gateway.workers.inference.promotion import SHIPPED_CARD
+
+# Unless told otherwise structlog paints a traceback with every variable in it, which takes seconds and stops the loop.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S"),
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture

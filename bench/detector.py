@@ -32,7 +32,7 @@ from detectors.weights import checked_weights
 from gateway.workers.camera.glimpse import of_decoded
 from gateway.workers.camera.inference_link import InferenceLink
 from gateway.workers.inference.__main__ import BEHIND
-from gateway.workers.inference.promotion import SHIPPED_CARD
+from models import shipped
 from models.scenes import Scene, SceneKind
 
 ROUNDS, SECONDS = 3, 8.0
@@ -53,9 +53,9 @@ def say(line: str) -> None:
 
 async def detector() -> Result:
     """See the head of this module."""
-    card, weights = await asyncio.to_thread(checked_weights, SHIPPED_CARD)
+    card, weights = await asyncio.to_thread(checked_weights, shipped.CARD)
     if card.quantised is not None and multiplies_bytes():
-        weights = SHIPPED_CARD.parent / card.quantised.weights
+        weights = shipped.CARD.parent / card.quantised.weights
     say(f"{card.name} {card.sha256[:12]}, {card.input_size[1]}×{card.input_size[0]}, {weights.name}, {card.precision}")
     people, burning = _pictures("gathering"), _pictures("fire")
     through, bare, judged = [], [], []
@@ -139,4 +139,4 @@ async def bare_runtime(weights: Path, card: Card, seconds: float) -> float:
 
 
 def engine_alone() -> float:
-    return pictures_per_second(open_detector("openvino", SHIPPED_CARD), SECONDS)
+    return pictures_per_second(open_detector("openvino", shipped.CARD), SECONDS)

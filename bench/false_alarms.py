@@ -26,10 +26,10 @@ from bench.result import Result
 from detectors.card import Card
 from detectors.rules.config import DEFAULT_RULES
 from gateway.workers.camera.sight import Asks
-from gateway.workers.inference.promotion import SHIPPED_CARD
 from gateway.workers.trial.engine import opened
 from gateway.workers.trial.film import frames
 from gateway.workers.trial.trial import try_rules
+from models import shipped
 
 FILMS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".ts", ".webm", ".gif"})
 HAZARDS = ("fire", "crowd", "stall")
@@ -63,7 +63,7 @@ async def false_alarms() -> Result:
         say("no footage: set GATEWAY_SAMPLE_DATA, or DATA=DIR")
         return Result("false_alarms", dict.fromkeys(TARGETS), TARGETS)
     clips = await asyncio.to_thread(clips_of, Path(folder) / "video")
-    detector, ask = await asyncio.to_thread(opened, SHIPPED_CARD)
+    detector, ask = await asyncio.to_thread(opened, shipped.CARD)
     say(f"{detector.card.name} {detector.card.sha256[:12]}; rules as they come; {len(clips)} clips, in recorded time")
     wrong, missed, hazards, fire_seconds = 0, 0, 0, list[float]()
     negative_seconds, negatives = 0.0, 0

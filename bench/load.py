@@ -37,7 +37,7 @@ from detectors.card_file import load_card
 from detectors.plan import cores
 from detectors.processor import multiplies_bytes
 from detectors.rules.config import DEFAULT_RULES
-from gateway.workers.inference.promotion import SHIPPED_CARD
+from models import shipped
 
 WINDOW = float(os.environ.get("WINDOW", "300"))
 LEVELS = tuple(int(number) for number in os.environ.get("CAMERAS", "10,25,50,75,100").split(","))
@@ -83,7 +83,7 @@ class Level:
 
 async def load() -> Result:
     """See the head of this module."""
-    card = load_card(SHIPPED_CARD)
+    card = load_card(shipped.CARD)
     bits = "int8" if card.quantised is not None and multiplies_bytes() else card.precision
     say(f"{card.name} {card.sha256[:12]}, {card.input_size[1]}×{card.input_size[0]}, {bits}")
     data = os.environ.get("DATA") or os.environ.get("GATEWAY_SAMPLE_DATA")

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from bench.result import Result, Target
-from gateway.workers.inference.promotion import SHIPPED_CARD
+from models import shipped
 from models.figures import Figures, Profile, figures, look, open_profile
 
 TARGETS: dict[str, Target] = {
@@ -42,7 +42,7 @@ async def pictures() -> Result:
 
 
 def _judge(folder: Path) -> Figures:
-    profile = open_profile(SHIPPED_CARD)
+    profile = open_profile(shipped.CARD)
     for line in described(profile):
         say(line)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from detectors.plan import cores
-from gateway.workers.inference.promotion import SHIPPED_CARD
+from models import shipped
 
 CAMERAS, SECONDS = 4, 24.0
 WIDTH, HEIGHT = 1920, 1080
@@ -44,7 +44,7 @@ def main(film: str) -> None:
     import numpy as np
     from ultralytics import YOLO
 
-    network = YOLO(str(SHIPPED_CARD.with_suffix(".onnx")), task="detect")
+    network = YOLO(str(shipped.WEIGHTS), task="detect")
     command = ["ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", film, "-vf", "fps=1/2"]
     command += ["-f", "rawvideo", "-pix_fmt", "bgr24", "-"]
     readers = [subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) for _ in range(CAMERAS)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from gateway.workers.inference.promotion import SHIPPED_CARD
+from models import shipped
 
 # Unless told otherwise structlog paints a traceback with every variable in it, which takes seconds and stops the loop.
 structlog.configure(
@@ -27,8 +27,8 @@ def shadow_card(tmp_path: Path) -> Path:
     """The shipped network with another description in it: other bytes, and it runs."""
     folder = tmp_path / "new"
     folder.mkdir()
-    network = SHIPPED_CARD.with_suffix(".onnx").read_bytes() + b"\x32\x05newer"  # ModelProto.doc_string
-    facts = json.loads(SHIPPED_CARD.read_text(encoding="utf-8"))
+    network = shipped.WEIGHTS.read_bytes() + b"\x32\x05newer"  # ModelProto.doc_string
+    facts = json.loads(shipped.CARD.read_text(encoding="utf-8"))
     facts = {name: value for name, value in facts.items() if name not in ("density", "judge", "cues", "quantised")}
     facts |= {"name": "newer", "sha256": hashlib.sha256(network).hexdigest()}
     (folder / "newer.onnx").write_bytes(network)

@@ -16,7 +16,7 @@ from detectors.card_file import load_card
 from detectors.cues import CueFinder, open_cues
 from detectors.networks import CUES, Networks, checked_files, open_networks
 from detectors.refusals import WeightsRefused
-from gateway.workers.inference.promotion import SHIPPED_CARD
+from models import shipped
 
 FACTS = {
     "weights": "cues.onnx",
@@ -94,11 +94,11 @@ def test_parts_are_found_by_that_network_alone_and_nobody_is_asked_where_there_i
 
 
 def test_the_shipped_card_names_one_and_checks_it(tmp_path: Path) -> None:
-    card, files = checked_files(SHIPPED_CARD)
+    card, files = checked_files(shipped.CARD)
     assert card.cues is not None
-    assert SHIPPED_CARD.parent / card.cues.weights in files
-    assert open_networks("auto", SHIPPED_CARD, 1).cues is not None
-    (tmp_path / "card.json").write_text(SHIPPED_CARD.read_text())
+    assert shipped.CARD.parent / card.cues.weights in files
+    assert open_networks("auto", shipped.CARD, 1).cues is not None
+    (tmp_path / "card.json").write_text(shipped.CARD.read_text())
     (tmp_path / card.cues.weights).write_bytes(b"other")
     with pytest.raises(WeightsRefused, match="weights_damaged"):
         open_cues(tmp_path / "card.json", 1)
@@ -117,7 +117,7 @@ def test_the_shipped_card_names_one_and_checks_it(tmp_path: Path) -> None:
     ],
 )
 def test_a_card_that_names_what_no_rule_knows_is_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
-    facts = json.loads(SHIPPED_CARD.read_text()) | {"cues": FACTS | {"sha256": "ab" * 32}}
+    facts = json.loads(shipped.CARD.read_text()) | {"cues": FACTS | {"sha256": "ab" * 32}}
     (tmp_path / "card.json").write_text(json.dumps(facts))
     assert load_card(tmp_path / "card.json").cues is not None
     facts["cues"] |= wrong

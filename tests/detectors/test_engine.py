@@ -24,9 +24,9 @@ from detectors.plan import Plan, fastest, plans
 from detectors.processor import multiplies_bytes
 from detectors.refusals import WeightsRefused
 from models.scenes import Scene
+from models.shipped import CARD as SHIPPED
 
 MakeWeights = Callable[..., Path]
-SHIPPED = Path(__file__).parents[2] / "models" / "weights" / "hazard_n.json"
 COCO = Path(os.environ.get("GATEWAY_SAMPLE_DATA") or "/nowhere")
 RUNTIMES: tuple[EngineName, ...] = ("openvino", "onnxruntime")
 

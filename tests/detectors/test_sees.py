@@ -15,9 +15,10 @@ from detectors.networks import checked_files
 from detectors.refusals import WeightsRefused
 from detectors.rules.config import CrowdRuleConfig, FireRuleConfig, RuleConfig, StallRuleConfig
 from detectors.sees import HAZARDS, can_fire, hazards_of, refuse_blindness
+from models.shipped import CARD
 
 MakeWeights = Callable[..., Path]
-SHIPPED = load_card(Path(__file__).parents[2] / "models" / "weights" / "hazard_n.json")
+SHIPPED = load_card(CARD)
 
 
 def knowing(classes: tuple[str, ...], parts: tuple[str, ...] = ()) -> Card:

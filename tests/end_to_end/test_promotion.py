@@ -21,8 +21,8 @@ from gateway.settings import Settings
 from gateway.storage.database import Database
 from gateway.storage.migrations import migrate
 from gateway.workers.camera.inference_link import InferenceLink
-from gateway.workers.inference.promotion import SHIPPED_CARD
 from gateway.workers.inference.server import SOCKET_NAME
+from models import shipped
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 PASSWORD = "Correct-Horse-7"
@@ -45,7 +45,7 @@ async def test_the_engine_alone_begins_again_with_promoted_weights_and_with_the_
     (tmp_path / "data").mkdir()
     settings = Settings(data_folder=tmp_path / "data")
     await leader_stands(settings)
-    old, new = load_card(SHIPPED_CARD).sha256, load_card(shadow_card).sha256
+    old, new = load_card(shipped.CARD).sha256, load_card(shadow_card).sha256
     engine = InferenceLink(settings.for_workers().run_folder / SOCKET_NAME)
 
     async def looked_with(sha256: str) -> None:

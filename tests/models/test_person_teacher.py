@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -14,10 +12,10 @@ from models.coco_init import begin_alike, coco_network, hazard_network
 from models.loss import _KnownCrossEntropy
 from models.person_teacher import onward, open_teacher
 from models.prepare import COCO_WEIGHTS
+from models.shipped import WEIGHTS
 from tests.models.conftest import COCO
 
 pytestmark = [pytest.mark.train, pytest.mark.skipif(not COCO.is_file(), reason=f"no {COCO_WEIGHTS}")]
-SHIPPED = Path(__file__).parents[2] / "models" / "weights" / "hazard_n.onnx"
 SIDE = 96
 
 
@@ -91,5 +89,5 @@ def test_what_the_teacher_says_counts_as_often_as_asked_and_the_other_classes_on
 
 def test_layers_that_were_frozen_in_training_are_known_as_the_teachers() -> None:
     assert begin_alike(COCO, COCO, 22)
-    assert begin_alike(SHIPPED, COCO, 4), "trained with four layers frozen"
-    assert not begin_alike(SHIPPED, COCO, 5)
+    assert begin_alike(WEIGHTS, COCO, 4), "trained with four layers frozen"
+    assert not begin_alike(WEIGHTS, COCO, 5)

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.workers.inference.promotion import SHIPPED_CARD
-from models import precision
+from models import precision, shipped
 from models.calibration import calibration
 from models.precision import choose, lost, quantised_beside, said
 
@@ -58,7 +57,7 @@ def test_what_is_said_of_bytes_lies_beside_the_floats_and_where_they_cannot_be_c
     monkeypatch.setattr(precision, "calibration", lambda *about: replace(calibration(*about), trials=[]))
     floats = tmp_path / "weights" / "small.onnx"
     floats.parent.mkdir()
-    floats.write_bytes(SHIPPED_CARD.with_suffix(".onnx").read_bytes())
+    floats.write_bytes(shipped.WEIGHTS.read_bytes())
     quantised_beside(floats).write_bytes(b"of earlier weights")
     words = choose(floats, (64, 64), sample_data, lambda _what, _done, _of: None)
     assert ("int8" in words["precisions_measured_on_val"]) is able
@@ -70,4 +69,4 @@ def test_what_is_said_of_bytes_lies_beside_the_floats_and_where_they_cannot_be_c
     if not able:
         again = choose(floats, (64, 64), sample_data, lambda _what, _done, _of: None, before)
         assert again["quantised"] == before
-    assert floats.read_bytes() == SHIPPED_CARD.with_suffix(".onnx").read_bytes()
+    assert floats.read_bytes() == shipped.WEIGHTS.read_bytes()

@@ -13,8 +13,9 @@ from detectors.refusals import WeightsRefused
 from gateway.api.weights_desk import Source, WeightsStand
 from gateway.refusals import Refusal
 from gateway.settings import InferenceSettings
-from gateway.workers.inference.promotion import SHIPPED_CARD, card_in_force, promote, refuse_pinned, withdraw
+from gateway.workers.inference.promotion import card_in_force, promote, refuse_pinned, withdraw
 from gateway.workers.inference.shadow import FOLDER, kept_differences, kept_picture
+from models import shipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class WeightsOnDisk:
     def _source(self) -> Source:
         if self.inference.weights is not None:
             return "settings"
-        return "shipped" if card_in_force(self.data_folder, self.inference) == SHIPPED_CARD else "promoted"
+        return "shipped" if card_in_force(self.data_folder, self.inference) == shipped.CARD else "promoted"
 
     def _shadow(self, in_force: Card) -> Card | None:
         """Weights that are in force already look beside nobody; a card that cannot be read is none."""

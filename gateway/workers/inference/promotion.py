@@ -13,8 +13,8 @@ from detectors.refusals import WeightsRefused
 from detectors.sees import refuse_blindness
 from gateway.refusals import Refusal
 from gateway.settings import InferenceSettings
+from models import shipped
 
-SHIPPED_CARD = Path(__file__).parents[3] / "models" / "weights" / "hazard_n.json"
 _PROMOTED = Path("models") / "promoted"
 
 
@@ -23,7 +23,7 @@ def card_in_force(data_folder: Path, inference: InferenceSettings) -> Path:
     if inference.weights is not None:
         return inference.weights
     promoted = promoted_card(data_folder)
-    return promoted if promoted.is_file() else SHIPPED_CARD
+    return promoted if promoted.is_file() else shipped.CARD
 
 
 def promoted_card(data_folder: Path) -> Path:

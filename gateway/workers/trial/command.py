@@ -16,9 +16,9 @@ from detectors.whole_file import whole_file
 from gateway.api.camera_rules import first_rules
 from gateway.refusals import Refusal
 from gateway.settings import RuleSettings
-from gateway.workers.inference.promotion import SHIPPED_CARD
 from gateway.workers.trial.engine import opened
 from gateway.workers.trial.trial import Trial, try_rules
+from models import shipped
 
 UNTOLD = ("seen", "missed", "rule", "appearance")
 """Reasons that are too long for a table; ``--json`` has them all."""
@@ -30,7 +30,7 @@ async def print_trial(
     """Raises ``Refusal`` for rules, weights or footage that cannot be used."""
     try:
         wanted = first_rules(first) if rules is None else parse_rules(await asyncio.to_thread(_read, rules))
-        detector, ask = await asyncio.to_thread(opened, card or SHIPPED_CARD)
+        detector, ask = await asyncio.to_thread(opened, card or shipped.CARD)
     except RulesRefused as refused:
         raise Refusal("invalid", refused.reason, refused.zh, refused.en, field=refused.field) from refused
     except WeightsRefused as refused:

@@ -25,8 +25,9 @@ from gateway.storage.tables.cameras import CameraRow
 from gateway.storage.tables.grid import Platform
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.control.weights_desk import WeightsOnDisk
-from gateway.workers.inference.promotion import SHIPPED_CARD, card_in_force, promoted_card
+from gateway.workers.inference.promotion import card_in_force, promoted_card
 from gateway.workers.inference.shadow import FOLDER, Shadow
+from models import shipped
 
 ClientAs = Callable[..., Awaitable[httpx.AsyncClient]]
 CODE, ELSEWHERE = "99000000001320000001", "99000000001320000002"
@@ -94,7 +95,7 @@ async def test_what_runs_is_told_with_its_figures_and_where_it_fails(client_as: 
     shown = (await (await client_as("duty_officer")).get("/api/v1/models")).json()
     assert (shown["source"], shown["ready"]) == ("shipped", True)
     assert (shown["looks"], shown["looks_dropped"], shown["looks_waiting"]) == (93, 7, 2)
-    assert shown["in_force"]["sha256"] == load_card(SHIPPED_CARD).sha256
+    assert shown["in_force"]["sha256"] == load_card(shipped.CARD).sha256
     assert shown["in_force"]["figures_on_test"]["fire_map50"] > 0
     assert len(shown["in_force"]["fails_where_zh"]) == len(shown["in_force"]["fails_where"]) > 0
     assert shown["shadow"]["name"] == "newer"
@@ -148,9 +149,9 @@ async def test_a_person_promotes_what_has_been_tried_and_takes_it_back(
 
     shown = (await leader.post("/api/v1/models/withdraw")).json()
     assert (shown["source"], shown["shadow"]["sha256"]) == ("shipped", sha256)
-    assert engine.began_with[-1] == SHIPPED_CARD
+    assert engine.began_with[-1] == shipped.CARD
     assert (await leader.post("/api/v1/models/withdraw")).json()["reason"] == "nothing_promoted"
-    assert card_in_force(services.settings.data_folder, InferenceSettings()) == SHIPPED_CARD
+    assert card_in_force(services.settings.data_folder, InferenceSettings()) == shipped.CARD
 
 
 async def test_a_disk_that_is_full_is_told_to_who_promotes_or_takes_back_and_the_engine_goes_on(
@@ -183,7 +184,7 @@ async def test_a_disk_that_is_full_is_told_to_who_promotes_or_takes_back_and_the
 async def test_a_rule_for_what_the_weights_in_force_cannot_tell_is_refused_and_the_page_says_so(
     client_as: ClientAs, services: Services, tmp_path: Path
 ) -> None:
-    facts = json.loads(SHIPPED_CARD.read_text()) | {"cues": None}
+    facts = json.loads(shipped.CARD.read_text()) | {"cues": None}
     classes = [name for name in facts["classes"] if name != "stall"]
     card = tmp_path / "no_stalls.json"
     thresholds = {name: facts["thresholds"][name] for name in classes}

@@ -15,14 +15,14 @@ import pytest
 
 from gateway.api.services import Services
 from gateway.api.trial_jobs import TrialJobs
-from gateway.workers.inference.promotion import SHIPPED_CARD
+from models import shipped
 
 ClientAs = Callable[..., Awaitable[httpx.AsyncClient]]
 
 
 @pytest.fixture
 async def services(services: Services) -> AsyncIterator[Services]:
-    jobs = TrialJobs(SHIPPED_CARD)
+    jobs = TrialJobs(shipped.CARD)
     yield replace(services, trials=jobs)
     await jobs.close()
 
@@ -108,7 +108,7 @@ async def test_a_trial_that_cannot_be_started_now_has_failed_and_keeps_no_other_
         raise lacking
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
-    jobs = TrialJobs(SHIPPED_CARD)
+    jobs = TrialJobs(shipped.CARD)
     for _ in range(2):
         job = jobs.begin(tmp_path / "street.mp4", [], starts_at=0.0, platform="hub", asked_by="leader")
         async with asyncio.timeout(5):

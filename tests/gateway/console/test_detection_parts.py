@@ -18,7 +18,7 @@ from gateway.api.trial_jobs import TrialJobs
 from gateway.processes.messages import Sample
 from gateway.storage.tables.cameras import CameraRow
 from gateway.storage.tables.events import AlertRow
-from gateway.workers.inference.promotion import SHIPPED_CARD
+from models import shipped
 
 if TYPE_CHECKING:
     from gateway.storage.database import Database
@@ -41,7 +41,7 @@ async def services(services: Services) -> AsyncIterator[Services]:
         Sample(f"gateway_camera_{name}", {"camera": CODE, "worker": "camera-1"}, value)
         for name, value in (("looks_per_second", 0.48), ("looks_per_second_asked", 0.5), ("look_delay_seconds", 0.21))
     ]
-    jobs = TrialJobs(SHIPPED_CARD)
+    jobs = TrialJobs(shipped.CARD)
     yield replace(services, extra_metrics=lambda: told, trials=jobs)
     await jobs.close()
 

@@ -17,7 +17,7 @@ from gateway.api.trial_jobs import TrialJobs
 from gateway.storage.ids import new_id
 from gateway.storage.tables.cameras import CameraRow
 from gateway.streams.recordings import camera_recordings, recording_name
-from gateway.workers.inference.promotion import SHIPPED_CARD
+from models import shipped
 
 CHROMIUM = Path("/usr/bin/chromium")
 CODE = "99000000001320000001"
@@ -33,7 +33,7 @@ pytestmark = [
 
 @pytest.fixture
 async def services(services: Services) -> AsyncIterator[Services]:
-    jobs = TrialJobs(SHIPPED_CARD)
+    jobs = TrialJobs(shipped.CARD)
     yield replace(services, trials=jobs)
     await jobs.close()
 

@@ -49,9 +49,9 @@ from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.camera.inference_link import InferenceLink, Looked
 from gateway.workers.camera.sight import Sight
 from gateway.workers.inference import server as inference_server
-from gateway.workers.inference.promotion import SHIPPED_CARD
 from gateway.workers.inference.server import EngineHung, InferenceServer
 from gateway.workers.inference.shadow import Shadow, kept_differences
+from models import shipped
 
 # The small network that the engine's own tests build.
 _spec = importlib.util.spec_from_file_location("red_finder", Path(__file__).parents[2] / "detectors" / "conftest.py")
@@ -577,7 +577,7 @@ def test_new_weights_that_fail_in_a_way_nobody_foresaw_leave_the_old_ones_to_loo
         raise RuntimeError("a runtime that nobody foresaw")
 
     monkeypatch.setattr(inference_server, "open_networks", fails)
-    beside = InferenceSettings(shadow=SHIPPED_CARD)
+    beside = InferenceSettings(shadow=shipped.CARD)
     settings = WorkerSettings.model_construct(data_folder=tmp_path, inference=beside)
     assert inference_server._shadow(settings, "ab" * 32) is None
 

@@ -20,8 +20,9 @@ from detectors.observation import Box, Detection
 from detectors.refusals import WeightsRefused
 from gateway.settings import InferenceSettings
 from gateway.workers.camera.glimpse import Glimpse
-from gateway.workers.inference.promotion import SHIPPED_CARD, card_in_force, promote, withdraw
+from gateway.workers.inference.promotion import card_in_force, promote, withdraw
 from gateway.workers.inference.shadow import EVERY, MOST_KEPT, Shadow, kept_differences
+from models import shipped
 
 BOX, ELSEWHERE = Box(0.1, 0.1, 0.3, 0.3), Box(0.6, 0.6, 0.8, 0.8)
 PICTURE = np.zeros((36, 64, 3), np.uint8)
@@ -172,21 +173,21 @@ def test_some_looks_are_compared_and_each_with_a_hazard(tmp_path: Path) -> None:
 def new_weights(tmp_path: Path) -> Path:
     folder = tmp_path / "new"
     folder.mkdir()
-    facts = json.loads(SHIPPED_CARD.read_text()) | {"name": "newer"}
+    facts = json.loads(shipped.CARD.read_text()) | {"name": "newer"}
     facts = {name: value for name, value in facts.items() if name not in ("density", "judge", "cues", "quantised")}
     (folder / "newer.json").write_text(json.dumps(facts))
-    (folder / "newer.onnx").write_bytes(SHIPPED_CARD.with_suffix(".onnx").read_bytes())
+    (folder / "newer.onnx").write_bytes(shipped.WEIGHTS.read_bytes())
     return folder / "newer.json"
 
 
 def test_promoted_weights_are_in_force_until_they_are_withdrawn(tmp_path: Path, new_weights: Path) -> None:
     data, settings = tmp_path / "data", InferenceSettings()
-    assert card_in_force(data, settings) == SHIPPED_CARD
+    assert card_in_force(data, settings) == shipped.CARD
     assert promote(new_weights, data).name == "newer"
     assert card_in_force(data, settings).is_relative_to(data)
     assert card_in_force(data, InferenceSettings(weights=new_weights)) == new_weights
     assert withdraw(data)
-    assert card_in_force(data, settings) == SHIPPED_CARD
+    assert card_in_force(data, settings) == shipped.CARD
     assert not withdraw(data)
 
 
@@ -197,7 +198,7 @@ def test_a_torch_file_is_promoted_under_its_own_name_and_only_for_an_engine_that
     new_weights.write_text(json.dumps(json.loads(new_weights.read_text()) | {"weights": "newer.pt"}))
     with pytest.raises(WeightsRefused, match="engine_unfit"):
         promote(new_weights, tmp_path / "data", "openvino")
-    assert card_in_force(tmp_path / "data", InferenceSettings()) == SHIPPED_CARD
+    assert card_in_force(tmp_path / "data", InferenceSettings()) == shipped.CARD
     promote(new_weights, tmp_path / "data", "ultralytics")
     (weights,) = checked_files(card_in_force(tmp_path / "data", InferenceSettings()))[1]
     assert weights.read_bytes() == new_weights.with_suffix(".pt").read_bytes()

@@ -25,7 +25,7 @@ from gateway.storage.tables.cameras import CameraRow
 from gateway.storage.tables.grid import Platform
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.control.weights_desk import WeightsOnDisk
-from gateway.workers.inference.promotion import card_in_force, promoted_card
+from gateway.workers.inference.promotion import card_in_force
 from gateway.workers.inference.shadow import FOLDER, Shadow
 from models import shipped
 
@@ -142,7 +142,7 @@ async def test_a_person_promotes_what_has_been_tried_and_takes_it_back(
 
     shown = (await leader.post("/api/v1/models/promote", json={"sha256": sha256})).json()
     assert (shown["in_force"]["sha256"], shown["source"], shown["shadow"]) == (sha256, "promoted", None)
-    assert engine.began_with == [promoted_card(services.settings.data_folder)]
+    assert engine.began_with == [card_in_force(services.settings.data_folder, InferenceSettings())]
     async with services.db.reading() as session:
         told = list(await session.scalars(select(AuditRow.target).where(AuditRow.what == "weights.promote")))
     assert told == [f"weights:{sha256}"]
@@ -175,7 +175,7 @@ async def test_a_disk_that_is_full_is_told_to_who_promotes_or_takes_back_and_the
         disk.setattr(Path, "rename", full)
         refused = await leader.post("/api/v1/models/withdraw")
     assert (refused.status_code, refused.json()["reason"]) == (503, "promotion_not_written")
-    assert engine.began_with == [promoted_card(services.settings.data_folder)]
+    assert engine.began_with == [card_in_force(services.settings.data_folder, InferenceSettings())]
     async with services.db.reading() as session:
         told = list(await session.scalars(select(AuditRow.what).where(AuditRow.what.like("weights.%"))))
     assert told == ["weights.promote"]

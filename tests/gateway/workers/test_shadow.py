@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import json
-import shutil
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,14 +11,10 @@ from numpy.typing import NDArray
 
 from detectors.card import Card, Cues, Density
 from detectors.differences import differences
-from detectors.networks import Networks, checked_files
+from detectors.networks import Networks
 from detectors.observation import Box, Detection
-from detectors.refusals import WeightsRefused
-from gateway.settings import InferenceSettings
 from gateway.workers.camera.glimpse import Glimpse
-from gateway.workers.inference.promotion import card_in_force, promote, withdraw
 from gateway.workers.inference.shadow import EVERY, MOST_KEPT, Shadow, kept_differences
-from models import shipped
 
 BOX, ELSEWHERE = Box(0.1, 0.1, 0.3, 0.3), Box(0.6, 0.6, 0.8, 0.8)
 PICTURE = np.zeros((36, 64, 3), np.uint8)
@@ -167,140 +159,3 @@ def test_some_looks_are_compared_and_each_with_a_hazard(tmp_path: Path) -> None:
     shadow = Shadow(Networks(Sees()), tmp_path)
     assert sum(shadow.wants([]) for _ in range(10 * EVERY)) == 10
     assert all(shadow.wants([seen("fire")]) for _ in range(5))
-
-
-@pytest.fixture
-def new_weights(tmp_path: Path) -> Path:
-    folder = tmp_path / "new"
-    folder.mkdir()
-    facts = json.loads(shipped.CARD.read_text()) | {"name": "newer"}
-    facts = {name: value for name, value in facts.items() if name not in ("density", "judge", "cues", "quantised")}
-    (folder / "newer.json").write_text(json.dumps(facts))
-    (folder / "newer.onnx").write_bytes(shipped.WEIGHTS.read_bytes())
-    return folder / "newer.json"
-
-
-def test_promoted_weights_are_in_force_until_they_are_withdrawn(tmp_path: Path, new_weights: Path) -> None:
-    data, settings = tmp_path / "data", InferenceSettings()
-    assert card_in_force(data, settings) == shipped.CARD
-    assert promote(new_weights, data).name == "newer"
-    assert card_in_force(data, settings).is_relative_to(data)
-    assert card_in_force(data, InferenceSettings(weights=new_weights)) == new_weights
-    assert withdraw(data)
-    assert card_in_force(data, settings) == shipped.CARD
-    assert not withdraw(data)
-
-
-def test_a_torch_file_is_promoted_under_its_own_name_and_only_for_an_engine_that_runs_it(
-    tmp_path: Path, new_weights: Path
-) -> None:
-    new_weights.with_suffix(".onnx").rename(new_weights.with_suffix(".pt"))
-    new_weights.write_text(json.dumps(json.loads(new_weights.read_text()) | {"weights": "newer.pt"}))
-    with pytest.raises(WeightsRefused, match="engine_unfit"):
-        promote(new_weights, tmp_path / "data", "openvino")
-    assert card_in_force(tmp_path / "data", InferenceSettings()) == shipped.CARD
-    promote(new_weights, tmp_path / "data", "ultralytics")
-    (weights,) = checked_files(card_in_force(tmp_path / "data", InferenceSettings()))[1]
-    assert weights.read_bytes() == new_weights.with_suffix(".pt").read_bytes()
-
-
-def test_weights_that_do_not_fit_their_card_are_not_promoted(tmp_path: Path, new_weights: Path) -> None:
-    promote(new_weights, tmp_path / "data")
-    weights = new_weights.with_suffix(".onnx")
-    weights.write_bytes(weights.read_bytes()[:-10])
-    with pytest.raises(WeightsRefused):
-        promote(new_weights, tmp_path / "data")
-    assert card_in_force(tmp_path / "data", InferenceSettings()).is_file()
-
-
-@pytest.mark.parametrize("kind", ["density", "judge", "cues", "quantised"])
-@pytest.mark.parametrize("amiss", ["missing", "exchanged"])
-def test_weights_whose_card_names_another_network_are_promoted_with_it_and_not_without(
-    tmp_path: Path, new_weights: Path, kind: str, amiss: str
-) -> None:
-    beside = new_weights.with_name("beside.onnx")
-    beside.write_bytes(b"another network")
-    named = {"weights": beside.name, "sha256": hashlib.sha256(b"another network").hexdigest(), "labels": ["fire"]}
-    named |= {"from_people": 5, "smaller_than": 0.4, "longest_side": 1024, "accuracy_lost": {"fire": 0.0}}
-    named |= {"classes": ["goods"], "thresholds": {"goods": 0.5}, "input_size": [64, 64]}
-    new_weights.write_text(json.dumps(json.loads(new_weights.read_text()) | {kind: named}))
-    promote(new_weights, tmp_path / "data")
-    in_force = card_in_force(tmp_path / "data", InferenceSettings())
-    assert in_force.with_name(beside.name).read_bytes() == b"another network"
-    before = in_force.read_bytes()
-    if amiss == "missing":
-        beside.unlink()
-    else:
-        beside.write_bytes(b"exchanged")
-    with pytest.raises(WeightsRefused, match="weights_missing" if amiss == "missing" else "weights_damaged"):
-        promote(new_weights, tmp_path / "data")
-    assert card_in_force(tmp_path / "data", InferenceSettings()).read_bytes() == before
-
-
-def test_weights_of_which_another_file_would_take_the_place_are_not_promoted(tmp_path: Path, new_weights: Path) -> None:
-    """In force the detector's file is called weights.onnx: a judge of that name once lay there instead."""
-    promote(new_weights, tmp_path / "data")
-    before = card_in_force(tmp_path / "data", InferenceSettings()).read_bytes()
-    new_weights.with_name("weights.onnx").write_bytes(b"a judge")
-    named = {"weights": "weights.onnx", "sha256": hashlib.sha256(b"a judge").hexdigest(), "labels": ["fire"]}
-    new_weights.write_text(json.dumps(json.loads(new_weights.read_text()) | {"judge": named}))
-    with pytest.raises(WeightsRefused, match="weights_damaged"):
-        promote(new_weights, tmp_path / "data")
-    in_force = card_in_force(tmp_path / "data", InferenceSettings())
-    assert in_force.read_bytes() == before
-    assert checked_files(in_force)
-
-
-@pytest.mark.parametrize("step", ["copyfile", "mkdir", "rename"])
-def test_a_disk_that_takes_no_weights_is_told_and_leaves_in_force_what_was_and_nothing_behind(
-    tmp_path: Path, new_weights: Path, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
-    data = tmp_path / "data"
-    promote(new_weights, data)
-    in_force = card_in_force(data, InferenceSettings())
-    before = in_force.read_bytes()
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    rename = Path.rename
-
-    def takes_no_new_one(path: Path, target: Path) -> Path:
-        if path.name == "promoted.new":
-            full()
-        return rename(path, target)
-
-    fault = {"copyfile": (shutil, full), "mkdir": (Path, full), "rename": (Path, takes_no_new_one)}[step]
-    with monkeypatch.context() as disk:
-        disk.setattr(fault[0], step, fault[1])
-        with pytest.raises(WeightsRefused, match="promotion_not_written") as refused:
-            promote(new_weights, data)
-    assert "No space left on device" in refused.value.zh
-    assert card_in_force(data, InferenceSettings()) == in_force
-    assert in_force.read_bytes() == before
-    assert not in_force.parent.with_suffix(".new").exists()
-    assert promote(new_weights, data).name == "newer"
-
-
-@pytest.mark.parametrize("promotions", [1, 2])
-def test_weights_that_cannot_be_taken_back_stay_in_force(
-    tmp_path: Path, new_weights: Path, monkeypatch: pytest.MonkeyPatch, promotions: int
-) -> None:
-    data = tmp_path / "data"
-    for _ in range(promotions):
-        promote(new_weights, data)
-    in_force = card_in_force(data, InferenceSettings())
-    rename = Path.rename
-
-    def read_only(path: Path, target: Path) -> Path:
-        if path.name == ("promoted.old" if promotions == 2 else "promoted"):
-            raise OSError(errno.EROFS, "Read-only file system")
-        return rename(path, target)
-
-    with monkeypatch.context() as disk:
-        disk.setattr(Path, "rename", read_only)
-        with pytest.raises(WeightsRefused, match="promotion_not_written"):
-            withdraw(data)
-    assert card_in_force(data, InferenceSettings()) == in_force
-    assert in_force.is_file()
-    assert withdraw(data)

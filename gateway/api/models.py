@@ -23,7 +23,7 @@ from gateway.access.grants import Viewed, view
 from gateway.api.camera_lookup import found_camera
 from gateway.api.guard import GrantCited, permit
 from gateway.api.services import Doors, Services
-from gateway.api.weights_desk import Source, WeightsDesk
+from gateway.api.weights_desk import Source, WeightsDesk, make_change
 from gateway.refusals import Refusal
 from gateway.storage.tables.cameras import CameraRow
 
@@ -190,10 +190,9 @@ async def promote_weights(
             "The new weights have looked at no picture here yet; let them look first.",
             field="sha256",
         )
-    async with doors.db.transaction() as session:
-        act = audit.Act(caller.username, "weights.promote", f"weights:{asked.sha256}", caller.platform)
-        await audit.append(session, act, doors.clock())
-        await asyncio.to_thread(desk.promote, asked.sha256)
+    change = await asyncio.to_thread(desk.promotion, asked.sha256)
+    act = audit.Act(caller.username, "weights.promote", f"weights:{asked.sha256}", caller.platform)
+    await make_change(doors.db, change, act, doors.clock)
     desk.restart()
     return await get_models(caller, doors)
 
@@ -202,10 +201,9 @@ async def promote_weights(
 async def withdraw_weights(caller: Annotated[Caller, Depends(permit("models.promote"))], doors: Doors) -> ModelsShown:
     """Back to the weights before the last promotion."""
     desk = _desk(doors)
-    async with doors.db.transaction() as session:
-        act = audit.Act(caller.username, "weights.withdraw", "weights:promoted", caller.platform)
-        await audit.append(session, act, doors.clock())
-        await asyncio.to_thread(desk.withdraw)
+    change = await asyncio.to_thread(desk.withdrawal)
+    act = audit.Act(caller.username, "weights.withdraw", "weights:promoted", caller.platform)
+    await make_change(doors.db, change, act, doors.clock)
     desk.restart()
     return await get_models(caller, doors)
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from detectors.card import Card
+from gateway.access import audit
+from gateway.clock import Clock
+from gateway.refusals import Refusal
+from gateway.storage.database import Database
 
 Source = Literal["shipped", "promoted", "settings"]
 
@@ -17,6 +22,38 @@ class WeightsStand:
     card: Card
     source: Source
     shadow: Card | None
+
+
+class WeightsChange(Protocol):
+    """Of the weights in force, ready to be made; until it is made or dropped no other is prepared. Its calls block."""
+
+    def make(self) -> None:
+        """At once, or not at all where ``Refusal`` is raised."""
+        ...
+
+    def drop(self) -> None: ...
+
+
+async def make_change(db: Database, change: WeightsChange, act: audit.Act, clock: Clock) -> None:
+    """Tell the audit chain of ``act``, and then make the change.
+
+    Weights are large, and a transaction keeps every writer waiting: they lie ready before one begins. Where the chain
+    cannot be written nothing changes, so that nothing ever changes that it does not have; where the disk refuses the
+    change then, those in force stay, and the chain has that, too (``…_failed``). Killed between the two, those in force
+    stay, and the chain has an act that was not carried out.
+    """
+    try:
+        async with db.transaction() as session:
+            await audit.append(session, act, clock())
+    except BaseException:
+        await asyncio.to_thread(change.drop)
+        raise
+    try:
+        await asyncio.to_thread(change.make)
+    except Refusal as refused:
+        async with db.transaction() as session:
+            await audit.append(session, replace(act, what=f"{act.what}_failed", why=refused.reason), clock())
+        raise
 
 
 class WeightsDesk(Protocol):
@@ -33,12 +70,12 @@ class WeightsDesk(Protocol):
         """The camera's code and the JPEG; None where it is no longer kept."""
         ...
 
-    def promote(self, sha256: str) -> Card:
-        """Put the weights in shadow in force; refused where they are not ``sha256``."""
+    def promotion(self, sha256: str) -> WeightsChange:
+        """That the weights in shadow are in force; refused where they are not ``sha256``."""
         ...
 
-    def withdraw(self) -> Card:
-        """Back to the weights before, which are answered; refused where none were promoted."""
+    def withdrawal(self) -> WeightsChange:
+        """Back to the weights before; refused where none were promoted."""
         ...
 
     def restart(self) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import getpass
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from pydantic import ValidationError
@@ -16,6 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.refusals import Refusal
 from gateway.settings import Settings
 from gateway.workers.logs import configure_logs
+
+if TYPE_CHECKING:
+    from gateway.storage.database import Database
 
 console = Console(soft_wrap=True)
 errors = Console(stderr=True, soft_wrap=True)
@@ -52,18 +55,26 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 async def with_session(work: Callable[[AsyncSession], Awaitable[None]], settings: Settings | None = None) -> None:
     """Migrate, and do ``work`` in one transaction."""
+
+    async def in_one(db: Database) -> None:
+        async with db.transaction() as session:
+            await work(session)
+
+    await with_database(in_one, settings or load_settings())
+
+
+async def with_database(work: Callable[[Database], Awaitable[None]], settings: Settings) -> None:
+    """Migrate, and do ``work``."""
     from gateway.grid.platforms import ensure_hub
     from gateway.storage.database import Database
     from gateway.storage.migrations import migrate
 
-    settings = settings or load_settings()
     await migrate(settings.database_url)
     db = Database(settings.database_url)
     try:
         async with db.transaction() as session:
             await ensure_hub(session, settings.platform_code, settings.platform_name)
-        async with db.transaction() as session:
-            await work(session)
+        await work(db)
     finally:
         await db.close()
 

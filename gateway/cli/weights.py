@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.cli.running import console, load_settings, run, with_session
+from gateway.cli.running import console, load_settings, run, with_database, with_session
 from gateway.clock import system_clock
 from gateway.refusals import Refusal
+
+if TYPE_CHECKING:
+    from gateway.storage.database import Database
 
 
 def try_rules_on(
@@ -52,31 +54,33 @@ def promote_weights(
     from detectors.networks import open_networks
     from detectors.refusals import WeightsRefused
     from gateway.access import audit
-    from gateway.workers.inference.promotion import promote, refuse_pinned, withdraw
+    from gateway.api.weights_desk import make_change
+    from gateway.workers.inference.promotion import promotion, refuse_pinned, withdrawal
 
     settings = load_settings()
     chosen = card or settings.inference.shadow
 
-    async def work(session: AsyncSession) -> None:
+    async def work(db: Database) -> None:
         refuse_pinned(settings.inference)
+        change, what = None, "before"
         try:
-            what = ""
             if back:
-                what = "before" if withdraw(settings.data_folder) else ""
+                change = withdrawal(settings.data_folder)
             elif chosen is not None:
-                await asyncio.to_thread(open_networks, settings.inference.engine, chosen, 1)  # they are seen to answer
-                what = promote(chosen, settings.data_folder, settings.inference.engine).sha256
+                # They are seen to answer.
+                what = open_networks(settings.inference.engine, chosen, 1).detector.card.sha256
+                change = promotion(chosen, settings.data_folder, settings.inference.engine)
         except WeightsRefused as refused:
             raise Refusal("invalid", refused.reason, refused.zh, refused.en, field="card") from refused
-        if not what:
+        if change is None:
             raise Refusal(
                 "invalid", "weights_missing", "没有可启用的模型。", "There are no such weights.", field="card"
             )
         act = audit.Act(getpass.getuser(), "weights.promote", f"weights:{what}", settings.platform_code)
-        await audit.append(session, act, system_clock())
+        await make_change(db, change, act, system_clock)
         console.print(f"下次启动生效 in force from the next start on: {what}", markup=False)
 
-    run(with_session(work, settings))
+    run(with_database(work, settings))
 
 
 def export_feedback_to(to: Annotated[Path, typer.Argument(help="目录 Folder.")]) -> None:

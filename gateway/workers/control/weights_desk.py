@@ -13,7 +13,7 @@ from detectors.refusals import WeightsRefused
 from gateway.api.weights_desk import Source, WeightsStand
 from gateway.refusals import Refusal
 from gateway.settings import InferenceSettings
-from gateway.workers.inference.promotion import card_in_force, promote, refuse_pinned, withdraw
+from gateway.workers.inference.promotion import Change, card_in_force, promotion, refuse_pinned, withdrawal
 from gateway.workers.inference.shadow import FOLDER, kept_differences, kept_picture
 from models import shipped
 
@@ -36,7 +36,7 @@ class WeightsOnDisk:
     def picture(self, difference_id: str) -> tuple[str, bytes] | None:
         return kept_picture(self.data_folder / FOLDER, difference_id)
 
-    def promote(self, sha256: str) -> Card:
+    def promotion(self, sha256: str) -> Change:
         refuse_pinned(self.inference)
         shadow = self._shadow(self._in_force())
         if shadow is None or self.inference.shadow is None:
@@ -52,24 +52,21 @@ class WeightsOnDisk:
                 field="sha256",
             )
         try:
-            return promote(self.inference.shadow, self.data_folder, self.inference.engine)
+            return promotion(self.inference.shadow, self.data_folder, self.inference.engine)
         except WeightsRefused as refused:
             raise _refusal(refused) from refused
 
-    def withdraw(self) -> Card:
+    def withdrawal(self) -> Change:
         refuse_pinned(self.inference)
-        try:
-            withdrawn = withdraw(self.data_folder)
-        except WeightsRefused as refused:
-            raise _refusal(refused) from refused
-        if not withdrawn:
+        change = withdrawal(self.data_folder)
+        if change is None:
             raise Refusal(
                 "conflict",
                 "nothing_promoted",
                 "当前为出厂模型，没有可撤回的启用。",
                 "The shipped weights are in force; there is nothing to take back.",
             )
-        return self._in_force()
+        return change
 
     def restart(self) -> None:
         self.begin_again(card_in_force(self.data_folder, self.inference))

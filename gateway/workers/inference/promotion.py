@@ -8,23 +8,24 @@ shipped ones.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import TextIO
 
-from detectors.card import Card
 from detectors.card_file import load_card
 from detectors.engine import EngineName, runtime_for
 from detectors.networks import checked_files
-from detectors.refusals import WeightsRefused
 from detectors.sees import refuse_blindness
 from gateway.refusals import Refusal
 from gateway.settings import InferenceSettings
 from models import shipped
 
 _CARD, _WEIGHTS = "weights.json", "weights.onnx"
+_DRAFT, _GONE = "promoted.new", "promoted.gone"
 _NUMBERED = re.compile(r"promoted\.([1-9][0-9]*)")
 _EARLIER = ("promoted.old", "promoted")
 """Folders from before they had numbers, the older first. Cut off between two renames there may be the older alone: then
@@ -53,50 +54,91 @@ def refuse_pinned(inference: InferenceSettings) -> None:
         )
 
 
-def promote(card_path: Path, data_folder: Path, engine: EngineName = "auto") -> Card:
+class Change:
+    """Of the weights in force, ready to be made: all that takes long, or that weights may be refused for, was done.
+
+    No other is prepared until it is made or dropped.
+    """
+
+    def __init__(self, folder: Path, to: Path, tidying: ExitStack) -> None:
+        self._folder, self._to, self._tidying = folder, to, tidying
+
+    def make(self) -> None:
+        """In force from the next start of the inference process on. Raises ``Refusal`` ``promotion_not_written``;
+        nothing has changed then."""
+        with self._tidying:
+            try:
+                _rename(self._folder, self._to)
+            except OSError as error:
+                raise _not_written(self._to, error) from error
+
+    def drop(self) -> None:
+        self._tidying.close()
+
+
+def promotion(card_path: Path, data_folder: Path, engine: EngineName = "auto") -> Change:
     """Copy weights with all that their card names, every file checked: the engine would end over one that is amiss, or
     that it cannot run.
 
-    They are in force from the next start of the inference process on. Raises ``WeightsRefused``; nothing has changed
-    then.
+    Raises ``WeightsRefused``, or ``Refusal`` ``promotion_not_written`` or ``promotion_running``; nothing is left then.
     """
     card, (weights, *beside) = checked_files(card_path)
     runtime_for(engine, card)
-    refuse_blindness(card, instead_of=load_card(card_in_force(data_folder, InferenceSettings())))
     models = _models(data_folder)
-    draft, place = models / "promoted.new", models / f"promoted.{max(_numbers(models), default=0) + 1}"
-    try:
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(mode=0o700, parents=True)
-        shutil.copyfile(card_path, draft / _CARD)
-        shutil.copyfile(weights, draft / (card.weights or _WEIGHTS))
-        for file in beside:
-            shutil.copyfile(file, draft / file.name)
-        checked_files(draft / _CARD)  # of two files of one name only one lies there
-        for file in (*draft.iterdir(), draft):
-            _to_disk(file)
-        _rename(draft, place)
-    except OSError as error:
-        raise _not_written(place, error) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    for older in _promotions(models)[:-KEPT]:
-        with suppress(OSError):  # one more may be taken back then
-            _remove(older)
-    return load_card(place / _CARD)
+    with ExitStack() as tidying:
+        try:
+            tidying.enter_context(_turn(models))
+            tidying.callback(_tidy, models)
+            refuse_blindness(card, instead_of=load_card(card_in_force(data_folder, InferenceSettings())))
+            draft = models / _DRAFT
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir(mode=0o700)
+            shutil.copyfile(card_path, draft / _CARD)
+            shutil.copyfile(weights, draft / (card.weights or _WEIGHTS))
+            for file in beside:
+                shutil.copyfile(file, draft / file.name)
+            checked_files(draft / _CARD)  # of two files of one name only one lies there
+            for file in (*draft.iterdir(), draft):
+                _to_disk(file)
+        except OSError as error:
+            raise _not_written(models, error) from error
+        return Change(draft, models / f"promoted.{max(_numbers(models), default=0) + 1}", tidying.pop_all())
 
 
-def withdraw(data_folder: Path) -> bool:
-    """Back to the weights before the last promotion, or to the shipped ones; False where none were promoted. Raises
-    ``WeightsRefused``; nothing has changed then."""
-    folders = _promotions(_models(data_folder))
-    if not folders:
-        return False
+def withdrawal(data_folder: Path) -> Change | None:
+    """Back to the weights before the last promotion, or to the shipped ones; None where none were promoted. Raises
+    ``Refusal`` as ``promotion``."""
+    models = _models(data_folder)
+    if not models.exists():
+        return None
+    with ExitStack() as tidying:
+        try:
+            tidying.enter_context(_turn(models))
+        except OSError as error:
+            raise _not_written(models, error) from error
+        tidying.callback(_tidy, models)
+        promoted = _promotions(models)
+        if not promoted:
+            return None
+        shutil.rmtree(models / _GONE, ignore_errors=True)
+        return Change(promoted[-1], models / _GONE, tidying.pop_all())
+
+
+def _turn(models: Path) -> TextIO:
+    """Until it is closed, or its process is no more, no one else prepares a change. Raises ``OSError``."""
+    models.mkdir(mode=0o700, parents=True, exist_ok=True)
+    turn = (models / "promotion.lock").open("a")
     try:
-        _remove(folders[-1])
-    except OSError as error:
-        raise _not_written(folders[-1], error) from error
-    return True
+        fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        turn.close()
+        raise Refusal(
+            "conflict",
+            "promotion_running",
+            "正在启用或撤回模型，请稍后再试。",
+            "Weights are being put in force or taken back just now; try again in a moment.",
+        ) from None
+    return turn
 
 
 def _models(data_folder: Path) -> Path:
@@ -113,12 +155,14 @@ def _numbers(models: Path) -> list[int]:
     return [int(found[1]) for path in models.glob("promoted.*") if (found := _NUMBERED.fullmatch(path.name))]
 
 
-def _remove(folder: Path) -> None:
-    """By one rename, for half of it would end the engine. Raises ``OSError``; it is there as it was then."""
-    gone = folder.with_name("promoted.gone")
-    shutil.rmtree(gone, ignore_errors=True)
-    _rename(folder, gone)
-    shutil.rmtree(gone, ignore_errors=True)
+def _tidy(models: Path) -> None:
+    """Away with what is not in force and nobody goes back to. What cannot be removed now is next time."""
+    with suppress(OSError):
+        for older in _promotions(models)[:-KEPT]:
+            shutil.rmtree(models / _GONE, ignore_errors=True)
+            _rename(older, models / _GONE)  # half of it must not be gone back to
+    for left in (_DRAFT, _GONE):
+        shutil.rmtree(models / left, ignore_errors=True)
 
 
 def _rename(folder: Path, to: Path) -> None:
@@ -136,8 +180,9 @@ def _to_disk(path: Path) -> None:
         os.close(handle)
 
 
-def _not_written(folder: Path, error: OSError) -> WeightsRefused:
-    return WeightsRefused(
+def _not_written(folder: Path, error: OSError) -> Refusal:
+    return Refusal(
+        "unavailable",
         "promotion_not_written",
         f"模型未能写入 {folder}：{error.strerror}；原有模型继续有效",
         f"the weights could not be written to {folder}: {error.strerror}; those before stay in force",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import shutil
@@ -9,14 +10,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import cv2
 import httpx
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
+from sqlalchemy.exc import OperationalError
 
 from detectors.card_file import load_card
+from gateway.access import audit
 from gateway.api.services import Services
 from gateway.processes.messages import Sample
 from gateway.settings import InferenceSettings
@@ -178,7 +182,65 @@ async def test_a_disk_that_is_full_is_told_to_who_promotes_or_takes_back_and_the
     assert engine.began_with == [card_in_force(services.settings.data_folder, InferenceSettings())]
     async with services.db.reading() as session:
         told = list(await session.scalars(select(AuditRow.what).where(AuditRow.what.like("weights.%"))))
-    assert told == ["weights.promote"]
+    assert told == ["weights.promote", "weights.withdraw", "weights.withdraw_failed"]
+
+
+async def test_while_weights_are_copied_and_checked_others_write(
+    client_as: ClientAs, services: Services, engine: Engine, shadow_card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were copied within a transaction: on SQLite no alert was stored until they were."""
+    leader = await client_as("duty_leader")
+    engine.looked = 3
+    loop, copyfile = asyncio.get_running_loop(), shutil.copyfile
+    written: list[str] = []
+
+    async def write(name: str) -> None:
+        async with services.db.transaction() as session:
+            await audit.append(session, audit.Act("system", "alert.store", name, "hub"), services.clock())
+        written.append(name)
+
+    def slow(file: Path, to: Path) -> Path:
+        asyncio.run_coroutine_threadsafe(write(file.name), loop).result(timeout=2)
+        return copyfile(file, to)
+
+    monkeypatch.setattr(shutil, "copyfile", slow)
+    done = await leader.post("/api/v1/models/promote", json={"sha256": load_card(shadow_card).sha256})
+    assert done.status_code == 200, done.text
+    assert written == ["newer.json", "newer.onnx"]
+
+
+async def test_nothing_is_put_in_force_or_taken_back_that_the_audit_chain_cannot_have(
+    client_as: ClientAs, services: Services, engine: Engine, shadow_card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader = await client_as("duty_leader")
+    engine.looked = 3
+    data, asked = services.settings.data_folder, {"sha256": load_card(shadow_card).sha256}
+
+    append = audit.append
+
+    async def not_committed(*about: Any) -> Any:
+        def fails(_connection: object) -> None:
+            raise OperationalError("COMMIT", {}, OSError("disk I/O error"))
+
+        event.listen(services.db.engine.sync_engine, "commit", fails, once=True)
+        return await append(*about)
+
+    async def refused(door: str, **body: Any) -> str:
+        with monkeypatch.context() as database:
+            database.setattr(audit, "append", not_committed)
+            answer = await leader.post(f"/api/v1/models/{door}", **body)
+        return str(answer.json()["reason"])
+
+    before = card_in_force(data, InferenceSettings())
+    assert await refused("promote", json=asked) == "database_unavailable"
+    assert card_in_force(data, InferenceSettings()) == before
+    assert [path.name for path in (data / "models").iterdir()] == ["promotion.lock"]
+    assert (await leader.post("/api/v1/models/promote", json=asked)).status_code == 200
+    promoted = card_in_force(data, InferenceSettings())
+    assert await refused("withdraw") == "database_unavailable"
+    assert card_in_force(data, InferenceSettings()) == promoted
+    assert engine.began_with == [promoted]
+    assert (await leader.post("/api/v1/models/withdraw")).status_code == 200
 
 
 async def test_a_rule_for_what_the_weights_in_force_cannot_tell_is_refused_and_the_page_says_so(

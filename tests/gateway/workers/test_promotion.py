@@ -14,11 +14,24 @@ from typing import Any
 import pytest
 
 from detectors.card_file import load_card
+from detectors.engine import EngineName
 from detectors.networks import checked_files
 from detectors.refusals import WeightsRefused
+from gateway.refusals import Refusal
 from gateway.settings import InferenceSettings
-from gateway.workers.inference.promotion import card_in_force, promote, withdraw
+from gateway.workers.inference.promotion import card_in_force, promotion, withdrawal
 from models import shipped
+
+
+def promote(card: Path, data: Path, engine: EngineName = "auto") -> None:
+    promotion(card, data, engine).make()
+
+
+def withdraw(data: Path) -> bool:
+    change = withdrawal(data)
+    if change is not None:
+        change.make()
+    return change is not None
 
 
 @pytest.fixture
@@ -43,7 +56,8 @@ def test_the_shipped_weights_are_those_that_the_commands_which_make_them_write(
 def test_promoted_weights_are_in_force_until_they_are_withdrawn(tmp_path: Path, new_weights: Path) -> None:
     data, settings = tmp_path / "data", InferenceSettings()
     assert card_in_force(data, settings) == shipped.CARD
-    assert promote(new_weights, data).name == "newer"
+    promote(new_weights, data)
+    assert load_card(card_in_force(data, settings)).name == "newer"
     assert card_in_force(data, settings).is_relative_to(data)
     assert card_in_force(data, InferenceSettings(weights=new_weights)) == new_weights
     assert withdraw(data)
@@ -133,13 +147,14 @@ def test_a_disk_that_takes_no_weights_is_told_and_leaves_in_force_what_was_and_n
     fault = {"copyfile": (shutil, full), "mkdir": (Path, full), "rename": (Path, takes_no_new_one)}[step]
     with monkeypatch.context() as disk:
         disk.setattr(fault[0], step, fault[1])
-        with pytest.raises(WeightsRefused, match="promotion_not_written") as refused:
+        with pytest.raises(Refusal, match="promotion_not_written") as refused:
             promote(new_weights, data)
     assert "No space left on device" in refused.value.zh
     assert card_in_force(data, InferenceSettings()) == in_force
     assert in_force.read_bytes() == before
     assert not in_force.parent.with_suffix(".new").exists()
-    assert promote(new_weights, data).name == "newer"
+    promote(new_weights, data)
+    assert card_in_force(data, InferenceSettings()) != in_force
 
 
 @pytest.mark.parametrize("promotions", [1, 2])
@@ -159,7 +174,7 @@ def test_weights_that_cannot_be_taken_back_stay_in_force(
 
     with monkeypatch.context() as disk:
         disk.setattr(Path, "rename", read_only)
-        with pytest.raises(WeightsRefused, match="promotion_not_written"):
+        with pytest.raises(Refusal, match="promotion_not_written"):
             withdraw(data)
     assert card_in_force(data, InferenceSettings()) == in_force
     assert in_force.is_file()
@@ -255,6 +270,21 @@ def test_killed_at_any_step_of_a_withdrawal_those_before_or_those_after_are_in_f
         if disk.left:
             break
     assert seen == {before[-1], [SHIPPED, *before][-2]}
+
+
+def test_of_two_who_change_what_is_in_force_at_a_time_the_second_is_refused(tmp_path: Path, new_weights: Path) -> None:
+    """Both wrote into one folder, and what one put in force the other was still copying."""
+    data = tmp_path / "data"
+    promote(named(new_weights, "one"), data)
+    first = promotion(named(new_weights, "two"), data)
+    for second in (lambda: promotion(new_weights, data), lambda: withdrawal(data)):
+        with pytest.raises(Refusal, match="promotion_running"):
+            second()
+    first.make()
+    assert name_in_force(data) == "two"
+    promotion(named(new_weights, "three"), data).drop()
+    assert name_in_force(data) == "two"
+    assert sorted(path.name for path in (data / "models").iterdir()) == ["promoted.1", "promoted.2", "promotion.lock"]
 
 
 def test_the_last_promotion_and_the_one_before_it_are_kept(tmp_path: Path, new_weights: Path) -> None:

@@ -130,7 +130,9 @@ async def _among(heard: list[aiomqtt.Message], count: int) -> bool:
     return len(heard) >= count
 
 
-async def test_a_broker_killed_in_the_midst_costs_no_message(outside: Outside, broker: Mosquitto) -> None:
+async def test_a_broker_killed_in_the_midst_costs_no_message_that_it_had_not_taken(
+    outside: Outside, broker: Mosquitto
+) -> None:
     receiver_id = await outside.add(f"mqtt://127.0.0.1:{broker.port}")
     ids: list[str] = []
     async with outside.sending():
@@ -147,7 +149,10 @@ async def test_a_broker_killed_in_the_midst_costs_no_message(outside: Outside, b
 
         await until(known)
         await outside.room.raise_alert("fire", zone="while it is away")
-        waiting = [row for row in await outside.deliveries(receiver_id) if row.state == "pending"]
+        rows = await outside.deliveries(receiver_id)
+        # A message that the broker said it had taken dies with it, where it had not yet passed it on.
+        ids += [row.outbox_id for row in rows if row.state == "delivered"]
+        waiting = [row for row in rows if row.state == "pending"]
         assert waiting
         assert all(row.attempts <= 1 for row in waiting)
         await broker.start()

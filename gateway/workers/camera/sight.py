@@ -71,7 +71,8 @@ class Asks(Protocol):
 
 class Sight:
     """Of one camera; remembers its last picture and its last count. One look at a time. ``in_thread`` is where full
-    pictures are made. ``beside``: no look waits for the parts of a stall; what is found counts from the next one on."""
+    pictures and parts of them are made and people in tiles counted, which takes tens of milliseconds. ``beside``: no
+    look waits for the parts of a stall; what is found counts from the next one on."""
 
     def __init__(self, in_thread: InThread = asyncio.to_thread, *, beside: bool = False) -> None:
         self._card: Card | None = None
@@ -141,7 +142,7 @@ class Sight:
         part, picture = WHOLE_PICTURE, glimpse.small
         if min(within.width, within.height) < NEARLY_WHOLE:
             try:
-                part, picture = within, _part(await self._in_thread(glimpse.full), within, card)
+                part, picture = within, await self._in_thread(lambda: _part(glimpse.full(), within, card))
             except PictureUnreadable:
                 return ()
         answer = await ask(picture, CUES)
@@ -173,8 +174,9 @@ class Sight:
 
     async def _closer(self, full: Picture, candidates: Sequence[Box], ask: Asks, card: Card) -> list[Crop]:
         looked = []
-        for number, crop in enumerate(candidates):
-            answer = await ask(_part(full, crop, card), crop_part(number))
+        pictures = await self._parts(full, candidates, card)
+        for number, (crop, picture) in enumerate(zip(candidates, pictures, strict=True)):
+            answer = await ask(picture, crop_part(number))
             if answer is not None:
                 self.second_looks += 1
                 looked.append(Crop(crop, answer.detections, answer.judged))
@@ -190,16 +192,31 @@ class Sight:
         self, detections: tuple[Detection, ...], full: Picture, at: float, ask: Asks, card: Card
     ) -> tuple[Detection, ...]:
         if card.counting is not None and _in_tiles(detections, card.counting):
-            detections = await _counted_in_tiles(detections, full, ask, card, card.counting)
+            detections = await self._counted_in_tiles(detections, full, ask, card, card.counting)
         density = card.density
         if density is not None and crowded(detections, density):
             side = density.longest_side
-            answer = await ask(np.ascontiguousarray(smaller(full, side, side)), DENSITY)
+            picture = await self._in_thread(lambda: np.ascontiguousarray(smaller(full, side, side)))
+            answer = await ask(picture, DENSITY)
             if answer is not None:
                 detections = more_people(detections, answer.detections)
         self.counts += 1
         self._counted = at, tuple(one for one in detections if one.label == "person")
         return detections
+
+    async def _counted_in_tiles(
+        self, detections: tuple[Detection, ...], full: Picture, ask: Asks, card: Card, counting: Counting
+    ) -> tuple[Detection, ...]:
+        parts = tiles(counting)
+        pictures = await self._parts(full, parts, card)
+        answers = await asyncio.gather(*(ask(picture, f"tile-{number}") for number, picture in enumerate(pictures)))
+        if any(answer is None for answer in answers):
+            return detections  # half a count is none
+        looked = [(tile, answer.detections) for tile, answer in zip(parts, answers, strict=True) if answer is not None]
+        return _with_people(detections, await self._in_thread(people, detections, looked, counting))
+
+    async def _parts(self, full: Picture, boxes: Sequence[Box], card: Card) -> list[Picture]:
+        return await self._in_thread(lambda: [_part(full, box, card) for box in boxes])
 
 
 def _asking_only(ask: Asks, card: Card) -> Asks:
@@ -214,19 +231,6 @@ def _asking_only(ask: Asks, card: Card) -> Asks:
 
 def _in_tiles(detections: Sequence[Detection], counting: Counting | None) -> bool:
     return counting is not None and sum(one.label == "person" for one in detections) >= counting.from_people
-
-
-async def _counted_in_tiles(
-    detections: tuple[Detection, ...], full: Picture, ask: Asks, card: Card, counting: Counting
-) -> tuple[Detection, ...]:
-    parts = tiles(counting)
-    answers = await asyncio.gather(
-        *(ask(_part(full, tile, card), f"tile-{number}") for number, tile in enumerate(parts))
-    )
-    if any(answer is None for answer in answers):
-        return detections  # half a count is none
-    looked = [(tile, answer.detections) for tile, answer in zip(parts, answers, strict=True) if answer is not None]
-    return _with_people(detections, people(detections, looked, counting))
 
 
 def _with_people(detections: Sequence[Detection], found: Sequence[Detection]) -> tuple[Detection, ...]:

@@ -18,6 +18,7 @@ from detectors.weights import LARGEST
 from detectors.whole_file import FileTooLarge, whole_file
 from models.classes import PERSON
 from models.coco_init import COCO_PERSON
+from models.draft import write_whole
 
 
 def blend(weights: Path, other: Path, share: float, to: Path) -> None:
@@ -42,8 +43,7 @@ def blend(weights: Path, other: Path, share: float, to: Path) -> None:
             mixed = ours.copy()
             mixed[PERSON] = share * ours[PERSON] + (1 - share) * theirs[COCO_PERSON]
         tensor.CopyFrom(numpy_helper.from_array(mixed.astype(np.float32), tensor.name))
-    to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_bytes(model.SerializeToString())
+    write_whole({to: model.SerializeToString()})
 
 
 def _network(path: Path) -> onnx.ModelProto:

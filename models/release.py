@@ -1,4 +1,8 @@
-"""From a checkpoint to shipped weights: export, thresholds from val, precision by measurement, figures, the card."""
+"""From a checkpoint to shipped weights: export, thresholds from val, precision by measurement, figures, the card.
+
+A network looks with the card beside it, so that what is made here writes it again and again: it is a draft
+(``models.draft``) until all of it is measured.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +96,7 @@ def settle_judged(card_path: Path, sample_data: Path, say: Say) -> dict[str, Any
     where the card names no judge."""
     card: dict[str, Any] = json.loads(card_path.read_text(encoding="utf-8"))
     if card.get("judge") is None:
-        raise ValueError(f"{card_path} names no judge")
+        raise ValueError(f"{card_path.name} names no judge")
     profile = open_profile(card_path)
     fire = [one for one in read_samples(sample_data) if one.split == "val" and one.folder == "fire"]
     val = {

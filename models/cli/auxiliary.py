@@ -10,13 +10,14 @@ import typer
 from rich.progress import Progress
 
 from models import shipped
-from models.cli.options import LicensedOnly, SampleData, Seed, Threads, usable
+from models.cli.options import LicensedOnly, NetworkTo, SampleData, Seed, Threads, network_beside, usable
 from models.cli.running import console, told_by
+from models.draft import drafted
 
 
 def density(
     sample_data: SampleData,
-    to: Annotated[Path, typer.Option(help="权重写到何处 Where the weights go.")] = shipped.DENSITY,
+    to: NetworkTo = None,
     card: Annotated[
         Path, typer.Option(callback=usable, help="写入其名的模型卡 Card that is to name them.")
     ] = shipped.CARD,
@@ -39,13 +40,14 @@ def density(
 
     from models.density import make_density
 
+    name = network_beside(card, to, shipped.DENSITY.name)
     if threads:
         torch.set_num_threads(threads)
-    with Progress(console=console) as bars:
+    with drafted(card) as draft, Progress(console=console) as bars:
         facts = make_density(
             sample_data,
-            to,
-            card,
+            draft.with_name(name),
+            draft,
             from_people=from_people,
             smaller_than=smaller_than,
             steps=steps,
@@ -59,7 +61,7 @@ def density(
 
 def judge(
     sample_data: SampleData,
-    to: Annotated[Path, typer.Option(help="权重写到何处 Where the weights go.")] = shipped.JUDGE,
+    to: NetworkTo = None,
     card: Annotated[
         Path, typer.Option(callback=usable, help="被复核模型的模型卡 Card of the network whose candidates are judged.")
     ] = shipped.CARD,
@@ -78,23 +80,26 @@ def judge(
     from models.judge import make_judge
     from models.release import settle_judged
 
-    with Progress(console=console) as bars:
+    name = network_beside(card, to, shipped.JUDGE.name)
+    with drafted(card) as draft, Progress(console=console) as bars:
         told = told_by(bars)
         if not keep:
-            make_judge(sample_data, to, card, licensed_only=licensed_only, say=told)
-        facts = settle_judged(card, sample_data, told)
+            make_judge(sample_data, draft.with_name(name), draft, licensed_only=licensed_only, say=told)
+        facts = settle_judged(draft, sample_data, told)
     shown = {"thresholds": facts["thresholds"], "judge": facts["judge"], "figures_on_test": facts["figures_on_test"]}
     typer.echo(json.dumps(shown, ensure_ascii=False, indent=1))
 
 
 def cues(
     sample_data: SampleData,
-    to: Annotated[Path, typer.Option(help="权重写到何处 Where the weights go.")] = shipped.CUES,
+    to: NetworkTo = None,
     card: Annotated[Path, typer.Option(callback=usable, help="写入的模型卡 Card that is to name it.")] = shipped.CARD,
 ) -> None:
     """制作摊点物件模型 Make the finder of a stall's parts of COCO's network, and name it in the card."""
     from models.cues import make_cues
     from models.prepare import COCO_WEIGHTS
 
-    facts = make_cues(sample_data / "weights" / COCO_WEIGHTS, to, card)
+    name = network_beside(card, to, shipped.CUES.name)
+    with drafted(card) as draft:
+        facts = make_cues(sample_data / "weights" / COCO_WEIGHTS, draft.with_name(name), draft)
     typer.echo(json.dumps(facts, ensure_ascii=False, indent=1))

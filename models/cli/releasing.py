@@ -12,6 +12,7 @@ from rich.progress import Progress
 from models import shipped
 from models.cli.options import Out, Prepared, ReleasedCard, SampleData, usable
 from models.cli.running import console, told_by
+from models.draft import drafted
 
 
 def export(
@@ -48,25 +49,23 @@ def export(
         along = Carried({}, ()) if alone else carried(beside, to)
     except WeightsRefused as refused:
         raise typer.BadParameter(f"{refused.zh} {refused.en}", param_hint="--beside") from refused
-    export_onnx(out / "run" / "weights" / "last.pt", to, image_size=(height, width))
-    if blended is not None:
-        average(to, blended, share, to)
-    before = json.loads(to.with_suffix(".json").read_text()) if to.with_suffix(".json").exists() else {}
-    if alone:
-        before = {name: value for name, value in before.items() if name not in ALONG}
-    along.lay_beside(to)
-    for file in along.files:
-        console.print(f"随新模型放置 laid beside the new weights: {to.with_name(file.name)}", markup=False)
-    with Progress(console=console) as bars:
-        told = told_by(bars)
-        made = release(to, sample_data, (height, width), told)
+    with drafted(to.with_suffix(".json")) as card, Progress(console=console) as bars:
+        told, weights = told_by(bars), card.with_suffix(".onnx")
+        export_onnx(out / "run" / "weights" / "last.pt", weights, image_size=(height, width))
+        if blended is not None:
+            average(weights, blended, share, weights)
+        before = json.loads(card.read_text()) if card.exists() else {}
+        if alone:
+            before = {name: value for name, value in before.items() if name not in ALONG}
+        along.lay_beside(weights)
+        made = release(weights, sample_data, (height, width), told)
         recipe = json.loads((out / "recipe.json").read_text())
         recipe |= {"blended_with": blended.name, "own_share": share} if blended is not None else {}
-        made |= described(prepared, recipe, before | along.entries)
-        made_card = to.with_suffix(".json")
-        made_card.write_text(json.dumps(made))
-        choose_thresholds(made_card, sample_data, told)
-    typer.echo(made_card.with_suffix(".md").read_text())
+        card.write_text(json.dumps(made | described(prepared, recipe, before | along.entries)))
+        choose_thresholds(card, sample_data, told)
+    for file in along.files:
+        console.print(f"随新模型放置 laid beside the new weights: {to.with_name(file.name)}", markup=False)
+    typer.echo(to.with_suffix(".md").read_text())
 
 
 def precision(sample_data: SampleData, card: ReleasedCard = shipped.CARD) -> None:
@@ -76,8 +75,8 @@ def precision(sample_data: SampleData, card: ReleasedCard = shipped.CARD) -> Non
     """
     from models.release import choose_precision
 
-    with Progress(console=console) as bars:
-        chosen = choose_precision(card, sample_data, told_by(bars))
+    with drafted(card) as draft, Progress(console=console) as bars:
+        chosen = choose_precision(draft, sample_data, told_by(bars))
     wanted = ("precision", "accuracy_lost", "quantised", "precisions_measured_on_val")
     typer.echo(json.dumps({name: chosen[name] for name in wanted if name in chosen}, indent=1))
 
@@ -89,8 +88,8 @@ def thresholds(sample_data: SampleData, card: ReleasedCard = shipped.CARD) -> No
     """
     from models.release import choose_thresholds
 
-    with Progress(console=console) as bars:
-        chosen = choose_thresholds(card, sample_data, told_by(bars))
+    with drafted(card) as draft, Progress(console=console) as bars:
+        chosen = choose_thresholds(draft, sample_data, told_by(bars))
     shown = {name: chosen[name] for name in ("thresholds", "figures_on_test")}
     typer.echo(json.dumps(shown, ensure_ascii=False, indent=1))
 
@@ -113,8 +112,8 @@ def augment(
     from models.release import choose_augmented
 
     augmented = None if once else {"input_size": list(input_size), "from_score": from_score}
-    with Progress(console=console) as bars:
-        chosen = choose_augmented(card, augmented, sample_data, told_by(bars))
+    with drafted(card) as draft, Progress(console=console) as bars:
+        chosen = choose_augmented(draft, augmented, sample_data, told_by(bars))
     shown = {name: chosen[name] for name in ("augmented", "thresholds", "figures_on_test")}
     typer.echo(json.dumps(shown, ensure_ascii=False, indent=1))
 
@@ -131,6 +130,6 @@ def compare(
     """比较许可不明图片的作用 Say in a card what pictures of unclear licence contribute, judged on val."""
     from models.release import compare as run
 
-    with Progress(console=console) as bars:
-        facts = run(card, licensed, sample_data, told_by(bars))
+    with drafted(card) as draft, Progress(console=console) as bars:
+        facts = run(draft, licensed, sample_data, told_by(bars))
     typer.echo(json.dumps(facts, ensure_ascii=False, indent=1))

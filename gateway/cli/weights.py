@@ -62,13 +62,13 @@ def promote_weights(
 
     async def work(db: Database) -> None:
         refuse_pinned(settings.inference)
-        change, what = None, "before"
+        change, what, of = None, "weights.promote", ""
         try:
             if back:
-                change = withdrawal(settings.data_folder)
+                change, what, of = withdrawal(settings.data_folder), "weights.withdraw", "promoted"
             elif chosen is not None:
                 # They are seen to answer.
-                what = open_networks(settings.inference.engine, chosen, 1).detector.card.sha256
+                of = open_networks(settings.inference.engine, chosen, 1).detector.card.sha256
                 change = promotion(chosen, settings.data_folder, settings.inference.engine)
         except WeightsRefused as refused:
             raise Refusal("invalid", refused.reason, refused.zh, refused.en, field="card") from refused
@@ -76,9 +76,10 @@ def promote_weights(
             raise Refusal(
                 "invalid", "weights_missing", "没有可启用的模型。", "There are no such weights.", field="card"
             )
-        act = audit.Act(getpass.getuser(), "weights.promote", f"weights:{what}", settings.platform_code)
-        await make_change(db, change, act, system_clock)
-        console.print(f"下次启动生效 in force from the next start on: {what}", markup=False)
+        await make_change(
+            db, change, audit.Act(getpass.getuser(), what, f"weights:{of}", settings.platform_code), system_clock
+        )
+        console.print(f"下次启动生效 in force from the next start on: {'before' if back else of}", markup=False)
 
     run(with_database(work, settings))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from detectors.card_facts import card_of
+from detectors.refusals import WeightsRefused
 from models import thresholds
 from models.card import CLEAR, FAILS, FAILS_ZH, UNCLEAR, write_card
 from models.evaluate import (
@@ -92,11 +93,15 @@ def gatherings_of_train(profile: Profile, sample_data: Path, say: Say) -> list[S
 
 def settle_judged(card_path: Path, sample_data: Path, say: Say) -> dict[str, Any]:
     """Choose fire's threshold anew on val, as the whole profile with its judge sees it, say there what the judge
-    changes, and judge on test pictures. Writes the card and its page, and answers the card. Raises ``ValueError``
+    changes, and judge on test pictures. Writes the card and its page, and answers the card. Raises ``WeightsRefused``
     where the card names no judge."""
     card: dict[str, Any] = json.loads(card_path.read_text(encoding="utf-8"))
     if card.get("judge") is None:
-        raise ValueError(f"{card_path.name} names no judge")
+        raise WeightsRefused(
+            "judge_missing",
+            f"模型卡 {card_path.name} 没有复核模型：不带 --keep 运行即可制作",
+            f"{card_path.name} names no judge: without --keep one is made",
+        )
     profile = open_profile(card_path)
     fire = [one for one in read_samples(sample_data) if one.split == "val" and one.folder == "fire"]
     val = {
@@ -137,11 +142,16 @@ def with_figures(card: dict[str, Any], beside: Path, sample_data: Path, say: Say
 
 def compare(card_path: Path, licensed: Path, sample_data: Path, say: Say) -> dict[str, Any]:
     """Say in a card what pictures of unclear licence contribute: both are judged on val. ``licensed``: the card of
-    weights made by the same recipe without them. Answers what the card says. Raises ``ValueError`` where it was not."""
+    weights made by the same recipe without them. Answers what the card says. Raises ``WeightsRefused`` where it
+    was not."""
     cards = {path: json.loads(path.read_text(encoding="utf-8")) for path in (card_path, licensed)}
     trained = {path: card["trained_from"]["licences"]["train"] for path, card in cards.items()}
     if any(not clear(name) for name in trained[licensed]):
-        raise ValueError(f"{licensed} was trained on pictures of unclear licence")
+        raise WeightsRefused(
+            "licence_unclear",
+            f"{licensed.name} 的训练图片中有许可不明者：请用 --licensed-only 训练",
+            f"{licensed.name} was trained on pictures of unclear licence, too: train it with --licensed-only",
+        )
     numbers = {path: sum(counts.values()) for path, counts in trained.items()}
     facts = {
         "note": f"The same recipe on the {numbers[licensed]} of {numbers[card_path]} training pictures whose licence is"

@@ -123,3 +123,13 @@ def test_the_command_names_the_judge_in_the_card_with_its_licences_and_settles_t
     assert set(named["raised_on_val"]) == {"with", "without"}
     assert "## The second look's judge" in card.with_suffix(".md").read_text()
     assert open_judge(card, threads=1) is not None
+
+
+def test_to_keep_a_judge_that_a_card_does_not_name_is_refused(tmp_path: Path) -> None:
+    card = tmp_path / "hazard_n.json"
+    facts = json.loads(shipped.CARD.read_text())
+    card.write_text(json.dumps({name: value for name, value in facts.items() if name != "judge"}))
+    for file in shipped.WEIGHTS.parent.glob("*.onnx"):
+        shutil.copyfile(file, tmp_path / file.name)
+    done = CliRunner().invoke(app, ["judge", "--keep", "--sample-data", str(tmp_path), "--card", str(card)])
+    assert (done.exit_code, "judge_missing" in done.output) == (2, True)

@@ -89,9 +89,10 @@ unit: $(VENV)/.test ## Tests that need nothing but Python
 	@$(BIN)/python -m pytest -q -n 2 -m "not integration and not train"
 
 # A test process that dies ends the run with its name: xdist, given another, waits for what the dead one held for ever.
+# More than half of a test's time is waiting for cameras, browsers and processes: three at once keep two cores busy.
 .PHONY: test
 test: $(VENV)/.test $(CONSOLE)/dist/index.html lint types ## Everything: lint, types, unit and integration tests
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup --max-worker-restart=0
+	@$(BIN)/python -m pytest -q -n 3 --dist loadgroup --max-worker-restart=0
 
 .PHONY: bench
 bench: $(VENV)/.test $(CONSOLE)/dist/index.html ## One measurement: make bench BENCH=demo

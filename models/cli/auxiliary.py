@@ -27,7 +27,7 @@ def density(
     smaller_than: Annotated[
         float, typer.Option(min=0.01, max=1, help="且人高中位数不超过画面的 … of this median height at most.")
     ] = 0.45,
-    steps: Annotated[int, typer.Option(min=1, max=1_000_000, help="训练步数 Batches of four crops.")] = 2800,
+    steps: Annotated[int, typer.Option(min=1, max=1_000_000, help="训练步数 Batches of four crops.")] = 5600,
     folds: Annotated[int, typer.Option(min=2, max=20, help="交叉验证份数 Parts of a cross-validation.")] = 4,
     turns: Annotated[
         int, typer.Option(min=0, max=20, help="留出份数 How many of the parts are held out; 0: none.")

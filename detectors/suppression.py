@@ -27,7 +27,8 @@ MORE_PEOPLE = 1.2
 class Suppression:
     """``box`` and ``appearance`` of what was rejected; ``people``: how many, for a gathering. ``until``: seconds since
     the epoch at which it lapses. ``view``: the preset in which it was seen; empty: of a camera that was never steered,
-    None: one that nobody stored."""
+    None: one that nobody stored. ``alerts``: the ids under which what was
+    rejected was raised."""
 
     id: str
     hazard: str
@@ -37,6 +38,7 @@ class Suppression:
     appearance: tuple[int, ...] = ()
     people: int = 0
     view: str | None = ""
+    alerts: tuple[str, ...] = ()
 
     def covers(self, one: Detection, at: float) -> bool:
         """Whether a detection is what was rejected: there, no larger, and of the same appearance."""
@@ -69,6 +71,7 @@ def parse(facts: Mapping[str, Any]) -> Suppression:
         appearance=tuple(int(number) for number in facts.get("appearance") or ()),
         people=int(facts.get("people") or 0),
         view=_view(facts.get("view", "")),
+        alerts=tuple(str(one) for one in facts.get("alerts") or ()),
     )
 
 

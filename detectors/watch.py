@@ -115,6 +115,11 @@ class CameraWatch:
                 self._running[key] = _Running(config, rule, rule.initial())
         return tuple(key for key in before if key not in self._running)
 
+    def dismiss(self, key: RuleKey, at: float) -> None:
+        """An officer has rejected what this rule fires for."""
+        if (one := self._running.get(key)) is not None:
+            one.state = one.rule.dismissed(one.state, at)
+
     def reasons(self, key: RuleKey, verdict: Verdict, look: Look) -> dict[str, Any]:
         """Why, as an alert carries it (JSON-ready): what made the verdict, the rule as it is now, and the weights."""
         rule = self._running[key].config.model_dump(mode="json")

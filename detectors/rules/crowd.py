@@ -99,6 +99,10 @@ class CrowdRule:
         state = self._fired(state, elapsed) if state.firing else self._waiting(state, elapsed)
         return state, state.verdict
 
+    def dismissed(self, state: CrowdState, at: float) -> CrowdState:
+        covered = state.firing and any(one.covers_people(_median(state.counts), at) for one in self.suppressions)
+        return replace(state, firing=False) if covered and state.counts else state
+
     def _waiting(self, state: CrowdState, elapsed: float) -> CrowdState:
         people, config = _median(state.counts), self.config
         below_for = state.below_for + elapsed if people < config.people * config.release_share else 0.0

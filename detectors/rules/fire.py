@@ -14,8 +14,8 @@ from typing import Any
 from detectors.observation import Box, Detection, Look, around
 from detectors.rules import zones
 from detectors.rules.config import FireRuleConfig
-from detectors.rules.fire_proof import confirms, demand, kept, progress
-from detectors.rules.fire_spots import Glimpse, Pool, Spot, pooled
+from detectors.rules.fire_proof import confirms, demand, heeded, kept, progress
+from detectors.rules.fire_spots import LEAST_SIGHTINGS, Glimpse, Pool, Spot, pooled
 from detectors.rules.rule import AT_REST, Verdict, passage, phase_of
 from detectors.rules.schedule import is_on
 from detectors.suppression import Suppression
@@ -25,6 +25,8 @@ IDLE, CANDIDATE, FIRING = 2.0, 0.5, 1.0
 MOST_TOLD = 40
 """Sightings that an alert's reasons list, the last ones."""
 MOST_SPOTS, MOST_BOXES = 16, 50
+DISMISSED_FOR = 60.0
+"""Seconds for which what was rejected while it burnt may go unseen and is the same still: as long as an alert lasts."""
 _NOTHING = Verdict("idle", 0.0, IDLE)
 
 
@@ -64,7 +66,7 @@ class FireRule:
             state = state.moved(look.at - state.at)
         spots = state.spots
         if passed == "gap":
-            spots = tuple(spot for spot in spots if spot.fired_from is not None)
+            spots = tuple(spot for spot in spots if spot.fired_from is not None or spot.dismissed)
         burning = any(spot.fired_from is not None for spot in spots)
         if not is_on(self.config.hours, look.at):
             over = Verdict("released" if burning else "idle", 0.0, AT_REST)
@@ -80,15 +82,34 @@ class FireRule:
             here = [number for number, pool in enumerate(pools) if spot.reaches(pool.box)]
             used.update(here)
             spot = self._seen(spot, [pools[number] for number in here], at, elapsed)
-            limit = self.config.window_seconds if spot.fired_from is None else self.config.release_seconds
-            if spot.unseen_for <= limit:
+            if spot.unseen_for <= self._remembered(spot):
                 known.append(spot)
         for number, pool in enumerate(pools):
             if number not in used:
                 labels = frozenset(one.label for one in pool.members)
                 known.append(self._judged(Spot(pool.box, pool.box, labels, (self._glimpse(at, pool.members),))))
-        known.sort(key=lambda spot: (spot.fired_from is None, -len(spot.glimpses)))
+        known.sort(key=lambda spot: (spot.fired_from is None, not spot.dismissed, -len(spot.glimpses)))
         return tuple(known[:MOST_SPOTS])
+
+    def _remembered(self, spot: Spot) -> float:
+        """Seconds for which it may go unseen."""
+        if spot.dismissed:
+            return DISMISSED_FOR
+        return self.config.window_seconds if spot.fired_from is None else self.config.release_seconds
+
+    def dismissed(self, state: FireState, at: float) -> FireState:
+        return replace(state, spots=tuple(self._let_go(spot, at) for spot in state.spots))
+
+    def _let_go(self, spot: Spot, at: float) -> Spot:
+        """What proved a spot that was rejected proves nothing more of it. Boxes tremble: one of the last will do."""
+        if spot.fired_from is None:
+            return spot
+        for one in reversed(spot.seen[-LEAST_SIGHTINGS:]):
+            seen = Detection("fire", one.score, one.box or spot.box, appearance=one.appearance)
+            rejected = self._rejection(seen, at)
+            if rejected is not None:
+                return replace(spot, glimpses=(replace(one, rejected=rejected),), fired_from=None, dismissed=True)
+        return spot
 
     def _seen(self, spot: Spot, here: Sequence[Pool], at: float, elapsed: float) -> Spot:
         if here:
@@ -102,9 +123,10 @@ class FireRule:
         return self._judged(replace(spot, glimpses=kept(self.config, [*spot.glimpses, glimpse], at)))
 
     def _judged(self, spot: Spot) -> Spot:
-        if spot.fired_from is not None or progress(self.config, spot) < 1 or not spot.glimpses[-1].score:
+        if spot.fired_from is not None or not spot.glimpses[-1].score or heeded(self.config, spot) < 1:
             return spot
-        return replace(spot, fired_from=spot.seen_from)
+        since = spot.beyond.seen_from if spot.dismissed else spot.seen_from
+        return replace(spot, fired_from=since, dismissed=False)
 
     def _verdict(self, spots: Sequence[Spot], burning: bool) -> Verdict:
         fired = [spot for spot in spots if spot.fired_from is not None]
@@ -116,13 +138,16 @@ class FireRule:
             return Verdict("released", 0.0, CANDIDATE if spots else IDLE)
         if not spots:
             return _NOTHING
-        proved, spot = max(((progress(self.config, spot), spot) for spot in spots), key=lambda pair: pair[0])
+        proved, spot = max(((heeded(self.config, spot), spot) for spot in spots), key=lambda pair: pair[0])
         held_back = {name for one in spots if progress(self.config, one, heeding=False) >= 1 for name in one.rejections}
         # A spot that is all but proved, and hidden at this very look, fires at the next one that sees it.
         proved = min(proved, 0.99)
         why = self._why(spot, 0)
         phase = phase_of(proved, False)
-        return Verdict(phase, proved, CANDIDATE, spot.seen_from, spot.score, why, tuple(sorted(held_back)))
+        since = spot.seen_from
+        if spot.dismissed:  # no clip is written of what has been judged, however long it stays
+            since = spot.beyond.seen_from if phase == "half_way" else None
+        return Verdict(phase, proved, CANDIDATE, since, spot.score, why, tuple(sorted(held_back)))
 
     def _why(self, spot: Spot, burning: int) -> dict[str, Any]:
         seen = spot.seen

@@ -3,7 +3,8 @@
 - it neither stirs nor grows (a lamp, a sign): ``steady_seconds``, and ``STILL_SECONDS`` where not a pixel changes (a
   blank wall, a patch of standing fog);
 - the second look mostly saw nothing, or its judge did not believe it: ``DOUBTED`` seconds;
-- an officer rejected the same thing at the same place: ``REJECTED`` times as long, never silence.
+- an officer rejected the same thing at the same place: ``REJECTED`` times as long, never silence. What of it no
+  rejection covers is judged as ever; it alone counts of what was rejected while it burnt and has been there since.
 
 What neither stirs nor is confirmed by the second look was seen by nobody but one faint look after another: it is told
 only where those are not faint.
@@ -64,6 +65,13 @@ def progress(config: FireRuleConfig, spot: Spot, *, heeding: bool = True) -> flo
     proved = _proof(spot, seconds, max(config.window_seconds, window_for(config, seconds)))
     unseen = spot.steady and spot.doubted and spot.score < PLAIN
     return min(proved, 0.99) if unseen else proved
+
+
+def heeded(config: FireRuleConfig, spot: Spot) -> float:
+    """0..1; at 1 the rule fires, for all that an officer said of it."""
+    covered = any(one.rejected for one in spot.glimpses)
+    beyond = progress(config, spot.beyond) if covered or spot.dismissed else 0.0
+    return beyond if spot.dismissed else max(progress(config, spot), beyond)
 
 
 def kept(config: FireRuleConfig, glimpses: Sequence[Glimpse], at: float) -> tuple[Glimpse, ...]:

@@ -46,7 +46,8 @@ class Glimpse:
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A place where fire or smoke was seen. ``fired_from``: since when it burnt, once the rule fired for it."""
+    """A place where fire or smoke was seen. ``fired_from``: since when it burnt, once the rule fired for it;
+    ``dismissed``: an officer rejected it while it did."""
 
     anchor: Box
     box: Box
@@ -54,6 +55,7 @@ class Spot:
     glimpses: tuple[Glimpse, ...]
     unseen_for: float = 0.0
     fired_from: float | None = None
+    dismissed: bool = False
 
     @property
     def seen(self) -> tuple[Glimpse, ...]:
@@ -112,6 +114,12 @@ class Spot:
         seen = self.seen
         rejected = [one.rejected for one in seen if one.rejected is not None]
         return frozenset(rejected) if 2 * len(rejected) > len(seen) else frozenset()
+
+    @property
+    def beyond(self) -> Spot:
+        """The same, as if what a rejection covers had not been seen: a fire beside a lantern, or a larger one."""
+        glimpses = tuple(Glimpse(one.at, 0.0) if one.rejected else one for one in self.glimpses)
+        return replace(self, glimpses=glimpses, dismissed=False)
 
     def reaches(self, box: Box) -> bool:
         """Whether a box meets the place at which it was first seen."""

@@ -53,6 +53,11 @@ class Rule(Protocol[S]):
 
     def step(self, state: S, look: Look) -> tuple[S, Verdict]: ...
 
+    def dismissed(self, state: S, at: float) -> S:
+        """An officer has rejected what fires: what of it the rejections cover fires no more. What they do not cover
+        goes on, and is another hazard."""
+        ...
+
 
 Passage = Literal["first", "next", "late", "gap", "set_back"]
 

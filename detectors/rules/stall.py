@@ -29,6 +29,8 @@ SEEN_SHARE = 0.3
 ATTENDED_WITHIN = 60.0
 """Seconds for which somebody may turn away from a stall that counts only when attended."""
 MOST_STANDS = 16
+UNLIKE = 3
+"""Sightings in a row that no rejection covers, after which a rejected stall is another one: boxes tremble."""
 MOST_TOLD = 40
 """Sightings that an alert's reasons list, the last ones."""
 COVERED = 0.6
@@ -51,6 +53,8 @@ class Stand:
     unattended_for: float | None = None
     fired: bool = False
     rejected: str | None = None
+    unlike: int = 0
+    """Sightings since the last one that a rejection covered."""
     appearance: tuple[int, ...] = ()
     seen: tuple[tuple[float, float, Box], ...] = ()
     """Times, scores and boxes of the last sightings."""
@@ -112,14 +116,13 @@ class StallRule:
                 # A second box of the same stall is no second stand.
                 left = [one for one in left if one.box.iou(stand.anchor) < SAME_PLACE]
                 stand = replace(
-                    stand,
+                    self._heeding(stand, best, look.at),
                     box=best.box,
                     score=max(stand.score, best.score),
                     stood=stand.stood + stand.unseen_for + elapsed,
                     unseen_for=0.0,
                     looks=stand.looks + 1,
                     looks_seen=stand.looks_seen + 1,
-                    rejected=self._rejection(best, look.at),
                     appearance=best.appearance or stand.appearance,
                     seen=(*stand.seen[1 - MOST_TOLD :], (look.at, best.score, best.box)),
                 )
@@ -141,6 +144,23 @@ class StallRule:
                 known.append(self._judged(_attended(stand, people, 0.0)))
         known.sort(key=lambda one: (not one.fired, one.since))
         return tuple(known[:MOST_STANDS])
+
+    def dismissed(self, state: StallState, at: float) -> StallState:
+        return replace(state, stands=tuple(self._let_go(stand, at) for stand in state.stands))
+
+    def _let_go(self, stand: Stand, at: float) -> Stand:
+        seen = Detection("stall", stand.score, stand.box, appearance=stand.appearance)
+        rejected = self._rejection(seen, at) if stand.fired else None
+        return stand if rejected is None else replace(stand, fired=False, rejected=rejected, unlike=0)
+
+    def _heeding(self, stand: Stand, seen: Detection, at: float) -> Stand:
+        """What the officer's rejections say of a stand that is seen again."""
+        rejected = self._rejection(seen, at)
+        if rejected is not None:
+            return replace(stand, rejected=rejected, unlike=0)
+        held = any(one.id == stand.rejected and at < one.until for one in self.suppressions)
+        unlike = stand.unlike + 1
+        return replace(stand, rejected=stand.rejected if held and unlike < UNLIKE else None, unlike=unlike)
 
     def _judged(self, stand: Stand) -> Stand:
         return replace(stand, fired=True) if self._due(stand) and stand.rejected is None else stand

@@ -7,6 +7,7 @@ made, listed, undone, and what it holds back is counted.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.access import audit
 from gateway.access.caller import Caller
 from gateway.refusals import Refusal
-from gateway.storage.tables.events import AlertRow
+from gateway.storage.tables.events import AlertRow, AlertSightingRow
 from gateway.storage.tables.suppressions import SuppressionRow
 
 LASTS: Mapping[str, timedelta] = {
@@ -61,8 +62,14 @@ async def in_force(session: AsyncSession, codes: Sequence[str], now: datetime) -
     """By camera, as its worker is told."""
     query = select(SuppressionRow).where(SuppressionRow.until > now, SuppressionRow.undone_at.is_(None))
     query = query.where(SuppressionRow.camera_code.in_(codes))
+    rows = list(await session.scalars(query.order_by(SuppressionRow.created_at.desc()).limit(10_000)))
+    sighted = select(AlertSightingRow.alert_id, AlertSightingRow.id)
+    sighted = sighted.where(AlertSightingRow.alert_id.in_([row.alert_id for row in rows]))
+    raised: dict[str, list[str]] = defaultdict(list)
+    for alert_id, sighting_id in await session.execute(sighted):
+        raised[alert_id].append(sighting_id)
     found: dict[str, list[dict[str, Any]]] = {}
-    for row in await session.scalars(query.order_by(SuppressionRow.created_at.desc()).limit(10_000)):
+    for row in rows:
         found.setdefault(row.camera_code, []).append(
             {
                 "id": row.id,
@@ -73,6 +80,7 @@ async def in_force(session: AsyncSession, codes: Sequence[str], now: datetime) -
                 "box": row.box,
                 "appearance": row.appearance,
                 "people": row.people,
+                "alerts": raised[row.alert_id],
             }
         )
     return found

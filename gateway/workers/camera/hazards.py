@@ -82,12 +82,19 @@ class CameraHazards:
     def replace(
         self, rules: Sequence[RuleConfig], at: float, suppressions: Sequence[Suppression] = (), view: str | None = ""
     ) -> None:
-        """Run these rules from now on in this view, heeding these rejections; the alerts of rules that are gone end."""
+        """Run these rules from now on in this view, heeding these rejections. The alerts of rules that are gone end,
+        and those that were rejected: what fires then is another hazard, of which nobody has heard."""
         self._view = view
         for key in self._watch.replace(rules, suppressions):
             incident = self._incidents.pop(key, Incident())
             if incident.alert_id is not None:
                 self._leave(incident.alert_id, incident.raised, at)
+        rejected = {alert_id for one in suppressions for alert_id in one.alerts}
+        for key, incident in self._incidents.items():
+            if incident.alert_id is not None and incident.raised and incident.alert_id in rejected:
+                self._watch.dismiss(key, at)
+                self._evidence.ended(incident.alert_id, at)
+                self._incidents[key] = Incident()
 
     def _advance(self, key: RuleKey, verdict: Verdict, look: Look, jpeg: JPEG) -> None:
         at = look.at

@@ -14,6 +14,7 @@ from detectors.rules.config import CrowdRuleConfig, FireRuleConfig, RuleConfig, 
 from detectors.rules.making import make_rule
 from detectors.rules.replay import Judgement, hazards, replay
 from detectors.suppression import Suppression, of_view, parse
+from detectors.watch import CameraWatch, RuleKey
 
 BOX = Box(0.4, 0.4, 0.5, 0.6)
 LANTERN, FLAME = (200, *[0] * 26, 56), (0, 0, 200, *[0] * 24, 56)
@@ -111,3 +112,75 @@ def test_what_was_rejected_in_one_view_holds_in_that_one_alone() -> None:
     assert [of_view(every, view) for view in ("7", "", None, "8")] == [(at_gate,), (never_steered,), (unstored,), ()]
     with pytest.raises(TypeError):
         parse({**facts, "view": 7})
+
+
+def beside(at: float) -> Detection:
+    """A flame that reaches out of the lantern's box."""
+    top = 0.32 + 0.03 * math.sin(at * 5.1)
+    return Detection("fire", 0.8, Box(0.4, top, 0.6, 0.6), 0.8, 0.05, FLAME)
+
+
+def test_a_fire_beside_a_rejected_lantern_that_has_hung_there_for_minutes_is_told_as_fast_as_any() -> None:
+    """The lantern's looks outweighed those of the flames, and three times the proof was asked of them."""
+    hung = [Look(n / 2, (glow(n / 2),) if n % 12 < 2 else ()) for n in range(400)]
+    burns = [Look(n / 2, (beside(n / 2),)) for n in range(400, 600)]
+    told = hazards(judged(FireRuleConfig(), hung + burns, REJECTED))
+    assert [one.fired_at for one in told] == [pytest.approx(203, abs=1)]
+
+
+def rejected_while(rule: RuleConfig, before: list[Look], rejection: Suppression, after: list[Look]) -> list[float]:
+    """When it fires for another hazard than the one that was rejected while it fired."""
+    watch = CameraWatch([rule])
+    said = [verdict for look in before for _, verdict in watch.observe(look)]
+    assert said[-1].phase == "firing"
+    watch.replace([rule], (rejection,))
+    watch.dismiss(RuleKey(rule.kind, rule.zone), before[-1].at)
+    return [look.at for look in after for _, verdict in watch.observe(look) if verdict.phase == "firing"]
+
+
+def test_what_was_rejected_while_it_burnt_is_judged_no_more_and_a_fire_near_it_is() -> None:
+    """One run of a hazard went on over both, and nobody was told of the fire."""
+    lantern = [Look(n / 2, (glow(n / 2),)) for n in range(40)]
+    stays = [Look(n / 2, (glow(n / 2),) if n % 40 < 20 else ()) for n in range(40, 600)]
+    assert rejected_while(FireRuleConfig(), lantern, REJECTED, stays) == []
+    far = Detection("fire", 0.8, Box(0.1, 0.1, 0.2, 0.2), 0.8, 0.05, FLAME)
+    apart = [Look(n / 2, (glow(n / 2), far)) for n in range(40, 60)]
+    touching = [Look(n / 2, (glow(n / 2), beside(n / 2))) for n in range(40, 60)]
+    for burns in (apart, touching):
+        assert rejected_while(FireRuleConfig(), lantern, REJECTED, burns)[0] == pytest.approx(23, abs=1)
+    longer = [Look(n / 2, (glow(n / 2),)) for n in range(40, 100)]
+    lapsing = replace(REJECTED, until=30.0)
+    assert rejected_while(FireRuleConfig(), lantern, lapsing, longer)[0] == pytest.approx(33, abs=1)
+
+
+def test_a_fire_that_had_outgrown_what_was_rejected_goes_on_as_another_one() -> None:
+    small = [Look(n / 2, (glow(n / 2),)) for n in range(20)]
+    grown = [Look(n / 2, (glow(n / 2, grown=0.3),)) for n in range(20, 30)]
+    assert rejected_while(FireRuleConfig(), small + grown, REJECTED, [Look(15.0, (glow(15.0, grown=0.3),))]) == [15.0]
+
+
+def test_a_stall_rejected_while_it_stood_is_held_back_and_another_one_is_told() -> None:
+    config = StallRuleConfig(dwell_seconds=60)
+    rejection = Suppression("r3", "stall", "全画面", until=9000.0, box=BOX, appearance=LANTERN)
+
+    def stall(box: Box) -> Detection:
+        return Detection("stall", 0.8, box, appearance=LANTERN)
+
+    before = [Look(5.0 * n, (stall(BOX),)) for n in range(20)]
+    trembling = [Box(0.4, 0.4, 0.515, 0.6) if n % 3 == 0 else BOX for n in range(60)]
+    stays = [Look(100 + 5.0 * n, (stall(box),)) for n, box in enumerate(trembling)]
+    assert rejected_while(config, before, rejection, stays) == []
+    other = [Look(100 + 5.0 * n, (stall(BOX), stall(Box(0.7, 0.4, 0.8, 0.6)))) for n in range(20)]
+    assert rejected_while(config, before, rejection, other)[0] == 160.0
+
+
+def test_a_gathering_rejected_while_it_lasted_is_told_again_once_it_has_grown() -> None:
+    config = CrowdRuleConfig(people=3, dwell_seconds=10)
+    rejection = Suppression("r2", "crowd", "全画面", until=1000.0, people=5)
+
+    def looks(people: int, begin: int) -> list[Look]:
+        crowd = tuple(Detection("person", 0.8, Box(0.1 * n, 0.2, 0.1 * n + 0.05, 0.5)) for n in range(people))
+        return [Look(2.0 * n, crowd) for n in range(begin, begin + 20)]
+
+    assert rejected_while(config, looks(5, 0), rejection, looks(5, 20)) == []
+    assert rejected_while(config, looks(5, 0), rejection, looks(8, 20))[0] == pytest.approx(42, abs=4)

@@ -55,6 +55,7 @@ async def test_a_rejected_fire_is_suppressed_there_for_a_day_at_most(
     assert (one["alert_id"], one["hazard"], one["box"], one["held_back"]) == (alert_id, "fire", WHY["box"], 0)
     (order,) = await told(services)
     assert order["until"] == pytest.approx(services.clock().timestamp() + 86_400, abs=1)
+    assert order["alerts"] == [alert_id]
     clock.advance(seconds=86_400)
     assert await told(services) == []
     lapsed = await client_as("duty_officer")

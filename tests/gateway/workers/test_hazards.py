@@ -9,6 +9,7 @@ import pytest
 
 from detectors.observation import Box, Detection, Look
 from detectors.rules.config import CrowdRuleConfig
+from detectors.suppression import Suppression
 from gateway.processes.messages import AlertRaised
 from gateway.workers.camera.hazards import CameraHazards
 
@@ -113,3 +114,21 @@ def test_an_alert_ends_when_its_hazard_has_been_gone_for_the_window(asked: Asked
     watch(watched, 0, 116, 170)
     assert asked.names[-1] == "ended"
     assert asked.names.count("raise") == asked.names.count("ended") == 1
+
+
+def test_what_outgrows_an_alert_that_was_rejected_while_it_lasted_is_an_alert_of_its_own(asked: Asked) -> None:
+    """It went on as the rejected one, of which nobody was told anything more."""
+    watched = hazards(asked, dwell=10.0)
+    rule = CrowdRuleConfig(zone="广场", people=5, dwell_seconds=10.0)
+    watch(watched, 8, 100, 130)
+    first = asked.calls[1][1]
+    rejection = Suppression("r1", "crowd", "广场", until=9000.0, people=8, alerts=("another", first))
+    watched.replace((rule,), 130.0, (rejection,))
+    assert asked.calls[-1] == ("ended", first, 130.0)
+    watch(watched, 8, 130, 160)
+    assert asked.names.count("raise") == 1
+    watched.replace((rule,), 160.0, (rejection,))
+    watch(watched, 14, 160, 180)
+    assert asked.names.count("raise") == 2
+    watched.replace((rule,), 180.0, (rejection,))
+    assert asked.names.count("ended") == 1

@@ -29,7 +29,7 @@ from gateway.api.camera_shown import CameraShown, shown_camera
 from gateway.api.fields import one_line
 from gateway.api.guard import permit
 from gateway.api.services import Doors, Services
-from gateway.events.suppressions import forget_unstored
+from gateway.events.suppressions import forget_preset, forget_unstored
 from gateway.live import Notice
 from gateway.processes.messages import LearnScene
 from gateway.refusals import Refusal
@@ -225,10 +225,14 @@ async def _looks_at(doors: Services, code: str, preset: str | None) -> None:
 
 
 async def _forget_scene(doors: Services, code: str, preset: str) -> None:
-    """The view of this preset is gone, or another one by now: what it looked like before says nothing of it."""
+    """The view of this preset is gone, or another one by now: what it looked like before says nothing of it, nor does
+    what was rejected in it."""
     async with doors.db.transaction() as session:
         await camera_health.forget_scenes(session, code, preset)
+        lapsed = await forget_preset(session, code, preset, doors.clock())
     doors.tell_camera(code, LearnScene(code, preset))
+    if lapsed:
+        await doors.cameras_changed(code)
 
 
 def _tell(doors: Services, shown: CameraShown) -> None:

@@ -30,6 +30,7 @@ from gateway.api.guard import GrantCited, permit
 from gateway.api.services import Doors
 from gateway.events.intake import evidence_folder
 from gateway.events.local_time import LOCAL_TIME
+from gateway.events.suppressions import forget_camera
 from gateway.processes.messages import LearnScene
 from gateway.refusals import Refusal
 from gateway.storage import camera_health
@@ -134,14 +135,18 @@ async def get_picture(
 
 @router.post("/cameras/{code}/health/learn", status_code=204)
 async def learn_scene(code: str, caller: Annotated[Caller, Depends(permit("cameras.write"))], doors: Doors) -> None:
-    """What the camera sees now is as it should be: its scene is learned anew, so that a view once moved is right."""
+    """What the camera sees now is as it should be: its scene is learned anew, so that a view once moved is right. What
+    was rejected before, in whatever view, lapses."""
     now = doors.clock()
     async with doors.db.transaction() as session:
         row = await found_camera(session, caller, code)
         await camera_health.forget_scenes(session, code)
+        lapsed = await forget_camera(session, code, now)
         act = audit.Act(caller.username, "camera.learn_scene", f"camera:{code}", row.platform, why=row.name)
         await audit.append(session, act, now)
     doors.tell_camera(code, LearnScene(code))
+    if lapsed:
+        await doors.cameras_changed(code)
 
 
 @router.get(

@@ -17,6 +17,7 @@ from gateway.access.caller import Caller
 from gateway.api.camera_lookup import checked_revision, found_camera
 from gateway.api.guard import permit
 from gateway.api.services import Doors, Services
+from gateway.events.suppressions import forget_gatherings
 from gateway.refusals import Refusal
 from gateway.settings import RuleSettings
 from gateway.storage.tables.cameras import CameraRow
@@ -105,6 +106,7 @@ async def put_rules(
         row = await found_camera(session, caller, code, held=True)
         checked_revision(row, asked.revision)
         preset = row.preset if asked.preset is None else asked.preset
+        before = _where_people_gather(row, doors.settings.rules, preset)
         _keep(row, preset, wanted)
         row.changed_at = doors.clock()
         await session.flush()
@@ -112,6 +114,9 @@ async def put_rules(
         act = audit.Act(caller.username, "camera.rules", f"camera:{code}", row.platform, why=why)
         await audit.append(session, act, doors.clock())
         rules = _rules(row, doors.settings.rules, preset)
+        after = _where_people_gather(row, doors.settings.rules, preset)
+        redrawn = [zone for zone, place in before.items() if after.get(zone) != place]
+        await forget_gatherings(session, code, preset, redrawn, doors.clock())
     await doors.cameras_changed(code)
     return rules
 
@@ -131,6 +136,15 @@ async def _refuse_what_nobody_sees(rules: Sequence[RuleConfig], doors: Services)
                 " or turn the rule off.",
                 field=f"rules.{number}.kind",
             )
+
+
+def _where_people_gather(row: CameraRow, settings: RuleSettings, preset: str | None) -> dict[str, list[Any]]:
+    """Of each zone of a rule for gatherings, where in the picture people count. Kept rules may be of an older
+    version, or not usable: they are compared as they lie there."""
+    kept = row.rules if preset is None else row.preset_rules.get(preset)
+    rules = as_json(first_rules(settings)) if kept is None else kept
+    where = ("polygon", "exclusions", "ground")
+    return {rule.get("zone", ""): [rule.get(part) for part in where] for rule in rules if rule.get("kind") == "crowd"}
 
 
 def _keep(row: CameraRow, preset: str | None, wanted: list[dict[str, Any]] | None) -> None:

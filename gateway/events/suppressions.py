@@ -8,11 +8,11 @@ made, listed, undone, and what it holds back is counted.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access import audit
@@ -31,11 +31,15 @@ LASTS: Mapping[str, timedelta] = {
 
 async def suppress(session: AsyncSession, alert: AlertRow, by: str, now: datetime) -> SuppressionRow | None:
     """Made of what the alert says it was made of; None where that names neither a place nor a number of people (an
-    alert of an older version). A second rejection of one alert adds nothing."""
+    alert of an older version), or one that is over was seen in a view that nobody stored: the camera may have been
+    turned since. A second rejection of one alert adds nothing."""
     lasts = LASTS.get(alert.hazard)
     box, people = alert.why.get("box"), alert.why.get("people")
     has_place = isinstance(box, list) and len(box) == 4 and bool(alert.why.get("appearance"))
     if lasts is None or not (has_place or (alert.hazard == "crowd" and isinstance(people, int))):
+        return None
+    preset = _preset_of(alert.why.get("view", ""))
+    if preset == "" and alert.ended_at is not None:
         return None
     if await session.scalar(select(SuppressionRow.id).where(SuppressionRow.alert_id == alert.id)) is not None:
         return None
@@ -45,7 +49,7 @@ async def suppress(session: AsyncSession, alert: AlertRow, by: str, now: datetim
         camera_code=alert.camera_code,
         hazard=alert.hazard,
         zone=alert.zone,
-        preset=_preset_of(alert.why.get("view", "")),
+        preset=preset,
         box=list(box) if has_place and isinstance(box, list) else None,
         appearance=list(alert.why.get("appearance") or ()),
         people=people if isinstance(people, int) else 0,
@@ -88,11 +92,34 @@ async def in_force(session: AsyncSession, codes: Sequence[str], now: datetime) -
 
 async def forget_unstored(session: AsyncSession, code: str, now: datetime) -> None:
     """What was rejected in a view that nobody stored lapses with it: once turned, the camera does not know it again."""
-    await session.execute(
-        update(SuppressionRow)
-        .where(SuppressionRow.camera_code == code, SuppressionRow.preset == "", SuppressionRow.until > now)
-        .values(until=now)
-    )
+    await _lapse(session, code, now, SuppressionRow.preset == "")
+
+
+async def forget_preset(session: AsyncSession, code: str, preset: str, now: datetime) -> bool:
+    """The preset is gone, or shows another view by now; answers whether a rejection lapsed with it."""
+    return await _lapse(session, code, now, SuppressionRow.preset == preset)
+
+
+async def forget_camera(session: AsyncSession, code: str, now: datetime) -> bool:
+    """The camera was moved: it shows other places in the same boxes. Answers whether a rejection lapsed with that."""
+    return await _lapse(session, code, now)
+
+
+async def forget_gatherings(
+    session: AsyncSession, code: str, preset: str | None, zones: Collection[str], now: datetime
+) -> None:
+    """These zones were drawn anew in this view. A rejected gathering has no place but its zone."""
+    where = SuppressionRow.preset.is_(None) if preset is None else SuppressionRow.preset == preset
+    await _lapse(session, code, now, where, SuppressionRow.hazard == "crowd", SuppressionRow.zone.in_(zones))
+
+
+async def _lapse(session: AsyncSession, code: str, now: datetime, *which: ColumnElement[bool]) -> bool:
+    held = select(SuppressionRow).where(SuppressionRow.camera_code == code, SuppressionRow.until > now, *which)
+    rows = list(await session.scalars(held.with_for_update()))
+    for row in rows:
+        row.until = now
+    await session.flush()
+    return bool(rows)
 
 
 async def undo(session: AsyncSession, caller: Caller, suppression_id: str, now: datetime) -> SuppressionRow:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ from gateway.access.passwords import Passwords
 from gateway.api.camera_network import CameraNetwork
 from gateway.api.services import Services
 from gateway.clock import Clock, system_clock
+from gateway.events.suppressions import in_force
 from gateway.live import LiveHub
 from gateway.processes.messages import LearnScene, Message
 from gateway.settings import CameraSettings, Settings
 from gateway.storage import camera_health
 from gateway.storage.camera_store import DatabaseCameraStore
 from gateway.storage.database import Database
+from gateway.storage.tables.suppressions import SuppressionRow
 from gateway.storage.vault import Vault
 from gateway.virtual import Quirks, RenderedFootage, VirtualCamera, VirtualDevice, VirtualFleet
 from gateway.workers.control.device_events import DeviceEvents
@@ -199,6 +202,27 @@ async def test_what_a_preset_looked_like_is_forgotten_when_it_is_set_anew_or_gon
     assert told == [LearnScene(code, made)]
     assert (await client.delete(door)).status_code == 204
     assert await known() == set()
+
+
+async def test_what_was_rejected_in_the_view_of_a_preset_lapses_when_it_is_set_anew(
+    client_as: ClientAs, dome: VirtualDevice, services: Services, raise_alert: Callable[..., Awaitable[str]]
+) -> None:
+    """The same token, another view: a gathering that nobody had judged was held back in it."""
+    client = await client_as("duty_leader")
+    door = await registered(client, dome)
+    code = door.rpartition("/")[2]
+    made = (await client.post(f"{door}/ptz", json={"action": "set_preset", "name": "东向"})).json()["preset"]
+    now = services.clock()
+    row = SuppressionRow(
+        platform=services.settings.platform_code, alert_id=await raise_alert("crowd"), camera_code=code,
+        hazard="crowd", zone="全画面", preset=made, box=None, appearance=[], people=18, created_at=now,
+        created_by="duty", until=now + timedelta(hours=1),
+    )  # fmt: skip
+    async with services.db.transaction() as session:
+        session.add(row)
+    await client.post(f"{door}/ptz", json={"action": "set_preset", "name": "东向", "preset": made})
+    async with services.db.reading() as session:
+        assert await in_force(session, [code], services.clock()) == {}
 
 
 async def test_what_is_wrong_in_a_command_is_named_and_turns_nothing(client_as: ClientAs, dome: VirtualDevice) -> None:

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from gateway.api.services import Services
-from gateway.events.suppressions import forget_unstored, in_force, note_held_back
+from gateway.events.suppressions import forget_preset, forget_unstored, in_force, note_held_back
+from gateway.storage.tables.cameras import CameraRow
 from gateway.storage.tables.events import AlertRow
 
 if TYPE_CHECKING:
@@ -23,14 +24,16 @@ WHY = {"box": [0.1, 0.2, 0.3, 0.4], "appearance": [128, 128, *[0] * 26]}
 
 @pytest.fixture
 def rejected(client_as: ClientAs, raise_alert: RaiseAlert, services: Services) -> Callable[..., Awaitable[str]]:
-    """Raises an alert, made of ``why``, and rejects it as an officer does."""
+    """Raises an alert, made of ``why``, and rejects it as an officer does; ``over``: after its hazard is."""
 
-    async def make(hazard: str, why: dict[str, object]) -> str:
+    async def make(hazard: str, why: dict[str, object], *, over: bool = False) -> str:
         alert_id = await raise_alert(hazard)
         async with services.db.transaction() as session:
             row = await session.get(AlertRow, alert_id)
             assert row is not None
             row.why = why
+            if over:
+                row.ended_at, row.open_key = services.clock(), None
         client = await client_as("duty_officer")
         body = {"verdict": "false_positive", "reason": "红灯笼"}
         answer = await client.post(f"/api/v1/alerts/{alert_id}/assess", json=body)
@@ -113,3 +116,68 @@ async def test_a_rejection_holds_in_the_view_it_was_made_in_and_one_that_nobody_
     async with services.db.transaction() as session:
         await forget_unstored(session, CODE, services.clock())
     assert {one["hazard"] for one in await told(services)} == {"stall", "crowd"}
+
+
+async def test_what_was_rejected_in_the_view_of_a_preset_lapses_when_that_is_gone_or_another_one(
+    rejected: Callable[..., Awaitable[str]], services: Services
+) -> None:
+    """It held on in the view that was stored under the same token."""
+    await rejected("stall", {**WHY, "view": "7"})
+    await rejected("fire", {**WHY, "view": "8"})
+    async with services.db.transaction() as session:
+        assert await forget_preset(session, CODE, "7", services.clock())
+        assert not await forget_preset(session, CODE, "7", services.clock())
+        assert not await forget_preset(session, "another camera", "8", services.clock())
+    assert [one["view"] for one in await told(services)] == ["8"]
+
+
+async def test_what_is_over_in_a_view_that_nobody_stored_is_suppressed_in_no_other(
+    rejected: Callable[..., Awaitable[str]], services: Services
+) -> None:
+    """The camera may have been turned since: the rejection held in the view it had by then."""
+    await rejected("crowd", {"people": 18, "view": None}, over=True)
+    assert await told(services) == []
+    await rejected("crowd", {"people": 18, "view": ""}, over=True)
+    assert len(await told(services)) == 1
+
+
+@pytest.fixture
+async def camera(services: Services) -> str:
+    """The door of the camera that raises the alerts."""
+    now = services.clock()
+    row = CameraRow(
+        platform=services.settings.platform_code, code=CODE, name="东门", stream_url="rtsp://192.0.2.9/1",
+        encoding="H264", notices=[], health_state="live", health_reason="", health_since=now, registered_at=now,
+        changed_at=now,
+    )  # fmt: skip
+    async with services.db.transaction() as session:
+        session.add(row)
+    return f"/api/v1/cameras/{CODE}"
+
+
+async def test_a_rejected_gathering_lapses_when_its_zone_is_drawn_elsewhere_and_nothing_else_does(
+    client_as: ClientAs, rejected: Callable[..., Awaitable[str]], services: Services, camera: str
+) -> None:
+    """A gathering is known by its number alone: the rejection silenced one at a place that nobody had judged."""
+    client = await client_as("duty_leader")
+    drawn = {"kind": "crowd", "zone": "square", "polygon": [[0, 0], [0.5, 0], [0.5, 0.5]]}
+    stall = {**drawn, "kind": "stall"}
+    assert (await client.put(f"{camera}/rules", json={"rules": [drawn, stall]})).status_code == 200
+    await rejected("crowd", {"people": 18, "view": ""})
+    await rejected("stall", {**WHY, "view": ""})
+    await client.put(f"{camera}/rules", json={"rules": [{**drawn, "people": 20}, stall]})
+    assert {one["hazard"] for one in await told(services)} == {"crowd", "stall"}
+    moved = [[0.5, 0.5], [1, 0.5], [1, 1]]
+    await client.put(f"{camera}/rules", json={"rules": [{**drawn, "polygon": moved}, {**stall, "polygon": moved}]})
+    assert {one["hazard"] for one in await told(services)} == {"stall"}
+
+
+async def test_a_camera_whose_view_was_moved_and_is_right_so_forgets_what_was_rejected_in_the_old_one(
+    client_as: ClientAs, rejected: Callable[..., Awaitable[str]], services: Services, camera: str
+) -> None:
+    client = await client_as("duty_leader")
+    await rejected("fire", {**WHY, "view": ""})
+    await rejected("stall", {**WHY, "view": "7"})
+    assert (await client.post(f"{camera}/health/learn")).status_code == 204
+    assert await told(services) == []
+    assert (await client.get("/api/v1/suppressions")).json()["total"] == 2

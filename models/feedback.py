@@ -11,6 +11,7 @@ from models.classes import CLASSES
 
 LICENCE = "own cameras (rejected alerts)"
 """As the card tells where these pictures are from."""
+EVERY = "feedback_*"
 
 
 class FeedbackUnusable(ValueError):
@@ -18,9 +19,9 @@ class FeedbackUnusable(ValueError):
 
 
 def take_in(feedback: Path, prepared: Path) -> int:
-    """Copy the pictures and their (empty) labels into the training split, and say so in its licences, which the card
-    tells; answers how many. Never into val or test: figures stay those of pictures that were never trained on. Raises
-    ``FeedbackUnusable`` before anything is copied."""
+    """Copy the pictures and their (empty) labels into the training split, in place of those that were taken in before,
+    and say so in its licences, which the card tells; answers how many. Never into val or test: figures stay those of
+    pictures that were never trained on. Raises ``FeedbackUnusable`` before anything is changed."""
     pictures = sorted((feedback / "images").glob("feedback_*.jpg"))
     if not pictures:
         raise FeedbackUnusable(f"{feedback} holds no feedback")
@@ -32,6 +33,8 @@ def take_in(feedback: Path, prepared: Path) -> int:
             raise FeedbackUnusable(f"{picture.name} has no label file")
     if not (prepared / "licences.json").is_file():
         raise FeedbackUnusable(f"{prepared} is no prepared set (gateway models prepare)")
+    for before in (*(prepared / "images" / "train").glob(EVERY), *(prepared / "labels" / "train").glob(EVERY)):
+        before.unlink()
     for picture in pictures:
         shutil.copyfile(picture, prepared / "images" / "train" / picture.name)
         label = f"{picture.stem}.txt"

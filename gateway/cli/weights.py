@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.cli.running import console, load_settings, run, with_database, with_session
+from gateway.cli.running import console, load_settings, run, with_database
 from gateway.clock import system_clock
 from gateway.refusals import Refusal
 
@@ -86,14 +86,19 @@ def promote_weights(
 
 def export_feedback_to(to: Annotated[Path, typer.Argument(help="目录 Folder.")]) -> None:
     """导出误报样本 Write the snapshots of rejected alerts, for `gateway models train --with-feedback`."""
-    from gateway.events.feedback import export_feedback
+    from gateway.events.feedback import rejected_pictures, tell_export, write_feedback
     from gateway.events.intake import evidence_folder
     from gateway.storage.evidence_files import EvidenceFiles
 
     settings = load_settings()
 
-    async def work(session: AsyncSession) -> None:
+    async def work(db: Database) -> None:
         files = EvidenceFiles(evidence_folder(settings), ())
-        console.print(f"{await export_feedback(session, files, to)} 张 pictures → {to}", markup=False)
+        async with db.reading() as session:
+            pictures = await rejected_pictures(session)
+        await tell_export(db, pictures, getpass.getuser(), system_clock)
+        # No transaction is open: whoever copies thousands of pictures keeps no alert from being stored.
+        written = await asyncio.to_thread(write_feedback, pictures, files, to)
+        console.print(f"{written} 张 pictures → {to}", markup=False)
 
-    run(with_session(work, settings))
+    run(with_database(work, settings))

@@ -7,7 +7,7 @@ import contextlib
 import json
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -51,6 +51,7 @@ class TrialJobs:
         self._card = card
         self._jobs: dict[str, TrialJob] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._bringing = False
 
     def use(self, card: Path) -> None:
         """Try rules by these weights from now on."""
@@ -76,6 +77,23 @@ class TrialJobs:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return job
+
+    @contextlib.contextmanager
+    def bringing(self) -> Iterator[None]:
+        """While a film is being brought: one at a time, for each may be as large as a film may be, and take long.
+        Raises ``Refusal`` ``footage_coming``."""
+        if self._bringing:
+            raise Refusal(
+                "conflict",
+                "footage_coming",
+                "另一段录像正在上传，请稍后再试。",
+                "Another film is being brought just now; try again when it is here.",
+            )
+        self._bringing = True
+        try:
+            yield
+        finally:
+            self._bringing = False
 
     def get(self, job_id: str) -> TrialJob | None:
         return self._jobs.get(job_id)

@@ -21,17 +21,14 @@ from gateway.api.evidence import whose
 from gateway.api.guard import permit
 from gateway.api.recordings import found_recording
 from gateway.api.services import Doors, Services
+from gateway.api.trial_films import BroughtFilms
 from gateway.api.trial_jobs import TrialJob, TrialJobs
 from gateway.events.intake import evidence_folder
 from gateway.refusals import Refusal
 from gateway.storage.camera_store import rules_in_force
 from gateway.storage.evidence_files import EvidenceFiles
-from gateway.storage.ids import new_id
 
 router = APIRouter(tags=["cameras"])
-
-MOST_FILMS = 4
-"""Films brought for trials that are kept; the oldest goes."""
 
 
 class TrialAsked(BaseModel):
@@ -77,21 +74,17 @@ async def bring_footage(
     request: Request, caller: Annotated[Caller, Depends(permit("rules.write"))], doors: Doors
 ) -> FootageKept:
     """Bring a film (any that FFmpeg reads) as the request's body; answers the id by which a trial names it."""
-    _jobs(doors)
-    folder = _footage_folder(doors)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    footage_id, size = new_id(), 0
-    path = folder / footage_id
-    try:
-        with path.open("xb") as file:
-            async for part in request.stream():
-                size += len(part)
-                file.write(part)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    for old in sorted(folder.iterdir())[:-MOST_FILMS]:
-        old.unlink(missing_ok=True)
+    films = BroughtFilms(_footage_folder(doors))
+    with _jobs(doors).bringing():
+        try:
+            footage_id, size = await films.bring(request.stream())
+        except OSError as error:
+            raise Refusal(
+                "unavailable",
+                "footage_not_written",
+                f"录像无法写入磁盘：{error.strerror}",
+                f"The film cannot be written to disk: {error.strerror}",
+            ) from error
     return FootageKept(footage_id=footage_id, size=size)
 
 

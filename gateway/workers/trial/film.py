@@ -14,6 +14,8 @@ from gateway.streams.decoding import MOST_PIXELS
 
 LONGEST = 4 * 3600.0
 """Seconds of a film that are tried; what comes later is left out and said."""
+PLAYLISTS = frozenset({"concat", "dash", "hls", "imf"})
+"""Formats that name other files of this machine: whoever brings one would be told what is to be seen in those."""
 
 
 def frames(path: Path, *, repeat_until: float = 0.0) -> Iterator[tuple[float, VideoFrame]]:
@@ -36,11 +38,14 @@ def frames(path: Path, *, repeat_until: float = 0.0) -> Iterator[tuple[float, Vi
 def _once(path: Path) -> Iterator[tuple[float, VideoFrame]]:
     try:
         with av.open(str(path), "r", options={"protocol_whitelist": "file"}) as film:
+            if film.format.name in PLAYLISTS:
+                raise unreadable(path, "a list of other files")
             if not film.streams.video:
                 raise unreadable(path, "no picture")
             video = film.streams.video[0]
             if video.width * video.height > MOST_PIXELS:
                 raise unreadable(path, "pictures larger than 8192 by 8192")
+            video.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # later pictures may be larger than it says
             video.thread_type = "SLICE"
             start: float | None = None
             for frame in film.decode(video):

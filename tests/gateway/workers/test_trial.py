@@ -26,14 +26,14 @@ FPS, WIDTH, HEIGHT = 5, 320, 180
 CARD = Card("made", "ab" * 32, ("person", "fire"), (96, 160), 32, {"person": 0.5, "fire": 0.5}, "fp32", "")
 
 
-def film(path: Path, seconds: float, fire_from: float = 1e9) -> Path:
+def film(path: Path, seconds: float, fire_from: float = 1e9, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Path:
     """A grey street, and from some time on a red square that flickers."""
     with av.open(str(path), "w") as made:
         stream = made.add_stream("libx264", rate=Fraction(FPS), options={"crf": "10", "preset": "ultrafast"})
         assert isinstance(stream.codec_context, VideoCodecContext)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         for number in range(int(seconds * FPS)):
-            picture = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+            picture = np.full((size[1], size[0], 3), 90, np.uint8)
             picture[:40] = 180
             if number / FPS >= fire_from:
                 picture[60:120, 80:160, 2] = 255 if number % 3 else 200
@@ -127,6 +127,26 @@ async def test_what_is_no_film_is_refused(tmp_path: Path) -> None:
         with pytest.raises(Refusal) as caught:
             await tried(tmp_path / name, RedIsFire())
         assert caught.value.reason == "footage_unreadable"
+
+
+async def test_a_list_of_other_films_is_no_film(tmp_path: Path) -> None:
+    """Whoever brought one was told what is to be seen in another's."""
+    film(tmp_path / "other.mp4", 2)
+    (tmp_path / "list").write_text("ffconcat version 1.0\nfile other.mp4\n")
+    with pytest.raises(Refusal, match="footage_unreadable"):
+        await tried(tmp_path / "list", RedIsFire())
+
+
+async def test_a_film_whose_pictures_become_larger_than_any_may_be_is_refused_before_they_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what it said of itself at its beginning was looked at."""
+    small, large = film(tmp_path / "small.ts", 2, size=(160, 90)), film(tmp_path / "large.ts", 2)
+    (tmp_path / "both.ts").write_bytes(small.read_bytes() + large.read_bytes())
+    monkeypatch.setattr("gateway.workers.trial.film.MOST_PIXELS", 200 * 120)
+    assert (await tried(small, RedIsFire())).looks
+    with pytest.raises(Refusal, match="footage_unreadable"):
+        await tried(tmp_path / "both.ts", RedIsFire())
 
 
 async def test_weights_that_answer_a_picture_with_nothing_usable_end_the_trial_with_the_reason(tmp_path: Path) -> None:

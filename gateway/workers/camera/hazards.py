@@ -83,9 +83,11 @@ class CameraHazards:
         self, rules: Sequence[RuleConfig], at: float, suppressions: Sequence[Suppression] = (), view: str | None = ""
     ) -> None:
         """Run these rules from now on in this view, heeding these rejections. The alerts of rules that are gone end,
-        and those that were rejected: what fires then is another hazard, of which nobody has heard."""
+        and those that were rejected: what fires then is another hazard, of which nobody has heard. In another view
+        everything begins anew: what was seen at a place says nothing of what lies there now."""
+        gone = self._watch.replace(()) if view != self._view else ()
         self._view = view
-        for key in self._watch.replace(rules, suppressions):
+        for key in (*gone, *self._watch.replace(rules, suppressions)):
             incident = self._incidents.pop(key, Incident())
             if incident.alert_id is not None:
                 self._leave(incident.alert_id, incident.raised, at)

@@ -132,3 +132,19 @@ def test_what_outgrows_an_alert_that_was_rejected_while_it_lasted_is_an_alert_of
     assert asked.names.count("raise") == 2
     watched.replace((rule,), 180.0, (rejection,))
     assert asked.names.count("ended") == 1
+
+
+def test_what_is_seen_in_another_view_is_no_part_of_an_alert_of_the_view_before(asked: Asked) -> None:
+    """Where both had the same rules it went on as one hazard, and took a rejection of the first view's along."""
+    watched = hazards(asked, dwell=10.0)
+    rule = CrowdRuleConfig(zone="广场", people=5, dwell_seconds=10.0)
+    watch(watched, 8, 100, 120)
+    watched.replace((rule,), 120.0, view="preset-7")
+    assert asked.calls[-1] == ("ended", asked.calls[1][1], 120.0)
+    watch(watched, 8, 120, 128)
+    assert asked.names.count("raise") == 1
+    watch(watched, 8, 128, 140)
+    assert asked.names.count("raise") == 2
+    watched.replace((rule,), 140.0, view="preset-7")
+    watch(watched, 8, 140, 150)
+    assert (asked.names.count("raise"), asked.names.count("ended")) == (2, 1)

@@ -38,7 +38,7 @@ from gateway.settings import WorkerSettings
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.inference.look_queue import MOST_CAMERAS, LookQueue, WaitingLook
 from gateway.workers.inference.promotion import card_in_force
-from gateway.workers.inference.shadow import FOLDER, Shadow
+from gateway.workers.inference.shadow import FOLDER, Shadow, forget_past
 
 log = structlog.get_logger(__name__)
 
@@ -302,13 +302,14 @@ def _detections(objects: list[SeenObject]) -> tuple[Detection, ...]:
 
 def _shadow(settings: WorkerSettings, in_force: str) -> Shadow | None:
     """Unusable new weights are said, and the old ones go on alone; so do new ones that were put in force (sha256)."""
-    if settings.inference.shadow is None:
-        return None
+    folder = settings.data_folder / FOLDER
     try:
-        if load_card(settings.inference.shadow).sha256 == in_force:
+        if settings.inference.shadow is None or load_card(settings.inference.shadow).sha256 == in_force:
+            forget_past(folder, None)
             return None
         networks = open_networks(settings.inference.engine, settings.inference.shadow, 1)
-        return Shadow(networks, settings.data_folder / FOLDER)
+        forget_past(folder, networks.detector.card.sha256)
+        return Shadow(networks, folder)
     except WeightsRefused as refused:
         log.error("shadow_refused", reason=refused.reason, detail=refused.en)
     except Exception:  # whatever else new weights or their folder do: the old ones go on

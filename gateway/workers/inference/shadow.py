@@ -106,13 +106,29 @@ class Shadow:
         name = f"{round(at * 1000):015}-{code}"
         facts = {"at": at, "camera": code, "new_weights": self._networks.detector.card.sha256, "differences": found}
         written, data = cv2.imencode(".jpg", picture)
-        if written:
-            (self._folder / f"{name}.jpg").write_bytes(data.tobytes())
-        (self._folder / f"{name}.json").write_text(json.dumps(facts), encoding="utf-8")
-        kept = sorted(self._folder.glob("*.json"))
-        for old in kept[: max(0, len(kept) - MOST_KEPT)]:
-            old.unlink(missing_ok=True)
-            old.with_suffix(".jpg").unlink(missing_ok=True)
+        try:
+            if written:
+                (self._folder / f"{name}.jpg").write_bytes(data.tobytes())
+            (self._folder / f"{name}.json").write_text(json.dumps(facts), encoding="utf-8")
+        finally:
+            forget_oldest(self._folder)
+
+
+def forget_oldest(folder: Path) -> None:
+    """But the newest so many; pictures whose facts a killed process or a full disk did not write count as well."""
+    kept = sorted({path.stem for path in folder.iterdir()})
+    for name in kept[: max(0, len(kept) - MOST_KEPT)]:
+        for kind in ("json", "jpg"):
+            (folder / f"{name}.{kind}").unlink(missing_ok=True)
+
+
+def forget_past(folder: Path, weights: str | None) -> None:
+    """Differences with other weights than those in shadow now (sha256; None: there are none): nobody looks through
+    them any more, and a picture is kept no longer than what it is for."""
+    current = {facts["id"] for facts in kept_differences(folder) if facts.get("new_weights") == weights}
+    for path in list(folder.glob("*.*")):
+        if path.suffix in (".json", ".jpg") and path.stem not in current:
+            path.unlink(missing_ok=True)
 
 
 def kept_differences(folder: Path) -> Iterator[dict[str, Any]]:

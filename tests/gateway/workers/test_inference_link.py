@@ -582,6 +582,16 @@ def test_new_weights_that_fail_in_a_way_nobody_foresaw_leave_the_old_ones_to_loo
     assert inference_server._shadow(settings, "ab" * 32) is None
 
 
+def test_where_no_weights_are_in_shadow_no_picture_is_kept_for_their_sake(tmp_path: Path) -> None:
+    folder = tmp_path / "shadow"
+    folder.mkdir()
+    for kind, content in (("json", '{"new_weights": "ab"}'), ("jpg", "picture")):
+        (folder / f"000000000000001-9.{kind}").write_text(content)
+    settings = WorkerSettings.model_construct(data_folder=tmp_path, inference=InferenceSettings())
+    assert inference_server._shadow(settings, "ab" * 32) is None
+    assert list(folder.iterdir()) == []
+
+
 async def test_an_engine_that_never_answers_ends_its_process_instead_of_living_on_blind(
     link: InferenceLink, path: Path, detector: Detector, monkeypatch: pytest.MonkeyPatch
 ) -> None:

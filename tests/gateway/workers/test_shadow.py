@@ -14,7 +14,7 @@ from detectors.differences import differences
 from detectors.networks import Networks
 from detectors.observation import Box, Detection
 from gateway.workers.camera.glimpse import Glimpse
-from gateway.workers.inference.shadow import EVERY, MOST_KEPT, Shadow, kept_differences
+from gateway.workers.inference.shadow import EVERY, MOST_KEPT, Shadow, forget_past, kept_differences
 
 BOX, ELSEWHERE = Box(0.1, 0.1, 0.3, 0.3), Box(0.6, 0.6, 0.8, 0.8)
 PICTURE = np.zeros((36, 64, 3), np.uint8)
@@ -159,3 +159,25 @@ def test_some_looks_are_compared_and_each_with_a_hazard(tmp_path: Path) -> None:
     shadow = Shadow(Networks(Sees()), tmp_path)
     assert sum(shadow.wants([]) for _ in range(10 * EVERY)) == 10
     assert all(shadow.wants([seen("fire")]) for _ in range(5))
+
+
+async def test_pictures_that_a_killed_process_left_without_their_facts_are_counted_and_go(tmp_path: Path) -> None:
+    """Nobody was shown them, and nothing ever removed them."""
+    for number in range(MOST_KEPT):
+        (tmp_path / f"{number:015}-camera.jpg").write_bytes(b"left")
+    await Shadow(Networks(Sees(seen("stall"))), tmp_path).compare("camera", glimpse(1e6), [])
+    assert len(pictures(tmp_path)) == MOST_KEPT
+    assert len(list(kept_differences(tmp_path))) == 1
+
+
+async def test_differences_with_weights_that_are_in_shadow_no_more_are_kept_no_longer(tmp_path: Path) -> None:
+    """Their pictures lay there for good: no newer one pushed them out."""
+    forget_past(tmp_path / "none", None)
+    shadow = Shadow(Networks(Sees(seen("stall"))), tmp_path)
+    await shadow.compare("camera", glimpse(1), [])
+    (kept,) = kept_differences(tmp_path)
+    (tmp_path / "000000000000009-camera.jpg").write_bytes(b"left")
+    forget_past(tmp_path, kept["new_weights"])
+    assert pictures(tmp_path) == [kept["picture"]]
+    forget_past(tmp_path, "ab" * 16)
+    assert pictures(tmp_path) == list(kept_differences(tmp_path)) == []

@@ -144,10 +144,10 @@ class FireRule:
         proved = min(proved, 0.99)
         why = self._why(spot, 0)
         phase = phase_of(proved, False)
-        since = spot.seen_from
+        begun = spot.seen_from
         if spot.dismissed:  # no clip is written of what has been judged, however long it stays
-            since = spot.beyond.seen_from if phase == "half_way" else None
-        return Verdict(phase, proved, CANDIDATE, since, spot.score, why, tuple(sorted(held_back)))
+            begun = spot.beyond.seen_from if phase == "half_way" else None
+        return Verdict(phase, proved, CANDIDATE, begun, spot.score, why, tuple(sorted(held_back)))
 
     def _why(self, spot: Spot, burning: int) -> dict[str, Any]:
         seen = spot.seen

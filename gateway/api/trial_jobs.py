@@ -61,13 +61,7 @@ class TrialJobs:
         self, film: Path, rules: Sequence[dict[str, Any]], *, starts_at: float, platform: str, asked_by: str
     ) -> TrialJob:
         """Raises ``Refusal`` ``trial_running`` while another one is."""
-        if any(job.state == "running" for job in self._jobs.values()):
-            raise Refusal(
-                "conflict",
-                "trial_running",
-                "已有一次规则试运行在进行，请稍后再试。",
-                "A trial is running already; try again when it has ended.",
-            )
+        self.check_free()
         job = TrialJob(film.name, platform, asked_by)
         self._jobs[job.id] = job
         while len(self._jobs) > MOST_KEPT:
@@ -77,6 +71,16 @@ class TrialJobs:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return job
+
+    def check_free(self) -> None:
+        """Raises ``Refusal`` ``trial_running`` while one is."""
+        if any(job.state == "running" for job in self._jobs.values()):
+            raise Refusal(
+                "conflict",
+                "trial_running",
+                "已有一次规则试运行在进行，请稍后再试。",
+                "A trial is running already; try again when it has ended.",
+            )
 
     @contextlib.contextmanager
     def bringing(self) -> Iterator[None]:

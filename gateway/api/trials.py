@@ -96,10 +96,11 @@ async def begin_trial(
     jobs = _jobs(doors)
     rules = await _rules(asked, caller, doors)
     film, starts_at, platform = await _film(asked, caller, doors)
-    job = jobs.begin(film, rules, starts_at=starts_at, platform=platform, asked_by=caller.username)
+    jobs.check_free()
     async with doors.db.transaction() as session:
         target = next(f"{kind}:{one}" for kind, one in _named(asked).items() if one is not None)
         await audit.append(session, audit.Act(caller.username, "rules.try", target, platform), doors.clock())
+    job = jobs.begin(film, rules, starts_at=starts_at, platform=platform, asked_by=caller.username)
     return TrialShown.model_validate(job)
 
 

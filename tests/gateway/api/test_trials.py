@@ -15,6 +15,7 @@ import pytest
 
 from gateway.api.services import Services
 from gateway.api.trial_jobs import TrialJobs
+from gateway.refusals import Refusal
 from models import shipped
 
 ClientAs = Callable[..., Awaitable[httpx.AsyncClient]]
@@ -90,6 +91,24 @@ async def test_what_cannot_be_tried_is_refused_before_anything_begins(client_as:
         answer = await client.post("/api/v1/trials", json=asked)
         assert answer.json()["reason"] == reason, answer.text
     assert (await client.get("/api/v1/trials/none")).status_code == 404
+
+
+async def test_a_trial_that_the_audit_chain_cannot_have_does_not_begin(
+    client_as: ClientAs, services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ran for half an hour, whoever asked had no word of it, and every other one was refused beside it."""
+
+    async def busy(*_: object) -> None:
+        raise Refusal("unavailable", "database_busy", "数据库繁忙。", "The database is busy.")
+
+    begun: list[Path] = []
+    monkeypatch.setattr(TrialJobs, "begin", lambda _self, film, *_more, **_how: begun.append(film))
+    client = await client_as("duty_leader")
+    kept = (await client.put("/api/v1/trials/footage", content=b"film")).json()
+    monkeypatch.setattr("gateway.api.trials.audit.append", busy)
+    answer = await client.post("/api/v1/trials", json={"footage_id": kept["footage_id"]})
+    assert (answer.status_code, answer.json()["reason"]) == (503, "database_busy")
+    assert begun == []
 
 
 async def test_who_may_not_change_rules_tries_none(client_as: ClientAs, services: Services) -> None:

@@ -27,6 +27,9 @@ MOST_TOLD = 40
 MOST_SPOTS, MOST_BOXES = 16, 50
 DISMISSED_FOR = 60.0
 """Seconds for which what was rejected while it burnt may go unseen and is the same still: as long as an alert lasts."""
+ASKED_AGAIN = 1800.0
+"""Seconds after which what was rejected while it burnt, and is there still, is told once more: a fire is never
+silenced, and a rejection may have been a slip."""
 _NOTHING = Verdict("idle", 0.0, IDLE)
 
 
@@ -108,10 +111,12 @@ class FireRule:
             seen = Detection("fire", one.score, one.box or spot.box, appearance=one.appearance)
             rejected = self._rejection(seen, at)
             if rejected is not None:
-                return replace(spot, glimpses=(replace(one, rejected=rejected),), fired_from=None, dismissed=True)
+                return replace(spot, glimpses=(replace(one, rejected=rejected),), fired_from=None, dismissed_at=at)
         return spot
 
     def _seen(self, spot: Spot, here: Sequence[Pool], at: float, elapsed: float) -> Spot:
+        if spot.dismissed_at is not None and at - spot.dismissed_at >= ASKED_AGAIN:
+            spot = replace(spot, dismissed_at=None)
         if here:
             box = around([pool.box for pool in here])
             found = [one for pool in here for one in pool.members]
@@ -126,7 +131,7 @@ class FireRule:
         if spot.fired_from is not None or not spot.glimpses[-1].score or heeded(self.config, spot) < 1:
             return spot
         since = spot.beyond.seen_from if spot.dismissed else spot.seen_from
-        return replace(spot, fired_from=since, dismissed=False)
+        return replace(spot, fired_from=since, dismissed_at=None)
 
     def _verdict(self, spots: Sequence[Spot], burning: bool) -> Verdict:
         fired = [spot for spot in spots if spot.fired_from is not None]

@@ -4,7 +4,8 @@
   blank wall, a patch of standing fog);
 - the second look mostly saw nothing, or its judge did not believe it: ``DOUBTED`` seconds;
 - an officer rejected the same thing at the same place: ``REJECTED`` times as long, never silence. What of it no
-  rejection covers is judged as ever; it alone counts of what was rejected while it burnt and has been there since.
+  rejection covers is judged as ever; for half an hour it alone counts of what was rejected while it burnt and has been
+  there since.
 
 What neither stirs nor is confirmed by the second look was seen by nobody but one faint look after another: it is told
 only where those are not faint.

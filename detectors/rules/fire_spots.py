@@ -47,7 +47,7 @@ class Glimpse:
 @dataclass(frozen=True, slots=True)
 class Spot:
     """A place where fire or smoke was seen. ``fired_from``: since when it burnt, once the rule fired for it;
-    ``dismissed``: an officer rejected it while it did."""
+    ``dismissed_at``: when an officer rejected it while it did."""
 
     anchor: Box
     box: Box
@@ -55,7 +55,11 @@ class Spot:
     glimpses: tuple[Glimpse, ...]
     unseen_for: float = 0.0
     fired_from: float | None = None
-    dismissed: bool = False
+    dismissed_at: float | None = None
+
+    @property
+    def dismissed(self) -> bool:
+        return self.dismissed_at is not None
 
     @property
     def seen(self) -> tuple[Glimpse, ...]:
@@ -119,7 +123,7 @@ class Spot:
     def beyond(self) -> Spot:
         """The same, as if what a rejection covers had not been seen: a fire beside a lantern, or a larger one."""
         glimpses = tuple(Glimpse(one.at, 0.0) if one.rejected else one for one in self.glimpses)
-        return replace(self, glimpses=glimpses, dismissed=False)
+        return replace(self, glimpses=glimpses, dismissed_at=None)
 
     def reaches(self, box: Box) -> bool:
         """Whether a box meets the place at which it was first seen."""
@@ -135,6 +139,7 @@ class Spot:
             self,
             glimpses=tuple(replace(one, at=one.at + by) for one in self.glimpses),
             fired_from=None if self.fired_from is None else self.fired_from + by,
+            dismissed_at=None if self.dismissed_at is None else self.dismissed_at + by,
         )
 
 

@@ -153,6 +153,14 @@ def test_what_was_rejected_while_it_burnt_is_judged_no_more_and_a_fire_near_it_i
     assert rejected_while(FireRuleConfig(), lantern, lapsing, longer)[0] == pytest.approx(33, abs=1)
 
 
+def test_a_fire_rejected_while_it_burnt_that_is_there_still_is_told_again_after_half_an_hour() -> None:
+    """It was silent for a day: an officer's slip would have been the end of it."""
+    begun = [Look(n / 2, (glow(n / 2),)) for n in range(40)]
+    burns_on = [Look(20 + float(n), (glow(float(n)),)) for n in range(2000)]
+    told = rejected_while(FireRuleConfig(), begun, REJECTED, burns_on)
+    assert told[0] == pytest.approx(20 + 1800, abs=2)
+
+
 def test_a_fire_that_had_outgrown_what_was_rejected_goes_on_as_another_one() -> None:
     small = [Look(n / 2, (glow(n / 2),)) for n in range(20)]
     grown = [Look(n / 2, (glow(n / 2, grown=0.3),)) for n in range(20, 30)]

@@ -33,7 +33,7 @@ SCORE = 0.5
 MOST_PEOPLE = 5000
 FEWEST = 45
 """People by density from which its count stands: of gatherings seen from near boxes tell as well (decisions 0112,
-0121), and in photos of fires it sees up to 37 where boxes show ten."""
+0121, 0128), and in photos of fires it sees up to 30 where boxes show ten."""
 FAR, SURE = 0.5, 15
 """… but for so many people in boxes of whom nine in ten are smaller than this share of the picture's height: a square
 seen from far, where boxes miss a third of 20 to 45 (decision 0119). In every gathering of the train part somebody

@@ -2,9 +2,9 @@
 
 COCO's YOLOv8n up to its finest level (it knows small people, and the wide context of the neck), and a small head that
 answers with people in each cell. Both learn from a hundred pictures with a point for each head, shown at many sizes,
-softer and sharper (decision 0121); the first layers stay as COCO left them. Target after Zhang et al. 2016 (MCNN), one
-unit of density a head; the loss compares counts of blocks of several sizes, as the places of the points are less
-certain than their number.
+softer and sharper (decisions 0121, 0128); the first layers stay as COCO left them. Target after Zhang et al. 2016
+(MCNN), one unit of density a head; the loss compares counts of blocks of several sizes, as the places of the points are
+less certain than their number.
 """
 
 from __future__ import annotations

@@ -186,6 +186,10 @@ def mount(server: Any, path: str, playback: Playback) -> None:
     server.get_mount_points().add_factory(path, factory)
 
 
+LET_GO_SECONDS = 5.0
+"""Until when a camera's readers are gone, or it goes on without waiting for that."""
+
+
 class Camera:
     """One camera's RTSP server. Raises ``OSError`` where its port is taken. All calls belong to the main loop."""
 
@@ -240,7 +244,21 @@ class Camera:
         self._server.set_auth(auth)
 
     def _let_go(self) -> None:
-        self._server.client_filter(lambda _server, _client: GstRtspServer.RTSPFilterResult.REMOVE)
+        """In the thread that serves the readers: a reader whose request is being read must not be closed by another
+        one, or that thread reads what is no more for ever, and nobody is served again."""
+        kind, gone = GstRtspServer.RTSPThreadType.CLIENT, threading.Event()
+        thread = self._server.get_thread_pool().get_thread(kind, GstRtspServer.RTSPContext())
+
+        def remove(*_given: object) -> bool:
+            self._server.client_filter(lambda _server, _client: GstRtspServer.RTSPFilterResult.REMOVE)
+            gone.set()
+            return False  # once
+
+        source = GLib.idle_source_new()
+        source.set_callback(remove)
+        source.attach(thread.context)
+        gone.wait(LET_GO_SECONDS)
+        thread.stop()
 
 
 def say(answer: dict[str, Any]) -> None:

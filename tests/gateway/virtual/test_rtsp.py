@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import av
 import av.error
@@ -122,6 +123,43 @@ async def test_faults_are_switched_while_it_plays(footage_folder: Path, small: R
         await fleet.change_password(0, "another-one")
         with pytest.raises(av.error.HTTPUnauthorizedError):
             await brightness()
+
+
+async def test_readers_sent_away_in_the_midst_of_a_request_leave_a_camera_that_serves(
+    footage_folder: Path, small: RenderedFootage
+) -> None:
+    """Closed by another thread than the one that read, a connection was read for ever, and nobody was served again."""
+    camera = VirtualCamera("门口", small, "viewer", PASSWORD)
+    async with VirtualFleet([camera], footage_folder, multicast=False) as fleet:
+        port = urlsplit(fleet.devices[0].rtsp_url).port
+        served = 0
+
+        async def ask_and_ask() -> None:
+            nonlocal served
+            while True:
+                with suppress(OSError, asyncio.IncompleteReadError):
+                    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                    try:
+                        for number in itertools.count(1):
+                            writer.write(b"OPTIONS rtsp://127.0.0.1/main RTSP/1.0\r\nCSeq: %d\r\n\r\n" % number)
+                            await reader.readuntil(b"\r\n\r\n")
+                            served += 1
+                    finally:
+                        writer.close()
+
+        asking = [asyncio.create_task(ask_and_ask()) for _ in range(6)]
+        try:
+            for number in range(40):
+                await fleet.change_password(0, f"number-{number}")
+                await asyncio.sleep(0.03)
+            before = served
+            async with asyncio.timeout(10):
+                while served < before + 50:
+                    await asyncio.sleep(0.02)
+        finally:
+            for one in asking:
+                one.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
 
 
 @pytest.mark.parametrize(("quirks", "codec"), [(Quirks(h265=True), "hevc"), (Quirks(b_frames=True), "h264")])

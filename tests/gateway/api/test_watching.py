@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from gateway.api.services import Services
-from gateway.events.feedback import export_feedback
+from gateway.events.feedback import rejected_pictures, write_feedback
 from gateway.events.intake import evidence_folder
 from gateway.processes.messages import Sample
 from gateway.storage.evidence_files import EvidenceFiles
@@ -92,7 +92,8 @@ async def test_rejected_alerts_become_hard_negatives_of_the_training_split(
     await judge(client, crowd, "false_positive")
     files = EvidenceFiles(evidence_folder(services.settings), ())
     async with services.db.reading() as session:
-        assert await export_feedback(session, files, tmp_path / "feedback") == 1
+        pictures = await rejected_pictures(session)
+    assert write_feedback(pictures, files, tmp_path / "feedback") == 1
     prepared = tmp_path / "set"
     for kind in ("images", "labels"):
         (prepared / kind / "train").mkdir(parents=True)

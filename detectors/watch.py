@@ -16,7 +16,8 @@ from detectors.suppression import Suppression
 WEIGHTS = {"fire": 2.0, "crowd": 1.0, "stall": 0.5}
 """What a look at a camera counts for by its hazard, where the engine cannot look at all: seconds matter for fire."""
 NEARER = 3.0
-"""A rule that is about to fire makes its camera so many times more urgent, beyond its hazard's weight."""
+"""A rule that is about to fire makes its camera so many times more urgent, beyond its hazard's weight. One that fires
+has told what it had to tell."""
 
 LEAST_STALL, BESIDE = 0.2, 0.05
 """Shares of the picture by which what stands in a zone may reach above it and beside it, at least."""
@@ -36,6 +37,11 @@ class _Running:
     rule: Rule[Any]
     state: Any
     verdict: Verdict | None = None
+
+    @property
+    def nearness(self) -> float:
+        """0..1: how near it is to firing, so that what its next look shows is to be told."""
+        return 0.0 if self.verdict is None or self.verdict.phase == "firing" else self.verdict.progress
 
 
 class CameraWatch:
@@ -60,10 +66,7 @@ class CameraWatch:
     def urgency(self) -> float:
         """Of the most urgent rule: its hazard's weight, more the nearer it is to firing. 0 without rules."""
         return max(
-            (
-                WEIGHTS[key.kind] * (1 + NEARER * (0.0 if one.verdict is None else one.verdict.progress))
-                for key, one in self._running.items()
-            ),
+            (WEIGHTS[key.kind] * (1 + NEARER * one.nearness) for key, one in self._running.items()),
             default=0.0,
         )
 

@@ -20,8 +20,9 @@ from detectors.rules.rule import AT_REST, Verdict, passage, phase_of
 from detectors.rules.schedule import is_on
 from detectors.suppression import Suppression
 
-IDLE, CANDIDATE, FIRING = 2.0, 0.5, 1.0
-"""Seconds to the next look."""
+IDLE, CANDIDATE = 2.0, 0.5
+"""Seconds to the next look. What burns has been told, and what an officer has rejected has been judged: neither is
+looked at more often than nothing at all (decision 0130)."""
 MOST_TOLD = 40
 """Sightings that an alert's reasons list, the last ones."""
 MOST_SPOTS, MOST_BOXES = 16, 50
@@ -138,9 +139,10 @@ class FireRule:
         if fired:
             worst = max(fired, key=lambda spot: spot.score)
             since = min(spot.fired_from for spot in fired if spot.fired_from is not None)
-            return Verdict("firing", 1.0, FIRING, since, worst.score, self._why(worst, len(fired)))
+            return Verdict("firing", 1.0, IDLE, since, worst.score, self._why(worst, len(fired)))
+        within = CANDIDATE if any(spot.open for spot in spots) else IDLE
         if burning:
-            return Verdict("released", 0.0, CANDIDATE if spots else IDLE)
+            return Verdict("released", 0.0, within)
         if not spots:
             return _NOTHING
         proved, spot = max(((heeded(self.config, spot), spot) for spot in spots), key=lambda pair: pair[0])
@@ -152,7 +154,7 @@ class FireRule:
         begun = spot.seen_from
         if spot.dismissed:  # no clip is written of what has been judged, however long it stays
             begun = spot.beyond.seen_from if phase == "half_way" else None
-        return Verdict(phase, proved, CANDIDATE, begun, spot.score, why, tuple(sorted(held_back)))
+        return Verdict(phase, proved, within, begun, spot.score, why, tuple(sorted(held_back)))
 
     def _why(self, spot: Spot, burning: int) -> dict[str, Any]:
         seen = spot.seen

@@ -125,6 +125,11 @@ class Spot:
         glimpses = tuple(Glimpse(one.at, 0.0) if one.rejected else one for one in self.glimpses)
         return replace(self, glimpses=glimpses, dismissed_at=None)
 
+    @property
+    def open(self) -> bool:
+        """Whether what is seen there has not been judged yet, by an officer who rejected it while it burnt."""
+        return not self.dismissed or bool(self.beyond.seen)
+
     def reaches(self, box: Box) -> bool:
         """Whether a box meets the place at which it was first seen."""
         dx, dy = NEAR * self.anchor.width, NEAR * self.anchor.height

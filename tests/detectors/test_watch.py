@@ -28,6 +28,20 @@ def test_a_new_watch_wants_to_look_at_once_and_then_at_the_pace_of_its_most_impa
     assert watch.next_look_within == 0.5
 
 
+def test_a_camera_is_the_more_urgent_the_nearer_a_rule_is_to_firing_and_no_more_once_it_has_fired() -> None:
+    watch = CameraWatch(DEFAULT_RULES)
+    watch.observe(Look(0, ()))
+    idle = watch.urgency
+    urgencies = []
+    for number in range(1, 12):
+        fired = phases(watch, burning(number / 2))[FIRE] == "firing"
+        urgencies.append((fired, watch.urgency))
+    near = [urgency for fired, urgency in urgencies if not fired]
+    assert near == sorted(near)
+    assert near[-1] > 2 * idle
+    assert {urgency for fired, urgency in urgencies if fired} == {idle}
+
+
 def test_every_rule_says_something_of_every_look() -> None:
     watch = CameraWatch(DEFAULT_RULES)
     assert phases(watch, burning(0)) == {FIRE: "candidate", CROWD: "idle", STALL: "idle"}

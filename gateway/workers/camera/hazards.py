@@ -20,7 +20,8 @@ FIRST_LOOK = 2.0
 """Seconds between two looks while no rule has been answered: without an engine no camera is woken for nothing."""
 HELD_BACK_EVERY = 60.0
 """Seconds between two reports of what a rejection holds back."""
-IN_SIGHT = frozenset({"candidate", "half_way", "firing"})
+IN_SIGHT = frozenset({"candidate", "half_way"})
+"""Phases of what is in sight and not told yet: its camera comes first where not all can be awake."""
 
 
 class CameraHazards:

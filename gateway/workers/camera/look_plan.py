@@ -20,7 +20,8 @@ LATE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """``gap``: the largest number of seconds between two looks. ``urgent``: something is in sight or was reported."""
+    """``gap``: the largest number of seconds between two looks. ``urgent``: something is in sight that is not
+    told yet, or was reported."""
 
     gap: float
     urgent: bool

@@ -67,6 +67,13 @@ def test_half_way_comes_before_firing() -> None:
     ]
 
 
+def test_a_fire_that_is_told_is_looked_at_no_more_often_than_an_empty_street() -> None:
+    """Five fires on fifty cameras kept five awake for as long as they burnt, and the others' looks were dropped."""
+    said = verdicts(looks(lambda at: (flame(at),), 20))
+    assert {one.next_look_within for one in said if one.phase == "firing"} == {2}
+    assert {one.next_look_within for one in said if one.phase != "firing"} == {0.5}
+
+
 def test_a_flame_that_is_missed_in_every_third_look_still_fires_in_ten_seconds() -> None:
     (hazard,) = judged(looks(lambda at: () if round(at * 2) % 3 == 2 else (flame(at),), 20))
     assert hazard.fired_at <= 10

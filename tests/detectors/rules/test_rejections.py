@@ -153,6 +153,18 @@ def test_what_was_rejected_while_it_burnt_is_judged_no_more_and_a_fire_near_it_i
     assert rejected_while(FireRuleConfig(), lantern, lapsing, longer)[0] == pytest.approx(33, abs=1)
 
 
+def test_a_lantern_rejected_while_it_fired_keeps_no_camera_awake_and_a_flame_beside_it_does() -> None:
+    watch = CameraWatch([FireRuleConfig()])
+    for n in range(40):
+        watch.observe(Look(n / 2, (glow(n / 2),)))
+    watch.replace([FireRuleConfig()], (REJECTED,))
+    watch.dismiss(RuleKey("fire", FireRuleConfig().zone), 19.5)
+    watch.observe(Look(20.0, (glow(20.0),)))
+    assert watch.next_look_within == 2
+    watch.observe(Look(22.0, (glow(22.0), beside(22.0))))
+    assert watch.next_look_within == 0.5
+
+
 def test_a_fire_rejected_while_it_burnt_that_is_there_still_is_told_again_after_half_an_hour() -> None:
     """It was silent for a day: an officer's slip would have been the end of it."""
     begun = [Look(n / 2, (glow(n / 2),)) for n in range(40)]

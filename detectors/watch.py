@@ -18,6 +18,8 @@ WEIGHTS = {"fire": 2.0, "crowd": 1.0, "stall": 0.5}
 NEARER = 3.0
 """A rule that is about to fire makes its camera so many times more urgent, beyond its hazard's weight. One that fires
 has told what it had to tell."""
+USUAL = 2.0
+"""Seconds between two looks where nothing is in sight."""
 
 LEAST_STALL, BESIDE = 0.2, 0.05
 """Shares of the picture by which what stands in a zone may reach above it and beside it, at least."""
@@ -40,8 +42,11 @@ class _Running:
 
     @property
     def nearness(self) -> float:
-        """0..1: how near it is to firing, so that what its next look shows is to be told."""
-        return 0.0 if self.verdict is None or self.verdict.phase == "firing" else self.verdict.progress
+        """0..1: how near it is to firing, so that what its next look shows is to be told, or how much sooner than usual
+        it wants that look: the second sighting of a fire is what makes it one."""
+        if self.verdict is None or self.verdict.phase == "firing":
+            return 0.0
+        return max(self.verdict.progress, 1 - self.verdict.next_look_within / USUAL)
 
 
 class CameraWatch:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -71,6 +72,7 @@ class Looks:
         self._last_look = 0.0
         self._live_since = 0.0
         self._looking = False
+        self._wants_more = asyncio.Event()
         self._awake: Awake | None = None
         self._held: OnDemandSource | None = None
         self._sub_away_until = 0.0
@@ -129,7 +131,10 @@ class Looks:
         self._looking, self._last_look = True, glimpse.arrival
         try:
             self.taken += 1
+            before = self.wish.gap
             await self._look(glimpse)
+            if self.wish.gap < before:
+                self._wants_more.set()
         except Exception:  # one picture's fault must not leave the camera unwatched
             log.exception("look_failed", camera=self._code)
         finally:
@@ -177,14 +182,18 @@ class Looks:
 
     async def _decide_again(self) -> None:
         while True:
-            await asyncio.sleep(DECIDE_EVERY)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DECIDE_EVERY):
+                    await self._wants_more.wait()
+            self._wants_more.clear()
             try:
                 await self.decide()
             except Exception:  # nor without its decisions
                 log.exception("waking_failed", camera=self._code)
 
     async def decide(self) -> None:
-        """Wake the camera or let it sleep, as things are now; comes by itself twice a second."""
+        """Wake the camera or let it sleep, as things are now; comes by itself twice a second, and at once after a look
+        that calls for more."""
         now = self._decoding.clock()
         if self._live():
             unmet = await self._follow(self.wish, now)

@@ -84,7 +84,7 @@ class Sub:
 
 @dataclass
 class Scene:
-    """A camera whose time the test moves, and what was looked at."""
+    """A camera whose time the test moves, and what was looked at. ``found``: what is wished for once one has looked."""
 
     looks: Looks
     bus: FrameBus
@@ -97,6 +97,7 @@ class Scene:
     now: float = BEGUN
     frames: int = 0
     fails: int = 0
+    found: Wish | None = None
     seen: list[Glimpse] = field(default_factory=list)
 
     async def plays(self, seconds: float) -> None:
@@ -137,6 +138,7 @@ async def scene(gop: int, *, cores: float = 1.0, sub_gop: int | None = None) -> 
             made.fails -= 1
             raise ValueError("a picture that nobody foresaw")
         made.seen.append(glimpse)
+        made.wish = made.found or made.wish
 
     looks = Looks(
         "a",
@@ -220,6 +222,20 @@ async def test_a_candidate_is_looked_at_every_half_second_and_the_camera_sleeps_
         assert camera.sub is not None
         assert camera.sub.users == 0
         assert (camera.budget.awake, camera.budget.waiting) == (0, 0)
+
+
+async def test_a_look_that_finds_a_candidate_wakes_the_camera_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waited up to half a second for the next time that this was decided: the second sighting makes a fire."""
+    monkeypatch.setattr("gateway.workers.camera.looks.DECIDE_EVERY", 60.0)
+    async with scene(2) as camera:
+        for number in range(2 * FPS):  # time goes on, and nobody decides
+            _publish(camera.bus, 2, number, BEGUN + number / FPS, 160)
+            await _settled()
+        assert camera.looks.decoded == "keyframes"
+        camera.now, camera.found = BEGUN + 2.0, Wish(0.5, urgent=True)
+        _publish(camera.bus, 2, 2 * FPS, camera.now, 160)
+        await _settled()
+        assert camera.looks.decoded == "main"
 
 
 async def test_an_event_of_the_camera_wakes_it_for_its_time() -> None:

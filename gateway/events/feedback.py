@@ -6,12 +6,12 @@ there were, nobody wrote down.
 
 A picture of a fire that says there is none makes weights blind. So what may not be false is left out: a rejection that
 was taken back, an event that was taken up for all that or is one with another, a drill, whose fire burnt, and a picture
-in which the camera told the same hazard at another place and nobody rejected that.
+in which the camera told the same hazard at another place and nobody rejected that. What the rule did not watch is
+painted over (``watched_part``).
 """
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ from sqlalchemy.orm import aliased
 
 from gateway.access import audit
 from gateway.clock import Clock
+from gateway.events.watched_part import WatchedPart, watched_part
 from gateway.refusals import Refusal
 from gateway.storage.database import Database
 from gateway.storage.evidence_files import EvidenceFiles
@@ -40,28 +41,36 @@ NOT_TAKEN_UP = ("reported", "verifying", "not_accepted", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A rejected alert and the snapshot it was raised with; ``false``: nobody found otherwise."""
+    """A rejected alert and the snapshot it was raised with; ``false``: nobody found otherwise. ``watched`` None: of
+    which part of the picture it speaks is not known."""
 
     alert_id: str
     hazard: str
     platform: str
     path: str
     false: bool
+    watched: WatchedPart | None
 
     @property
     def name(self) -> str:
-        return f"feedback_{self.alert_id}@{UNKNOWN[self.hazard]}"
+        smoke = "" if self.watched is None or self.watched.sees_smoke else "+smoke"
+        return f"feedback_{self.alert_id}@{UNKNOWN[self.hazard]}{smoke}"
+
+    @property
+    def teaches(self) -> bool:
+        return self.false and self.watched is not None
 
 
 async def rejected_pictures(session: AsyncSession) -> list[Rejected]:
     """Of each rejected fire and stall. Later sightings show what nobody judged."""
-    query = select(AlertRow.id, AlertRow.hazard, AlertRow.platform, EvidenceRow.path, _found_otherwise())
+    why = AlertRow.why["rule"], AlertRow.why["box"]
+    query = select(AlertRow.id, AlertRow.hazard, AlertRow.platform, EvidenceRow.path, _found_otherwise(), *why)
     query = query.join(EvidenceRow, EvidenceRow.id == AlertRow.id).where(
         AlertRow.state == "false_positive", AlertRow.hazard.in_(UNKNOWN), EvidenceRow.kind == "snapshot"
     )
     return [
-        Rejected(alert_id, hazard, platform, path, not otherwise)
-        for alert_id, hazard, platform, path, otherwise in await session.execute(query.order_by(AlertRow.id))
+        Rejected(alert_id, hazard, platform, path, not otherwise, watched_part(rule, box))
+        for alert_id, hazard, platform, path, otherwise, rule, box in await session.execute(query.order_by(AlertRow.id))
     ]
 
 
@@ -85,7 +94,7 @@ def _found_otherwise() -> ColumnElement[bool]:
 async def tell_export(db: Database, pictures: Sequence[Rejected], who: str, clock: Clock) -> None:
     """Pictures that leave the gateway are in the audit chain before they do, those of each platform in its own."""
     async with db.transaction() as session:
-        for platform, number in sorted(Counter(one.platform for one in pictures if one.false).items()):
+        for platform, number in sorted(Counter(one.platform for one in pictures if one.teaches).items()):
             act = audit.Act(who, "feedback.export", f"platform:{platform}", platform, why=f"{number} snapshots")
             await audit.append(session, act, clock())
 
@@ -100,13 +109,13 @@ def write_feedback(pictures: Sequence[Rejected], files: EvidenceFiles, to: Path)
     written = 0
     for one in pictures:
         picture, label = images / f"{one.name}.jpg", labels / f"{one.name}.txt"
-        if not one.false:
+        if one.watched is None or not one.teaches:
             label.unlink(missing_ok=True)
             picture.unlink(missing_ok=True)
             continue
         try:
-            shutil.copyfile(files.open(one.path), picture)
-        except (Refusal, OSError) as error:
+            picture.write_bytes(one.watched.of(files.open(one.path).read_bytes()))
+        except (Refusal, OSError, ValueError) as error:
             log.warning("feedback_left_out", alert=one.alert_id, error=str(error))
             continue
         label.write_text("")

@@ -17,6 +17,7 @@ from gateway.events.intake import evidence_folder
 from gateway.processes.messages import Sample
 from gateway.storage.evidence_files import EvidenceFiles
 from gateway.storage.tables.cameras import CameraRow
+from gateway.storage.tables.events import AlertRow
 from models.feedback import LICENCE, FeedbackUnusable, take_in
 from models.sample_data import clear
 
@@ -88,6 +89,10 @@ async def test_rejected_alerts_become_hard_negatives_of_the_training_split(
     client = await client_as("duty_officer")
     fire, crowd = await raise_alert("fire"), await raise_alert("crowd")
     await raise_alert("stall")
+    async with services.db.transaction() as session:
+        row = await session.get(AlertRow, fire)
+        assert row is not None
+        row.why = {"rule": {"kind": "fire"}, "box": [0.1, 0.2, 0.3, 0.4]}
     await judge(client, fire, "false_positive")
     await judge(client, crowd, "false_positive")
     files = EvidenceFiles(evidence_folder(services.settings), ())

@@ -41,7 +41,7 @@ class Feedback:
         async with self.room.db.transaction() as session:
             row = await session.get(AlertRow, alert_id)
             assert row is not None
-            row.why = WHY
+            row.why = WHY | {"rule": {"kind": hazard, "zone": str(self._zone)}}
             for name, value in facts.items():
                 setattr(row, name, value)
         await self.room.desk.assess(self.officer, alert_id, Assessment("false_positive", "红灯笼"))
@@ -124,6 +124,18 @@ async def test_the_picture_is_the_one_that_was_judged_not_what_its_place_showed_
     assert (await room.intake.alert_raised(later)).merged_into == alert_id
     assert await feedback.written() == {alert_id}
     assert b"another" not in feedback.picture(alert_id, "stall")
+
+
+async def test_what_permits_stalls_somewhere_or_tells_no_rule_teaches_nothing(feedback: Feedback) -> None:
+    """A picture with a permitted stall in it said that there was none."""
+    permits = {"kind": "stall", "permitted": [{"x": 0.7, "y": 0.7}]}
+    room, ids = feedback.room, [await feedback.reject("stall") for _ in range(3)]
+    async with room.db.transaction() as session:
+        for alert_id, why in zip(ids, (WHY, WHY | {"rule": permits}), strict=False):
+            row = await session.get(AlertRow, alert_id)
+            assert row is not None
+            row.why = why
+    assert await feedback.written() == {ids[2]}
 
 
 async def test_that_pictures_left_is_in_the_audit_chain_with_who_and_how_many(feedback: Feedback) -> None:

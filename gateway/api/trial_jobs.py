@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 MOST_KEPT = 16
 LONGEST = 1800.0
 """Seconds of this machine's time that a trial may take."""
+STOPPED_WITHIN = 10.0
+"""Seconds after which a process that was killed is waited for no longer."""
 MOST_ANSWER = 16_000_000
 
 State = Literal["running", "done", "failed"]
@@ -50,7 +52,7 @@ class TrialJobs:
     def __init__(self, card: Path) -> None:
         self._card = card
         self._jobs: dict[str, TrialJob] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._bringing = False
 
     def use(self, card: Path) -> None:
@@ -68,8 +70,8 @@ class TrialJobs:
             del self._jobs[next(iter(self._jobs))]
         asked = {"rules": list(rules), "starts_at": starts_at, "card": str(self._card)}
         task = asyncio.create_task(self._run(job, film, asked), name="trial")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[job.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
         return job
 
     def check_free(self) -> None:
@@ -102,10 +104,20 @@ class TrialJobs:
     def get(self, job_id: str) -> TrialJob | None:
         return self._jobs.get(job_id)
 
+    async def stop(self, job: TrialJob, username: str) -> None:
+        """End a trial that runs, at somebody's wish: another one can begin then. One that has ended stays as it is."""
+        if job.state != "running":
+            return
+        _failed(job, "trial_stopped", f"试运行已由 {username} 停止", f"the trial was stopped by {username}")
+        task = self._tasks[job.id]
+        task.cancel()
+        await asyncio.wait((task,), timeout=STOPPED_WITHIN)
+
     async def close(self) -> None:
-        for task in self._tasks:
+        tasks = tuple(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self, job: TrialJob, film: Path, asked: dict[str, Any]) -> None:
         try:

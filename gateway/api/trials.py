@@ -109,10 +109,24 @@ async def get_trial(
     trial_id: str, caller: Annotated[Caller, Depends(permit("rules.read"))], doors: Doors
 ) -> TrialShown:
     """How far it is, and in the end what it found."""
-    job: TrialJob | None = _jobs(doors).get(trial_id)
+    return TrialShown.model_validate(_found(trial_id, caller, doors))
+
+
+@router.post("/trials/{trial_id}/stop")
+async def stop_trial(
+    trial_id: str, caller: Annotated[Caller, Depends(permit("rules.write"))], doors: Doors
+) -> TrialShown:
+    """End it before it is done, so that another one can begin; one that has ended stays as it is."""
+    job = _found(trial_id, caller, doors)
+    await _jobs(doors).stop(job, caller.username)
+    return TrialShown.model_validate(job)
+
+
+def _found(trial_id: str, caller: Caller, doors: Services) -> TrialJob:
+    job = _jobs(doors).get(trial_id)
     if job is None or not caller.sees(job.platform):
         raise Refusal("not_found", "trial_unknown", "没有这次试运行。", "There is no such trial.", field="trial_id")
-    return TrialShown.model_validate(job)
+    return job
 
 
 async def _rules(asked: TrialAsked, caller: Caller, doors: Services) -> list[dict[str, Any]]:

@@ -12,8 +12,6 @@ from av import VideoFrame
 from gateway.refusals import Refusal
 from gateway.streams.decoding import MOST_PIXELS
 
-LONGEST = 4 * 3600.0
-"""Seconds of a film that are tried; what comes later is left out and said."""
 PLAYLISTS = frozenset({"concat", "dash", "hls", "imf"})
 """Formats that name other files of this machine: whoever brings one would be told what is to be seen in those."""
 
@@ -27,8 +25,6 @@ def frames(path: Path, *, repeat_until: float = 0.0) -> Iterator[tuple[float, Vi
         for at, frame in _once(path):
             step = at - last if 0 < at - last < 1 else step
             last = at
-            if offset + at > LONGEST:
-                return
             yield offset + at, frame
         offset += last + step
         if offset >= repeat_until or last == 0.0:

@@ -23,6 +23,8 @@ from gateway.workers.camera.look_plan import is_due
 from gateway.workers.camera.sight import Asks, Sight
 from gateway.workers.trial.film import frames
 
+LONGEST = 4 * 3600.0
+"""Seconds of a film that are tried; that more came, which was left out, is said."""
 END_AFTER: Mapping[str, float] = {"fire": 60.0, "crowd": 60.0, "stall": 600.0}
 Progress = Callable[[float], None]
 """Told the seconds of the film that have been gone through."""
@@ -57,11 +59,13 @@ class Stretch:
 
 @dataclass(slots=True)
 class Trial:
-    """``seconds`` of film gone through in ``looks`` looks by the weights of ``weights_sha256``."""
+    """``seconds`` of film gone through in ``looks`` looks by the weights of ``weights_sha256``. ``cut``: the film goes
+    on; what comes after ``LONGEST`` was not tried."""
 
     seconds: float = 0.0
     looks: int = 0
     weights_sha256: str = ""
+    cut: bool = False
     alerts: list[TrialAlert] = field(default_factory=list)
     timeline: list[Stretch] = field(default_factory=list)
 
@@ -90,6 +94,9 @@ async def try_rules(
     telling = _Telling(trial, watch.reasons, starts_at, end_after)
     last = -1e9
     for at, frame in frames(film, repeat_until=repeat_until):
+        if at > LONGEST:
+            trial.cut = True
+            break
         trial.seconds = at
         if at < first_look or not is_due(at, last, watch.next_look_within, at):
             continue

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import httpx
 import numpy as np
+import psutil
 import pytest
 
 from gateway.api.services import Services
@@ -63,6 +64,27 @@ async def test_a_film_that_is_brought_is_gone_through_in_a_process_of_its_own(
     assert trial["result"]["alerts"] == []
     assert trial["result"]["looks"] >= 1
     assert len(trial["result"]["weights_sha256"]) == 64
+
+
+@pytest.mark.integration
+async def test_a_trial_that_is_stopped_ends_at_once_and_makes_room_for_another(
+    client_as: ClientAs, services: Services, tmp_path: Path
+) -> None:
+    """A wrong film kept everybody from trying rules for half an hour."""
+    client = await client_as("duty_leader")
+    kept = (await client.put("/api/v1/trials/footage", content=film(tmp_path / "street.mp4"))).json()
+    asked = {"footage_id": kept["footage_id"], "rules": [{"kind": "fire"}]}
+    begun = (await client.post("/api/v1/trials", json=asked)).json()
+    stopping = f"/api/v1/trials/{begun['id']}/stop"
+    assert (await (await client_as("duty_officer")).post(stopping)).status_code == 403
+    stopped = (await client.post(stopping)).json()
+    assert (stopped["state"], stopped["reason"]) == ("failed", "trial_stopped")
+    assert not [one for one in psutil.Process().children() if "gateway.workers.trial" in one.cmdline()]
+    trial = await ended(client, (await client.post("/api/v1/trials", json=asked)).json())
+    assert trial["state"] == "done"
+    again = (await client.post(f"/api/v1/trials/{trial['id']}/stop")).json()
+    assert again == trial
+    assert (await client.post("/api/v1/trials/none/stop")).status_code == 404
 
 
 @pytest.mark.integration

@@ -104,6 +104,18 @@ async def test_a_quiet_film_raises_nothing_and_is_looked_at_every_two_seconds(tm
     assert 4 <= trial.looks <= 7
 
 
+async def test_of_a_film_that_is_too_long_the_beginning_is_tried_and_that_it_goes_on_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended at four hours as if that were all of it."""
+    long = film(tmp_path / "long.mp4", 14, fire_from=9)
+    assert (await tried(long, RedIsFire())).cut is False
+    monkeypatch.setattr("gateway.workers.trial.trial.LONGEST", 8.0)
+    trial = await tried(long, RedIsFire())
+    assert (trial.cut, trial.alerts) == (True, [])
+    assert trial.seconds == pytest.approx(8, abs=0.3)
+
+
 async def test_a_short_film_is_repeated_as_long_as_asked(tmp_path: Path) -> None:
     trial = await tried(film(tmp_path / "short.mp4", 4), RedIsFire(), repeat_until=11)
     assert trial.seconds == pytest.approx(12, abs=0.3)

@@ -51,7 +51,7 @@ export interface Trial {
   id: string
   state: 'running' | 'done' | 'failed'
   progress: number
-  result: { seconds: number; looks: number; alerts: TrialAlert[]; timeline: Stretch[] } | null
+  result: { seconds: number; looks: number; cut: boolean; alerts: TrialAlert[]; timeline: Stretch[] } | null
   zh: string
   en: string
 }
@@ -85,4 +85,8 @@ export function tryOnRecording(recordingId: string, code: string, rules: readonl
 
 export function getTrial(id: string): Promise<Trial> {
   return fetchJson<Trial>(`/trials/${encodeURIComponent(id)}`)
+}
+
+export function stopTrial(id: string): Promise<Trial> {
+  return fetchJson<Trial>(`/trials/${encodeURIComponent(id)}/stop`, { method: 'POST' })
 }

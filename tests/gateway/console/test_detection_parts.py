@@ -110,5 +110,7 @@ async def test_pace_rejections_and_a_trial_are_shown_beside_the_camera(
     await page.get_by_test_id("trial-film").set_input_files(film(tmp_path / "street.mp4"))
     # It runs behind everything else, the other tests too; that it ends, and with what, the doors' test tells.
     await expect(page.get_by_test_id("camera-trial")).to_contain_text("已分析", timeout=60_000)
+    await page.get_by_test_id("trial-stop").click()
+    await expect(page.get_by_test_id("camera-trial")).to_contain_text("试运行已由")
     await watching.get_by_test_id("suppression-undo").click()
     await expect(watching.get_by_test_id("suppression")).to_have_count(0)

@@ -36,10 +36,13 @@ PAUSE_BATCHES = 10
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """By what pictures are decoded. ``bounds`` tells height and width in px of the engine's input now. ``batch``:
-    seconds for which frames are gathered before they are decoded together."""
+    """By what pictures are decoded: keyframes in ``threads``, the frames of woken cameras in ``awake``, as all cameras
+    may send a keyframe at the same time, and who has something in sight waits for none. ``bounds`` tells height
+    and width in px of the engine's input now. ``batch``: seconds for which frames are gathered before they are decoded
+    together."""
 
     threads: Executor
+    awake: Executor
     bounds: Callable[[], tuple[int, int]]
     clock: Callable[[], float]
     batch: float = 0.1
@@ -47,7 +50,8 @@ class Decoding:
 
     def marked(self, marks: ActiveMarks, code: str) -> Decoding:
         """The same, for one camera."""
-        return replace(self, threads=MarkedThreads(self.threads, marks, code))
+        threads, awake = (MarkedThreads(one, marks, code) for one in (self.threads, self.awake))
+        return replace(self, threads=threads, awake=awake)
 
 
 class Awake:
@@ -127,7 +131,7 @@ class Awake:
         if self._only_keyframes and not due:
             return
         work = partial(self._glimpse, batch[-1:] if self._only_keyframes else batch, due)
-        glimpse = await asyncio.get_running_loop().run_in_executor(self._decoding.threads, work)
+        glimpse = await asyncio.get_running_loop().run_in_executor(self._decoding.awake, work)
         if glimpse is not None:
             look = asyncio.ensure_future(self._take(glimpse))
             self._looks.add(look)

@@ -64,7 +64,8 @@ from gateway.workers.inference.server import SOCKET_NAME
 log = structlog.get_logger(__name__)
 
 DECODERS = 2
-"""Threads that decode keyframes: 25 ms of a core for 1080p, so two keep up with fifty cameras' keyframes."""
+"""Threads that decode keyframes: 25 ms of a core for 1080p, so two keep up with fifty cameras' keyframes; and as many
+for the frames of woken cameras."""
 STREAM_PATH = "cameras/"
 
 
@@ -260,7 +261,9 @@ async def open_camera_worker(name: str, settings: WorkerSettings, channel: Chann
 
     journal = await asyncio.to_thread(AlertJournal, journals_folder(settings.data_folder) / name)
     async with AsyncExitStack() as stack:
-        threads = stack.enter_context(ThreadPoolExecutor(DECODERS, thread_name_prefix="decode"))
+        threads, awake = (
+            stack.enter_context(ThreadPoolExecutor(DECODERS, thread_name_prefix=name)) for name in ("decode", "awake")
+        )
         link = InferenceLink(settings.run_folder / SOCKET_NAME)
         link.start()
         stack.push_async_callback(link.stop)
@@ -272,7 +275,7 @@ async def open_camera_worker(name: str, settings: WorkerSettings, channel: Chann
         around = Surroundings(
             settings,
             eye,
-            Decoding(threads, eye.input_size, time.time),
+            Decoding(threads, awake, eye.input_size, time.time),
             marks,
             WakeBudget(settings.cameras.wake_cores),
             Store(journal, delivery, settings.cameras.clip_after_seconds, time.time),

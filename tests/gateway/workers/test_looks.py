@@ -33,15 +33,19 @@ IDLE = Wish(2.0, urgent=False)
 
 
 class Inline(Executor):
-    """Runs what it is given at once, so that a test's time stands still meanwhile. ``fails``: how often it cannot."""
+    """Runs what it is given at once, so that a test's time stands still meanwhile. ``fails``: how often it cannot.
+    ``busy``: it has no time."""
 
     fails = 0
+    busy = False
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         if self.fails:
             self.fails -= 1
             raise RuntimeError("can't start new thread")
         future: Future[Any] = Future()
+        if self.busy:
+            return future
         try:
             future.set_result(fn(*args, **kwargs))
         except PictureUnreadable as error:
@@ -92,6 +96,7 @@ class Scene:
     sub: Sub | None
     budget: WakeBudget
     threads: Inline
+    awake: Inline
     wish: Wish = IDLE
     live: bool = True
     now: float = BEGUN
@@ -130,7 +135,7 @@ async def _settled() -> None:
 
 @asynccontextmanager
 async def scene(gop: int, *, cores: float = 1.0, sub_gop: int | None = None) -> AsyncIterator[Scene]:
-    bus, budget, threads = FrameBus(), WakeBudget(cores), Inline()
+    bus, budget, threads, awake = FrameBus(), WakeBudget(cores), Inline(), Inline()
     sub = Sub(sub_gop) if sub_gop is not None else None
 
     async def look(glimpse: Glimpse) -> None:
@@ -147,10 +152,10 @@ async def scene(gop: int, *, cores: float = 1.0, sub_gop: int | None = None) -> 
         look,
         live=lambda: made.live,
         budget=budget,
-        decoding=Decoding(threads, lambda: (96, 96), lambda: made.now, batch=0.0),
+        decoding=Decoding(threads, awake, lambda: (96, 96), lambda: made.now, batch=0.0),
         sub=cast(OnDemandSource | None, sub),
     )
-    made = Scene(looks, bus, gop, sub, budget, threads)
+    made = Scene(looks, bus, gop, sub, budget, threads, awake)
     looks.start()
     await _settled()
     yield made
@@ -322,11 +327,21 @@ async def test_a_camera_that_is_awake_stays_watched_though_a_frame_of_it_could_n
     async with scene(60) as camera:
         await camera.plays(20)
         assert camera.looks.decoded == "main"
-        camera.threads.fails = 1
+        camera.awake.fails = 1
         await camera.plays(20)
         assert camera.looks.decoded == "main"
         assert camera.seen[-1].arrival > BEGUN + 37
         assert max(camera.gaps(25)) <= 2.2
+
+
+async def test_a_camera_that_is_awake_waits_for_no_keyframes_of_others() -> None:
+    """Fifty cameras' keyframes came within a second, and a fire's second look waited behind them."""
+    async with scene(60) as camera:
+        await camera.plays(20)
+        camera.wish = Wish(0.5, urgent=True)
+        camera.threads.busy = True
+        await camera.plays(10)
+        assert max(camera.gaps(21)) <= 0.6
 
 
 async def test_a_candidate_is_looked_at_every_half_second_in_a_sub_stream_whose_keyframes_sufficed_before() -> None:

@@ -129,10 +129,17 @@ class FireRule:
         return self._judged(replace(spot, glimpses=kept(self.config, [*spot.glimpses, glimpse], at)))
 
     def _judged(self, spot: Spot) -> Spot:
-        if spot.fired_from is not None or not spot.glimpses[-1].score or heeded(self.config, spot) < 1:
+        if spot.fired_from is not None:
+            return spot
+        proved = heeded(self.config, spot) >= 1
+        needed = demand(self.config, spot)
+        if not spot.glimpses[-1].score:
+            untouched = not spot.dismissed and not any(one.rejected for one in spot.glimpses)
+            return replace(spot, proved_for=needed) if proved and untouched else spot
+        if not proved and not needed <= spot.proved_for:
             return spot
         since = spot.beyond.seen_from if spot.dismissed else spot.seen_from
-        return replace(spot, fired_from=since, dismissed_at=None)
+        return replace(spot, fired_from=since, dismissed_at=None, proved_for=0.0)
 
     def _verdict(self, spots: Sequence[Spot], burning: bool) -> Verdict:
         fired = [spot for spot in spots if spot.fired_from is not None]

@@ -47,7 +47,8 @@ class Glimpse:
 @dataclass(frozen=True, slots=True)
 class Spot:
     """A place where fire or smoke was seen. ``fired_from``: since when it burnt, once the rule fired for it;
-    ``dismissed_at``: when an officer rejected it while it did."""
+    ``dismissed_at``: when an officer rejected it while it did. ``proved_for``: seconds of proof that it had at a look
+    from which it was hidden; 0: never. It fires at the next look that sees it, if no more is asked for then."""
 
     anchor: Box
     box: Box
@@ -56,6 +57,7 @@ class Spot:
     unseen_for: float = 0.0
     fired_from: float | None = None
     dismissed_at: float | None = None
+    proved_for: float = 0.0
 
     @property
     def dismissed(self) -> bool:

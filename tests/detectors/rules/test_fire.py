@@ -79,6 +79,17 @@ def test_a_flame_that_is_missed_in_every_third_look_still_fires_in_ten_seconds()
     assert hazard.fired_at <= 10
 
 
+def test_what_was_proved_while_it_was_hidden_fires_at_the_next_look_that_sees_it() -> None:
+    """The window had moved on by then: flames that two of three looks see were told seconds later."""
+    times = {0: True, 1: True, 1.7: True, 3: False, 3.9: True, 5: False, 5.5: False, 5.9: True}
+    flames = [Look(at, (flame(at),) if there else ()) for at, there in times.items()]
+    said = verdicts(flames)
+    assert [verdict.phase for verdict in said][-2:] == ["half_way", "firing"]
+    lamp = Detection("fire", 0.6, Box(0.4, 0.4, 0.5, 0.6), stir=0.002)
+    steady = [Look(at, (lamp,) if there else ()) for at, there in times.items()]
+    assert "firing" not in {verdict.phase for verdict in verdicts(steady)}
+
+
 @pytest.mark.parametrize("every", [0.5, 0.6, 1.7, 2.0, 2.4, 4.0])
 @pytest.mark.parametrize("seconds", [1.5, 5.0, 30.0])
 def test_a_flame_asked_for_all_the_time_fires_however_the_looks_come(every: float, seconds: float) -> None:

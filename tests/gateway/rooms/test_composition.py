@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 import psutil
 import pytest
+from structlog.testing import CapturingLogger
 
 from gateway.rooms import composition as composition_module
 from gateway.rooms.composer_messages import AnySaid, Listener, Recorded, Scene, Shown
@@ -182,9 +183,11 @@ async def test_a_killed_composer_is_back_and_its_recording_plays_but_for_the_las
 
 
 async def test_a_picture_too_large_for_the_composer_is_let_go_and_said_and_the_room_goes_on(
-    composition: Composition, outcome: Outcome, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    composition: Composition, outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Over a keyframe of more than 8 MB it ended, was begun again, was given the same one, and so on."""
+    log = CapturingLogger()  # where the log goes is the process's, and another test may have set it
+    monkeypatch.setattr(composition_module, "log", log)
     large = EncodedFrame("video", "h264", bytes(9 * 1024 * 1024), 0, 90_000, time.time(), True, 1, 1280, 720)
     composition.scene(scene(tmp_path / "room", "a", layout="1"))
     await parts.until(lambda: composition.cost.pictures > 0, 45)
@@ -196,7 +199,7 @@ async def test_a_picture_too_large_for_the_composer_is_let_go_and_said_and_the_r
     async with parts.playing(bus, parts.film(grey=150)):
         await newest_picture(composition.bus, lambda one: float(np.median(one)) > 120)
     assert composition.starts == 1
-    assert capsys.readouterr().out.count("picture_too_large") == 1
+    assert [call.args[0] for call in log.calls].count("picture_too_large") == 1
 
 
 async def test_a_composition_comes_back_whatever_its_start_its_words_or_what_it_left_behind_did(

@@ -147,7 +147,8 @@ class FireRule:
             worst = max(fired, key=lambda spot: spot.score)
             since = min(spot.fired_from for spot in fired if spot.fired_from is not None)
             return Verdict("firing", 1.0, IDLE, since, worst.score, self._why(worst, len(fired)))
-        within = CANDIDATE if any(spot.open for spot in spots) else IDLE
+        judged = not any(spot.open for spot in spots)
+        within = IDLE if judged else CANDIDATE
         if burning:
             return Verdict("released", 0.0, within)
         if not spots:
@@ -157,7 +158,7 @@ class FireRule:
         # A spot that is all but proved, and hidden at this very look, fires at the next one that sees it.
         proved = min(proved, 0.99)
         why = self._why(spot, 0)
-        phase = phase_of(proved, False)
+        phase = "idle" if judged else phase_of(proved, False)
         begun = spot.seen_from
         if spot.dismissed:  # no clip is written of what has been judged, however long it stays
             begun = spot.beyond.seen_from if phase == "half_way" else None

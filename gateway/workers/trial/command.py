@@ -17,7 +17,7 @@ from gateway.api.camera_rules import first_rules
 from gateway.refusals import Refusal
 from gateway.settings import RuleSettings
 from gateway.workers.trial.engine import opened
-from gateway.workers.trial.trial import LONGEST, Trial, try_rules
+from gateway.workers.trial.trial import Trial, try_rules
 from models import shipped
 
 UNTOLD = ("seen", "missed", "rule", "appearance")
@@ -54,7 +54,7 @@ def _read(path: Path) -> object:
 def _show(trial: Trial, out: Console) -> None:
     out.print(f"{trial.seconds:.0f} s, {trial.looks} 次分析 looks, 模型 weights {trial.weights_sha256[:12]}")
     if trial.cut:
-        out.print(f"录像更长，其余未试 the film goes on beyond {LONGEST:.0f} s: not tried", style="yellow")
+        out.print(f"录像更长，其余未试 the film goes on beyond {trial.seconds:.0f} s: not tried", style="yellow")
     table = Table("规则 rule", "阶段 phase", "从 from (s)", "到 to (s)", "进度 progress", "得分 score")
     for one in trial.timeline:
         where = f"{one.hazard} · {one.zone}"

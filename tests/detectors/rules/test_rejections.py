@@ -159,10 +159,10 @@ def test_a_lantern_rejected_while_it_fired_keeps_no_camera_awake_and_a_flame_bes
         watch.observe(Look(n / 2, (glow(n / 2),)))
     watch.replace([FireRuleConfig()], (REJECTED,))
     watch.dismiss(RuleKey("fire", FireRuleConfig().zone), 19.5)
-    watch.observe(Look(20.0, (glow(20.0),)))
-    assert watch.next_look_within == 2
-    watch.observe(Look(22.0, (glow(22.0), beside(22.0))))
-    assert watch.next_look_within == 0.5
+    ((_, verdict),) = watch.observe(Look(20.0, (glow(20.0),)))
+    assert (verdict.phase, watch.next_look_within) == ("idle", 2)
+    ((_, verdict),) = watch.observe(Look(22.0, (glow(22.0), beside(22.0))))
+    assert (verdict.phase, watch.next_look_within) == ("candidate", 0.5)
 
 
 def test_a_fire_rejected_while_it_burnt_that_is_there_still_is_told_again_after_half_an_hour() -> None:

@@ -9,6 +9,7 @@ Beside it the plain way: an ffmpeg for each camera that decodes all and hands on
 ``YOLO.predict`` loop over them; what that carries follows from the processor time that a camera takes there.
 
 ``WINDOW`` (seconds, 300) and ``CAMERAS`` ("10,25,50,75,100") shorten it while it is being worked on.
+With ``KEYFRAMES=at_once`` all cameras send their keyframes at the same moment: the worst that can come.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from models import shipped
 
 WINDOW = float(os.environ.get("WINDOW", "300"))
 LEVELS = tuple(int(number) for number in os.environ.get("CAMERAS", "10,25,50,75,100").split(","))
+AT_ONCE = ("--at-once",) if os.environ.get("KEYFRAMES") == "at_once" else ()
 WARM_UP = min(20.0, WINDOW / 3)
 LOOK_EVERY = 2.0
 MOST_DROPPED, IN_TIME = 0.01, 10.0
@@ -59,8 +61,8 @@ Sources = tuple[psutil.Process, int, Callable[[float], None]]
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What so many cameras came to. ``latencies``: seconds from when each fire was lit to its alert; its first picture
-    is the next keyframe, up to two seconds later, and that is not taken off."""
+    """What so many cameras came to. ``latencies``: seconds from when each fire was lit until its alert was heard; its
+    first picture is the next keyframe, up to two seconds later, and that is not taken off."""
 
     cameras: int
     dropped: float
@@ -139,7 +141,7 @@ async def measured(folder: Path, films: list[Path], cameras: int) -> Level:
         after = _counted(worker, engine, source)
         burning = began + WINDOW / 3
         latencies = [
-            alert.raised_at - burning
+            worker.heard_at[alert.alert_id] - burning
             for alert in worker.alerts[false:]
             if alert.hazard == "fire" and int(alert.code) % EACH == HAZARD and alert.raised_at >= burning
         ]
@@ -184,7 +186,7 @@ def _counted(worker: LoneWorker, engine: LoneInference, source: psutil.Process) 
 async def sources(films: list[Path], cameras: int) -> AsyncIterator[Sources]:
     """The cameras' process, its port, and what lights the fires at a time."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.load_source", *map(str, films), str(cameras)), stdin=PIPE, stdout=PIPE
+        *(sys.executable, "-m", "bench.load_source", *map(str, films), str(cameras), *AT_ONCE), stdin=PIPE, stdout=PIPE
     )
     assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - asked for above
     stdin = process.stdin

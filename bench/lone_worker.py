@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -34,7 +35,8 @@ from gateway.settings import RtspSettings, Settings
 
 @dataclass
 class LoneWorker:
-    """``states``: the health of each camera as it was last told."""
+    """``states``: the health of each camera as it was last told. ``heard_at``: when each alert came in, by its id, in
+    seconds since the epoch; the time that an alert says is that of the picture which made it."""
 
     process: psutil.Process
     channel: Channel
@@ -42,6 +44,7 @@ class LoneWorker:
     states: dict[str, str] = field(default_factory=dict)
     told: list[HealthChanged] = field(default_factory=list)
     alerts: list[AlertRaised] = field(default_factory=list)
+    heard_at: dict[str, float] = field(default_factory=dict)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
 
     def assign(
@@ -90,6 +93,7 @@ async def lone_worker(folder: Path, settings: Settings | None = None) -> AsyncIt
                     ready.set_result(None)
             case AlertRaised() if worker is not None:
                 worker.alerts.append(message)
+                worker.heard_at.setdefault(message.alert_id, time.time())
                 return AlertStored(message.alert_id)
             case EvidenceReady():
                 return EvidenceStored(message.evidence_id)

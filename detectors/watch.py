@@ -15,9 +15,10 @@ from detectors.suppression import Suppression
 
 WEIGHTS = {"fire": 2.0, "crowd": 1.0, "stall": 0.5}
 """What a look at a camera counts for by its hazard, where the engine cannot look at all: seconds matter for fire."""
-NEARER = 3.0
+NEARER = 7.0
 """A rule that is about to fire makes its camera so many times more urgent, beyond its hazard's weight. One that fires
-has told what it had to tell."""
+has told what it had to tell. A first sign of fire, of which the next look is wanted after half a second, so comes
+before cameras that nobody looked at for three."""
 USUAL = 2.0
 """Seconds between two looks where nothing is in sight."""
 

@@ -71,7 +71,8 @@ class Looks:
         self._asked = (0.0, 0.0)
         self._last_look = 0.0
         self._live_since = 0.0
-        self._looking = False
+        self._looking = asyncio.Lock()
+        self._keyframe_waits = False
         self._wants_more = asyncio.Event()
         self._awake: Awake | None = None
         self._held: OnDemandSource | None = None
@@ -126,29 +127,38 @@ class Looks:
 
     async def take(self, glimpse: Glimpse) -> None:
         """Look at a picture; one that comes while another is looked at is left out."""
-        if self._looking:
-            return
-        self._looking, self._last_look = True, glimpse.arrival
-        try:
-            self.taken += 1
-            before = self.wish.gap
-            await self._look(glimpse)
-            if self.wish.gap < before:
-                self._wants_more.set()
-        except Exception:  # one picture's fault must not leave the camera unwatched
-            log.exception("look_failed", camera=self._code)
-        finally:
-            self._looking = False
+        if not self._engaged:
+            await self._take(glimpse)
+
+    @property
+    def _engaged(self) -> bool:
+        """Whether a picture is looked at, or a keyframe comes next."""
+        return self._keyframe_waits or self._looking.locked()
+
+    async def _take(self, glimpse: Glimpse) -> None:
+        async with self._looking:
+            self._last_look = glimpse.arrival
+            try:
+                self.taken += 1
+                before = self.wish.gap
+                await self._look(glimpse)
+                if self.wish.gap < before:
+                    self._wants_more.set()
+            except Exception:  # one picture's fault must not leave the camera unwatched
+                log.exception("look_failed", camera=self._code)
 
     async def _at_keyframes(self) -> None:
         subscription = self._bus.subscribe("looks", 1, keyframes_only=True)
         try:
             async for frame in subscription:
                 self._gap.came(frame.arrival)
-                if self.decoded == "keyframes":
-                    due = self._is_due(frame.arrival)
-                else:  # a sub-stream may take its time to show a first picture
-                    due = self.decoded == "sub" and self._is_due(frame.arrival, late=LATE)
+                match self.decoded:
+                    case "keyframes":
+                        due = self._is_due(frame.arrival)
+                    case "sub":  # it may take its time to show a first picture
+                        due = self._is_due(frame.arrival, late=LATE)
+                    case "main":  # what lies between shows things less surely, and comes late where time is short
+                        due = True
                 if due:
                     await self._take_keyframe(frame)
         finally:
@@ -157,8 +167,9 @@ class Looks:
     async def _take_keyframe(self, frame: EncodedFrame) -> None:
         self._last_look = frame.arrival
         work = partial(self._of_keyframe, frame)
+        threads = self._decoding.threads if self._awake is None else self._decoding.awake
         try:
-            glimpse = await asyncio.get_running_loop().run_in_executor(self._decoding.threads, work)
+            glimpse = await asyncio.get_running_loop().run_in_executor(threads, work)
         except PictureUnreadable as refused:
             self.unreadable += 1
             log.info("keyframe_unreadable", camera=self._code, reason=refused.reason)
@@ -167,7 +178,11 @@ class Looks:
             self.unreadable += 1
             log.exception("keyframe_failed", camera=self._code)
             return
-        await self.take(glimpse)
+        self._keyframe_waits = True
+        try:
+            await self._take(glimpse)
+        finally:
+            self._keyframe_waits = False
 
     def _of_keyframe(self, frame: EncodedFrame) -> Glimpse:
         begun = time.thread_time()
@@ -178,7 +193,7 @@ class Looks:
 
     def _is_due(self, arrival: float, late: float = 0.0) -> bool:
         gap = min(self.wish.gap, AT_LEAST_EVERY) + late
-        return not self._looking and is_due(arrival, self._last_look, gap, self._decoding.clock())
+        return not self._engaged and is_due(arrival, self._last_look, gap, self._decoding.clock())
 
     async def _decide_again(self) -> None:
         while True:

@@ -283,6 +283,14 @@ class OwnedCamera:
             raise Refusal("unavailable", refused.reason, refused.zh, refused.en) from None
 
     async def _look(self, glimpse: Glimpse) -> None:
+        """The rules wait for nothing else: whether the picture is well is judged in threads that decode for all."""
+        both = await asyncio.gather(self._look_for_hazards(glimpse), self._look_after(glimpse), return_exceptions=True)
+        for one in both:
+            if one is not None:
+                raise one
+
+    async def _look_after(self, glimpse: Glimpse) -> None:
+        """Whether the picture is well."""
         patrolled = self.pictures.patrols
         judged = await self.pictures.judge(glimpse)
         self._observe(PictureJudged(judged.fault), await self._evidence_of(judged))
@@ -290,6 +298,8 @@ class OwnedCamera:
             self._report()
         if self._health.fault is not None:
             self.looks.ask(SUSPICIOUS_GAP, SUSPICIOUS_SECONDS)
+
+    async def _look_for_hazards(self, glimpse: Glimpse) -> None:
         if not self._order.rules:
             return
         ask = self._around.eye.of(self.code, glimpse.arrival, self._hazards.urgency)

@@ -88,7 +88,8 @@ class Sub:
 
 @dataclass
 class Scene:
-    """A camera whose time the test moves, and what was looked at. ``found``: what is wished for once one has looked."""
+    """A camera whose time the test moves, and what was looked at. ``found``: what is wished for once one has looked.
+    ``engine``: each look lasts until it is free."""
 
     looks: Looks
     bus: FrameBus
@@ -103,6 +104,7 @@ class Scene:
     frames: int = 0
     fails: int = 0
     found: Wish | None = None
+    engine: asyncio.Event | None = None
     seen: list[Glimpse] = field(default_factory=list)
 
     async def plays(self, seconds: float) -> None:
@@ -143,6 +145,8 @@ async def scene(gop: int, *, cores: float = 1.0, sub_gop: int | None = None) -> 
             made.fails -= 1
             raise ValueError("a picture that nobody foresaw")
         made.seen.append(glimpse)
+        if made.engine is not None:
+            await made.engine.wait()
         made.wish = made.found or made.wish
 
     looks = Looks(
@@ -352,3 +356,29 @@ async def test_a_candidate_is_looked_at_every_half_second_in_a_sub_stream_whose_
         camera.wish = Wish(0.5, urgent=True)
         await camera.plays(20)
         assert max(camera.gaps(35)) <= 0.6
+
+
+async def test_a_keyframe_of_a_camera_that_is_awake_is_looked_at_though_another_look_lasts() -> None:
+    """It was left out, so that a woken camera's fire could be told later than a sleeping one's: what lies between
+    keyframes shows it less surely."""
+    async with scene(2) as camera:
+        await camera.plays(4)
+        camera.wish = Wish(0.5, urgent=True)
+        await camera.plays(3.6)
+        assert camera.looks.decoded == "main"
+        camera.engine = asyncio.Event()
+        await camera.plays(0.6)
+        assert camera.seen[-1].arrival < BEGUN + 8, "a look before the keyframe, which lasts"
+        camera.engine.set()
+        await _settled()
+        assert camera.seen[-1].arrival == BEGUN + 8
+
+
+async def test_a_keyframe_of_a_camera_that_is_awake_waits_for_no_keyframes_of_others() -> None:
+    async with scene(2) as camera:
+        await camera.plays(4)
+        camera.wish = Wish(0.5, urgent=True)
+        await camera.plays(3)
+        camera.threads.busy = True
+        await camera.plays(5)
+        assert {BEGUN + 8, BEGUN + 10} <= {glimpse.arrival for glimpse in camera.seen}

@@ -1,0 +1,78 @@
+"""A camera as its worker owns it: what its pictures go through, and what waits for what."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from detectors.rules.config import FireRuleConfig
+from detectors.rules.parsing import as_json
+from gateway.processes.active import ActiveMarks
+from gateway.processes.messages import AssignCamera
+from gateway.settings import RtspSettings, Settings
+from gateway.streams.way import Way
+from gateway.workers.camera.awake import Decoding
+from gateway.workers.camera.evidence import Store
+from gateway.workers.camera.eye import Eye
+from gateway.workers.camera.glimpse import Glimpse
+from gateway.workers.camera.owned_camera import OwnedCamera, Surroundings
+from gateway.workers.camera.waking import WakeBudget
+
+CODE = "99000000001320000001"
+
+
+class Busy(Executor):
+    """Threads that have no time: fifty cameras have sent a keyframe."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return Future()
+
+
+class AskedEye:
+    """An engine that notes what it was asked, and gives no answer."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def of(self, code: str, _arrival: float, _urgency: float) -> Any:
+        async def ask(_picture: Any, part: str) -> None:
+            self.asked.append(f"{code} {part}")
+
+        return ask
+
+
+def camera(folder: Path, eye: AskedEye) -> OwnedCamera:
+    settings = Settings(data_folder=folder, rtsp=RtspSettings(port=0)).for_workers()
+    around = Surroundings(
+        settings,
+        cast(Eye, eye),
+        Decoding(Busy(), Busy(), lambda: (96, 96), time.time),
+        ActiveMarks(folder / "active"),
+        WakeBudget(0.0),
+        cast(Store, None),
+        Way(),
+        time.time,
+        lambda _message: None,
+    )
+    order = AssignCamera(CODE, CODE, "hub", 1, "rtsp://127.0.0.1:1/live", None, None, as_json([FireRuleConfig()]), None)
+    return OwnedCamera(order, around)
+
+
+async def test_the_rules_wait_for_no_thread_that_judges_whether_the_picture_is_well(tmp_path: Path) -> None:
+    """It was judged first, behind the keyframes of all other cameras: a fire's second look came half a second later."""
+    eye = AskedEye()
+    owned = camera(tmp_path, eye)
+    picture = np.zeros((96, 96, 3), np.uint8)
+    looking = asyncio.create_task(owned.looks.take(Glimpse(picture, (96, 96), time.time(), "main", lambda: picture)))
+    async with asyncio.timeout(5):
+        while not eye.asked:
+            await asyncio.sleep(0)
+    assert eye.asked == [f"{CODE} whole"]
+    assert not looking.done()
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)

@@ -1,6 +1,6 @@
 """Networks that stand beside the detector's weights and are named by their card: checked, and the small ones run.
 
-One picture in, one array out, on OpenVINO where it is installed, else on ONNX Runtime.
+One picture in, one array or several out, on OpenVINO where it is installed, else on ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from detectors.whole_file import FileTooLarge, whole_file
 QUANTISED = ("量化模型", "quantised network")
 """What the detector's own network in 8-bit integers is called."""
 
-Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Run = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """A network that is loaded; call it with its input, ``[1, 3, h, w]``. ``any_size``: of any height and width; else
-    of those that it was exported with."""
+    """A network that is loaded; call it with its input, ``[1, 3, h, w]``, for its first output, or ``run`` it for all.
+    ``any_size``: of any height and width; else of those that it was exported with."""
 
     run: Run
     any_size: bool
 
     def __call__(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
-        return self.run(tensor)
+        return self.run(tensor)[0]
 
 
 def checked(weights: Path, sha256: str, zh: str, en: str) -> bytes:
@@ -78,7 +78,7 @@ def _openvino(data: bytes, threads: int, bfloat16: bool) -> Runner:
     options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision, "ENABLE_CPU_PINNING": False}
     model = core.read_model(data)
     network = core.compile_model(model, "CPU", options)
-    return Runner(lambda tensor: np.asarray(network(tensor)[0]), model_takes_any_size(model))
+    return Runner(lambda tensor: tuple(map(np.asarray, network(tensor).values())), model_takes_any_size(model))
 
 
 def _onnxruntime(data: bytes, threads: int) -> Runner:
@@ -89,4 +89,6 @@ def _onnxruntime(data: bytes, threads: int) -> Runner:
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    return Runner(lambda tensor: np.asarray(session.run(None, {name: tensor})[0]), session_takes_any_size(session))
+    return Runner(
+        lambda tensor: tuple(map(np.asarray, session.run(None, {name: tensor}))), session_takes_any_size(session)
+    )

@@ -66,7 +66,8 @@ class Cues:
     """Who finds the parts of a stall, and vehicles (see ``detectors.cues``): the file ``weights`` beside the card, of
     ``sha256``, whose ``classes`` bear in this order the names that rules know, several the same one.
 
-    ``thresholds``: the least score by name. ``input_size``: height and width in px, as the card's.
+    ``thresholds``: the least score by name. ``input_size``: height and width in px, as the card's. ``market_from``: the
+    least score of a market scene, which is a stall (see ``detectors.market``); None: it tells none.
     """
 
     weights: str
@@ -74,6 +75,7 @@ class Cues:
     classes: tuple[str, ...]
     thresholds: Mapping[str, float]
     input_size: tuple[int, int]
+    market_from: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

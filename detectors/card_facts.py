@@ -126,11 +126,13 @@ def _cues(facts: Any) -> Cues | None:
         tuple(str(name) for name in facts["classes"]),
         MappingProxyType({str(k): float(v) for k, v in facts["thresholds"].items()}),
         (height, width),
+        None if facts.get("market_from") is None else float(facts["market_from"]),
     )
     _beside(cues.weights)
     if not cues.classes or set(cues.classes) != set(cues.thresholds) or not set(cues.classes) <= CUES | VEHICLES:
         raise ValueError("cues: classes and thresholds name the parts of a stall and vehicles")
-    if any(not 0 < value < 1 for value in cues.thresholds.values()):
+    market = () if cues.market_from is None else (cues.market_from,)
+    if any(not 0 < value < 1 for value in (*cues.thresholds.values(), *market)):
         raise ValueError("cues: a threshold lies outside 0..1")
     if any(side < 32 or side > 2048 or side % 32 for side in cues.input_size):
         raise ValueError("cues: input_size is no multiple of 32, or out of range")

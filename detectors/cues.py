@@ -1,4 +1,5 @@
-"""Parts of a stall, and vehicles, found by a network that learnt everyday things: see ``detectors.rules.cues``.
+"""Parts of a stall, and vehicles, found by a network that learnt everyday things: see ``detectors.rules.cues``. Beside
+them it may tell where a market scene lies, which is a stall without its parts: see ``detectors.market``.
 
 It stands beside the detector, is named by its card, and is asked seldom, where a rule watches for stalls: they stand
 for minutes. Its classes are those of what it learnt (banana, orange, bottle), each with the name that rules know
@@ -13,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors import market
 from detectors.beside import checked, runner
-from detectors.boxes import detections
+from detectors.boxes import AnswerUnusable, detections
 from detectors.card import Cues
 from detectors.card_file import load_card
 from detectors.checking import noise, seen_to_answer
@@ -38,7 +40,8 @@ class CueFinder:
             self.find(noise(*cues.input_size))
 
     def find(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
-        """What is seen in ``picture`` (BGR H×W×3), boxes normalised to it. Raises ``AnswerUnusable``."""
+        """What is seen in ``picture`` (BGR H×W×3), boxes normalised to it; a market scene is a ``stall``. Raises
+        ``AnswerUnusable``."""
         if shows_nothing(picture):
             return ()
         size = self._cues.input_size
@@ -46,8 +49,13 @@ class CueFinder:
             size = input_for(*picture.shape[:2], size, STRIDE)
         tensor, placement = letterbox(picture, size)
         with self._lock:
-            answer = self._run(tensor)
-        return detections(answer[0], self._cues.classes, self._cues.thresholds, placement)
+            parts, *others = self._run.run(tensor)
+        found = detections(parts[0], self._cues.classes, self._cues.thresholds, placement)
+        if self._cues.market_from is None:
+            return found
+        if len(others) != 1:
+            raise AnswerUnusable("没有集市场景输出", "no answer about market scenes")
+        return (*market.stalls(others[0][0], self._cues.market_from, placement), *found)
 
 
 def open_cues(card_path: Path, threads: int) -> CueFinder | None:

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.beside import Run, checked, runner
+from detectors.beside import Runner, checked, runner
 from detectors.boxes import AnswerUnusable
 from detectors.card import Density
 from detectors.card_file import load_card
@@ -125,7 +125,7 @@ class DensityCounter:
                 f"{NAMES[0]} {weights} 的输入尺寸固定，不能用于不同画幅的摄像机：请以可变的高和宽重新导出",
                 f"the {NAMES[1]} {weights} takes pictures of one size alone: export it anew for any height and width",
             )
-        self._run: Run = run
+        self._run: Runner = run
         with seen_to_answer(*NAMES):
             self.map(noise(9 * PIECE, 16 * PIECE))
 

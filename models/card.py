@@ -14,7 +14,8 @@ UNCLEAR = (
 CLEAR = "Trained only on pictures with a clear licence (see `trained_from`). 仅使用许可明确的图片训练。"
 FAILS = (
     "Real street stalls: none was trained on, only drawn ones, and they are found poorly (see the figures). Those are"
-    " told whose fruit, food or bottles the camera sees; tents, clothes and toys are not.",
+    " told whose fruit, food or bottles the camera sees, and those that look like a market: goods laid out by day."
+    " Tents at night are not. Shop counters open to the street look like a market, too: leave them out of the zone.",
     "Small, coarse or strongly compressed flames, as on a distant camera, are often missed.",
     "Hardly any training picture is real CCTV; night, rain and lens dirt are imitated, not seen.",
     "Sunsets, red lamps, screens and bright orange surfaces are at times taken for fire.",
@@ -23,7 +24,7 @@ FAILS = (
     " one city's streets by day, and is used only where boxes already show a crowd.",
 )
 FAILS_ZH = (
-    "真实占道摊点：训练中没有真实照片，仅有合成画面，识别效果差（见指标）；看得清水果、食品或瓶装商品的摊点可以识别，帐篷、服装、玩具摊识别不到。",
+    "真实占道摊点：训练中没有真实照片，仅有合成画面，识别效果差（见指标）；看得清水果、食品或瓶装商品的摊点，以及白天摆满货品、形似集市的摊点可以识别；夜间帐篷摊识别不到。敞开经营的店铺门面也形似集市，划定区域时应避开。",
     "远处摄像机中细小、粗糙或压缩严重的火焰常被漏检。",
     "训练图片几乎没有真实监控画面；夜间、雨天和镜头污渍为模拟，并非实拍。",
     "夕阳、红灯、屏幕和亮橙色表面有时被误认为火焰。",
@@ -192,11 +193,13 @@ def _cues(card: Mapping[str, Any]) -> list[str]:
     if not cues:
         return []
     limits = ", ".join(f"{name} {limit}" for name, limit in cues["thresholds"].items())
+    market = f" A market scene is a stall from {cues['market_from']} on." if cues.get("market_from") else ""
     return [
         "## The parts of a stall",
         "",
         f"Where a rule watches for stalls, `{cues['weights']}` (sha256 `{cues['sha256']}`) is asked as well:"
-        f" {cues['note']} Least scores: {limits}. Goods that lie together, or with an umbrella, count as a stall.",
+        f" {cues['note']} Least scores: {limits}. Goods that lie together, or with an umbrella, count as a stall."
+        f"{market}",
         "",
     ]
 

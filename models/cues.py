@@ -1,7 +1,8 @@
-"""Makes the finder of a stall's parts (see ``detectors.cues``) of COCO's YOLOv8n: the classes that count alone.
+"""Makes the finder of a stall's parts (see ``detectors.cues``) of COCO's YOLOv8n, the classes that count alone, and
+beside it in the same file of ImageNet's EfficientNet-Lite0 what tells market scenes.
 
 Nothing is trained: no picture of the train part shows a real stall. What fruit, bottles and parasols look like COCO has
-taught already.
+taught already, and what a market looks like ImageNet.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from models.card import write_card
 from models.coco_init import coco_network
 from models.export import export_onnx
 from models.halves import halved
+from models.market import LIKELY, beside, exported, market_scenes
+from models.market import NOTE as MARKET_NOTE
 
 CLASSES: dict[int, tuple[str, str]] = {
     2: ("car", "car"),
@@ -69,12 +72,14 @@ def cue_network(coco: Path) -> Any:
 
 
 def make_cues(coco: Path, to: Path, card: Path) -> dict[str, Any]:
-    """Export to ``to`` and name it in ``card``; answers what the card says of it."""
+    """Export to ``to`` and name it in ``card``; answers what the card says of it. Raises ``ModuleNotFoundError``
+    where the training extra lacks ImageNet's weights."""
     with tempfile.TemporaryDirectory() as folder:
         checkpoint, floats = Path(folder) / "cues.pt", Path(folder) / "cues.onnx"
         torch.save({"model": cue_network(coco).eval()}, checkpoint)
         export_onnx(checkpoint, floats, image_size=INPUT)
-        data = bytes(halved(onnx.load(str(floats))).SerializeToString())
+        both = beside(onnx.load(str(floats)), exported(market_scenes(), INPUT))
+        data = bytes(halved(both).SerializeToString())
     to.parent.mkdir(parents=True, exist_ok=True)
     to.write_bytes(data)
     facts = {
@@ -83,7 +88,8 @@ def make_cues(coco: Path, to: Path, card: Path) -> dict[str, Any]:
         "classes": [name for _, name in CLASSES.values()],
         "thresholds": THRESHOLDS,
         "input_size": list(INPUT),
-        "note": NOTE,
+        "market_from": LIKELY,
+        "note": f"{NOTE} And {MARKET_NOTE}",
     }
     write_card(json.loads(card.read_text(encoding="utf-8")) | {"cues": facts}, card)
     return facts

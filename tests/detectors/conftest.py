@@ -125,6 +125,25 @@ def unnamed_model() -> bytes:
 
 
 @pytest.fixture
+def market_model() -> bytes:
+    """The same network, to which each 32 px that are red are a market, too."""
+    model = onnx.load_from_string(red_finder(None))
+    model.graph.node.extend(
+        [
+            helper.make_node("AveragePool", ["images"], ["places"], kernel_shape=[32, 32], strides=[32, 32]),
+            helper.make_node("Gather", ["places", "red"], ["likely"], axis=1),
+            helper.make_node("Concat", ["likely", "likely"], ["market"], axis=1),
+        ]
+    )
+    model.graph.initializer.append(helper.make_tensor("red", TensorProto.INT64, [1], [0]))
+    model.graph.output.append(
+        helper.make_tensor_value_info("market", TensorProto.FLOAT, [1, 2, SIDE // 32, SIDE // 32])
+    )
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+@pytest.fixture
 def secretly_bound_model() -> bytes:
     """The same network, which says to take any size."""
     return red_finder(None, said=("height", "width"))

@@ -34,6 +34,8 @@ def test_a_card_stands_for_what_its_facts_say_and_keeps_what_it_does_not_know() 
     assert (card.sha256, card.input_size, card.thresholds) == ("ab" * 32, (64, 96), {"person": 0.3, "fire": 0.5})
     assert card.counting == Counting(3, 2, 0.2, 6, 0.4)
     assert card.cues == Cues("cues.onnx", "cd" * 32, ("goods",), {"goods": 0.2}, (64, 64))
+    with_market = card_of(FACTS | {"cues": CUES | {"market_from": 0.5}})
+    assert with_market.cues == Cues("cues.onnx", "cd" * 32, ("goods",), {"goods": 0.2}, (64, 64), 0.5)
     assert (card.density, card.judge, card.quantised, card.weights) == (None, None, None, None)
     assert card.details == {"note": "measured"}
 
@@ -54,6 +56,7 @@ def test_a_card_stands_for_what_its_facts_say_and_keeps_what_it_does_not_know() 
         ({"augmented": {"input_size": [64, 96], "from_score": float("nan")}}, "from_score lies outside 0..1"),
         ({"cues": CUES | {"input_size": [64, 65]}}, "multiple of 32"),
         ({"cues": CUES | {"classes": ["fire"]}}, "parts of a stall"),
+        ({"cues": CUES | {"market_from": 1.0}}, "threshold lies outside"),
     ],
 )
 def test_what_makes_no_sense_is_named(change: dict[str, Any], why: str) -> None:

@@ -26,12 +26,11 @@ FACTS = {
 }
 
 
-def made(folder: Path, data: bytes, *classes: str) -> CueFinder:
+def made(folder: Path, data: bytes, *classes: str, market_from: float | None = None) -> CueFinder:
     (folder / "cues.onnx").write_bytes(data)
     limits = MappingProxyType(dict.fromkeys(classes, 0.5))
-    return CueFinder(
-        Cues("cues.onnx", hashlib.sha256(data).hexdigest(), classes, limits, (64, 64)), folder / "cues.onnx", 1
-    )
+    cues = Cues("cues.onnx", hashlib.sha256(data).hexdigest(), classes, limits, (64, 64), market_from)
+    return CueFinder(cues, folder / "cues.onnx", 1)
 
 
 @pytest.fixture
@@ -83,6 +82,25 @@ def test_two_kinds_of_fruit_are_two_pieces_of_goods(finder: CueFinder) -> None:
     assert [one.label for one in found] == ["goods", "goods"]
     assert sorted((one.box.x1, one.box.y1) for one in found) == [(0, 0), (0, 0.25)]
     assert finder.find(np.full((64, 64, 3), 90, np.uint8)) == ()
+
+
+def test_a_market_scene_is_a_stall_beside_the_parts_that_are_seen(tmp_path: Path, market_model: bytes) -> None:
+    kinds = ("goods", "goods", "umbrella", "car")
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[:32, :32] = (0, 0, 255)
+    found = made(tmp_path, market_model, *kinds, market_from=0.5).find(picture)
+    (stall,) = [one for one in found if one.label == "stall"]
+    assert stall.score > 0.9
+    assert stall.box.x2 < 0.8
+    assert {one.label for one in found} == {"stall", "goods"}
+    assert {one.label for one in made(tmp_path, market_model, *kinds).find(picture)} == {"goods"}
+
+
+def test_a_network_that_says_nothing_of_the_market_scenes_its_card_tells_of_is_refused(
+    tmp_path: Path, unnamed_model: bytes
+) -> None:
+    with pytest.raises(WeightsRefused, match="weights_answer_nothing_usable"):
+        made(tmp_path, unnamed_model, "goods", "goods", "umbrella", "car", market_from=0.5)
 
 
 def test_parts_are_found_by_that_network_alone_and_nobody_is_asked_where_there_is_none(finder: CueFinder) -> None:

@@ -28,7 +28,7 @@ from detectors.input_size import input_for
 from detectors.judge import part_of
 from detectors.networks import CUES, DENSITY, WHOLE, crop_part
 from detectors.observation import Box, Detection, Look
-from detectors.rules.cues import VEHICLES, stalls_of
+from detectors.rules.cues import VEHICLES, all_stalls
 from detectors.stir import Luma, change, luma, stir
 from gateway.processes.active import InThread
 from gateway.streams.keyframes import PictureUnreadable, smaller
@@ -149,7 +149,7 @@ class Sight:
         if answer is None:
             return ()
         cues = [replace(one, box=placed(one.box, part)) for one in answer.detections]
-        stalls = (replace(one, appearance=appearance(glimpse.small, one.box)) for one in stalls_of(cues))
+        stalls = (replace(one, appearance=appearance(glimpse.small, one.box)) for one in all_stalls(cues))
         found = (*stalls, *(one for one in cues if one.label in VEHICLES))
         if card == self._card:
             self._stalls = glimpse.arrival, within, found

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.observation import Box, Detection
-from detectors.rules.cues import CUES, MOST, PIECES, VEHICLES, stalls_of
+from detectors.rules.cues import CUES, MOST, PIECES, VEHICLES, all_stalls, stalls_of
 
 
 def part(label: str, score: float, x: float, y: float, side: float = 0.1) -> Detection:
@@ -44,6 +44,14 @@ def test_goods_under_an_umbrella_are_a_stall_as_sure_as_the_less_sure_of_both() 
 def test_what_lies_apart_is_not_put_together() -> None:
     assert stalls_of([part("goods", 0.9, x, 0.5, 0.04) for x in (0.1, 0.4, 0.7)]) == ()
     assert len(stalls_of([*fruit(3), *fruit(4, x=0.7)])) == 2
+
+
+def test_a_stall_that_was_seen_whole_is_none_beside_the_one_that_its_goods_make() -> None:
+    whole = Detection("stall", 0.7, Box(0.2, 0.3, 0.6, 0.7))
+    assert all_stalls([*fruit(3), whole]) == stalls_of(fruit(3))
+    assert all_stalls([whole, *fruit(3, x=0.75)]) == (*stalls_of(fruit(3, x=0.75)), whole)
+    assert all_stalls([whole, *fruit(2)]) == (whole,)
+    assert stalls_of([whole]) == ()
 
 
 def test_people_and_vehicles_are_no_parts_of_a_stall() -> None:

@@ -70,6 +70,7 @@ class Looks:
         self._gap = KeyframeGap()
         self._asked = (0.0, 0.0)
         self._last_look = 0.0
+        self._last_keyframe = 0.0
         self._live_since = 0.0
         self._looking = asyncio.Lock()
         self._keyframe_waits = False
@@ -158,14 +159,15 @@ class Looks:
                     case "sub":  # it may take its time to show a first picture
                         due = self._is_due(frame.arrival, late=LATE)
                     case "main":  # what lies between shows things less surely, and comes late where time is short
-                        due = True
+                        gap = min(self.wish.gap, AT_LEAST_EVERY)
+                        due = is_due(frame.arrival, self._last_keyframe, gap, self._decoding.clock())
                 if due:
                     await self._take_keyframe(frame)
         finally:
             subscription.close()
 
     async def _take_keyframe(self, frame: EncodedFrame) -> None:
-        self._last_look = frame.arrival
+        self._last_look = self._last_keyframe = frame.arrival
         work = partial(self._of_keyframe, frame)
         threads = self._decoding.threads if self._awake is None else self._decoding.awake
         try:

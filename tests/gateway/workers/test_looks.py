@@ -382,3 +382,21 @@ async def test_a_keyframe_of_a_camera_that_is_awake_waits_for_no_keyframes_of_ot
         camera.threads.busy = True
         await camera.plays(5)
         assert {BEGUN + 8, BEGUN + 10} <= {glimpse.arrival for glimpse in camera.seen}
+
+
+async def test_keyframes_of_a_camera_that_is_awake_are_looked_at_no_more_often_than_the_rules_want(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stream may change to keyframes alone, twenty-five a second, before anybody decides anew what is decoded."""
+    monkeypatch.setattr("gateway.workers.camera.looks.DECIDE_EVERY", 60.0)
+    async with scene(60) as camera:
+        await camera.plays(20)
+        assert camera.looks.decoded == "main"
+        camera.seen.clear()
+        for _ in range(10 * FPS):
+            camera.now = BEGUN + camera.frames / FPS
+            _publish(camera.bus, 60, 0, camera.now, 160)
+            camera.frames += 1
+            await _settled()
+        assert camera.looks.decoded == "main"
+        assert 4 <= len(camera.seen) <= 6

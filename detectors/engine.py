@@ -69,7 +69,7 @@ def open_detector(engine: EngineName, card_path: Path, threads: int = 0, *, any_
         if engine == "ultralytics":
             from detectors.ultralytics_engine import UltralyticsDetector
 
-            detector: Detector = UltralyticsDetector(card_path)
+            detector: Detector = UltralyticsDetector(card_path, threads)
             check_answers(detector)
             return detector
         return _planned(engine, card_path, threads, any_shapes=any_shapes)

@@ -31,9 +31,10 @@ class UltralyticsDetector:
 
     ``path`` is a card (JSON, its weights beside it) or a YOLO file. A ``.pt`` is a pickle, so code: only trusted ones.
     Of networks that can do without suppression (YOLO26, YOLOv10) the head that suppression follows is taken.
+    ``threads``: of torch on a CPU, for all of this process; 0: as torch itself does, one for each core.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int = 0) -> None:
         card, weights = checked_weights(path) if path.suffix == ".json" else (None, path)
         if not weights.is_file():
             raise WeightsRefused("weights_missing", f"找不到模型权重 {weights}", f"{weights} is not there")
@@ -47,6 +48,8 @@ class UltralyticsDetector:
         from ultralytics.nn.autobackend import AutoBackend
 
         self._torch = torch
+        if threads:
+            torch.set_num_threads(threads)
         self._device = torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
         try:
             self._network: Any = AutoBackend(model=str(weights), device=self._device, verbose=False, end2end=False)

@@ -373,6 +373,19 @@ def test_ultralytics_gives_the_same_boxes_as_the_runtimes(make_weights: MakeWeig
 
 
 @pytest.mark.train
+def test_ultralytics_computes_in_as_many_threads_as_the_setting_says(make_weights: MakeWeights) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        open_detector("ultralytics", make_weights(), threads=1)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.train
 def test_ultralytics_runs_a_yolo_file_that_has_no_card(make_weights: MakeWeights) -> None:
     weights = make_weights().with_suffix(".onnx")
     detector = open_detector("ultralytics", weights)

@@ -55,6 +55,13 @@ class ChannelBusy(ChannelClosed):
     """Too much waits to be written: the peer does not keep up."""
 
 
+class MessageTooLarge(ValueError):
+    """More than ``MAX_FRAME`` bytes; nothing was sent."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"message of {size} bytes is too large")
+
+
 class Channel:
     """One connection. ``run()`` serves it until it ends; ``send`` and ``request`` may be used meanwhile."""
 
@@ -92,7 +99,8 @@ class Channel:
         return int(pid)
 
     def send(self, message: Message) -> None:
-        """Send without waiting for an answer. Raises ChannelClosed or ChannelBusy; nothing was sent then."""
+        """Send without waiting for an answer. Raises ChannelClosed, ChannelBusy or MessageTooLarge; nothing was sent
+        then."""
         self._put(Envelope(0, 0, message))  # type: ignore[arg-type]  # AnyMessage is the union of all subclasses
 
     async def request(self, message: Message, *, timeout: float) -> Message:
@@ -150,7 +158,7 @@ class Channel:
             raise ChannelClosed(f"{self.name} is gone")
         data = self._encoder.encode(envelope)
         if len(data) > MAX_FRAME:
-            raise ValueError(f"message of {len(data)} bytes is too large")
+            raise MessageTooLarge(len(data))
         if self._outgoing.empty() and not self._writer.transport.get_write_buffer_size():
             self._writer.write(framed(data))  # nothing waits before it: no turn of the loop is spent on it
             return
@@ -198,10 +206,22 @@ class Channel:
                 log.exception("channel_handler_failed", channel=self.name, message=type(envelope.body).__name__)
                 reply = Refused("unavailable", "internal_error", "内部错误，详见日志", "internal error, see the log")
             if envelope.seq:
-                with contextlib.suppress(ChannelClosed):
-                    self._put(Envelope(0, envelope.seq, reply))  # type: ignore[arg-type]  # as in send
+                self._answer(envelope.seq, reply)
         finally:
             self._at_once.release()
+
+    def _answer(self, seq: int, reply: Message | None) -> None:
+        with contextlib.suppress(ChannelClosed):
+            try:
+                self._put(Envelope(0, seq, reply))  # type: ignore[arg-type]  # as in send
+            except MessageTooLarge as error:  # who asks would wait for its time limit
+                log.error(
+                    "channel_answer_too_large", channel=self.name, message=type(reply).__name__, detail=str(error)
+                )
+                refused = Refused(
+                    "unavailable", "answer_too_large", "结果过大，无法返回", "the answer is too large to be given"
+                )
+                self._put(Envelope(0, seq, refused))
 
 
 def _plain(value: Any) -> dict[Any, Any]:

@@ -62,6 +62,20 @@ async def test_a_request_gets_its_own_answer_even_when_answers_come_in_another_o
     assert (a.jpeg, b.jpeg) == (b"a", b"b")
 
 
+async def test_an_answer_that_is_too_large_is_refused_at_once_and_the_channel_goes_on(tmp_path: Path) -> None:
+    """Who asked waited for the time limit, and was told that the process did not answer."""
+
+    async def large_for_a(message: Message) -> Message | None:
+        assert isinstance(message, TakeSnapshot)
+        return Snapshot(jpeg=b"j" * (MAX_FRAME if message.code == "a" else 1), taken_at=1.0)
+
+    async with pair(tmp_path, large_for_a) as (ours, _peer):
+        with pytest.raises(Refusal) as caught:
+            await ours.request(TakeSnapshot("a"), timeout=20)
+        assert caught.value.reason == "answer_too_large"
+        assert isinstance(await ours.request(TakeSnapshot("b"), timeout=20), Snapshot)
+
+
 async def test_a_refusal_crosses_the_seam_whole(tmp_path: Path) -> None:
     async def refuse(message: Message) -> Message | None:
         raise Refusal("unavailable", "no_picture", "没有画面", "no picture yet", field="code")

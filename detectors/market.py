@@ -22,9 +22,9 @@ CELL = 32
 """Px of the input, a side, that one place of a map stands for."""
 FINER = 8
 """By how much a map is made finer, so that boxes do not jump by whole places."""
-EXTENT = 0.3
+EXTENT = 0.15
 """Share of the strongest activation from which a place belongs to it. On nine pictures of stalls that count in no
-figure (boxes are drawn into them) a fifth to two fifths place six of nine boxes alike."""
+figure (boxes are drawn into them) a tenth and this place seven boxes well, a fifth to three tenths five."""
 SAME = 0.5
 """Share of the smaller box in another from which both are the same stall."""
 MOST = 20

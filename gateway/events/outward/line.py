@@ -87,7 +87,10 @@ class Line:
                     if isinstance(result, BaseException):
                         raise result
                     outcomes.append(result)
+                failed = any(one.error is not None for one in outcomes)
                 back = self.failures >= AWAY and any(one.error is None for one in outcomes)
+                if failed and lost is None:
+                    self._rest()  # from when it failed: noting it may take a while
                 await self.post.note(
                     self.receiver, list(zip((one.due for one in letters), outcomes, strict=True)), back
                 )
@@ -95,8 +98,7 @@ class Line:
                 self._careful = lost is not None
                 if lost is not None:
                     raise lost
-                if any(one.error is not None for one in outcomes):
-                    self._rest()
+                if failed:
                     return
                 self.failures, self._rest_until = 0, None
 

@@ -235,6 +235,30 @@ async def test_a_receiver_that_hangs_slows_no_other(outside: Outside, receiver: 
     assert all(row.state == "delivered" for row in await outside.deliveries(quick_id))
 
 
+async def test_a_receiver_is_left_alone_from_when_it_failed_however_long_that_takes_to_be_noted(
+    outside: Outside, receiver: MakeReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was from when that had been noted: where the clock had gone on by then, the next try came that much later."""
+    noted = Post.note
+
+    async def slowly(self: Post, *about: Any) -> None:
+        await noted(self, *about)
+        outside.room.clock.advance(seconds=10)
+
+    monkeypatch.setattr(Post, "note", slowly)
+    answers = iter([web.Response(status=500)])
+
+    async def second_time() -> web.Response:
+        return next(answers, web.Response())
+
+    target = await receiver(second_time)
+    webhook_id, _ = await outside.add(target.url)
+    await outside.room.raise_alert("fire")
+    async with asyncio.timeout(10), outside.sending():
+        row = await outside.until(webhook_id, lambda row: row.state == "delivered")
+    assert row.attempts == 2
+
+
 async def test_an_endless_answer_is_not_read(outside: Outside, receiver: MakeReceiver) -> None:
     class Endless(web.StreamResponse):
         async def prepare(self, request: web.BaseRequest) -> Any:

@@ -2,7 +2,7 @@
 
 The real camera worker and the real inference process; this process plays control. Of ten cameras one shows a fire
 from a moment on and one a hard negative. A number of cameras is carried when for the whole window at most 1 % of the
-looks is dropped (none in time, or none at all) and every fire is told within ten seconds of its first picture. The
+looks is dropped (none in time, or none at all) and every fire is told within ten seconds of when it was lit. The
 cameras are one process that copies pre-encoded pictures; its cores are printed apart and are not the product's.
 
 Beside it the plain way: an ffmpeg for each camera that decodes all and hands on a picture every two seconds, and one

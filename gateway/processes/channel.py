@@ -104,7 +104,8 @@ class Channel:
         self._put(Envelope(0, 0, message))  # type: ignore[arg-type]  # AnyMessage is the union of all subclasses
 
     async def request(self, message: Message, *, timeout: float) -> Message:
-        """Ask and wait for the answer. Raises the peer's ``Refusal``, or TimeoutError after ``timeout`` s."""
+        """Ask and wait for the answer. Raises the peer's ``Refusal``, TimeoutError after ``timeout`` s, and what
+        ``send`` raises."""
         self._seq += 1
         seq = self._seq
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -21,6 +21,10 @@ more than a network."""
 SCORE_SLACK = 0.01
 """By how much arithmetic of few bits may carry a score beyond 0..1."""
 HALF = np.float32(0.5)
+SIDES = 4
+
+BoxesOf = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+"""Gives the boxes of K anchors (ascending): K×4, centre x, y, width, height in input px."""
 
 
 class AnswerUnusable(Exception):
@@ -40,29 +44,48 @@ def detections(
     The best come first. Raises ``AnswerUnusable``: a comparison with NaN is false, so that it would pass for "nothing
     seen".
     """
-    if output.ndim != 2 or len(output) != 4 + len(classes):
+    if output.ndim != 2 or len(output) != SIDES + len(classes):
         raise AnswerUnusable(f"形状 {output.shape}", f"shape {output.shape} for {len(classes)} classes")
-    if not cv2.checkRange(output)[0]:
-        raise AnswerUnusable("含 NaN 或无穷大", "NaN or infinity")
-    scores = output[4:]
+    _refuse_no_numbers(output[:SIDES])
+    return chosen(output[SIDES:], lambda anchors: output[:SIDES, anchors].T, classes, thresholds, placement)
+
+
+def chosen(
+    scores: NDArray[np.float32],
+    boxes: BoxesOf,
+    classes: Sequence[str],
+    thresholds: Mapping[str, float],
+    placement: Placement,
+) -> tuple[Detection, ...]:
+    """As ``detections``, of the scores ``[classes, N]`` and of what gives the boxes of those that count."""
+    if scores.ndim != 2 or len(scores) != len(classes):
+        raise AnswerUnusable(f"形状 {scores.shape}", f"shape {scores.shape} for {len(classes)} classes")
     if not cv2.checkRange(scores, minVal=-SCORE_SLACK, maxVal=1 + SCORE_SLACK)[0]:
+        _refuse_no_numbers(scores)
         raise AnswerUnusable("得分超出 0 到 1", "scores outside 0 to 1")
     found: list[Detection] = []
     for name, values in zip(classes, scores, strict=True):
         (candidates,) = np.nonzero(values >= thresholds[name])
         if not len(candidates):
             continue
-        chosen = values[candidates]
-        centre, half = output[:2, candidates].T, output[2:4, candidates].T * HALF
+        sides = boxes(candidates)
+        _refuse_no_numbers(sides)
+        centre, half = sides[:, :2], sides[:, 2:] * HALF
         corners = np.concatenate((centre - half, centre + half), axis=1)
-        kept = suppressed(corners, chosen, PEOPLE_IOU if name == "person" else IOU)
+        score = values[candidates]
+        kept = suppressed(corners, score, PEOPLE_IOU if name == "person" else IOU)
         # What lies in the padding alone has nothing left of it.
         found += (
             Detection(name, min(1.0, score), box)
-            for score, box in zip(chosen[kept].tolist(), placement.boxes(corners[kept]), strict=True)
+            for score, box in zip(score[kept].tolist(), placement.boxes(corners[kept]), strict=True)
             if box.area > 0
         )
     return tuple(sorted(found, key=lambda one: -one.score)[:MOST])
+
+
+def _refuse_no_numbers(values: NDArray[np.float32]) -> None:
+    if not cv2.checkRange(values)[0]:
+        raise AnswerUnusable("含 NaN 或无穷大", "NaN or infinity")
 
 
 def suppressed(corners: NDArray[np.float32], scores: NDArray[np.float32], allowed: float) -> NDArray[np.int32]:

@@ -4,14 +4,16 @@ Where the processor multiplies 8-bit integers by itself and the card names a qua
 layers in floats as the card's own file would be; elsewhere the card's own file is.
 
 The network takes the picture as it is, BGR bytes; turning it into RGB floats is part of the graph, where it costs a
-fraction of what numpy takes. A network that takes any size is compiled once for each shape of picture that comes.
+fraction of what numpy takes. Its head is cut open where it can be (``detectors.dfl_head``). A network that takes any
+size is compiled once for each shape of picture that comes.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +23,11 @@ from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from detectors.any_size import model_takes_any_size
 from detectors.beside import QUANTISED, checked
-from detectors.boxes import detections
+from detectors.boxes import SIDES, chosen, detections
 from detectors.card import Card
+from detectors.dfl_head import DflHead, cut_open
 from detectors.input_size import input_for
-from detectors.letterbox import canvas, shows_nothing
+from detectors.letterbox import Placement, canvas, shows_nothing
 from detectors.observation import Detection
 from detectors.plan import Plan
 from detectors.processor import multiplies_bytes
@@ -43,10 +46,26 @@ class _Network:
 
     def __init__(self, size: tuple[int, int], compiled: openvino.CompiledModel, requests: int) -> None:
         self.size = size
-        self.output = compiled.output(0)
+        self._answers = compiled.outputs
+        levels = [(level.shape[1], level.shape[2]) for level in self._answers[:-1]]
+        self._head = DflHead.of(size, levels) if levels else None
         self.idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
         for _ in range(requests):
             self.idle.put(compiled.create_infer_request())
+
+    def seen(
+        self,
+        request: openvino.InferRequest,
+        classes: Sequence[str],
+        thresholds: Mapping[str, float],
+        placement: Placement,
+    ) -> tuple[Detection, ...]:
+        """What it says of the picture that lies in the request."""
+        answers = request.infer(share_outputs=True)
+        *levels, last = (np.asarray(answers[answer][0], np.float32) for answer in self._answers)
+        if self._head is None:
+            return detections(last, classes, thresholds, placement)
+        return chosen(last, partial(self._head.boxes, levels), classes, thresholds, placement)
 
 
 class OpenVinoDetector:
@@ -72,17 +91,17 @@ class OpenVinoDetector:
         try:
             model = self._core.read_model(file)
             self._any_size = model_takes_any_size(model)
-            self._model = _taking_bytes(model)
-            network = self._network(self._card.input_size)
+            said = model.output(0).partial_shape
+            self._model = _taking_bytes(cut_open(model) or model)
+            self._network(self._card.input_size)
         except (RuntimeError, IndexError) as error:
             raise WeightsRefused(
                 "weights_unusable", f"模型权重无法加载：{weights}", f"OpenVINO cannot load {weights}: {error}"
             ) from error
-        outputs = network.output.partial_shape
-        if outputs.rank.is_static and outputs.rank.get_length() > 1 and outputs[1].is_static:
-            channels = outputs[1].get_length()
-            if channels != 4 + len(self._card.classes):
-                raise classes_differ(channels - 4, self._card.classes)
+        if said.rank.is_static and said.rank.get_length() > 1 and said[1].is_static:
+            channels = said[1].get_length()
+            if channels != SIDES + len(self._card.classes):
+                raise classes_differ(channels - SIDES, self._card.classes)
 
     @property
     def card(self) -> Card:
@@ -111,9 +130,7 @@ class OpenVinoDetector:
             _, placement = canvas(picture, network.size, request.get_input_tensor(0).data[0])
             if shows_nothing(picture):  # after it was copied: the processor has it at hand
                 return ()
-            output = request.infer(share_outputs=True)[network.output][0]
-            limits = thresholds or self._card.thresholds
-            return detections(np.asarray(output, np.float32), self._card.classes, limits, placement)
+            return network.seen(request, self._card.classes, thresholds or self._card.thresholds, placement)
         finally:
             network.idle.put(request)
 

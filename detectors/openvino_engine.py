@@ -42,13 +42,13 @@ SPARE = 1
 
 
 class _Network:
-    """The network compiled for one input, with its requests."""
+    """The network compiled for one input, with its requests. ``opened``: its head is cut open."""
 
-    def __init__(self, size: tuple[int, int], compiled: openvino.CompiledModel, requests: int) -> None:
+    def __init__(self, size: tuple[int, int], compiled: openvino.CompiledModel, requests: int, *, opened: bool) -> None:
         self.size = size
-        self._answers = compiled.outputs
+        self._answers = compiled.outputs if opened else compiled.outputs[:1]
         levels = [(level.shape[1], level.shape[2]) for level in self._answers[:-1]]
-        self._head = DflHead.of(size, levels) if levels else None
+        self._head = DflHead.of(size, levels) if opened else None
         self.idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
         for _ in range(requests):
             self.idle.put(compiled.create_infer_request())
@@ -92,7 +92,9 @@ class OpenVinoDetector:
             model = self._core.read_model(file)
             self._any_size = model_takes_any_size(model)
             said = model.output(0).partial_shape
-            self._model = _taking_bytes(cut_open(model) or model)
+            opened = cut_open(model)
+            self._opened = opened is not None
+            self._model = _taking_bytes(opened or model)
             self._network(self._card.input_size)
         except (RuntimeError, IndexError) as error:
             raise WeightsRefused(
@@ -159,7 +161,8 @@ class OpenVinoDetector:
                     "INFERENCE_PRECISION_HINT": self._floats,
                     "ENABLE_CPU_PINNING": False,
                 }
-                self._networks[size] = _Network(size, self._core.compile_model(model, "CPU", options), self.at_once)
+                compiled = self._core.compile_model(model, "CPU", options)
+                self._networks[size] = _Network(size, compiled, self.at_once, opened=self._opened)
             return self._networks[size]
 
 

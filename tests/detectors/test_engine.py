@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from detectors.card import Card
 from detectors.engine import Detector, EngineName, open_detector
@@ -25,6 +26,7 @@ from detectors.processor import multiplies_bytes
 from detectors.refusals import WeightsRefused
 from models.scenes import Scene
 from models.shipped import CARD as SHIPPED
+from tests.detectors.conftest import red_finder
 
 MakeWeights = Callable[..., Path]
 COCO = Path(os.environ.get("GATEWAY_SAMPLE_DATA") or "/nowhere")
@@ -287,6 +289,14 @@ def shipped(in_floats: Path) -> list[Detector]:
 def no_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A processor that does not multiply 8-bit integers by itself."""
     monkeypatch.setattr("detectors.openvino_engine.multiplies_bytes", lambda: False)
+
+
+@pytest.mark.parametrize("engine", RUNTIMES)
+def test_of_a_network_with_further_answers_the_first_one_counts(engine: EngineName, make_weights: MakeWeights) -> None:
+    model = onnx.load_from_string(red_finder())
+    model.graph.output.append(helper.make_tensor_value_info("cells", TensorProto.FLOAT, [1, 3, 4, 4]))
+    (found,) = open_detector(engine, make_weights(model.SerializeToString()), threads=1).detect(red_patch())
+    assert found.label == "fire"
 
 
 @pytest.mark.usefixtures("no_bytes")

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.answers import check_numbers, check_scores, shape_differs
 from detectors.letterbox import Placement
 from detectors.observation import Detection
 
@@ -18,22 +19,11 @@ MOST = 300
 MOST_CANDIDATES = 1000
 """Boxes of one class that are compared with one another, the best ones: a crowd has 80 to 300, and noise must not cost
 more than a network."""
-SCORE_SLACK = 0.01
-"""By how much arithmetic of few bits may carry a score beyond 0..1."""
 HALF = np.float32(0.5)
 SIDES = 4
 
 BoxesOf = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 """Gives the boxes of K anchors (ascending): K×4, centre x, y, width, height in input px."""
-
-
-class AnswerUnusable(Exception):
-    """A network answered with what is no detection: NaN, infinity, scores outside 0..1, another shape."""
-
-    def __init__(self, zh: str, en: str) -> None:
-        super().__init__(en)
-        self.zh = zh
-        self.en = en
 
 
 def detections(
@@ -45,8 +35,8 @@ def detections(
     seen".
     """
     if output.ndim != 2 or len(output) != SIDES + len(classes):
-        raise AnswerUnusable(f"形状 {output.shape}", f"shape {output.shape} for {len(classes)} classes")
-    _refuse_no_numbers(output[:SIDES])
+        raise shape_differs(output.shape, f"{len(classes)} classes")
+    check_numbers(output[:SIDES])
     return chosen(output[SIDES:], lambda anchors: output[:SIDES, anchors].T, classes, thresholds, placement)
 
 
@@ -59,17 +49,15 @@ def chosen(
 ) -> tuple[Detection, ...]:
     """As ``detections``, of the scores ``[classes, N]`` and of what gives the boxes of those that count."""
     if scores.ndim != 2 or len(scores) != len(classes):
-        raise AnswerUnusable(f"形状 {scores.shape}", f"shape {scores.shape} for {len(classes)} classes")
-    if not cv2.checkRange(scores, minVal=-SCORE_SLACK, maxVal=1 + SCORE_SLACK)[0]:
-        _refuse_no_numbers(scores)
-        raise AnswerUnusable("得分超出 0 到 1", "scores outside 0 to 1")
+        raise shape_differs(scores.shape, f"{len(classes)} classes")
+    check_scores(scores)
     found: list[Detection] = []
     for name, values in zip(classes, scores, strict=True):
         (candidates,) = np.nonzero(values >= thresholds[name])
         if not len(candidates):
             continue
         sides = boxes(candidates)
-        _refuse_no_numbers(sides)
+        check_numbers(sides)
         centre, half = sides[:, :2], sides[:, 2:] * HALF
         corners = np.concatenate((centre - half, centre + half), axis=1)
         score = values[candidates]
@@ -81,11 +69,6 @@ def chosen(
             if box.area > 0
         )
     return tuple(sorted(found, key=lambda one: -one.score)[:MOST])
-
-
-def _refuse_no_numbers(values: NDArray[np.float32]) -> None:
-    if not cv2.checkRange(values)[0]:
-        raise AnswerUnusable("含 NaN 或无穷大", "NaN or infinity")
 
 
 def suppressed(corners: NDArray[np.float32], scores: NDArray[np.float32], allowed: float) -> NDArray[np.int32]:

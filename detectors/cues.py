@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import market
+from detectors.answers import AnswerUnusable
 from detectors.beside import checked, runner
-from detectors.boxes import AnswerUnusable, detections
+from detectors.boxes import detections
 from detectors.card import Cues
 from detectors.card_file import load_card
 from detectors.checking import noise, seen_to_answer

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.answers import AnswerUnusable
 from detectors.beside import Runner, checked, runner
-from detectors.boxes import AnswerUnusable
 from detectors.card import Density
 from detectors.card_file import load_card
 from detectors.checking import noise, seen_to_answer

@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.answers import check_scores, shape_differs
 from detectors.beside import checked, runner
-from detectors.boxes import AnswerUnusable
 from detectors.card import Judging
 from detectors.card_file import load_card
 from detectors.checking import noise, seen_to_answer
@@ -30,7 +30,6 @@ VIEWS: tuple[View, ...] = ("crop", "whole")
 SIDE = 224
 """Height and width in px of the judge's input; a picture is stretched to it."""
 NAMES = ("复核模型", "judge of the second look")
-SLACK = 1e-3
 
 
 def part_of(picture: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
@@ -70,9 +69,8 @@ class Judge:
         with self._lock:
             answer = self._run(tensor(judge_input(picture)))
         if answer.shape != (1, len(VIEWS), len(self._labels)):
-            raise AnswerUnusable(f"形状 {answer.shape}", f"shape {answer.shape} for {len(self._labels)} hazards")
-        if not (np.isfinite(answer).all() and answer.min() >= -SLACK and answer.max() <= 1 + SLACK):
-            raise AnswerUnusable("得分超出 0 到 1", "scores outside 0 to 1")
+            raise shape_differs(answer.shape, f"{len(self._labels)} hazards")
+        check_scores(answer[0])
         said = answer[0, VIEWS.index(view)]
         return {label: float(value) for label, value in zip(self._labels, said, strict=True)}
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.boxes import SCORE_SLACK, AnswerUnusable
+from detectors.answers import check_numbers, check_scores, shape_differs
 from detectors.letterbox import Placement
 from detectors.observation import Detection
 
@@ -36,12 +36,10 @@ def stalls(maps: NDArray[np.float32], least: float, placement: Placement) -> tup
     """``maps`` is ``[2, h, w]``: how likely the class is, 0..1, and its activation. A stall wherever it is likely by
     ``least``, the likeliest first; boxes normalised to the picture. Raises ``AnswerUnusable``."""
     if maps.ndim != 3 or len(maps) != 2 or not maps.size:
-        raise AnswerUnusable(f"形状 {maps.shape}", f"shape {maps.shape} for market scenes")
-    if not cv2.checkRange(maps.reshape(2, -1))[0]:
-        raise AnswerUnusable("含 NaN 或无穷大", "NaN or infinity")
+        raise shape_differs(maps.shape, "market scenes")
     likely, activation = maps
-    if likely.min() < -SCORE_SLACK or likely.max() > 1 + SCORE_SLACK:
-        raise AnswerUnusable("得分超出 0 到 1", "scores outside 0 to 1")
+    check_scores(likely)
+    check_numbers(activation)
     if likely.max() < least:  # nearly always
         return ()
     regions = list(_regions(_finer(likely), _finer(activation), least))

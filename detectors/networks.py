@@ -18,8 +18,8 @@ import structlog
 from numpy.typing import NDArray
 
 from detectors import augmented, cues, density, judge
+from detectors.answers import AnswerUnusable
 from detectors.beside import QUANTISED, checked
-from detectors.boxes import AnswerUnusable
 from detectors.card import Card
 from detectors.closer import HAZARDS
 from detectors.cues import CueFinder, open_cues

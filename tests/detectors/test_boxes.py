@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.boxes import IOU, MOST, PEOPLE_IOU, AnswerUnusable, detections, suppressed
+from detectors.answers import AnswerUnusable
+from detectors.boxes import IOU, MOST, PEOPLE_IOU, detections, suppressed
 from detectors.letterbox import Placement
 from detectors.observation import Box
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from detectors.boxes import AnswerUnusable
+from detectors.answers import AnswerUnusable
 from detectors.card import Density
 from detectors.density import FEWEST, SURE, DensityCounter, crowded, more_people, placed_people
 from detectors.observation import Box, Detection, Look

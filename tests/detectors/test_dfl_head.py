@@ -11,7 +11,8 @@ import openvino
 import pytest
 from openvino import opset13
 
-from detectors.boxes import AnswerUnusable, chosen
+from detectors.answers import AnswerUnusable
+from detectors.boxes import chosen
 from detectors.dfl_head import DflHead, cut_open
 from detectors.engine import open_detector
 from detectors.letterbox import Placement

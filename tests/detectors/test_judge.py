@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from detectors.boxes import AnswerUnusable
+from detectors.answers import AnswerUnusable
 from detectors.card import Judging
 from detectors.card_file import load_card
 from detectors.engine import open_detector

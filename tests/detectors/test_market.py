@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from detectors.boxes import AnswerUnusable
+from detectors.answers import AnswerUnusable
 from detectors.letterbox import Placement
 from detectors.market import CELL, stalls
 from detectors.observation import Box

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from detectors.boxes import AnswerUnusable
+from detectors.answers import AnswerUnusable
 from detectors.engine import Detector
 from detectors.networks import Networks, open_networks
 from gateway.refusals import Refusal

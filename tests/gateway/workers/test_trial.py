@@ -11,7 +11,7 @@ import pytest
 from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 
-from detectors.boxes import AnswerUnusable
+from detectors.answers import AnswerUnusable
 from detectors.card import Card, Counting
 from detectors.networks import Networks
 from detectors.observation import Box, Detection

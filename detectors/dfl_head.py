@@ -1,7 +1,7 @@
 """The head of a YOLO with distribution focal loss (YOLOv8 and later), cut open where it spells out its boxes.
 
 For each of thousands of anchors such a network says each side of a box as a distribution over distances (Li et al.
-2020, Generalized Focal Loss). A picture has few dozen that count: the network ends at the distributions, and
+2020, Generalized Focal Loss). A picture has a few dozen that count: the network ends at the distributions, and
 only those of anchors that reach a threshold are worked out here.
 
 Which part of a network does this is found by its shape and believed only when it answers with the same boxes as this

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from playwright.async_api import Browser, Locator, Page, async_playwright
+from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 STEP_MS = 20_000
 SEEN_WITHIN = 40.0
@@ -80,12 +81,14 @@ async def meet(browser: Browser, address: str, username: str, password: str, cam
     await second.goto(first.url)
     for page in (first, second):
         await page.get_by_test_id("room-join").click()
+    for page in (first, second):
+        await _within(page)
     await add_camera(first, camera)
     seen = await asyncio.gather(*(_seen(page) for page in (first, second)))
     heard = [await page.evaluate(_HEARD) for page in (first, second)]
     meeting = Meeting((seen[0], seen[1]), (heard[0], heard[1]), time.monotonic() - began)
     for page in (second, first):
-        await page.get_by_test_id("room-leave").click()
+        await (await _within(page)).click()
     return meeting
 
 
@@ -117,6 +120,16 @@ async def add_camera(page: Page, camera: str) -> None:
     if await purpose.is_visible():
         await field(page, "grant-purpose").fill("应急会商")
         await page.get_by_test_id("grant-submit").click()
+
+
+async def _within(page: Page) -> Locator:
+    """The button to leave, as only a member has it. Raises ``AssertionError``, with what the page says, without it."""
+    leave = page.get_by_test_id("room-leave")
+    try:
+        await leave.wait_for()
+    except PlaywrightTimeout as late:
+        raise AssertionError(f"not in the room: {await page.locator('body').inner_text()}") from late
+    return leave
 
 
 async def _seen(page: Page) -> int:

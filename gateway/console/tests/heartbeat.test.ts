@@ -15,7 +15,7 @@ describe('the heartbeat of a member', () => {
     vi.useFakeTimers()
     vi.clearAllMocks()
     answer = () => Promise.resolve()
-    heart = new Heartbeat({ beat, isGone: (error) => error === GONE, missed, heard, gone }, () => Date.now())
+    heart = new Heartbeat({ beat, isGone: (error) => error === GONE, missed, heard, gone }, Date.now(), () => Date.now())
   })
   afterEach(() => {
     heart.stop()
@@ -48,6 +48,14 @@ describe('the heartbeat of a member', () => {
     expect(gone).toHaveBeenCalledWith(false)
     await vi.advanceTimersByTimeAsync(20_000)
     expect(beat).toHaveBeenCalledTimes(2)
+  })
+
+  it('was silent where the gateway heard it long before its answer came', async () => {
+    answer = () => new Promise((done) => setTimeout(done, 1_500))
+    await vi.advanceTimersByTimeAsync(3_500)
+    answer = () => new Promise((_, fail) => setTimeout(() => fail(GONE), 1_600))
+    await vi.advanceTimersByTimeAsync(3_600)
+    expect(gone).toHaveBeenCalledWith(true)
   })
 
   it('knows that it was silent for too long', async () => {

@@ -5,7 +5,7 @@ import { heartbeat, joinRoom, removeMember, whipPath } from '../api/rooms'
 import type { Room } from '../domain/room'
 import { waitBefore } from '../media/backoff'
 import { closeDevices, openDevices } from '../media/devices'
-import { Heartbeat } from '../media/heartbeat'
+import { Heartbeat, type Beating } from '../media/heartbeat'
 import type { Line, Phase } from '../media/line'
 import { isLasting } from '../media/signalling'
 import { publish } from '../media/whip'
@@ -55,19 +55,21 @@ export function useMeeting(id: string, room: Readonly<Ref<Room | null>>) {
   }
 
   async function enter(mine: number): Promise<void> {
+    const asked = performance.now()
     const member = await joinRoom(id)
     if (mine !== turn) return void removeMember(id, member.id, true).catch(() => undefined)
     me.value = member.id
     seen = room.value?.members.some((one) => one.id === member.id) ?? false
     standing.value = 'in'
     problem.value = null
-    heart = new Heartbeat({
+    const beating: Beating = {
       beat: () => heartbeat(id, member.id),
       isGone: (error) => [404, 409].includes(asProblem(error).status),
       missed: () => (standing.value = 'away'),
       heard: () => (standing.value = 'in'),
       gone: (silent) => (silent ? rejoin(0) : end('removed')),
-    })
+    }
+    heart = new Heartbeat(beating, asked)
     if (media.value === null) return
     line = publish(whipPath(id, member.id), media.value, (phase, why) => {
       sending.value = phase

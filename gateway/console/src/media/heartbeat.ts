@@ -25,19 +25,20 @@ export class Heartbeat {
   private timer: ReturnType<typeof setTimeout> | undefined
   private stopped = false
   private misses = 0
-  private heardAt: number
 
+  /** `askedAt`: when the last sign was sent that was heard, joining the first: the gateway heard it no earlier. By when
+   * its answer came, one that is slow to answer would seem to have heard us later than it did. */
   constructor(
     private readonly use: Beating,
+    private askedAt: number,
     private readonly now: () => number = () => performance.now(),
   ) {
-    this.heardAt = now()
     this.timer = setTimeout(() => void this.beat(), EVERY_MS)
   }
 
   /** Whether the gateway may have counted this browser out for its silence. */
   get silent(): boolean {
-    return this.now() - this.heardAt >= COUNTED_OUT_MS
+    return this.now() - this.askedAt >= COUNTED_OUT_MS
   }
 
   stop(): void {
@@ -51,12 +52,13 @@ export class Heartbeat {
   }
 
   private async beat(): Promise<void> {
+    const asked = this.now()
     try {
       await this.use.beat()
       if (this.stopped) return
       if (this.misses >= MOST_MISSED) this.use.heard()
       this.misses = 0
-      this.heardAt = this.now()
+      this.askedAt = asked
     } catch (error) {
       if (this.stopped) return
       if (this.use.isGone(error)) {

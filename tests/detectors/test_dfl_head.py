@@ -16,7 +16,7 @@ from detectors.boxes import chosen
 from detectors.dfl_head import DflHead, cut_open
 from detectors.engine import open_detector
 from detectors.letterbox import Placement
-from models.scenes import Scene
+from models.scenes import Scene, SceneKind
 from models.shipped import CARD
 from tests.detectors.conftest import red_finder
 
@@ -62,8 +62,8 @@ def test_the_shipped_networks_end_at_the_distributions_of_three_levels(name: str
 
 
 @pytest.mark.parametrize("kind", ["fire", "gathering"])
-def test_cut_open_the_shipped_network_sees_what_it_sees_whole(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    picture = Scene(kind, 3, pieces="demo").frame(16.0)  # type: ignore[arg-type]  # the names of scenes
+def test_cut_open_the_shipped_network_sees_what_it_sees_whole(kind: SceneKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = Scene(kind, 3, pieces="demo").frame(16.0)
     upright = np.asarray(cv2.rotate(picture, cv2.ROTATE_90_CLOCKWISE), np.uint8)
     opened = open_detector("openvino", CARD, threads=1)
     monkeypatch.setattr("detectors.openvino_engine.cut_open", lambda _model: None)

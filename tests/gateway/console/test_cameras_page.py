@@ -285,6 +285,28 @@ async def test_a_transcoded_picture_is_called_so(
         assert media.door.counts().transcodings == 1
 
 
+PLACES_OF_THE_BUTTON = """() => new Promise(resolve => {
+    const places = new Set(), began = performance.now()
+    const look = now => {
+        const box = document.querySelector('[data-testid=grant-submit]')?.getBoundingClientRect()
+        if (box) places.add([box.x, box.y, box.width, box.height].map(Math.round).join(' '))
+        if (now - began < 1000) requestAnimationFrame(look); else resolve([...places])
+    }
+    requestAnimationFrame(look)
+    document.querySelector('[data-testid=camera-play]').click()
+})"""
+
+
+async def test_the_buttons_of_a_dialog_stand_still_while_it_opens(
+    page: Page, device: VirtualDevice, user_with: UserWith
+) -> None:
+    """A button that moves between press and release takes no click, of a hurried officer's neither."""
+    await sign_in(page, await user_with("duty_leader"))
+    await register(page, device)
+    places = await page.evaluate(PLACES_OF_THE_BUTTON)
+    assert len(places) == 1, places
+
+
 async def test_a_sub_stream_in_place_of_the_main_one_is_called_so_and_the_main_one_can_be_had(
     page: Page, device: VirtualDevice, user_with: UserWith, media: FilmMedia
 ) -> None:

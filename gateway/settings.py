@@ -88,6 +88,13 @@ class CameraSettings(_Part):
         le=64,
         description="Cores that one worker may spend on decoding more than keyframes; 0: never more.",
     )
+    looks_mb: float = Field(
+        default=8,
+        ge=0,
+        le=1000,
+        description="Room for the newest of what the network saw at a camera, boxes and scores alone, in MB; 0: none "
+        "is kept. `gateway try` tries rules on it.",
+    )
 
 
 class RecordingSettings(_Part):

@@ -54,6 +54,7 @@ from gateway.workers.camera.eye import Eye
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.camera.hazards import CameraHazards
 from gateway.workers.camera.login_retry import LoginRetry
+from gateway.workers.camera.look_log import LookLog, look_logs
 from gateway.workers.camera.looks import Looks
 from gateway.workers.camera.pace import Pace
 from gateway.workers.camera.picture_watch import Judged, PictureWatch
@@ -121,6 +122,8 @@ class OwnedCamera:
         )
         self._in_thread = in_thread
         self._sight = Sight(in_thread, beside=True)
+        most_bytes = int(around.settings.cameras.looks_mb * 1e6)
+        self._seen = LookLog(look_logs(around.settings.data_folder), order.code, most_bytes, in_thread)
         self._pace = Pace(around.clock())
         self._health: Health = initial(around.clock())
         self._lives = Lives()
@@ -221,6 +224,7 @@ class OwnedCamera:
                     task.cancel()
             await self.looks.stop()
             await self._sight.stop()
+            await self._seen.close()
             await self.evidence.close()
             await self.recorder.stop()
             self._untap()
@@ -242,6 +246,7 @@ class OwnedCamera:
             "gateway_camera_counts_total": self._sight.counts,
             "gateway_camera_decode_seconds_total": self.looks.seconds_decoding,
             "gateway_camera_alerts_total": self._hazards.raised,
+            "gateway_camera_looks_not_logged_total": self._seen.left_out,
         }
         measured = {
             "gateway_camera_ring_bytes": self._ring.size_bytes,
@@ -312,6 +317,7 @@ class OwnedCamera:
         else:
             self._pace.answered(glimpse.arrival, self._around.clock())
             self._hazards.observe(seen, lambda: jpeg(glimpse.full()))
+            self._seen.note(seen)
             if ask.beside:
                 self._around.eye.show(self.code, glimpse, seen, counts=counts, stalls=stalls, in_thread=self._in_thread)
         if self._pace.behind != was_behind:

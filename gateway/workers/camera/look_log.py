@@ -1,0 +1,95 @@
+"""The log of what the network saw at one camera: the newest looks, so that somebody can ask later why a rule said what
+it said, or what another rule would have said (``gateway try``).
+
+Boxes and scores alone, no picture. Lines are those of ``detectors.rules.replay``. Two files of half the size each: when
+the newer is full it takes the older one's place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import structlog
+
+from detectors.observation import Look
+from detectors.rules.replay import to_line
+from gateway.processes.active import InThread
+
+log = structlog.get_logger(__name__)
+
+WRITE_EVERY = 10.0
+"""Seconds of looks that are written at once."""
+MOST_WAITING = 500
+"""Looks that wait for the disk at most: of more, the newest are left out."""
+
+
+def look_logs(data_folder: Path) -> Path:
+    """Where the logs of all cameras lie."""
+    return data_folder / "looks"
+
+
+def newer(folder: Path, code: str) -> Path:
+    return folder / f"{code}.jsonl"
+
+
+def older(folder: Path, code: str) -> Path:
+    return folder / f"{code}.before.jsonl"
+
+
+class LookLog:
+    """``most_bytes``: of both files together; 0: nothing is written. ``in_thread`` runs what blocks."""
+
+    def __init__(self, folder: Path, code: str, most_bytes: int, in_thread: InThread = asyncio.to_thread) -> None:
+        self.left_out = 0
+        self._folder = folder
+        self._code = code
+        self._half = most_bytes // 2
+        self._in_thread = in_thread
+        self._waiting: list[Look] = []
+        self._writing: asyncio.Task[None] | None = None
+        self._failing = False
+
+    def note(self, look: Look) -> None:
+        """Never blocks and never raises: no camera is blind because its log cannot be written."""
+        if self._half == 0:
+            return
+        if len(self._waiting) >= MOST_WAITING:
+            self.left_out += 1
+            return
+        self._waiting.append(look)
+        since = look.at - self._waiting[0].at
+        if not 0 <= since < WRITE_EVERY and (self._writing is None or self._writing.done()):
+            self._writing = asyncio.create_task(self._write(), name=f"looks-{self._code}")
+
+    async def close(self) -> None:
+        """Write what still waits."""
+        if self._writing is not None:
+            await self._writing
+        if self._waiting:
+            await self._write()
+
+    async def _write(self) -> None:
+        looks, self._waiting = self._waiting, []
+        try:
+            await self._in_thread(lambda: self._append(looks))
+        except OSError as error:
+            self.left_out += len(looks)
+            if not self._failing:
+                log.warning("look_log_unwritable", camera=self._code, error=str(error))
+            self._failing = True
+        else:
+            self._failing = False
+
+    def _append(self, looks: list[Look]) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = newer(self._folder, self._code)
+        written = "".join(f"{to_line(look)}\n" for look in looks).encode()
+        # Another worker may have owned the camera in between, and have written here too.
+        held = path.stat().st_size if path.exists() else 0
+        if held and held + len(written) > self._half:
+            path.replace(older(self._folder, self._code))
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "ab") as file:
+            file.write(written)

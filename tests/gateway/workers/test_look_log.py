@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import asyncio
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from detectors.observation import Box, Detection, Look
+from detectors.rules.replay import from_line
+from gateway.workers.camera.look_log import MOST_WAITING, WRITE_EVERY, LookLog, newer, older
+
+CODE = "99000000081322000001"
+
+
+def look(at: float) -> Look:
+    return Look(at, (Detection("fire", 0.5, Box(0.25, 0.25, 0.5, 0.5)),), "a" * 64)
+
+
+def written(path: Path) -> list[Look]:
+    return [from_line(line) for line in path.read_text().splitlines()]
+
+
+async def test_what_was_seen_is_read_back_as_it_was(tmp_path: Path) -> None:
+    log = LookLog(tmp_path / "looks", CODE, 1_000_000)
+    looks = [look(1000.0 + n) for n in range(5)]
+    for one in looks:
+        log.note(one)
+    await log.close()
+    path = newer(tmp_path / "looks", CODE)
+    assert written(path) == looks
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600, "it says who was where, and when"
+
+
+async def test_a_look_waits_for_the_disk_ten_seconds_at_most(tmp_path: Path) -> None:
+    log = LookLog(tmp_path, CODE, 1_000_000)
+    log.note(look(0.0))
+    await asyncio.sleep(0)
+    assert not newer(tmp_path, CODE).exists(), "a write for each look would wear the disk"
+    log.note(look(WRITE_EVERY))
+    async with asyncio.timeout(5):
+        while not newer(tmp_path, CODE).exists():
+            await asyncio.sleep(0.01)
+    await log.close()
+
+
+async def test_the_log_keeps_to_its_room_and_keeps_the_newest(tmp_path: Path) -> None:
+    log = LookLog(tmp_path, CODE, 4_000)
+    for n in range(400):
+        log.note(look(n * 5.0))
+        await asyncio.sleep(0)
+        if n % 4 == 0:
+            await log.close()
+    await log.close()
+    both = written(older(tmp_path, CODE)) + written(newer(tmp_path, CODE))
+    assert newer(tmp_path, CODE).stat().st_size + older(tmp_path, CODE).stat().st_size <= 4_000
+    assert [one.at for one in both] == [n * 5.0 for n in range(400 - len(both), 400)]
+    assert len(both) > 10
+
+
+async def test_a_clock_that_is_set_back_keeps_no_look_from_the_disk(tmp_path: Path) -> None:
+    log = LookLog(tmp_path, CODE, 1_000_000)
+    log.note(look(5000.0))
+    log.note(look(1000.0))
+    async with asyncio.timeout(5):
+        while not newer(tmp_path, CODE).exists():
+            await asyncio.sleep(0.01)
+    assert [one.at for one in written(newer(tmp_path, CODE))] == [5000.0, 1000.0]
+
+
+async def test_where_nothing_is_to_be_kept_nothing_is(tmp_path: Path) -> None:
+    log = LookLog(tmp_path / "looks", CODE, 0)
+    log.note(look(1.0))
+    await log.close()
+    assert not (tmp_path / "looks").exists()
+
+
+async def test_a_disk_that_takes_nothing_costs_the_log_and_is_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "looks").write_text("a file where the folder should be")
+    log = LookLog(tmp_path / "looks", CODE, 1_000_000)
+    for n in range(3):
+        log.note(look(float(n)))
+        await log.close()
+    assert log.left_out == 3
+    assert capsys.readouterr().out.count("look_log_unwritable") == 1
+
+
+async def test_a_disk_that_hangs_holds_a_bounded_number_of_looks_and_nobody_up(tmp_path: Path) -> None:
+    goes_on = threading.Event()
+
+    async def hung(work, *args, **kwargs):  # type: ignore[no-untyped-def]
+        await asyncio.to_thread(goes_on.wait, 10)
+        return await asyncio.to_thread(work, *args, **kwargs)
+
+    log = LookLog(tmp_path, CODE, 10_000_000, hung)
+    for n in range(MOST_WAITING * 3):
+        log.note(look(n * 1.0))
+        await asyncio.sleep(0)
+    assert log.left_out > MOST_WAITING
+    goes_on.set()
+    await log.close()
+    assert len(written(newer(tmp_path, CODE))) + log.left_out == MOST_WAITING * 3

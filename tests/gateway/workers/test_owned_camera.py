@@ -10,8 +10,11 @@ from typing import Any, cast
 
 import numpy as np
 
+from detectors.card import Card
+from detectors.observation import Look
 from detectors.rules.config import FireRuleConfig
 from detectors.rules.parsing import as_json
+from detectors.rules.replay import from_line
 from gateway.processes.active import ActiveMarks
 from gateway.processes.messages import AssignCamera
 from gateway.settings import RtspSettings, Settings
@@ -20,6 +23,7 @@ from gateway.workers.camera.awake import Decoding
 from gateway.workers.camera.evidence import Store
 from gateway.workers.camera.eye import Eye
 from gateway.workers.camera.glimpse import Glimpse
+from gateway.workers.camera.look_log import look_logs, newer
 from gateway.workers.camera.owned_camera import OwnedCamera, Surroundings
 from gateway.workers.camera.waking import WakeBudget
 
@@ -46,7 +50,7 @@ class AskedEye:
         return ask
 
 
-def camera(folder: Path, eye: AskedEye) -> OwnedCamera:
+def camera(folder: Path, eye: AskedEye | AnsweringEye) -> OwnedCamera:
     settings = Settings(data_folder=folder, rtsp=RtspSettings(port=0)).for_workers()
     around = Surroundings(
         settings,
@@ -76,3 +80,34 @@ async def test_the_rules_wait_for_no_thread_that_judges_whether_the_picture_is_w
     assert not looking.done()
     looking.cancel()
     await asyncio.gather(looking, return_exceptions=True)
+
+
+class Answer:
+    """Of a picture on which nothing is."""
+
+    detections = ()
+    card = Card("made", "ab" * 32, ("person", "smoke"), (96, 96), 32, {"person": 0.5, "smoke": 0.5}, "fp32", "")
+    judged: dict[str, float] = {}  # noqa: RUF012 - nobody writes to it
+
+
+class AnsweringEye:
+    def of(self, _code: str, _arrival: float, _urgency: float) -> Any:
+        class Ask:
+            beside = False
+
+            async def __call__(self, _picture: Any, _part: str) -> Any:
+                return Answer
+
+        return Ask()
+
+
+async def test_what_was_seen_at_a_camera_stays_when_it_is_let_go(tmp_path: Path) -> None:
+    owned = camera(tmp_path, AnsweringEye())
+    picture = np.zeros((96, 96, 3), np.uint8)
+    looking = asyncio.create_task(owned.looks.take(Glimpse(picture, (96, 96), 1.0, "main", lambda: picture)))
+    await asyncio.sleep(0.1)
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
+    await owned.stop()
+    (kept,) = newer(look_logs(tmp_path), CODE).read_text().splitlines()
+    assert from_line(kept) == Look(1.0, (), "ab" * 32)

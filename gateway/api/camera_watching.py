@@ -23,9 +23,9 @@ OVER = timedelta(days=30)
 class Watching(BaseModel):
     """Rates in looks a second over the last minute, the delay in seconds from a picture's arrival to its verdict; null
     while no worker pulls the camera. ``left_out_share``: of the pictures of the last minute, those that the engine did
-    not look at, because it was away or had no time. Alerts are those raised in the last 30 days, of which ``assessed``
-    were judged by a person and ``false_positive`` rejected; ``false_share`` is their quotient, null where nothing was
-    judged."""
+    not look at, because it was away or had no time. Alerts are those raised in the last 30 days, drills left out as in
+    the statistics, of which ``assessed`` were judged by a person and ``false_positive`` rejected; ``false_share`` is
+    their quotient, null where nothing was judged."""
 
     looks_per_second: float | None
     looks_per_second_asked: float | None
@@ -43,7 +43,11 @@ async def get_watching(code: str, caller: Annotated[Caller, Depends(permit("rule
     """Rate achieved against rate asked, delay, alerts, and the share of false ones."""
     async with doors.db.reading() as session:
         row = await found_camera(session, caller, code)
-        recent = [AlertRow.camera_code == row.code, AlertRow.raised_at >= doors.clock() - OVER]
+        recent = [
+            AlertRow.camera_code == row.code,
+            AlertRow.raised_at >= doors.clock() - OVER,
+            AlertRow.drill.is_(False),
+        ]
         alerts, assessed = (
             await session.execute(select(func.count(), func.count(AlertRow.assessed_at)).where(*recent))
         ).one()

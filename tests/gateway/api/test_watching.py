@@ -68,6 +68,12 @@ async def test_rate_delay_alerts_and_the_share_of_false_ones_are_told(
     await judge(client, await raise_alert("stall"), "false_positive")
     await judge(client, await raise_alert("crowd", "east"), "confirmed")
     await raise_alert("crowd", "west")
+    drill = await raise_alert("crowd", "drill")
+    async with services.db.transaction() as session:
+        row = await session.get(AlertRow, drill)
+        assert row is not None
+        row.drill = True
+    await judge(client, drill, "false_positive")
     told = (await client.get(f"/api/v1/cameras/{CODE}/watching")).json()
     assert told == {
         "looks_per_second": 0.4,

@@ -35,6 +35,16 @@ def is_on(hours: tuple[Hours, ...], at: float) -> bool:
     return any(_within(_minutes(start), _minutes(end), minute) for start, end in hours)
 
 
+def seconds_off(hours: tuple[Hours, ...], start: float, end: float) -> float:
+    """How many of the seconds from ``start`` to ``end`` (since the epoch) lie in none of the hours."""
+    off = 0.0
+    while start < end:
+        following = min(end, (start // 60 + 1) * 60)  # hours begin and end at whole minutes
+        off += 0.0 if is_on(hours, start) else following - start
+        start = following
+    return off
+
+
 def longest_on(hours: tuple[Hours, ...]) -> float:
     """Seconds for which a rule is on at a stretch, at most; infinite where it is never off."""
     on = [any(_within(_minutes(start), _minutes(end), minute) for start, end in hours) for minute in range(_DAY)]

@@ -6,11 +6,12 @@ are kept). A trial runs in a process of its own behind everything live; ask for 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from detectors.rules.parsing import MOST_RULES, RulesRefused, as_json, parse_rules
 from gateway.access import audit
@@ -41,11 +42,20 @@ class TrialAsked(BaseModel):
     footage_id: str | None = Field(default=None, max_length=36, description="… or a film that was brought.")
     camera_code: str | None = Field(default=None, max_length=20)
     rules: list[Any] | None = Field(default=None, max_length=MOST_RULES)
+    starts_at: AwareDatetime | None = Field(
+        default=None,
+        ge=datetime(2000, 1, 1, tzinfo=UTC),
+        lt=datetime(2100, 1, 1, tzinfo=UTC),
+        description="When a film that was brought begins, by which the rules' hours count; left out: now."
+        " Clips and recordings have their own time.",
+    )
 
 
 class TrialShown(BaseModel):
     """``result``: ``alerts`` that would have been raised, each with its reasons, and ``timeline``, the stretches in
-    which a rule had something in sight. Seconds since the film's beginning."""
+    which a rule had something in sight, in seconds since the film's beginning (``starts_at``, seconds since the epoch).
+    ``rules``: of each, whether it is ``off`` (and was tried as if it were on), for how much of the film it was outside
+    its hours and did not watch, and whether the weights are ``blind`` to what it waits for."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -154,6 +164,14 @@ async def _film(asked: TrialAsked, caller: Caller, doors: Services) -> tuple[Pat
             "Name an evidence clip, a recording or a film that was brought (one of them).",
             field="evidence_id",
         )
+    if asked.starts_at is not None and asked.footage_id is None:
+        raise Refusal(
+            "invalid",
+            "starts_at_known",
+            "录像本身带有时间，不能另行指定开始时间；只有上传的录像可以。",
+            "The footage has a time of its own; when it begins is said of films that are brought alone.",
+            field="starts_at",
+        )
     if asked.recording_id is not None:
         return await _recorded(asked.recording_id, asked.camera_code, caller, doors)
     if asked.evidence_id is not None:
@@ -169,7 +187,7 @@ async def _film(asked: TrialAsked, caller: Caller, doors: Services) -> tuple[Pat
         raise Refusal(
             "not_found", "footage_unknown", "没有这段录像，请重新上传。", "There is no such film: bring it again."
         )
-    return path, doors.clock().timestamp(), caller.platform
+    return path, (asked.starts_at or doors.clock()).timestamp(), caller.platform
 
 
 async def _recorded(

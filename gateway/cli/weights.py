@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,19 +24,38 @@ def try_rules_on(
         Path | None, typer.Option(help="规则文件（JSON 列表）Rules, a JSON list; else the first values.")
     ] = None,
     card: Annotated[Path | None, typer.Option(help="模型卡 Card of the weights.")] = None,
+    begins: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"],
+            help="录像开始时间（北京时间），决定规则是否在生效时段；缺省：网关录像按其自身时间，其他为现在"
+            " When the film begins, Asia/Shanghai time, by which the rules' hours count; else a recording's own time, or now.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON Print all of it as JSON.")] = False,
 ) -> None:
     """规则试运行 Try rules on recorded footage: what would have been raised, when and why."""
+    from detectors.rules.schedule import CITY_TIME
+    from gateway.streams.recordings import begun_at
     from gateway.workers.trial.command import print_trial
 
     settings = load_settings()
-    run(print_trial(film, rules, card or settings.inference.weights, settings.rules, as_json=as_json, out=console))
+    begun = begun_at(film) if begins is None else begins.replace(tzinfo=CITY_TIME).timestamp()
+    run(
+        print_trial(
+            film,
+            rules,
+            card or settings.inference.weights,
+            settings.rules,
+            starts_at=system_clock().timestamp() if begun is None else begun,
+            as_json=as_json,
+            out=console,
+        )
+    )
 
 
 def show_shadow(most: Annotated[int, typer.Option(min=1, max=500, help="条数 How many.")] = 20) -> None:
     """列出新旧模型的差异 What only the old or only the new weights saw, the newest first."""
-    from datetime import datetime
-
     from gateway.workers.inference.shadow import FOLDER, kept_differences
 
     kept = list(kept_differences(load_settings().data_folder / FOLDER))

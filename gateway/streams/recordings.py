@@ -35,6 +35,12 @@ def recording_name(starts_at: float, ends_at: float, recording_id: str, *, parti
     return f"{round(starts_at * 1000)}-{round(ends_at * 1000)}-{recording_id}{'.part' if partial else ''}.mp4"
 
 
+def begun_at(path: Path) -> float | None:
+    """When the recording in a file began, by its name, in seconds since the epoch; None: it is no recording of ours."""
+    match = _NAME.fullmatch(path.name)
+    return None if match is None else int(match.group(1)) / 1000
+
+
 def listed(folder: Path) -> Iterator[RecordingFile]:
     """The closed files of one camera's folder, oldest first; anything else in it is passed over. Blocks."""
     if not folder.is_dir():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -12,12 +14,13 @@ from rich.table import Table
 from detectors.card_file import LARGEST_CARD
 from detectors.refusals import WeightsRefused
 from detectors.rules.parsing import RulesRefused, parse_rules
+from detectors.rules.schedule import CITY_TIME
 from detectors.whole_file import whole_file
 from gateway.api.camera_rules import first_rules
 from gateway.refusals import Refusal
 from gateway.settings import RuleSettings
 from gateway.workers.trial.engine import opened
-from gateway.workers.trial.trial import Trial, try_rules
+from gateway.workers.trial.trial import RuleTried, Trial, try_rules
 from models import shipped
 
 UNTOLD = ("seen", "missed", "rule", "appearance")
@@ -25,9 +28,17 @@ UNTOLD = ("seen", "missed", "rule", "appearance")
 
 
 async def print_trial(
-    film: Path, rules: Path | None, card: Path | None, first: RuleSettings, *, as_json: bool, out: Console
+    film: Path,
+    rules: Path | None,
+    card: Path | None,
+    first: RuleSettings,
+    *,
+    starts_at: float,
+    as_json: bool,
+    out: Console,
 ) -> None:
-    """Raises ``Refusal`` for rules, weights or footage that cannot be used."""
+    """``starts_at``: when the film begins, seconds since the epoch. Raises ``Refusal`` for rules, weights or footage
+    that cannot be used."""
     try:
         wanted = first_rules(first) if rules is None else parse_rules(await asyncio.to_thread(_read, rules))
         detector, ask = await asyncio.to_thread(opened, card or shipped.CARD)
@@ -35,11 +46,11 @@ async def print_trial(
         raise Refusal("invalid", refused.reason, refused.zh, refused.en, field=refused.field) from refused
     except WeightsRefused as refused:
         raise Refusal("unavailable", refused.reason, refused.zh, refused.en) from refused
-    trial = await try_rules(film, wanted, ask, detector.card)
+    trial = await try_rules(film, wanted, ask, detector.card, starts_at=starts_at)
     if as_json:
         out.print_json(json.dumps(trial.as_json()))
     else:
-        _show(trial, out)
+        show(trial, out)
 
 
 def _read(path: Path) -> object:
@@ -51,10 +62,16 @@ def _read(path: Path) -> object:
         ) from error
 
 
-def _show(trial: Trial, out: Console) -> None:
+def show(trial: Trial, out: Console) -> None:
+    """For a person."""
+    begun = datetime.fromtimestamp(trial.starts_at, CITY_TIME)
+    out.print(f"录像开始于 the film begins at {begun:%Y-%m-%d %H:%M:%S} ({CITY_TIME})")
     out.print(f"{trial.seconds:.0f} s, {trial.looks} 次分析 looks, 模型 weights {trial.weights_sha256[:12]}")
     if trial.cut:
         out.print(f"录像更长，其余未试 the film goes on beyond {trial.seconds:.0f} s: not tried", style="yellow")
+    for rule in trial.rules:
+        for said in _caveats(rule, trial.seconds):
+            out.print(f"{rule.hazard} · {rule.zone}: {said}", style="yellow", markup=False)
     table = Table("规则 rule", "阶段 phase", "从 from (s)", "到 to (s)", "进度 progress", "得分 score")
     for one in trial.timeline:
         where = f"{one.hazard} · {one.zone}"
@@ -63,5 +80,20 @@ def _show(trial: Trial, out: Console) -> None:
     for alert in trial.alerts:
         out.print(f"预警 alert {alert.hazard} @ {alert.raised_at:.1f} s", style="bold red")
         out.print_json(json.dumps({key: value for key, value in alert.why.items() if key not in UNTOLD}))
-    if not trial.alerts:
+    if trial.alerts:
+        return
+    if trial.watched_throughout:
         out.print("不会产生预警 nothing would have been raised", style="green")
+    else:
+        out.print("没有产生预警，但并非所有规则都全程监测 nothing was raised, but not all rules watched", style="yellow")
+
+
+def _caveats(rule: RuleTried, seconds: float) -> Iterator[str]:
+    """What keeps a rule's silence from meaning that it would have been silent."""
+    if rule.off:
+        yield "已停用，按启用试运行 turned off, tried as if it were on"
+    if rule.blind:
+        yield "模型不能识别，规则永远不会触发 the weights cannot tell it: the rule could never fire"
+    if rule.off_hours_seconds:
+        out_of = f"{rule.off_hours_seconds:.0f} s / {seconds:.0f} s"
+        yield f"不在生效时段，未监测 outside its hours and not watching: {out_of}"

@@ -1,7 +1,8 @@
 """Tries rules on a film: the same looks, rules and alert life cycle as live, in the film's own time.
 
-What differs from live is said in the result: pictures come exactly when the rules want them (live they wait for a
-keyframe, or for the camera to be woken), and the engine is asked as often as needed, so that none is dropped.
+Pictures come exactly when the rules want them (live they wait for a keyframe, or for the camera to be woken), and the
+engine is asked as often as needed, so that none is dropped. Rules that are off are tried as if they were on: it is
+before it is armed that a rule is tried. Where a rule did not watch all the same, the result says so.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from detectors.card import Card
 from detectors.observation import Look
 from detectors.rules.config import RuleConfig
 from detectors.rules.rule import Phase, Verdict
+from detectors.rules.schedule import seconds_off
+from detectors.sees import can_fire
 from detectors.watch import CameraWatch, RuleKey
 from gateway.workers.camera.glimpse import of_decoded
 from gateway.workers.camera.incident import Incident, Raise, advance
@@ -57,17 +60,37 @@ class Stretch:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class RuleTried:
+    """How far a rule watched. ``off``: it is turned off, and was tried as if it were on. ``off_hours_seconds``: of the
+    film, those outside the rule's hours. ``blind``: the weights cannot tell what it waits for at all."""
+
+    hazard: str
+    zone: str
+    off: bool
+    off_hours_seconds: float
+    blind: bool
+
+
 @dataclass(slots=True)
 class Trial:
-    """``seconds`` of film gone through in ``looks`` looks by the weights of ``weights_sha256``. ``cut``: the film goes
-    on; what comes after ``LONGEST`` was not tried."""
+    """``seconds`` of a film that began at ``starts_at`` (since the epoch), gone through in ``looks`` looks by the
+    weights of ``weights_sha256``. ``cut``: the film goes on; what comes after ``LONGEST`` was not tried."""
 
+    starts_at: float = 0.0
     seconds: float = 0.0
     looks: int = 0
     weights_sha256: str = ""
     cut: bool = False
+    rules: list[RuleTried] = field(default_factory=list)
     alerts: list[TrialAlert] = field(default_factory=list)
     timeline: list[Stretch] = field(default_factory=list)
+
+    @property
+    def watched_throughout(self) -> bool:
+        """Whether every rule could have raised something at any time of what was gone through: only then does no
+        alert mean that none would have been."""
+        return bool(self.looks and self.rules) and not any(one.blind or one.off_hours_seconds for one in self.rules)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -90,7 +113,7 @@ async def try_rules(
     """``first_look``: seconds of the film that pass before it is looked at. ``until_raised``: end with the first alert
     of this hazard. ``starts_at``: seconds since the epoch at which the film began, by which a rule's hours count.
     ``seen`` hears of each look (a log of them can be replayed). Raises ``Refusal`` for a film that cannot be read."""
-    watch, sight, trial = CameraWatch(rules), Sight(), Trial()
+    watch, sight, trial = CameraWatch([_armed(rule) for rule in rules]), Sight(), Trial(starts_at)
     telling = _Telling(trial, watch.reasons, starts_at, end_after)
     last = -1e9
     for at, frame in frames(film, repeat_until=repeat_until):
@@ -115,7 +138,17 @@ async def try_rules(
         if until_raised is not None and any(alert.hazard == until_raised for alert in trial.alerts):
             break
     telling.end()
+    trial.rules = [_tried(rule, card, starts_at, starts_at + trial.seconds) for rule in rules]
     return trial
+
+
+def _armed(rule: RuleConfig) -> RuleConfig:
+    return rule.model_copy(update={"enabled": True})
+
+
+def _tried(rule: RuleConfig, card: Card, begun: float, ended: float) -> RuleTried:
+    off_hours = seconds_off(rule.hours, begun, ended)
+    return RuleTried(rule.kind, rule.zone, not rule.enabled, off_hours, not can_fire(rule, card))
 
 
 class _Telling:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.rules.schedule import Hours, fault_of_hours, is_on
+from detectors.rules.schedule import Hours, fault_of_hours, is_on, seconds_off
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -35,6 +35,16 @@ def test_hours_begin_with_their_first_minute_and_end_before_their_last(time: str
 )
 def test_hours_may_run_over_midnight(time: str, on: bool) -> None:
     assert is_on((("22:00", "06:00"),), at(time)) is on
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "off"),
+    [("21:00", "21:30", 1800), ("21:59", "22:10", 60), ("05:50", "06:10", 600), ("23:00", "23:30", 0)],
+)
+def test_the_time_outside_the_hours_is_counted_to_the_second(start: str, end: str, off: float) -> None:
+    assert seconds_off((("22:00", "06:00"),), at(start), at(end)) == off
+    assert seconds_off((), at(start), at(end)) == 0
+    assert seconds_off((("22:00", "06:00"),), at("21:59") + 59.5, at("22:10")) == 0.5
 
 
 def test_the_end_of_the_day_is_24_00() -> None:

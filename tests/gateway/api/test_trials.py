@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import psutil
 import pytest
 
 from gateway.api.services import Services
-from gateway.api.trial_jobs import TrialJobs
+from gateway.api.trial_jobs import TrialJob, TrialJobs
 from gateway.refusals import Refusal
 from models import shipped
 
@@ -85,6 +86,31 @@ async def test_a_trial_that_is_stopped_ends_at_once_and_makes_room_for_another(
     again = (await client.post(f"/api/v1/trials/{trial['id']}/stop")).json()
     assert again == trial
     assert (await client.post("/api/v1/trials/none/stop")).status_code == 404
+
+
+async def test_a_film_that_is_brought_begins_when_its_asker_says_and_a_recording_has_its_own_time(
+    client_as: ClientAs, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A film of the night was tried as one of now: rules with hours of the night were outside them, without a word."""
+    begun: list[float] = []
+
+    def begin(_self: TrialJobs, film: Path, _rules: object, *, starts_at: float, **_how: object) -> TrialJob:
+        begun.append(starts_at)
+        return TrialJob(film.name, "hub", "leader")
+
+    monkeypatch.setattr(TrialJobs, "begin", begin)
+    client = await client_as("duty_leader")
+    kept = (await client.put("/api/v1/trials/footage", content=b"film")).json()
+    night = "2026-11-27T23:30:00+08:00"
+    for when in (night, None):
+        asked = {"footage_id": kept["footage_id"], "starts_at": when}
+        assert (await client.post("/api/v1/trials", json=asked)).status_code == 202
+    assert begun == [datetime.fromisoformat(night).timestamp(), services.clock().timestamp()]
+    refused = await client.post("/api/v1/trials", json={"evidence_id": "a", "starts_at": night})
+    assert (refused.status_code, refused.json()["reason"]) == (422, "starts_at_known")
+    for amiss in ("2026-11-27T23:30:00", "0001-01-01T00:00:00Z", "9999-12-31T23:00:00Z"):
+        refused = await client.post("/api/v1/trials", json={"footage_id": "a", "starts_at": amiss})
+        assert (refused.status_code, refused.json()["field"]) == (422, "starts_at")
 
 
 @pytest.mark.integration

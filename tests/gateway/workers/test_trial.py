@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,16 +12,19 @@ import numpy as np
 import pytest
 from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
+from rich.console import Console
 
 from detectors.answers import AnswerUnusable
 from detectors.card import Card, Counting
 from detectors.networks import Networks
 from detectors.observation import Box, Detection
-from detectors.rules.config import CrowdRuleConfig, FireRuleConfig
+from detectors.rules.config import CrowdRuleConfig, FireRuleConfig, StallRuleConfig
+from detectors.rules.schedule import CITY_TIME
 from gateway.refusals import Refusal
 from gateway.workers.camera.sight import Answer
+from gateway.workers.trial.command import show
 from gateway.workers.trial.engine import asking
-from gateway.workers.trial.trial import Trial, try_rules
+from gateway.workers.trial.trial import RuleTried, Trial, try_rules
 
 Picture = NDArray[np.uint8]
 FPS, WIDTH, HEIGHT = 5, 320, 180
@@ -102,6 +107,56 @@ async def test_a_quiet_film_raises_nothing_and_is_looked_at_every_two_seconds(tm
     assert trial.alerts == trial.timeline == []
     assert ask.parts == ["whole"] * trial.looks
     assert 4 <= trial.looks <= 7
+
+
+async def test_a_rule_that_is_turned_off_is_tried_as_if_it_were_on_and_that_is_said(tmp_path: Path) -> None:
+    """It answered that nothing would have been raised, and was armed on the strength of that."""
+    path = film(tmp_path / "fire.mp4", 14, fire_from=4)
+    trial = await try_rules(path, [FireRuleConfig(enabled=False), CrowdRuleConfig()], RedIsFire(), CARD)
+    assert [one.hazard for one in trial.alerts] == ["fire"]
+    assert [(one.hazard, one.off) for one in trial.rules] == [("fire", True), ("crowd", False)]
+
+
+async def test_for_how_much_of_the_film_a_rule_was_outside_its_hours_is_said_and_its_silence_there_means_nothing(
+    tmp_path: Path,
+) -> None:
+    """A rule of the night market, tried on a film as if of the day, raised nothing, in green."""
+    path = film(tmp_path / "fire.mp4", 14, fire_from=0)
+    night = FireRuleConfig(hours=(("22:00", "06:00"),))
+    spans = {"2026-11-27 12:00:00": (14, 0), "2026-11-27 21:59:56": (4, 1), "2026-11-28 01:00:00": (0, 1)}
+    for begun, (off_hours, alerts) in spans.items():
+        at = datetime.fromisoformat(begun).replace(tzinfo=CITY_TIME).timestamp()
+        trial = await try_rules(path, [night], RedIsFire(), CARD, starts_at=at)
+        assert (trial.starts_at, len(trial.alerts)) == (at, alerts)
+        assert trial.rules[0].off_hours_seconds == pytest.approx(off_hours, abs=0.3)
+        assert trial.watched_throughout is (off_hours == 0)
+
+
+async def test_a_rule_for_what_the_weights_cannot_tell_did_not_watch(tmp_path: Path) -> None:
+    trial = await try_rules(
+        film(tmp_path / "quiet.mp4", 4), [FireRuleConfig(), StallRuleConfig()], RedIsFire(), CARD
+    )
+    assert [(one.hazard, one.blind) for one in trial.rules] == [("fire", False), ("stall", True)]
+    assert not trial.watched_throughout
+
+
+@pytest.mark.parametrize(
+    ("tried_rule", "said"),
+    [
+        (RuleTried("fire", "桥下", off=False, off_hours_seconds=0.0, blind=False), "不会产生预警"),
+        (RuleTried("fire", "桥下", off=True, off_hours_seconds=0.0, blind=False), "不会产生预警"),
+        (RuleTried("fire", "桥下", off=False, off_hours_seconds=14.0, blind=False), "14 s / 14 s"),
+        (RuleTried("fire", "桥下", off=False, off_hours_seconds=0.0, blind=True), "永远不会触发"),
+    ],
+)
+def test_that_nothing_would_be_raised_is_said_only_of_rules_that_watched_all_the_time(
+    tried_rule: RuleTried, said: str
+) -> None:
+    out = Console(record=True, width=200, file=io.StringIO())
+    show(Trial(seconds=14.0, looks=7, rules=[tried_rule]), out)
+    words = out.export_text()
+    assert said in words
+    assert ("不会产生预警" in words) is not (tried_rule.blind or tried_rule.off_hours_seconds > 0)
 
 
 async def test_of_a_film_that_is_too_long_the_beginning_is_tried_and_that_it_goes_on_is_said(

@@ -67,7 +67,7 @@ async def false_alarms() -> Result:
         say("no footage: set GATEWAY_SAMPLE_DATA, or DATA=DIR")
         return Result("false_alarms", dict.fromkeys(TARGETS), TARGETS)
     clips = await asyncio.to_thread(clips_of, Path(folder) / "video")
-    detector, ask = await asyncio.to_thread(opened, shipped.CARD)
+    detector, ask = await asyncio.to_thread(opened, "auto", shipped.CARD)
     say(f"{detector.card.name} {detector.card.sha256[:12]}; rules as they come; {len(clips)} clips, in recorded time")
     wrong, missed, hazards, fire_seconds, unlearnt_fire_seconds = 0, 0, 0, list[float](), list[float]()
     negative_seconds, negatives = 0.0, 0

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import structlog
 
+from detectors.engine import EngineName
 from gateway.refusals import Refusal
 from gateway.storage.ids import new_id
 
@@ -47,10 +48,11 @@ class TrialJob:
 
 
 class TrialJobs:
-    """``card``: that of the weights by which rules are tried."""
+    """``card``: that of the weights by which rules are tried, on that ``engine``."""
 
-    def __init__(self, card: Path) -> None:
+    def __init__(self, card: Path, engine: EngineName = "auto") -> None:
         self._card = card
+        self._engine = engine
         self._jobs: dict[str, TrialJob] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._bringing = False
@@ -68,7 +70,7 @@ class TrialJobs:
         self._jobs[job.id] = job
         while len(self._jobs) > MOST_KEPT:
             del self._jobs[next(iter(self._jobs))]
-        asked = {"rules": list(rules), "starts_at": starts_at, "card": str(self._card)}
+        asked = {"rules": list(rules), "starts_at": starts_at, "card": str(self._card), "engine": self._engine}
         task = asyncio.create_task(self._run(job, film, asked), name="trial")
         self._tasks[job.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(job.id, None))

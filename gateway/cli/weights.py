@@ -23,13 +23,14 @@ def try_rules_on(
     rules: Annotated[
         Path | None, typer.Option(help="规则文件（JSON 列表）Rules, a JSON list; else the first values.")
     ] = None,
-    card: Annotated[Path | None, typer.Option(help="模型卡 Card of the weights.")] = None,
+    card: Annotated[Path | None, typer.Option(help="模型卡 Card of the weights; else those in force.")] = None,
     begins: Annotated[
         datetime | None,
         typer.Option(
             formats=["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"],
             help="录像开始时间（北京时间），决定规则是否在生效时段；缺省：网关录像按其自身时间，其他为现在"
-            " When the film begins, Asia/Shanghai time, by which the rules' hours count; else a recording's own time, or now.",
+            " When the film begins, Asia/Shanghai time, by which the rules' hours count; else a recording's own time,"
+            " or now.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON Print all of it as JSON.")] = False,
@@ -37,6 +38,7 @@ def try_rules_on(
     """规则试运行 Try rules on recorded footage: what would have been raised, when and why."""
     from detectors.rules.schedule import CITY_TIME
     from gateway.streams.recordings import begun_at
+    from gateway.workers.inference.promotion import card_in_force
     from gateway.workers.trial.command import print_trial
 
     settings = load_settings()
@@ -45,8 +47,9 @@ def try_rules_on(
         print_trial(
             film,
             rules,
-            card or settings.inference.weights,
+            card or card_in_force(settings.data_folder, settings.inference),
             settings.rules,
+            engine=settings.inference.engine,
             starts_at=system_clock().timestamp() if begun is None else begun,
             as_json=as_json,
             out=console,

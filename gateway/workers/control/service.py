@@ -234,7 +234,7 @@ class ControlProcess:
             reports.work,
         )
         works = (*swept, sender.work, sender.forgetting)
-        trials = TrialJobs(card_in_force(settings.data_folder, settings.inference))
+        trials = TrialJobs(card_in_force(settings.data_folder, settings.inference), settings.inference.engine)
         stack.push_async_callback(trials.close)
 
         def engine_again(card: Path) -> None:

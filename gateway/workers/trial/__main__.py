@@ -1,6 +1,6 @@
 """A trial in a process of its own, behind everything else: ``python -m gateway.workers.trial FILM``.
 
-Reads one JSON object from standard input (``rules``, ``starts_at``, ``card``), writes ``{"progress": seconds}`` lines
+Reads one JSON object from standard input (``rules``, ``starts_at``, ``card``, ``engine``), writes ``{"progress": seconds}`` lines
 and in the end ``{"trial": …}`` or ``{"refused": …}``. FFmpeg and the engine may take their time, or crash: nothing live
 notices.
 """
@@ -43,7 +43,7 @@ async def work(film: Path, asked: dict[str, Any]) -> None:
 
     try:
         rules = parse_rules(asked["rules"])
-        detector, ask = await asyncio.to_thread(opened, Path(asked["card"]), 1)
+        detector, ask = await asyncio.to_thread(opened, asked["engine"], Path(asked["card"]), 1)
         trial = await try_rules(film, rules, ask, detector.card, starts_at=float(asked["starts_at"]), progress=progress)
         say({"trial": trial.as_json()})
     except (Refusal, RulesRefused, WeightsRefused) as refused:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from detectors.card_file import LARGEST_CARD
+from detectors.engine import EngineName
 from detectors.refusals import WeightsRefused
 from detectors.rules.parsing import RulesRefused, parse_rules
 from detectors.rules.schedule import CITY_TIME
@@ -21,7 +22,6 @@ from gateway.refusals import Refusal
 from gateway.settings import RuleSettings
 from gateway.workers.trial.engine import opened
 from gateway.workers.trial.trial import RuleTried, Trial, try_rules
-from models import shipped
 
 UNTOLD = ("seen", "missed", "rule", "appearance")
 """Reasons that are too long for a table; ``--json`` has them all."""
@@ -30,9 +30,10 @@ UNTOLD = ("seen", "missed", "rule", "appearance")
 async def print_trial(
     film: Path,
     rules: Path | None,
-    card: Path | None,
+    card: Path,
     first: RuleSettings,
     *,
+    engine: EngineName,
     starts_at: float,
     as_json: bool,
     out: Console,
@@ -41,7 +42,7 @@ async def print_trial(
     that cannot be used."""
     try:
         wanted = first_rules(first) if rules is None else parse_rules(await asyncio.to_thread(_read, rules))
-        detector, ask = await asyncio.to_thread(opened, card or shipped.CARD)
+        detector, ask = await asyncio.to_thread(opened, engine, card)
     except RulesRefused as refused:
         raise Refusal("invalid", refused.reason, refused.zh, refused.en, field=refused.field) from refused
     except WeightsRefused as refused:
@@ -85,7 +86,9 @@ def show(trial: Trial, out: Console) -> None:
     if trial.watched_throughout:
         out.print("不会产生预警 nothing would have been raised", style="green")
     else:
-        out.print("没有产生预警，但并非所有规则都全程监测 nothing was raised, but not all rules watched", style="yellow")
+        out.print(
+            "没有产生预警，但并非所有规则都全程监测 nothing was raised, but not all rules watched", style="yellow"
+        )
 
 
 def _caveats(rule: RuleTried, seconds: float) -> Iterator[str]:

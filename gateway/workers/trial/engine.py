@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from detectors.answers import AnswerUnusable
-from detectors.engine import Detector
+from detectors.engine import Detector, EngineName
 from detectors.networks import Networks, open_networks
 from gateway.refusals import Refusal
 from gateway.workers.camera.sight import Answer, Asks, Picture
@@ -32,7 +32,7 @@ def asking(networks: Networks) -> Asks:
     return ask
 
 
-def opened(card: Path, threads: int = 0) -> tuple[Detector, Asks]:
+def opened(engine: EngineName, card: Path, threads: int = 0) -> tuple[Detector, Asks]:
     """The weights of a card, with what asks them. Blocks for seconds. Raises ``WeightsRefused``."""
-    networks = open_networks("auto", card, threads)
+    networks = open_networks(engine, card, threads)
     return networks.detector, asking(networks)

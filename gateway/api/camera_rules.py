@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -106,7 +106,7 @@ async def put_rules(
         row = await found_camera(session, caller, code, held=True)
         checked_revision(row, asked.revision)
         preset = row.preset if asked.preset is None else asked.preset
-        before = _where_people_gather(row, doors.settings.rules, preset)
+        before = kept_rules(row, doors.settings.rules, preset)
         _keep(row, preset, wanted)
         row.changed_at = doors.clock()
         await session.flush()
@@ -114,9 +114,8 @@ async def put_rules(
         act = audit.Act(caller.username, "camera.rules", f"camera:{code}", row.platform, why=why)
         await audit.append(session, act, doors.clock())
         rules = _rules(row, doors.settings.rules, preset)
-        after = _where_people_gather(row, doors.settings.rules, preset)
-        redrawn = [zone for zone, place in before.items() if after.get(zone) != place]
-        await forget_gatherings(session, code, preset, redrawn, doors.clock())
+        after = kept_rules(row, doors.settings.rules, preset)
+        await forget_gatherings(session, code, preset, redrawn_gatherings(before, after), doors.clock())
     await doors.cameras_changed(code)
     return rules
 
@@ -138,11 +137,20 @@ async def _refuse_what_nobody_sees(rules: Sequence[RuleConfig], doors: Services)
             )
 
 
-def _where_people_gather(row: CameraRow, settings: RuleSettings, preset: str | None) -> dict[str, list[Any]]:
-    """Of each zone of a rule for gatherings, where in the picture people count. Kept rules may be of an older
-    version, or not usable: they are compared as they lie there."""
+def kept_rules(row: CameraRow, settings: RuleSettings, preset: str | None) -> list[dict[str, Any]]:
+    """The rules of a view as they lie there, else the first values. They may be of an older version, or not usable."""
     kept = row.rules if preset is None else row.preset_rules.get(preset)
-    rules = as_json(first_rules(settings)) if kept is None else kept
+    return as_json(first_rules(settings)) if kept is None else kept
+
+
+def redrawn_gatherings(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The zones of rules for gatherings in which people count elsewhere in the picture than before, or no more: a
+    gathering that was rejected there, known by its number alone, says nothing of them."""
+    places = _where_people_gather(after)
+    return [zone for zone, place in _where_people_gather(before).items() if places.get(zone) != place]
+
+
+def _where_people_gather(rules: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     where = ("polygon", "exclusions", "ground")
     return {rule.get("zone", ""): [rule.get(part) for part in where] for rule in rules if rule.get("kind") == "crowd"}
 

@@ -7,8 +7,8 @@ import contextlib
 import json
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +28,16 @@ STOPPED_WITHIN = 10.0
 MOST_ANSWER = 16_000_000
 
 State = Literal["running", "done", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class TriedCamera:
+    """For which camera, in which view (as its worker is told it), rules are tried, and what was rejected at it."""
+
+    code: str
+    platform: str
+    view: str | None
+    rejections: Sequence[Mapping[str, Any]]
 
 
 @dataclass(slots=True)
@@ -62,7 +72,14 @@ class TrialJobs:
         self._card = card
 
     def begin(
-        self, film: Path, rules: Sequence[dict[str, Any]], *, starts_at: float, platform: str, asked_by: str
+        self,
+        film: Path,
+        rules: Sequence[dict[str, Any]],
+        camera: TriedCamera | None = None,
+        *,
+        starts_at: float,
+        platform: str,
+        asked_by: str,
     ) -> TrialJob:
         """Raises ``Refusal`` ``trial_running`` while another one is."""
         self.check_free()
@@ -70,7 +87,13 @@ class TrialJobs:
         self._jobs[job.id] = job
         while len(self._jobs) > MOST_KEPT:
             del self._jobs[next(iter(self._jobs))]
-        asked = {"rules": list(rules), "starts_at": starts_at, "card": str(self._card), "engine": self._engine}
+        asked = {
+            "rules": list(rules),
+            "starts_at": starts_at,
+            "card": str(self._card),
+            "engine": self._engine,
+            "camera": None if camera is None else asdict(camera),
+        }
         task = asyncio.create_task(self._run(job, film, asked), name="trial")
         self._tasks[job.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(job.id, None))

@@ -17,23 +17,24 @@ from detectors.rules.parsing import MOST_RULES, RulesRefused, as_json, parse_rul
 from gateway.access import audit
 from gateway.access.caller import Caller
 from gateway.api.camera_lookup import found_camera
-from gateway.api.camera_rules import first_rules
+from gateway.api.camera_rules import first_rules, kept_rules, redrawn_gatherings
 from gateway.api.evidence import whose
 from gateway.api.guard import permit
 from gateway.api.recordings import found_recording
 from gateway.api.services import Doors, Services
 from gateway.api.trial_films import BroughtFilms
-from gateway.api.trial_jobs import TrialJob, TrialJobs
+from gateway.api.trial_jobs import TrialJob, TrialJobs, TriedCamera
 from gateway.events.intake import evidence_folder
+from gateway.events.suppressions import in_force, view_of
 from gateway.refusals import Refusal
-from gateway.storage.camera_store import rules_in_force
 from gateway.storage.evidence_files import EvidenceFiles
 
 router = APIRouter(tags=["cameras"])
 
 
 class TrialAsked(BaseModel):
-    """``rules`` null: those of ``camera_code`` in the view it has, or the first values where none is named."""
+    """``rules`` null: those of ``camera_code``, or the first values where none is named. What officers rejected at
+    that camera, and still holds, is held back as it would be now; without a camera nothing is."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -41,6 +42,9 @@ class TrialAsked(BaseModel):
     recording_id: str | None = Field(default=None, max_length=64, description="… a recording of ``camera_code`` …")
     footage_id: str | None = Field(default=None, max_length=36, description="… or a film that was brought.")
     camera_code: str | None = Field(default=None, max_length=20)
+    preset: str | None = Field(
+        default=None, min_length=1, max_length=64, description="The camera's view; left out: that of now."
+    )
     rules: list[Any] | None = Field(default=None, max_length=MOST_RULES)
     starts_at: AwareDatetime | None = Field(
         default=None,
@@ -55,7 +59,9 @@ class TrialShown(BaseModel):
     """``result``: ``alerts`` that would have been raised, each with its reasons, and ``timeline``, the stretches in
     which a rule had something in sight, in seconds since the film's beginning (``starts_at``, seconds since the epoch).
     ``rules``: of each, whether it is ``off`` (and was tried as if it were on), for how much of the film it was outside
-    its hours and did not watch, and whether the weights are ``blind`` to what it waits for."""
+    its hours and did not watch, and whether the weights are ``blind`` to what it waits for. ``rejections``: how many
+    suppressions of the camera were heeded, null where none was named; a stretch's ``held_back`` names those without
+    which it would have been an alert."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -104,13 +110,13 @@ async def begin_trial(
 ) -> TrialShown:
     """Begin a trial; one runs at a time."""
     jobs = _jobs(doors)
-    rules = await _rules(asked, caller, doors)
+    rules, camera = await _rules(asked, caller, doors)
     film, starts_at, platform = await _film(asked, caller, doors)
     jobs.check_free()
     async with doors.db.transaction() as session:
         target = next(f"{kind}:{one}" for kind, one in _named(asked).items() if one is not None)
         await audit.append(session, audit.Act(caller.username, "rules.try", target, platform), doors.clock())
-    job = jobs.begin(film, rules, starts_at=starts_at, platform=platform, asked_by=caller.username)
+    job = jobs.begin(film, rules, camera, starts_at=starts_at, platform=platform, asked_by=caller.username)
     return TrialShown.model_validate(job)
 
 
@@ -139,19 +145,25 @@ def _found(trial_id: str, caller: Caller, doors: Services) -> TrialJob:
     return job
 
 
-async def _rules(asked: TrialAsked, caller: Caller, doors: Services) -> list[dict[str, Any]]:
+async def _rules(
+    asked: TrialAsked, caller: Caller, doors: Services
+) -> tuple[list[dict[str, Any]], TriedCamera | None]:
+    """What is tried, and for which camera."""
     try:
-        if asked.rules is not None:
-            return as_json(parse_rules(asked.rules))
+        wanted = None if asked.rules is None else as_json(parse_rules(asked.rules))
     except RulesRefused as refused:
         raise Refusal("invalid", refused.reason, refused.zh, refused.en, field=refused.field) from refused
-    if asked.camera_code is not None:
-        async with doors.db.reading() as session:
-            row = await found_camera(session, caller, asked.camera_code)
-        rules = rules_in_force(row)
-        if rules is not None:
-            return list(rules)
-    return as_json(first_rules(doors.settings.rules))
+    if asked.camera_code is None:
+        return as_json(first_rules(doors.settings.rules)) if wanted is None else wanted, None
+    async with doors.db.reading() as session:
+        row = await found_camera(session, caller, asked.camera_code)
+        found = (await in_force(session, [row.code], doors.clock())).get(row.code, [])
+    preset = row.preset if asked.preset is None else asked.preset
+    kept = kept_rules(row, doors.settings.rules, preset)
+    rules = kept if wanted is None else wanted
+    redrawn = redrawn_gatherings(kept, rules)
+    heeded = [one for one in found if one["hazard"] != "crowd" or one["zone"] not in redrawn]
+    return rules, TriedCamera(row.code, row.platform, view_of(preset), heeded)
 
 
 async def _film(asked: TrialAsked, caller: Caller, doors: Services) -> tuple[Path, float, str]:

@@ -79,7 +79,7 @@ async def in_force(session: AsyncSession, codes: Sequence[str], now: datetime) -
                 "id": row.id,
                 "hazard": row.hazard,
                 "zone": row.zone,
-                "view": "" if row.preset is None else row.preset or None,
+                "view": view_of(row.preset),
                 "until": row.until.timestamp(),
                 "box": row.box,
                 "appearance": row.appearance,
@@ -88,6 +88,11 @@ async def in_force(session: AsyncSession, codes: Sequence[str], now: datetime) -
             }
         )
     return found
+
+
+def view_of(preset: str | None) -> str | None:
+    """A view as rejections name it (``detectors.suppression``), of the preset as records do."""
+    return "" if preset is None else preset or None
 
 
 async def forget_unstored(session: AsyncSession, code: str, now: datetime) -> None:

@@ -24,7 +24,7 @@ from camera_registry.health import (
 from camera_registry.login_patience import WrongLogins, may_try
 from detectors.rules.config import RuleConfig
 from detectors.rules.parsing import RulesRefused, parse_rules
-from detectors.suppression import Suppression, of_view, parse
+from detectors.suppression import Suppression
 from gateway.processes.active import ActiveMarks
 from gateway.processes.messages import (
     AssignCamera,
@@ -60,6 +60,7 @@ from gateway.workers.camera.pace import Pace
 from gateway.workers.camera.picture_watch import Judged, PictureWatch
 from gateway.workers.camera.reachable import reachable
 from gateway.workers.camera.recorder import CameraRecorder
+from gateway.workers.camera.rejections import rejections_of
 from gateway.workers.camera.sight import Sight
 from gateway.workers.camera.stream_samples import Lives, bus_samples
 from gateway.workers.camera.waking import WakeBudget
@@ -116,7 +117,7 @@ class OwnedCamera:
             self.evidence,
             end_after={"fire": windows.fire_end, "crowd": windows.crowd_end, "stall": windows.stall_end},
             ring_seconds=around.settings.cameras.ring_seconds,
-            suppressions=_suppressions(order),
+            suppressions=_rejections(order),
             view=order.preset,
             tell=around.tell,
         )
@@ -196,7 +197,7 @@ class OwnedCamera:
         if order.fence < self._order.fence:
             return
         before, self._order = self._order, order
-        self._hazards.replace(usable_rules(order), self._around.clock(), _suppressions(order), order.preset)
+        self._hazards.replace(usable_rules(order), self._around.clock(), _rejections(order), order.preset)
         self.pictures.know(order.scenes)
         if before.preset != order.preset:
             self.pictures.use_preset(order.preset)
@@ -430,15 +431,8 @@ def _sub(order: AssignCamera) -> tuple[str | bool | None, ...]:
     return order.sub_stream_url, order.username, order.password, order.clear_login
 
 
-def _suppressions(order: AssignCamera) -> tuple[Suppression, ...]:
-    """What officers rejected in the view the camera has; one that cannot be read is left out: it alerts as ever."""
-    found = []
-    for one in order.suppressions:
-        try:
-            found.append(parse(one))
-        except (KeyError, TypeError, ValueError) as error:
-            log.error("suppression_unusable", camera=order.code, detail=repr(error))
-    return of_view(found, order.preset)
+def _rejections(order: AssignCamera) -> tuple[Suppression, ...]:
+    return rejections_of(order.code, order.suppressions, order.preset)
 
 
 def usable_rules(order: AssignCamera) -> tuple[RuleConfig, ...]:

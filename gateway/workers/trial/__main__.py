@@ -1,6 +1,7 @@
 """A trial in a process of its own, behind everything else: ``python -m gateway.workers.trial FILM``.
 
-Reads one JSON object from standard input (``rules``, ``starts_at``, ``card``, ``engine``), writes ``{"progress": seconds}`` lines
+Reads one JSON object from standard input (``rules``, ``starts_at``, ``card``, ``engine``, and, where they are tried for
+a camera, ``camera`` with its ``code``, ``view`` and the ``rejections`` there), writes ``{"progress": seconds}`` lines
 and in the end ``{"trial": …}`` or ``{"refused": …}``. FFmpeg and the engine may take their time, or crash: nothing live
 notices.
 """
@@ -17,6 +18,7 @@ from typing import Any
 from detectors.refusals import WeightsRefused
 from detectors.rules.parsing import RulesRefused, parse_rules
 from gateway.refusals import Refusal
+from gateway.workers.camera.rejections import rejections_of
 from gateway.workers.logs import configure_logs
 from gateway.workers.trial.engine import opened
 from gateway.workers.trial.trial import try_rules
@@ -44,7 +46,16 @@ async def work(film: Path, asked: dict[str, Any]) -> None:
     try:
         rules = parse_rules(asked["rules"])
         detector, ask = await asyncio.to_thread(opened, asked["engine"], Path(asked["card"]), 1)
-        trial = await try_rules(film, rules, ask, detector.card, starts_at=float(asked["starts_at"]), progress=progress)
+        camera = asked["camera"]
+        trial = await try_rules(
+            film,
+            rules,
+            ask,
+            detector.card,
+            rejections=camera and rejections_of(camera["code"], camera["rejections"], camera["view"]),
+            starts_at=float(asked["starts_at"]),
+            progress=progress,
+        )
         say({"trial": trial.as_json()})
     except (Refusal, RulesRefused, WeightsRefused) as refused:
         say({"refused": {"reason": refused.reason, "zh": refused.zh, "en": refused.en}})

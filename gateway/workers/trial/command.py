@@ -70,6 +70,7 @@ def show(trial: Trial, out: Console) -> None:
     out.print(f"{trial.seconds:.0f} s, {trial.looks} 次分析 looks, 模型 weights {trial.weights_sha256[:12]}")
     if trial.cut:
         out.print(f"录像更长，其余未试 the film goes on beyond {trial.seconds:.0f} s: not tried", style="yellow")
+    out.print("未按任何摄像机的误报抑制检验 no camera's rejections are heeded", style="dim")
     for rule in trial.rules:
         for said in _caveats(rule, trial.seconds):
             out.print(f"{rule.hazard} · {rule.zone}: {said}", style="yellow", markup=False)

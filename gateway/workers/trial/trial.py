@@ -2,13 +2,14 @@
 
 Pictures come exactly when the rules want them (live they wait for a keyframe, or for the camera to be woken), and the
 engine is asked as often as needed, so that none is dropped. Rules that are off are tried as if they were on: it is
-before it is armed that a rule is tried. Where a rule did not watch all the same, the result says so.
+before it is armed that a rule is tried. Officers' rejections hold back what they would hold back of the camera now.
+Where a rule did not watch, and what was held back, the result says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from detectors.rules.config import RuleConfig
 from detectors.rules.rule import Phase, Verdict
 from detectors.rules.schedule import seconds_off
 from detectors.sees import can_fire
+from detectors.suppression import Suppression
 from detectors.watch import CameraWatch, RuleKey
 from gateway.workers.camera.glimpse import of_decoded
 from gateway.workers.camera.incident import Incident, Raise, advance
@@ -49,7 +51,8 @@ class TrialAlert:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A run of looks in which a rule said the same; ``progress`` is the nearest it came to firing."""
+    """A run of looks in which a rule said the same; ``progress`` is the nearest it came to firing. ``held_back``: the
+    ids of the rejections without which it would have fired, however near it came with them."""
 
     hazard: str
     zone: str
@@ -58,6 +61,7 @@ class Stretch:
     end: float
     progress: float
     score: float
+    held_back: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +79,15 @@ class RuleTried:
 @dataclass(slots=True)
 class Trial:
     """``seconds`` of a film that began at ``starts_at`` (since the epoch), gone through in ``looks`` looks by the
-    weights of ``weights_sha256``. ``cut``: the film goes on; what comes after ``LONGEST`` was not tried."""
+    weights of ``weights_sha256``. ``cut``: the film goes on; what comes after ``LONGEST`` was not tried.
+    ``rejections``: how many of officers' were heeded; None: the rules were tried for no camera, none are known."""
 
     starts_at: float = 0.0
     seconds: float = 0.0
     looks: int = 0
     weights_sha256: str = ""
     cut: bool = False
+    rejections: int | None = None
     rules: list[RuleTried] = field(default_factory=list)
     alerts: list[TrialAlert] = field(default_factory=list)
     timeline: list[Stretch] = field(default_factory=list)
@@ -102,6 +108,7 @@ async def try_rules(
     ask: Asks,
     card: Card,
     *,
+    rejections: Sequence[Suppression] | None = None,
     starts_at: float = 0.0,
     repeat_until: float = 0.0,
     first_look: float = 0.0,
@@ -110,10 +117,12 @@ async def try_rules(
     seen: Callable[[Look], None] = lambda _look: None,
     progress: Progress = lambda _seconds: None,
 ) -> Trial:
-    """``first_look``: seconds of the film that pass before it is looked at. ``until_raised``: end with the first alert
-    of this hazard. ``starts_at``: seconds since the epoch at which the film began, by which a rule's hours count.
-    ``seen`` hears of each look (a log of them can be replayed). Raises ``Refusal`` for a film that cannot be read."""
-    watch, sight, trial = CameraWatch([_armed(rule) for rule in rules]), Sight(), Trial(starts_at)
+    """``rejections``: officers', of the camera and view that the rules are for; None: they are for none.
+    ``first_look``: seconds of the film that pass before it is looked at. ``until_raised``: end with the first alert of
+    this hazard. ``starts_at``: seconds since the epoch at which the film began, by which a rule's hours count. ``seen``
+    hears of each look (a log of them can be replayed). Raises ``Refusal`` for a film that cannot be read."""
+    watch, sight = CameraWatch([_armed(rule) for rule in rules], rejections or ()), Sight()
+    trial = Trial(starts_at, rejections=None if rejections is None else len(rejections))
     telling = _Telling(trial, watch.reasons, starts_at, end_after)
     last = -1e9
     for at, frame in frames(film, repeat_until=repeat_until):
@@ -190,15 +199,21 @@ class _Telling:
         self._trial.timeline.sort(key=lambda one: (one.start, one.hazard, one.zone))
 
     def _stretch(self, key: RuleKey, verdict: Verdict, at: float) -> None:
-        held = self._open.get(key)
-        if held is not None and held.phase == verdict.phase:
-            progress, score = max(held.progress, verdict.progress), max(held.score, verdict.score)
-            self._open[key] = Stretch(key.kind, key.zone, verdict.phase, held.start, at, progress, score)
-            return
-        if held is not None:
-            self._close(held)
-        self._open[key] = Stretch(key.kind, key.zone, verdict.phase, at, at, verdict.progress, verdict.score)
+        last = self._open.get(key)
+        said = Stretch(
+            key.kind, key.zone, verdict.phase, at, at, verdict.progress, verdict.score, tuple(verdict.held_back)
+        )
+        if last is not None and (last.held_back or last.phase) == (said.held_back or said.phase):
+            said = replace(
+                said,
+                start=last.start,
+                progress=max(last.progress, said.progress),
+                score=max(last.score, said.score),
+            )
+        elif last is not None:
+            self._close(last)
+        self._open[key] = said
 
     def _close(self, stretch: Stretch) -> None:
-        if stretch.phase != "idle":
+        if stretch.phase != "idle" or stretch.held_back:
             self._trial.timeline.append(stretch)

@@ -133,9 +133,7 @@ async def test_for_how_much_of_the_film_a_rule_was_outside_its_hours_is_said_and
 
 
 async def test_a_rule_for_what_the_weights_cannot_tell_did_not_watch(tmp_path: Path) -> None:
-    trial = await try_rules(
-        film(tmp_path / "quiet.mp4", 4), [FireRuleConfig(), StallRuleConfig()], RedIsFire(), CARD
-    )
+    trial = await try_rules(film(tmp_path / "quiet.mp4", 4), [FireRuleConfig(), StallRuleConfig()], RedIsFire(), CARD)
     assert [(one.hazard, one.blind) for one in trial.rules] == [("fire", False), ("stall", True)]
     assert not trial.watched_throughout
 

@@ -13,12 +13,16 @@ RefusalKind = Literal[
 
 
 class Refusal(Exception):
-    """``reason`` is stable and for machines (``camera_code_taken``); ``zh`` and ``en`` tell an operator what to do."""
+    """``reason`` is stable and for machines (``camera_code_taken``); ``zh`` and ``en`` tell an operator what to do.
+    ``about``: the id of what stands in the way, where that can be asked for."""
 
-    def __init__(self, kind: RefusalKind, reason: str, zh: str, en: str, *, field: str | None = None) -> None:
+    def __init__(
+        self, kind: RefusalKind, reason: str, zh: str, en: str, *, field: str | None = None, about: str | None = None
+    ) -> None:
         super().__init__(f"{reason}: {en}")
         self.kind: RefusalKind = kind
         self.reason = reason
         self.zh = zh
         self.en = en
         self.field = field
+        self.about = about

@@ -49,6 +49,7 @@ class Problem(BaseModel):
     detail_en: str = Field(description="The same in English.")
     reason: str = Field(description="A stable code for machines.")
     field: str | None = Field(default=None, description="The field at fault, dotted from the body's root.")
+    about: str | None = Field(default=None, description="The id of what stands in the way, where it can be asked for.")
 
 
 def problem(
@@ -58,10 +59,11 @@ def problem(
     en: str,
     *,
     field: str | None = None,
+    about: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     body = Problem(
-        title=HTTPStatus(status).phrase, status=status, detail=zh, detail_en=en, reason=reason, field=field
+        title=HTTPStatus(status).phrase, status=status, detail=zh, detail_en=en, reason=reason, field=field, about=about
     ).model_dump(exclude_none=True)
     return JSONResponse(
         body, status, {**_HEADERS.get(status, {}), **(headers or {}), "Cache-Control": "no-store"}, MEDIA_TYPE
@@ -69,7 +71,9 @@ def problem(
 
 
 def problem_of(refusal: Refusal) -> JSONResponse:
-    return problem(STATUS[refusal.kind], refusal.reason, refusal.zh, refusal.en, field=refusal.field)
+    return problem(
+        STATUS[refusal.kind], refusal.reason, refusal.zh, refusal.en, field=refusal.field, about=refusal.about
+    )
 
 
 def install(app: FastAPI) -> None:

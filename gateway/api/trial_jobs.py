@@ -9,6 +9,7 @@ import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,6 +49,8 @@ class TrialJob:
     film: str
     platform: str
     asked_by: str
+    began_at: datetime
+    camera: TriedCamera | None = None
     id: str = field(default_factory=new_id)
     state: State = "running"
     progress: float = 0.0
@@ -55,6 +58,15 @@ class TrialJob:
     reason: str = ""
     zh: str = ""
     en: str = ""
+
+    @property
+    def camera_code(self) -> str | None:
+        return None if self.camera is None else self.camera.code
+
+    @property
+    def platforms(self) -> frozenset[str]:
+        """Whose footage and whose camera it is: who sees them sees the trial."""
+        return frozenset({self.platform} if self.camera is None else {self.platform, self.camera.platform})
 
 
 class TrialJobs:
@@ -80,10 +92,11 @@ class TrialJobs:
         starts_at: float,
         platform: str,
         asked_by: str,
+        now: datetime,
     ) -> TrialJob:
         """Raises ``Refusal`` ``trial_running`` while another one is."""
         self.check_free()
-        job = TrialJob(film.name, platform, asked_by)
+        job = TrialJob(film.name, platform, asked_by, now, camera)
         self._jobs[job.id] = job
         while len(self._jobs) > MOST_KEPT:
             del self._jobs[next(iter(self._jobs))]
@@ -101,12 +114,14 @@ class TrialJobs:
 
     def check_free(self) -> None:
         """Raises ``Refusal`` ``trial_running`` while one is."""
-        if any(job.state == "running" for job in self._jobs.values()):
+        running = next((job for job in self._jobs.values() if job.state == "running"), None)
+        if running is not None:
             raise Refusal(
                 "conflict",
                 "trial_running",
-                "已有一次规则试运行在进行，请稍后再试。",
-                "A trial is running already; try again when it has ended.",
+                "已有一次规则试运行在进行：请等它结束，或由有权人员停止。",
+                "A trial is running already: wait until it has ended, or have it stopped.",
+                about=running.id,
             )
 
     @contextlib.contextmanager
@@ -125,6 +140,11 @@ class TrialJobs:
             yield
         finally:
             self._bringing = False
+
+    @property
+    def kept(self) -> tuple[TrialJob, ...]:
+        """The newest first."""
+        return tuple(reversed(self._jobs.values()))
 
     def get(self, job_id: str) -> TrialJob | None:
         return self._jobs.get(job_id)

@@ -1,7 +1,8 @@
 """``/api/v1/trials``: rules tried on recorded footage before they are armed, with a timeline of what would have fired.
 
 The footage is an evidence clip, a camera's recording, or a film that is brought (``PUT /trials/footage``, the last few
-are kept). A trial runs in a process of its own behind everything live; ask for it again until it is done.
+are kept). A trial runs in a process of its own behind everything live; ask for it again until it is done. One runs at
+a time: who is refused for that is told its id, and whoever may try rules there may stop it.
 """
 
 from __future__ import annotations
@@ -55,7 +56,23 @@ class TrialAsked(BaseModel):
     )
 
 
-class TrialShown(BaseModel):
+class TrialListed(BaseModel):
+    """``progress``: seconds of the film gone through. ``zh`` and ``en``: why it has failed."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    state: Literal["running", "done", "failed"]
+    progress: float
+    camera_code: str | None
+    asked_by: str
+    began_at: datetime
+    reason: str
+    zh: str
+    en: str
+
+
+class TrialShown(TrialListed):
     """``result``: ``alerts`` that would have been raised, each with its reasons, and ``timeline``, the stretches in
     which a rule had something in sight, in seconds since the film's beginning (``starts_at``, seconds since the epoch).
     ``rules``: of each, whether it is ``off`` (and was tried as if it were on), for how much of the film it was outside
@@ -63,15 +80,7 @@ class TrialShown(BaseModel):
     suppressions of the camera were heeded, null where none was named; a stretch's ``held_back`` names those without
     which it would have been an alert."""
 
-    model_config = ConfigDict(from_attributes=True)
-
-    id: str
-    state: Literal["running", "done", "failed"]
-    progress: float
     result: dict[str, Any] | None
-    reason: str
-    zh: str
-    en: str
 
 
 class FootageKept(BaseModel):
@@ -116,8 +125,16 @@ async def begin_trial(
     async with doors.db.transaction() as session:
         target = next(f"{kind}:{one}" for kind, one in _named(asked).items() if one is not None)
         await audit.append(session, audit.Act(caller.username, "rules.try", target, platform), doors.clock())
-    job = jobs.begin(film, rules, camera, starts_at=starts_at, platform=platform, asked_by=caller.username)
+    job = jobs.begin(
+        film, rules, camera, starts_at=starts_at, platform=platform, asked_by=caller.username, now=doors.clock()
+    )
     return TrialShown.model_validate(job)
+
+
+@router.get("/trials")
+async def list_trials(caller: Annotated[Caller, Depends(permit("rules.read"))], doors: Doors) -> list[TrialListed]:
+    """The last trials in the caller's scope, the newest first: the one that runs, too, whoever began it."""
+    return [TrialListed.model_validate(job) for job in _jobs(doors).kept if _seen(job, caller)]
 
 
 @router.get("/trials/{trial_id}")
@@ -140,21 +157,23 @@ async def stop_trial(
 
 def _found(trial_id: str, caller: Caller, doors: Services) -> TrialJob:
     job = _jobs(doors).get(trial_id)
-    if job is None or not caller.sees(job.platform):
+    if job is None or not _seen(job, caller):
         raise Refusal("not_found", "trial_unknown", "没有这次试运行。", "There is no such trial.", field="trial_id")
     return job
 
 
-async def _rules(
-    asked: TrialAsked, caller: Caller, doors: Services
-) -> tuple[list[dict[str, Any]], TriedCamera | None]:
+def _seen(job: TrialJob, caller: Caller) -> bool:
+    return all(caller.sees(platform) for platform in job.platforms)
+
+
+async def _rules(asked: TrialAsked, caller: Caller, doors: Services) -> tuple[list[dict[str, Any]], TriedCamera | None]:
     """What is tried, and for which camera."""
     try:
         wanted = None if asked.rules is None else as_json(parse_rules(asked.rules))
     except RulesRefused as refused:
         raise Refusal("invalid", refused.reason, refused.zh, refused.en, field=refused.field) from refused
     if asked.camera_code is None:
-        return as_json(first_rules(doors.settings.rules)) if wanted is None else wanted, None
+        return (as_json(first_rules(doors.settings.rules)) if wanted is None else wanted), None
     async with doors.db.reading() as session:
         row = await found_camera(session, caller, asked.camera_code)
         found = (await in_force(session, [row.code], doors.clock())).get(row.code, [])

@@ -56,7 +56,7 @@ UNOWNED = {
     "/api/v1/code-tables",  # the city's, the same for all
     "/api/v1/cameras/discoveries", "/api/v1/cameras/discoveries/{job_id}",  # jobs in memory: test_camera_discovery
     "/api/v1/cameras/connections", "/api/v1/cameras/connections/{job_id}",  # jobs in memory
-    "/api/v1/trials/{trial_id}",  # jobs in memory: test_trials
+    "/api/v1/trials", "/api/v1/trials/{trial_id}",  # jobs in memory: test_trials
     "/api/v1/models",  # the installation's weights
     "/api/v1/models/differences", "/api/v1/models/differences/{difference_id}/picture.jpg",  # kept in files
     "/api/v1/stream",  # below

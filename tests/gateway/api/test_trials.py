@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,17 @@ import numpy as np
 import psutil
 import pytest
 
+from detectors.rules.parsing import as_json, parse_rules
 from gateway.api.services import Services
-from gateway.api.trial_jobs import TrialJob, TrialJobs
+from gateway.api.trial_jobs import TrialJob, TrialJobs, TriedCamera
+from gateway.grid.platforms import add_sub_platform
 from gateway.refusals import Refusal
+from gateway.storage.tables.cameras import CameraRow
+from gateway.storage.tables.events import AlertRow
+from gateway.workers.camera.rejections import rejections_of
 from models import shipped
 
+CODE = "99000000001320000001"
 ClientAs = Callable[..., Awaitable[httpx.AsyncClient]]
 
 
@@ -54,17 +60,23 @@ async def test_a_film_that_is_brought_is_gone_through_in_a_process_of_its_own(
     client_as: ClientAs, services: Services, tmp_path: Path
 ) -> None:
     client = await client_as("duty_leader")
+    async with services.db.transaction() as session:
+        session.add(camera(services))
     kept = (await client.put("/api/v1/trials/footage", content=film(tmp_path / "street.mp4"))).json()
-    asked = {"footage_id": kept["footage_id"], "rules": [{"kind": "fire"}]}
+    asked = {"footage_id": kept["footage_id"], "camera_code": CODE, "rules": [{"kind": "fire", "enabled": False}]}
     begun = await client.post("/api/v1/trials", json=asked)
     assert begun.status_code == 202, begun.text
     second = await client.post("/api/v1/trials", json=asked)
-    assert (second.status_code, second.json()["reason"]) == (409, "trial_running")
+    told = second.json()
+    assert (second.status_code, told["reason"], told["about"]) == (409, "trial_running", begun.json()["id"])
     trial = await ended(client, begun.json())
     assert (trial["state"], trial["reason"]) == ("done", "")
     assert trial["result"]["alerts"] == []
     assert trial["result"]["looks"] >= 1
     assert len(trial["result"]["weights_sha256"]) == 64
+    assert trial["result"]["rejections"] == 0
+    assert trial["result"]["starts_at"] == services.clock().timestamp()
+    assert [(one["hazard"], one["off"]) for one in trial["result"]["rules"]] == [("fire", True)]
 
 
 @pytest.mark.integration
@@ -94,9 +106,9 @@ async def test_a_film_that_is_brought_begins_when_its_asker_says_and_a_recording
     """A film of the night was tried as one of now: rules with hours of the night were outside them, without a word."""
     begun: list[float] = []
 
-    def begin(_self: TrialJobs, film: Path, _rules: object, *, starts_at: float, **_how: object) -> TrialJob:
+    def begin(_self: TrialJobs, film: Path, *_what: object, starts_at: float, **_how: object) -> TrialJob:
         begun.append(starts_at)
-        return TrialJob(film.name, "hub", "leader")
+        return TrialJob(film.name, "hub", "leader", services.clock())
 
     monkeypatch.setattr(TrialJobs, "begin", begin)
     client = await client_as("duty_leader")
@@ -111,6 +123,119 @@ async def test_a_film_that_is_brought_begins_when_its_asker_says_and_a_recording
     for amiss in ("2026-11-27T23:30:00", "0001-01-01T00:00:00Z", "9999-12-31T23:00:00Z"):
         refused = await client.post("/api/v1/trials", json={"footage_id": "a", "starts_at": amiss})
         assert (refused.status_code, refused.json()["field"]) == (422, "starts_at")
+
+
+def camera(services: Services, platform: str = "hub", **more: Any) -> CameraRow:
+    now = services.clock()
+    return CameraRow(
+        code=CODE,
+        platform=platform,
+        name="测试路口东",
+        stream_url="rtsp://127.0.0.1/",
+        encoding="H264",
+        notices=[],
+        health_state="live",
+        health_reason="",
+        health_since=now,
+        registered_at=now,
+        changed_at=now,
+        **more,
+    )
+
+
+def begins(services: Services, monkeypatch: pytest.MonkeyPatch) -> list[TriedCamera | None]:
+    """Trials that are begun do not run; for which camera they were meant is told."""
+    begun: list[TriedCamera | None] = []
+
+    def begin(_self: TrialJobs, film: Path, _rules: object, camera: TriedCamera | None, **_how: object) -> TrialJob:
+        begun.append(camera)
+        return TrialJob(film.name, "hub", "leader", services.clock(), camera)
+
+    monkeypatch.setattr(TrialJobs, "begin", begin)
+    return begun
+
+
+async def test_what_officers_rejected_at_the_camera_is_held_back_in_a_trial_as_it_would_be_live(
+    client_as: ClientAs,
+    raise_alert: Callable[..., Awaitable[str]],
+    services: Services,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A trial told of an alert that nobody would have heard: it was tried as if nothing had been rejected there."""
+    begun = begins(services, monkeypatch)
+    square = {"kind": "crowd", "zone": "square", "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]]}
+    async with services.db.transaction() as session:
+        session.add(camera(services, rules=as_json(parse_rules([square]))))
+    client = await client_as("duty_leader")
+    whys = {"stall": {"box": [0.1, 0.2, 0.3, 0.4], "appearance": [256, *[0] * 27]}, "crowd": {"people": 18}}
+    for hazard, why in whys.items():
+        alert_id = await raise_alert(hazard)
+        async with services.db.transaction() as session:
+            row = await session.get(AlertRow, alert_id)
+            assert row is not None
+            row.why = why
+        body = {"verdict": "false_positive", "reason": "集市"}
+        assert (await client.post(f"/api/v1/alerts/{alert_id}/assess", json=body)).status_code == 200
+    footage_id = (await client.put("/api/v1/trials/footage", content=b"film")).json()["footage_id"]
+    elsewhere = square | {"polygon": [[0, 0], [0.5, 0], [0.5, 0.5], [0, 0.5]]}
+    asked: list[dict[str, Any]] = [
+        {"camera_code": CODE},
+        {"camera_code": CODE, "rules": [elsewhere]},
+        {"camera_code": CODE, "preset": "3"},
+        {},
+    ]
+    for one in asked:
+        answer = await client.post("/api/v1/trials", json={"footage_id": footage_id, **one})
+        assert answer.status_code == 202, answer.text
+    now, redrawn, other_view, nowhere = begun
+    assert now is not None
+    assert redrawn is not None
+    assert other_view is not None
+    assert sorted(one["hazard"] for one in now.rejections) == ["crowd", "stall"]
+    assert [one["hazard"] for one in redrawn.rejections] == ["stall"]  # as once those rules are saved
+    assert (now.view, other_view.view) == ("", "3")
+    assert rejections_of(CODE, other_view.rejections, other_view.view) == ()
+    assert nowhere is None
+
+
+@pytest.mark.integration
+async def test_a_trial_that_runs_is_told_to_whoever_sees_its_camera_and_may_be_stopped_by_them(
+    client_as: ClientAs, services: Services, tmp_path: Path
+) -> None:
+    """Whoever closed its window had lost it, and for half an hour nobody could try anything, or say why not."""
+    async with services.db.transaction() as session:
+        await add_sub_platform(session, "town-a", "甲镇", "town", "hub")
+        await add_sub_platform(session, "town-b", "乙镇", "town", "hub")
+        session.add(camera(services, "town-a"))
+    leader = await client_as("duty_leader", platform="town-a")
+    stranger = await client_as("duty_leader", platform="town-b")
+    kept = (await leader.put("/api/v1/trials/footage", content=film(tmp_path / "street.mp4"))).json()
+    asked = {"footage_id": kept["footage_id"], "camera_code": CODE, "rules": [{"kind": "fire"}]}
+    begun = (await leader.post("/api/v1/trials", json=asked)).json()
+    for client in (leader, await client_as("duty_leader"), await client_as("duty_officer", platform="town-a")):
+        (told,) = (await client.get("/api/v1/trials")).json()
+        assert (told["id"], told["state"], told["camera_code"]) == (begun["id"], "running", CODE)
+        assert (told["asked_by"], told["began_at"]) == (begun["asked_by"], begun["began_at"])
+        assert "result" not in told
+    assert (await stranger.get("/api/v1/trials")).json() == []
+    refused = await stranger.post("/api/v1/trials", json={"footage_id": kept["footage_id"]})
+    assert (refused.status_code, refused.json()["about"]) == (409, begun["id"])
+    assert (await stranger.post(f"/api/v1/trials/{begun['id']}/stop")).status_code == 404
+    stopped = await (await client_as("duty_leader")).post(f"/api/v1/trials/{begun['id']}/stop")
+    assert stopped.json()["reason"] == "trial_stopped"
+
+
+async def test_a_trial_for_a_camera_is_not_told_to_who_sees_the_footage_alone(
+    services: Services, client_as: ClientAs
+) -> None:
+    async with services.db.transaction() as session:
+        await add_sub_platform(session, "town-a", "甲镇", "town", "hub")
+    of_the_hub = TriedCamera(CODE, "hub", "", ())
+    jobs = services.trials
+    assert jobs is not None
+    jobs.begin(Path("none"), [], of_the_hub, starts_at=0.0, platform="town-a", asked_by="a", now=services.clock())
+    assert (await (await client_as("duty_leader", platform="town-a")).get("/api/v1/trials")).json() == []
+    assert len((await (await client_as("duty_leader")).get("/api/v1/trials")).json()) == 1
 
 
 @pytest.mark.integration
@@ -177,7 +302,9 @@ async def test_a_trial_that_cannot_be_started_now_has_failed_and_keeps_no_other_
     monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
     jobs = TrialJobs(shipped.CARD)
     for _ in range(2):
-        job = jobs.begin(tmp_path / "street.mp4", [], starts_at=0.0, platform="hub", asked_by="leader")
+        job = jobs.begin(
+            tmp_path / "street.mp4", [], starts_at=0.0, platform="hub", asked_by="leader", now=datetime.now(UTC)
+        )
         async with asyncio.timeout(5):
             while job.state == "running":
                 await asyncio.sleep(0)

@@ -1,15 +1,25 @@
-"""``gateway promote``: weights are put in force and taken back, and the audit chain has the one as the other."""
+"""``gateway promote``: weights are put in force and taken back, and the audit chain has the one as the other. ``gateway
+try`` looks with those in force, on the engine of the settings, from the time that the film is of.
+"""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
 from detectors.card_file import load_card
+from detectors.refusals import WeightsRefused
 from gateway.cli.main import app
+from gateway.storage.ids import new_id
+from gateway.streams.recordings import recording_name
+from gateway.workers.trial import command
+from gateway.workers.trial.trial import Trial
+from models import shipped
 
 pytestmark = pytest.mark.integration
 
@@ -37,3 +47,51 @@ def test_weights_that_are_taken_back_are_called_so_in_the_audit_chain(
         ("weights.promote", f"weights:{new}"),
         ("weights.withdraw", "weights:promoted"),
     ]
+
+
+def test_rules_are_tried_with_the_weights_in_force_on_the_engine_of_the_settings(
+    tmp_path: Path, shadow_card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promoted weights watched the cameras, and rules were tried with the shipped ones: two answers for one film."""
+    opened: list[tuple[str, Path]] = []
+
+    def remember(engine: str, card: Path) -> None:
+        opened.append((engine, card))
+        raise WeightsRefused("stop", "到此为止", "this far")
+
+    data = tmp_path / "data"
+    data.mkdir()
+    monkeypatch.setenv("GATEWAY_DATA_FOLDER", str(data))
+    monkeypatch.setenv("GATEWAY_INFERENCE__ENGINE", "onnxruntime")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "opened", remember)
+    (tmp_path / "film.mp4").touch()
+    for words in (["try", "film.mp4"], ["promote", str(shadow_card)], ["try", "film.mp4"]):
+        CliRunner().invoke(app, words)
+    assert opened == [("onnxruntime", shipped.CARD), ("onnxruntime", data / "models" / "promoted.1" / "weights.json")]
+
+
+@pytest.mark.parametrize(
+    ("words", "begun"),
+    [([], 1_796_000_000.0), (["--begins", "2026-11-27 23:30"], 1_795_793_400.0), ([], None)],
+)
+def test_a_film_is_tried_at_the_time_it_is_of_or_that_the_asker_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], begun: float | None
+) -> None:
+    """Every film began at eight in the morning of 1970: rules of the night were outside their hours."""
+    tried: list[float] = []
+
+    async def remember(*_what: object, starts_at: float, **_how: object) -> Trial:
+        tried.append(starts_at)
+        return Trial(starts_at)
+
+    monkeypatch.setenv("GATEWAY_DATA_FOLDER", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "opened", lambda *_: (SimpleNamespace(card=None), None))
+    monkeypatch.setattr(command, "try_rules", remember)
+    recording = recording_name(1_796_000_000, 1_796_000_060, new_id(), partial=True)
+    film = tmp_path / ("film.mp4" if begun is None else recording)
+    film.touch()
+    done = CliRunner().invoke(app, ["try", str(film), *words])
+    assert done.exit_code == 0, done.output
+    assert tried == [pytest.approx(time.time(), abs=60) if begun is None else begun]

@@ -21,6 +21,7 @@ from detectors.observation import Box, Detection
 from detectors.rules.config import CrowdRuleConfig, FireRuleConfig, StallRuleConfig
 from detectors.rules.schedule import CITY_TIME
 from gateway.refusals import Refusal
+from gateway.workers.camera.rejections import rejections_of
 from gateway.workers.camera.sight import Answer
 from gateway.workers.trial.command import show
 from gateway.workers.trial.engine import asking
@@ -130,6 +131,22 @@ async def test_for_how_much_of_the_film_a_rule_was_outside_its_hours_is_said_and
         assert (trial.starts_at, len(trial.alerts)) == (at, alerts)
         assert trial.rules[0].off_hours_seconds == pytest.approx(off_hours, abs=0.3)
         assert trial.watched_throughout is (off_hours == 0)
+
+
+async def test_what_a_rejection_holds_back_is_marked_in_the_timeline_and_no_alert(tmp_path: Path) -> None:
+    """The trial told of an alert that a rejection in force would have held back, and nothing of the rejection."""
+    path = film(tmp_path / "lamp.mp4", 9, fire_from=3)
+    free = await tried(path, RedIsFire())
+    (alert,) = free.alerts
+    assert (free.rejections, {one.held_back for one in free.timeline}) == (None, {()})
+    seen = {"id": "lamp", "hazard": "fire", "zone": alert.zone, "until": 1e12}
+    (rejection,) = rejections_of("camera", [seen | {key: alert.why[key] for key in ("box", "appearance")}], "")
+    rules = [FireRuleConfig()]
+    trial = await try_rules(path, rules, RedIsFire(), CARD, rejections=[rejection])
+    assert (trial.alerts, trial.rejections) == ([], 1)
+    (held,) = [one for one in trial.timeline if one.held_back]
+    assert (held.held_back, held.start) == (("lamp",), pytest.approx(alert.raised_at, abs=0.6))
+    assert held.end == pytest.approx(trial.seconds, abs=2.1)
 
 
 async def test_a_rule_for_what_the_weights_cannot_tell_did_not_watch(tmp_path: Path) -> None:

@@ -45,15 +45,55 @@ export interface Stretch {
   start: number
   end: number
   progress: number
+  /** Rejections without which it would have fired. */
+  held_back: string[]
 }
 
-export interface Trial {
+/** How far a rule watched the film. */
+export interface RuleTried {
+  hazard: string
+  zone: string
+  /** Turned off, and tried as if it were on. */
+  off: boolean
+  /** Of the film, those outside the rule's hours. */
+  off_hours_seconds: number
+  /** The weights cannot tell what it waits for. */
+  blind: boolean
+}
+
+export interface TrialResult {
+  /** Seconds since the epoch. */
+  starts_at: number
+  seconds: number
+  looks: number
+  cut: boolean
+  /** How many of the camera's rejections were heeded; null: it was tried for none. */
+  rejections: number | null
+  rules: RuleTried[]
+  alerts: TrialAlert[]
+  timeline: Stretch[]
+}
+
+export interface TrialListed {
   id: string
   state: 'running' | 'done' | 'failed'
   progress: number
-  result: { seconds: number; looks: number; cut: boolean; alerts: TrialAlert[]; timeline: Stretch[] } | null
+  camera_code: string | null
+  asked_by: string
+  began_at: string
   zh: string
   en: string
+}
+
+export interface Trial extends TrialListed {
+  result: TrialResult | null
+}
+
+/** `rules` null: those that hold for the camera; `preset` null: in the view it has now. */
+export interface Tried {
+  code: string
+  preset: string | null
+  rules: readonly Rule[] | null
 }
 
 export function getWatching(code: string): Promise<Watching> {
@@ -71,16 +111,25 @@ export async function undoSuppression(id: string): Promise<void> {
 
 const UPLOAD_LIMIT_MS = 600_000
 
-/** Bring a film and try rules on it: those given, else the camera's own. */
-export async function beginTrial(film: Blob, code: string, rules: readonly Rule[] | null = null): Promise<Trial> {
+/** Bring a film and try rules on it. `startsAt`: when it begins, an ISO time; null: now. */
+export async function beginTrial(film: Blob, tried: Tried, startsAt: string | null): Promise<Trial> {
   const brought = { method: 'PUT', body: film, contentType: 'application/octet-stream', limitMs: UPLOAD_LIMIT_MS } as const
   const { footage_id } = await fetchJson<{ footage_id: string }>('/trials/footage', brought)
-  return fetchJson<Trial>('/trials', { method: 'POST', json: { footage_id, camera_code: code, rules } })
+  return fetchJson<Trial>('/trials', { method: 'POST', json: { footage_id, starts_at: startsAt, ...asked(tried) } })
 }
 
-/** Try rules on a recording of the camera: those given, else the camera's own. */
-export function tryOnRecording(recordingId: string, code: string, rules: readonly Rule[] | null = null): Promise<Trial> {
-  return fetchJson<Trial>('/trials', { method: 'POST', json: { recording_id: recordingId, camera_code: code, rules } })
+/** Try rules on a recording of the camera. */
+export function tryOnRecording(recordingId: string, tried: Tried): Promise<Trial> {
+  return fetchJson<Trial>('/trials', { method: 'POST', json: { recording_id: recordingId, ...asked(tried) } })
+}
+
+function asked({ code, preset, rules }: Tried): object {
+  return { camera_code: code, preset, rules }
+}
+
+/** The last ones in sight, the newest first; one of them may run. */
+export function listTrials(): Promise<TrialListed[]> {
+  return fetchJson<TrialListed[]>('/trials')
 }
 
 export function getTrial(id: string): Promise<Trial> {

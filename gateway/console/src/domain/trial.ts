@@ -1,0 +1,20 @@
+// What a trial's result means: silence of rules that did not watch is no proof that they would be silent. Pure; words by
+// argument.
+import type { RuleTried, TrialResult } from '../api/detection'
+import type { Words } from './why'
+
+/** Whether every rule could have raised something at any time of what was gone through. */
+export function watchedThroughout({ looks, rules }: TrialResult): boolean {
+  return looks > 0 && rules.length > 0 && rules.every((one) => !one.blind && one.off_hours_seconds === 0)
+}
+
+/** What is to be known of how a rule was tried; nothing where it watched all the film, as it is. */
+export function caveats(rule: RuleTried, seconds: number, t: Words): string[] {
+  const said: string[] = []
+  if (rule.off) said.push(t('trial.off'))
+  if (rule.blind) said.push(t('trial.blind'))
+  const outside = Math.round(rule.off_hours_seconds)
+  if (rule.off_hours_seconds > 0 && outside >= Math.round(seconds)) said.push(t('trial.offHoursAll'))
+  else if (rule.off_hours_seconds > 0) said.push(t('trial.offHours', { outside: Math.max(1, outside), seconds: Math.round(seconds) }))
+  return said
+}

@@ -53,12 +53,22 @@ class WaitingLook:
 
 class LookQueue:
     """Bounded: by the number of cameras and their parts, and by ``size``, beyond which the oldest picture goes of the
-    asker that has most waiting. ``few``: so many may wait while it is calm. ``most_cameras``: of one asker."""
+    asker that has most waiting. ``few``: so many may wait while it is calm. ``most_cameras``: of one asker.
+
+    ``clock`` is monotonic: neglect goes by it, and a clock that is set back starves nobody. ``wall``, in seconds since
+    the epoch, is that of deadlines."""
 
     def __init__(
-        self, clock: Callable[[], float], *, size: int = 400, few: int = 0, most_cameras: int = MOST_CAMERAS
+        self,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        *,
+        size: int = 400,
+        few: int = 0,
+        most_cameras: int = MOST_CAMERAS,
     ) -> None:
         self._clock = clock
+        self._wall = wall
         self._shares = Shares(most_cameras)
         self._by_share = False
         self._size = size
@@ -101,7 +111,7 @@ class LookQueue:
         has had least. Waits for one."""
         while True:
             now = self._clock()
-            self._drop_late(now)
+            self._drop_late(self._wall())
             if self._waiting:
                 chosen = self._choose(now)
                 del self._waiting[chosen.key]

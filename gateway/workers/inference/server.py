@@ -79,8 +79,9 @@ class InferenceServer:
         self._shown_until = 0.0
         self._networks = networks
         self._at_once = networks.detector.at_once
-        self._queue = LookQueue(time.time, few=BACKLOG * self._at_once, most_cameras=most_cameras)
-        self._aside = LookQueue(time.time, most_cameras=most_cameras)
+        clocks = time.monotonic, time.time
+        self._queue = LookQueue(*clocks, few=BACKLOG * self._at_once, most_cameras=most_cameras)
+        self._aside = LookQueue(*clocks, most_cameras=most_cameras)
         """Questions about parts of a stall, answered one at a time beside the others: none waits for such a one. While
         there are more looks than the engine carries, few of them are asked (see REST)."""
         self._channels: dict[Channel, asyncio.Task[None]] = {}

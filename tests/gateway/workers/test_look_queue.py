@@ -34,7 +34,7 @@ class Clock:
 async def served(cameras: dict[str, float], rounds: int) -> Counter[str]:
     """An engine that carries one picture a second, and cameras (with their urgency) that each send one a second."""
     clock = Clock()
-    queue, looked = LookQueue(clock), Counter[str]()
+    queue, looked = LookQueue(clock, clock), Counter[str]()
     for _ in range(rounds):
         clock.now += 1.0
         for code, urgency in cameras.items():
@@ -49,16 +49,17 @@ class Contest:
     """Processes that ask a busy engine: of the pictures that they send each second it looks at ``carries``."""
 
     def __init__(self, carries: int, size: int = 400) -> None:
-        self.clock, self.carries = Clock(), carries
-        self.queue = LookQueue(self.clock, size=size, most_cameras=50)
+        self.clock, self.wall, self.carries = Clock(), Clock(), carries
+        self.queue = LookQueue(self.clock, self.wall, size=size, most_cameras=50)
         self.looked: dict[int, Counter[str]] = {}
 
     async def second(self, asked: dict[int, Iterable[tuple[str, float]]]) -> None:
         """``asked``: by process the cameras, each with its urgency, of which it sends a picture."""
         self.clock.now += 1.0
+        self.wall.now += 1.0
         for asker, cameras in asked.items():
             for code, urgency in cameras:
-                one = look(code, self.clock.now, self.clock.now + 5, urgency=urgency)
+                one = look(code, self.wall.now, self.wall.now + 5, urgency=urgency)
                 put(self.queue, one, asker).add_done_callback(lambda answer: answer.exception())
         for _ in range(min(self.carries, len(self.queue))):
             chosen = await self.queue.next()
@@ -130,8 +131,20 @@ async def test_a_worker_that_had_a_fire_for_an_hour_is_not_made_to_pay_for_it_af
     assert contest.looks(1) / 4 >= 0.7 * contest.looks(2) / 40
 
 
+async def test_a_clock_that_is_set_back_starves_no_camera() -> None:
+    """Those looked at before the step once counted as looked at just now until the clock had made up for it."""
+    contest = Contest(carries=10)
+    for _ in range(11):
+        await contest.second({1: cameras(20)})
+    contest.wall.now -= 3600.0
+    contest.looked.clear()
+    for _ in range(60):
+        await contest.second({1: cameras(20)})
+    assert set(contest.looked[1].values()) == {30}
+
+
 async def test_a_worker_that_names_another_ones_camera_does_not_take_its_place() -> None:
-    queue = LookQueue(lambda: 50.0)
+    queue = LookQueue(lambda: 50.0, lambda: 50.0)
     honest = put(queue, look("a", 1.0), asker=1)
     put(queue, look("a", 2.0), asker=2)
     assert {(await queue.next()).asker for _ in range(2)} == {1, 2}
@@ -140,7 +153,7 @@ async def test_a_worker_that_names_another_ones_camera_does_not_take_its_place()
 
 async def test_where_too_many_wait_it_is_the_one_that_sent_most_whose_oldest_gives_way() -> None:
     """Pictures said to be of tomorrow once drove out all those of today."""
-    queue = LookQueue(lambda: 50.0, size=10)
+    queue = LookQueue(lambda: 50.0, lambda: 50.0, size=10)
     honest = [put(queue, look(f"camera-{n}", 49.0), asker=1) for n in range(4)]
     flood = [put(queue, look(f"camera-{n}", 60.0 + n), asker=2) for n in range(20)]
     assert not any(answer.done() for answer in honest)
@@ -148,7 +161,7 @@ async def test_where_too_many_wait_it_is_the_one_that_sent_most_whose_oldest_giv
 
 
 async def test_of_cameras_never_looked_at_the_newest_picture_is_first() -> None:
-    queue = LookQueue(lambda: 50.0)
+    queue = LookQueue(lambda: 50.0, lambda: 50.0)
     for code, taken_at in (("a", 1.0), ("b", 3.0), ("c", 2.0)):
         put(queue, look(code, taken_at))
     assert [(await queue.next()).look.code for _ in range(3)] == ["b", "c", "a"]
@@ -166,14 +179,14 @@ async def test_a_camera_half_way_to_an_alert_is_looked_at_more_often_and_idle_on
 
 
 async def test_parts_of_a_picture_wait_beside_the_whole_one() -> None:
-    queue = LookQueue(lambda: 50.0)
+    queue = LookQueue(lambda: 50.0, lambda: 50.0)
     put(queue, look("a", 1.0))
     put(queue, look("a", 1.0, part="tile-0"))
     assert {(await queue.next()).look.part for _ in range(2)} == {"whole", "tile-0"}
 
 
 async def test_a_newer_picture_of_a_camera_replaces_its_older_one_which_is_refused_and_counted() -> None:
-    queue = LookQueue(lambda: 50.0)
+    queue = LookQueue(lambda: 50.0, lambda: 50.0)
     older = put(queue, look("a", 1.0))
     put(queue, look("a", 2.0))
     with pytest.raises(Refusal, match="look_replaced"):
@@ -183,7 +196,7 @@ async def test_a_newer_picture_of_a_camera_replaces_its_older_one_which_is_refus
 
 
 async def test_a_late_picture_is_dropped_and_counted_instead_of_looked_at() -> None:
-    queue = LookQueue(lambda: 50.0)
+    queue = LookQueue(lambda: 50.0, lambda: 50.0)
     late = put(queue, look("a", 1.0, deadline=49.0))
     put(queue, look("b", 0.5))
     assert (await queue.next()).look.code == "b"
@@ -197,7 +210,7 @@ async def test_a_late_picture_is_dropped_and_counted_instead_of_looked_at() -> N
 
 
 async def test_the_queue_is_bounded_whoever_fills_it() -> None:
-    queue = LookQueue(lambda: 50.0, size=3)
+    queue = LookQueue(lambda: 50.0, lambda: 50.0, size=3)
     answers = [put(queue, look(f"camera-{n}", float(n))) for n in range(10)]
     assert len(queue) == 3
     refused = await asyncio.gather(*answers[:7], return_exceptions=True)
@@ -205,14 +218,14 @@ async def test_the_queue_is_bounded_whoever_fills_it() -> None:
 
 
 async def test_a_picture_nobody_waits_for_any_more_is_passed_over() -> None:
-    queue = LookQueue(lambda: 50.0)
+    queue = LookQueue(lambda: 50.0, lambda: 50.0)
     put(queue, look("gone", 9.0)).cancel()
     put(queue, look("a", 1.0))
     assert (await queue.next()).look.code == "a"
 
 
 async def test_it_says_when_no_more_than_a_few_wait() -> None:
-    queue = LookQueue(lambda: 0.0, few=1)
+    queue = LookQueue(lambda: 0.0, lambda: 0.0, few=1)
     put(queue, look("a", 1.0))
     await asyncio.wait_for(queue.calm(), 1)
     put(queue, look("b", 1.0))

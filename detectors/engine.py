@@ -44,6 +44,11 @@ class Detector(Protocol):
         """From how many threads ``detect`` may be called at the same time with profit; more of them wait."""
         ...
 
+    @property
+    def compiling(self) -> bool:
+        """Whether a network is compiled for pictures of a new shape, and looks at such wait for it."""
+        ...
+
     def detect(
         self,
         picture: NDArray[np.uint8],

@@ -60,6 +60,10 @@ class OnnxRuntimeDetector:
     def at_once(self) -> int:
         return self._plan.streams
 
+    @property
+    def compiling(self) -> bool:
+        return False
+
     def detect(
         self,
         picture: NDArray[np.uint8],

@@ -119,6 +119,10 @@ class OpenVinoDetector:
     def at_once(self) -> int:
         return self._plan.streams + SPARE
 
+    @property
+    def compiling(self) -> bool:
+        return self._compiling.locked()
+
     def detect(
         self,
         picture: NDArray[np.uint8],

@@ -79,6 +79,10 @@ class UltralyticsDetector:
     def at_once(self) -> int:
         return 1
 
+    @property
+    def compiling(self) -> bool:
+        return False
+
     def detect(
         self,
         picture: NDArray[np.uint8],

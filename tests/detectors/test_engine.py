@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -315,6 +317,23 @@ def test_bfloat16_sees_what_floats_see(shipped: list[Detector]) -> None:
 
 
 @pytest.mark.skipif(not multiplies_bytes(), reason="this processor does not multiply bytes by itself")
+def test_openvino_tells_that_it_compiles_while_it_does_so_for_pictures_of_a_new_shape(
+    shipped: list[Detector], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector: Any = shipped[0]
+    told, compile_model = [], detector._core.compile_model
+
+    def compiled(*asked: object) -> object:
+        told.append(detector.compiling)
+        return compile_model(*asked)
+
+    monkeypatch.setattr(detector, "_core", SimpleNamespace(compile_model=compiled))
+    for _ in range(2):
+        detector.detect(np.eye(160, 64, dtype=np.uint8)[..., None].repeat(3, 2) * 255)
+    assert told == [True]
+    assert not detector.compiling
+
+
 def test_the_shipped_weights_in_bytes_find_the_rendered_fire_that_floats_find(shipped: list[Detector]) -> None:
     picture = Scene("fire", 3, pieces="demo").frame(16.0)
     exact, quick = shipped[0].detect(picture), open_detector("openvino", SHIPPED, threads=1).detect(picture)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,7 @@ from gateway.processes.shared_pictures import Picture, SharedPictures
 from gateway.refusals import Refusal
 from gateway.settings import WorkerSettings
 from gateway.workers.camera.glimpse import Glimpse
+from gateway.workers.inference.hang import TURN, HangWatch
 from gateway.workers.inference.look_queue import MOST_CAMERAS, LookQueue, WaitingLook
 from gateway.workers.inference.promotion import card_in_force
 from gateway.workers.inference.shadow import FOLDER, Shadow, forget_past
@@ -44,6 +46,8 @@ log = structlog.get_logger(__name__)
 
 SOCKET_NAME = "inference.sock"
 PARTING_SECONDS = 2.0
+FAILED = 1
+"""With what the process ends whose engine has failed."""
 REST, BACKLOG = 2.0, 8
 """Seconds for which at most, after the parts of one stall were looked for, those of the next one wait while more looks
 wait than this times what the engine takes at once (some three tenths of a second's work; cameras come in bursts): a
@@ -51,8 +55,6 @@ stall is told in minutes, a fire in seconds."""
 SHOWN_WITHIN = 5.0
 """Seconds within which a picture that the new weights want is shown; later another one is asked for."""
 
-HUNG = 120.0
-"""Seconds after which a look that has not ended never will; the engine is begun again."""
 LONGEST_WAIT = 60.0
 """Seconds from now within which a picture was taken and is dropped; cameras give one five."""
 MOST_URGENT = max(WEIGHTS.values()) * (1 + NEARER)
@@ -65,8 +67,8 @@ MOST_SHOWN = 6000
 """Detections of one picture: more than boxes and density find together."""
 
 
-class EngineHung(Exception):
-    """The engine does not answer."""
+class EngineFailed(Exception):
+    """The engine looks at nothing any more."""
 
 
 class InferenceServer:
@@ -85,8 +87,9 @@ class InferenceServer:
         """Questions about parts of a stall, answered one at a time beside the others: none waits for such a one. While
         there are more looks than the engine carries, few of them are asked (see REST)."""
         self._channels: dict[Channel, asyncio.Task[None]] = {}
-        self._answering: dict[WaitingLook, float] = {}
-        """Looks that the engine takes now, and when each began."""
+        self._answering: set[WaitingLook] = set()
+        """Looks that the engine takes now."""
+        self._failed: BaseException | None = None
         self._looks = 0
         self._busy_seconds = 0.0
         self._unusable = 0
@@ -101,9 +104,9 @@ class InferenceServer:
         return Done()
 
     def samples(self) -> list[Sample]:
-        """Raises ``EngineHung``, which ends the process: it would live on and see nothing."""
-        if any(time.perf_counter() - began > HUNG for began in self._answering.values()):
-            raise EngineHung(f"a look has lasted for more than {HUNG:.0f} s")
+        """Raises ``EngineFailed``, which ends the process: it would live on and see nothing."""
+        if self._failed is not None:
+            raise EngineFailed("the engine looks at nothing any more") from self._failed
         queues = self._queue, self._aside
         return [
             Sample("gateway_looks_total", {}, self._looks, "counter"),
@@ -142,11 +145,23 @@ class InferenceServer:
             await asyncio.wait(self._channels.values(), timeout=PARTING_SECONDS)
 
     async def run_engine(self) -> None:
-        """Look at as many pictures at once as the engine takes. One that it refuses hurts no other."""
+        """Look at as many pictures at once as the engine takes. One that it refuses hurts no other. What ends one of
+        those who feed it ends all, is said, and makes ``samples`` raise."""
         try:
-            await asyncio.gather(self._feed_aside(), *(self._feed() for _ in range(self._at_once)))
+            async with asyncio.TaskGroup() as engine:
+                for work in (self._watch(), self._feed_aside(), *(self._feed() for _ in range(self._at_once))):
+                    engine.create_task(work)
+        except* Exception as errors:
+            self._failed = errors.exceptions[0]
+            log.exception("engine_failed", reason=type(self._failed).__name__, detail=str(self._failed))
         finally:
             self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _watch(self) -> None:
+        watch = HangWatch()
+        while True:
+            await asyncio.sleep(TURN)
+            watch.turn(self._answering, compiling=self._networks.detector.compiling)
 
     async def _feed(self) -> None:
         while True:
@@ -160,7 +175,8 @@ class InferenceServer:
                     await self._queue.calm()
 
     async def _answer(self, waiting: WaitingLook) -> None:
-        began = self._answering[waiting] = time.perf_counter()
+        began = time.perf_counter()
+        self._answering.add(waiting)
         try:
             seen = await asyncio.get_running_loop().run_in_executor(self._threads, self._detect, waiting)
         except Exception as error:
@@ -177,7 +193,7 @@ class InferenceServer:
                 )
             return
         finally:
-            del self._answering[waiting]
+            self._answering.remove(waiting)
             self._busy_seconds += time.perf_counter() - began
         self._looks += 1
         if self._wants(waiting, seen):
@@ -339,6 +355,8 @@ async def open_inference(name: str, settings: WorkerSettings, channel: Channel) 
     listening = await listen(settings.run_folder / SOCKET_NAME, server.accept)
     try:
         yield server
+    except EngineFailed:
+        os._exit(FAILED)  # the interpreter would wait for the thread of a look that never ends
     finally:
         listening.close()
         await server.close()

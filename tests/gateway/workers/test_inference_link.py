@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from structlog.testing import capture_logs
 from worker_parts import until
 
 from detectors.card import Card, Counting, Density, Judging
@@ -31,6 +32,7 @@ from detectors.observation import Detection
 from gateway.processes.channel import Channel, connect, listen
 from gateway.processes.messages import (
     AskCard,
+    Configure,
     Done,
     LookAt,
     LookBeside,
@@ -39,17 +41,19 @@ from gateway.processes.messages import (
     SeenObject,
     SharePictures,
     TakeSnapshot,
+    WorkerReady,
 )
 from gateway.processes.shared_pictures import PictureMemory, SharedPictures
 from gateway.refusals import Refusal
-from gateway.settings import InferenceSettings, WorkerSettings
+from gateway.settings import InferenceSettings, Settings, WorkerSettings
 from gateway.workers.camera import inference_link
 from gateway.workers.camera.eye import UNTOLD, Eye
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.camera.inference_link import InferenceLink, Looked
 from gateway.workers.camera.sight import Sight
 from gateway.workers.inference import server as inference_server
-from gateway.workers.inference.server import EngineHung, InferenceServer
+from gateway.workers.inference.hang import HUNG
+from gateway.workers.inference.server import FAILED, EngineFailed, InferenceServer
 from gateway.workers.inference.shadow import Shadow, kept_differences
 from models import shipped
 
@@ -91,6 +95,7 @@ class SlowDetector:
         self.begun, self.may_end = threading.Event(), threading.Event()
 
     at_once = 1
+    compiling = False
 
     def detect(self, picture: NDArray[np.uint8], **_how: object) -> tuple[Detection, ...]:
         self.begun.set()
@@ -161,6 +166,14 @@ async def look(
 ) -> Looked | None:
     now = time.time()
     return await link.look(code, pixels(red=red), taken_at=now, deadline=now + in_time, timeout=timeout, part=part)
+
+
+def failed(server: InferenceServer) -> bool:
+    try:
+        server.samples()
+    except EngineFailed:
+        return True
+    return False
 
 
 def counted(server: InferenceServer) -> dict[str, float]:
@@ -592,24 +605,107 @@ def test_where_no_weights_are_in_shadow_no_picture_is_kept_for_their_sake(tmp_pa
     assert list(folder.iterdir()) == []
 
 
-async def test_an_engine_that_never_answers_ends_its_process_instead_of_living_on_blind(
+async def test_an_engine_that_never_answers_fails(
     link: InferenceLink, path: Path, detector: Detector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its worker ends by what its samples fail of, and is begun again."""
+    monkeypatch.setattr(inference_server, "TURN", 0.005)
     slow = SlowDetector(detector)
     async with engine(path, slow) as server:
         await until(lambda: link.connected)
         asked = asyncio.create_task(look(link))
         await until(slow.begun.is_set)
         assert counted(server)
-        with monkeypatch.context() as hours_later:
-            hours_later.setattr(inference_server, "HUNG", 0.0)
-            with pytest.raises(EngineHung):
-                server.samples()
+        await until(lambda: failed(server))
+    slow.may_end.set()
+    assert await asked is None
+
+
+async def test_an_engine_that_compiles_is_waited_for(
+    link: InferenceLink, path: Path, detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference_server, "TURN", 0.005)
+    slow = SlowDetector(detector)
+    slow.compiling = True
+    async with engine(path, slow) as server:
+        await until(lambda: link.connected)
+        asked = asyncio.create_task(look(link))
+        await until(slow.begun.is_set)
+        await asyncio.sleep(3 * HUNG * 0.005)
+        assert counted(server)
         slow.may_end.set()
         assert await asked is not None
-        monkeypatch.setattr(inference_server, "HUNG", 0.0)
-        assert counted(server)
+
+
+async def test_where_one_that_feeds_the_engine_ends_the_engine_fails_and_says_why(
+    link: InferenceLink, path: Path, detector: Detector, tmp_path: Path
+) -> None:
+    """Its process once lived on, and nothing was seen any more."""
+
+    class Faulty(Shadow):
+        def wants(self, seen: Sequence[Detection]) -> bool:
+            raise RuntimeError("a fault that nobody foresaw")
+
+    faulty = Faulty(Networks(detector), tmp_path / "shadow")
+    with capture_logs() as logs:
+        async with engine(path, detector, faulty) as server:
+            await until(lambda: link.connected)
+            asked = asyncio.create_task(look(link))
+            await until(lambda: failed(server))
+    assert await asked is None
+    assert [one["detail"] for one in logs if one["event"] == "engine_failed"] == ["a fault that nobody foresaw"]
+
+
+HANGING = """
+import threading
+
+from detectors.card_file import load_card
+from detectors.networks import Networks
+from gateway.workers import attachment
+from gateway.workers.inference import server
+from models import shipped
+
+
+class Hangs:
+    card = load_card(shipped.CARD)
+    at_once, precision, compiling = 1, "fp32", False
+
+    def detect(self, _picture, **_how):
+        threading.Event().wait()
+
+
+server.open_networks = lambda *_: Networks(Hangs())
+server.TURN = attachment.METRICS_EVERY = 0.01
+attachment.main(server.open_inference)
+"""
+
+
+async def test_a_process_whose_engine_hangs_ends_at_once_and_says_why(
+    link: InferenceLink, path: Path, tmp_path: Path
+) -> None:
+    """The interpreter waits for its threads: the supervisor once had to find out by half a minute's silence."""
+    settings = Settings(data_folder=tmp_path).for_workers()
+
+    async def control(message: Message) -> Message | None:
+        return Configure(settings.model_dump(mode="json")) if isinstance(message, WorkerReady) else None
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await Channel(reader, writer, control, name="control").run()
+
+    socket = tmp_path / "control.sock"
+    listening = await listen(socket, accept)
+    arguments = ["-c", HANGING, "--name", "inference", "--socket", str(socket)]
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stderr=asyncio.subprocess.PIPE)
+    try:
+        await until(lambda: link.connected)
+        asked = asyncio.create_task(look(link))
+        _, said = await asyncio.wait_for(process.communicate(), 10)
+        assert await asked is None
+    finally:
+        if process.returncode is None:
+            process.kill()
+        listening.close()
+    assert process.returncode == FAILED
+    assert '"reason": "EngineHung"' in said.decode()
 
 
 async def test_a_worker_that_sends_pictures_without_end_fills_no_memory_but_its_own(

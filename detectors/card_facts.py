@@ -13,6 +13,8 @@ from detectors.rules.cues import CUES, VEHICLES
 _KEYS = ("name", "sha256", "classes", "input_size", "stride", "thresholds", "precision", "licence")
 _OPTIONAL = ("counting", "augmented", "density", "judge", "cues", "quantised", "weights", "accuracy_lost")
 PRECISIONS = ("fp32", "bf16", "int8")
+MOST_PIXELS = 5_000_000
+"""Of an input: pictures for it cross from process to process as they are, 15 MB of at most 16 MiB."""
 
 
 def card_of(facts: Mapping[str, Any]) -> Card:
@@ -43,6 +45,8 @@ def card_of(facts: Mapping[str, Any]) -> Card:
     for size in (card.input_size, *((card.augmented.input_size,) if card.augmented else ())):
         if card.stride < 1 or any(side < 32 or side > 4096 or side % card.stride for side in size):
             raise ValueError(f"input_size {size} is no multiple of the stride, or out of range")
+    if height * width > MOST_PIXELS:
+        raise ValueError(f"input_size {card.input_size} has more than {MOST_PIXELS} pixels")
     if len(set(card.classes)) < len(card.classes):
         raise ValueError("a class stands there twice")
     if not card.classes or set(card.classes) != set(card.thresholds):

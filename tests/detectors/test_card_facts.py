@@ -52,6 +52,7 @@ def test_a_card_stands_for_what_its_facts_say_and_keeps_what_it_does_not_know() 
         ({"weights": "folder/other.pt"}, "beside the card"),
         ({"counting": COUNTING | {"rows": 9}}, "1 to 8 columns and rows"),
         ({"counting": COUNTING | {"threshold": 1}}, "threshold within 0..1"),
+        ({"input_size": [2176, 3840]}, "more than 5000000 pixels"),
         ({"augmented": {"input_size": [64, 80], "from_score": 0.1}}, "multiple of the stride"),
         ({"augmented": {"input_size": [64, 96], "from_score": float("nan")}}, "from_score lies outside 0..1"),
         ({"cues": CUES | {"input_size": [64, 65]}}, "multiple of 32"),

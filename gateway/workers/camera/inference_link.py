@@ -16,7 +16,7 @@ import structlog
 
 from detectors.card import Card
 from detectors.networks import WHOLE
-from gateway.processes.channel import Channel, ChannelClosed, connect
+from gateway.processes.channel import Channel, ChannelClosed, MessageTooLarge, connect
 from gateway.processes.messages import AskCard, Done, EngineCard, LookAt, Message, Seen, SharePictures
 from gateway.processes.shared_pictures import Picture, PictureMemory
 from gateway.refusals import Refusal
@@ -103,17 +103,21 @@ class InferenceLink:
                 log.warning("look_refused", camera=code, reason=refusal.reason)
             self.unanswered += 1
             return None
+        except MessageTooLarge as error:
+            log.warning("look_refused", camera=code, reason="picture_too_large", detail=str(error))
+            self.unanswered += 1
+            return None
         finally:
             if slot is not None:
                 self._memory.give_back(slot)
         return Looked(answer, line.card) if isinstance(answer, Seen) else None
 
     def tell(self, message: Message, weights: str) -> None:
-        """Say to the engine of these weights (sha256) what wants no answer; lost where it is gone, or does not keep
-        up."""
+        """Say to the engine of these weights (sha256) what wants no answer; lost where it is gone, does not keep up, or
+        where it is too large to be said."""
         line = self._line
         if line is not None and line.card.sha256 == weights:
-            with contextlib.suppress(ChannelClosed):
+            with contextlib.suppress(ChannelClosed, MessageTooLarge):
                 line.channel.send(message)
 
     async def _run(self) -> None:

@@ -25,11 +25,12 @@ from structlog.testing import capture_logs
 from worker_parts import until
 
 from detectors.card import Card, Counting, Density, Judging
+from detectors.card_facts import MOST_PIXELS
 from detectors.engine import Detector, open_detector
 from detectors.judge import Judge
 from detectors.networks import CUES, WHOLE, Networks, crop_part
 from detectors.observation import Detection
-from gateway.processes.channel import Channel, connect, listen
+from gateway.processes.channel import MAX_FRAME, Channel, connect, listen
 from gateway.processes.messages import (
     AskCard,
     Configure,
@@ -468,6 +469,25 @@ async def test_pictures_lie_in_shared_memory_and_cross_the_channel_where_no_slot
         assert await link.look("d", large, taken_at=now, deadline=now + 30, timeout=30) is not None
         assert await look(link) is not None  # the slots are free again
     assert crossed == [False, False, True, True, False]
+
+
+async def test_a_picture_too_large_to_cross_the_channel_counts_as_not_looked_at_and_hurts_no_other(
+    link: InferenceLink, path: Path, detector: Detector
+) -> None:
+    large, now = np.zeros((2160, 3840, 3), np.uint8), time.time()
+    async with engine(path, detector) as server:
+        await until(lambda: link.connected)
+        with capture_logs() as logs:
+            assert await link.look("a", large, taken_at=now, deadline=now + 30, timeout=30) is None
+        link.tell(LookBeside("a", now, large.tobytes(), 3840, 2160, b"", 0, 0, [], counts=False), detector.card.sha256)
+        assert await look(link) is not None
+        assert counted(server)["gateway_looks_total"] == 1
+    assert link.unanswered == 1
+    assert [one["reason"] for one in logs if one["event"] == "look_refused"] == ["picture_too_large"]
+
+
+def test_whatever_input_a_card_has_its_pictures_can_be_sent() -> None:
+    assert 3 * MOST_PIXELS + 10_000 <= MAX_FRAME
 
 
 async def test_where_the_engine_cannot_reach_the_memory_pictures_cross_the_channel(

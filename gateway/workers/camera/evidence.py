@@ -81,10 +81,14 @@ class CameraEvidence:
             self._begin(self._forget(alert_id, recording))
 
     def raise_alert(self, alert: AlertRaised, picture: Callable[[], bytes]) -> None:
-        """Journal the alert with its snapshot (``picture`` makes the JPEG and blocks), then tell control."""
+        """Journal the alert with its snapshot (``picture`` makes the JPEG and blocks), then tell control. A clip that
+        was over before shows nothing of what fires now: another takes its place."""
         self._raised.add(alert.alert_id)
         self._ends[alert.alert_id] = None
         recording = self._recordings.get(alert.alert_id)
+        if recording is not None and recording.over:
+            self.begin_clip(alert.alert_id, alert.hazard_from)
+            recording = self._recordings[alert.alert_id]
         if recording is not None:
             recording.finish_at(alert.raised_at + self._store.clip_after)
         self._begin(self._journal_and_deliver(alert, picture, recording))

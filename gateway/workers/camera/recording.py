@@ -16,7 +16,7 @@ from gateway.streams.frame import EncodedFrame
 log = structlog.get_logger(__name__)
 
 LONGEST = 420.0
-"""Seconds. Half of the longest usual dwell (a stall's five minutes), the ring before it and the rest after it fit."""
+"""Seconds for which a clip waits for its alert: longer than ``incident.LONGEST_WAIT``, after which another is begun."""
 BATCH = 50
 PATIENCE = 1.0
 """Seconds after which what has come is written, and the end is looked for though nothing comes."""
@@ -50,6 +50,12 @@ class ClipRecording:
     def finish_at(self, at: float) -> None:
         """End the clip with the first frame that arrives after ``at``."""
         self._until = at
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is written to it: its time or its room is used up, its stream has changed, or the disk
+        took nothing."""
+        return self._task.done()
 
     async def past_kept(self, within: float) -> bool:
         """Wait until what the ring held lies on disk, whole fragments of it, or cannot be brought there; at most
@@ -107,7 +113,7 @@ class ClipRecording:
             now = self._clock()
             if self._until is not None and (batch[-1].arrival if batch else now - PATIENCE) >= self._until:
                 return self._until > 0 and bool(batch)
-            if ended or writer.closed_early or now - self._begun > LONGEST:
+            if ended or writer.closed_early or (self._until is None and now - self._begun > LONGEST):
                 return False
 
     async def _close(self, complete: bool) -> ClosedClip | None:

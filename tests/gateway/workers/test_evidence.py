@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -145,6 +145,26 @@ async def test_a_disk_too_slow_for_the_clip_does_not_hold_its_alert_up(
     await until(lambda: control.of(AlertRaised))
     assert not opened.is_set()
     opened.set()
+
+
+async def test_an_alert_whose_clip_was_over_before_gets_one_that_shows_it(control: ControlPeer, scene: Scene) -> None:
+    """The stream had changed while a stall stood: its clip ended minutes before the alert."""
+    back = [replace(frame, epoch=1) for frame in film(80, begun=FILM[40].arrival)]
+    scene.send(FILM[:40])
+    scene.evidence.begin_clip("a1", since=BEGUN)
+    scene.send(back[:1])
+    await until(lambda: "clip" not in {task.get_name() for task in asyncio.all_tasks()})
+    scene.send(back[1:40])
+    raised = alert(raised_at=back[39].arrival)
+    scene.evidence.raise_alert(raised, lambda: b"jpeg")
+    await until(lambda: control.of(AlertRaised))
+    scene.send(back[40:])
+    await until(lambda: control.of(EvidenceReady) and not scene.delivery.waiting)
+    (told,) = control.of(EvidenceReady)
+    assert told.starts_at == pytest.approx(back[0].arrival)
+    assert told.ends_at >= raised.raised_at + CLIP_AFTER
+    assert not told.partial
+    assert scene.on_disk == []
 
 
 async def test_an_alert_without_a_clip_is_told_and_forgotten(control: ControlPeer, scene: Scene) -> None:

@@ -69,6 +69,14 @@ def test_a_clip_begins_before_the_ring_has_lost_the_hazards_beginning(asked: Ask
     assert asked.calls[0][2] == 100.0
 
 
+def test_an_alert_that_is_long_in_coming_has_a_clip_of_its_last_minutes(asked: Asked) -> None:
+    """A dwell of a quarter of an hour had a clip of its first seven minutes."""
+    watched = hazards(asked, dwell=900.0)
+    watch(watched, 8, 100, 1004)
+    assert asked.names == ["begin", "drop", "begin", "drop", "begin", "raise"]
+    assert [call[1] for call in asked.calls[-2:]] == [asked.calls[-1][1]] * 2
+
+
 def test_an_alert_says_where_what_since_when_and_why(asked: Asked) -> None:
     watched = hazards(asked, dwell=10.0)
     watch(watched, 8, 100, 116)

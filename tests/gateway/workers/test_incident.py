@@ -7,8 +7,19 @@ from itertools import count
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.rules.rule import Phase
-from gateway.workers.camera.incident import BeginClip, DropClip, End, Incident, Raise, Seen, Step, advance
+from detectors.rules.rule import LONGEST_GAP, Phase
+from gateway.workers.camera.incident import (
+    LONGEST_WAIT,
+    BeginClip,
+    DropClip,
+    End,
+    Incident,
+    Raise,
+    Seen,
+    Step,
+    advance,
+)
+from gateway.workers.camera.recording import LONGEST
 
 
 def play(phases: list[tuple[float, Phase]], end_after: float = 60.0) -> list[Step]:
@@ -30,6 +41,24 @@ def test_a_rule_that_fires_without_a_half_way_look_still_gets_its_clip() -> None
 
 def test_a_candidate_that_comes_to_nothing_leaves_no_clip() -> None:
     assert play([(0, "half_way"), (1, "candidate"), (2, "idle")]) == [BeginClip("a1"), DropClip("a1")]
+
+
+def test_a_clip_whose_alert_does_not_come_for_long_gives_way_to_one_that_shows_what_fires_in_the_end() -> None:
+    """A lamp was half way for hours, and the fire beside it got the lamp's clip, which was over long before."""
+    steps = play([*((float(at), "half_way") for at in range(0, 1000, 10)), (1000.0, "firing")])
+    assert steps == [
+        *(BeginClip("a1"), DropClip("a1"), BeginClip("a2"), DropClip("a2"), BeginClip("a3"), DropClip("a3")),
+        *(BeginClip("a4"), Raise("a4")),
+    ]
+
+
+def test_a_clip_is_not_kept_for_what_has_been_a_mere_candidate_for_long() -> None:
+    steps = play([(0, "half_way"), *((float(at), "candidate") for at in range(10, 600, 10)), (600, "firing")])
+    assert steps == [BeginClip("a1"), DropClip("a1"), BeginClip("a2"), Raise("a2")]
+
+
+def test_a_clip_lasts_until_another_one_is_begun_in_its_place() -> None:
+    assert LONGEST_WAIT + LONGEST_GAP < LONGEST
 
 
 def test_a_lasting_hazard_extends_its_alert_every_few_seconds_and_is_never_raised_again() -> None:

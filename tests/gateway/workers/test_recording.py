@@ -160,6 +160,24 @@ async def test_a_clip_whose_alert_never_comes_ends_by_itself(
     assert found.partial
 
 
+async def test_a_clip_whose_alert_came_late_runs_on_to_its_planned_end(
+    camera: Camera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It broke off in the midst of the hazard once it had waited and run on for seven minutes together."""
+    monkeypatch.setattr(recording, "LONGEST", 2.0)
+    camera.send(FILM[:15])
+    clip = camera.record(lambda: tmp_path / "clip.mp4")
+    clip.finish_at(FILM[49].arrival)
+    camera.send(FILM[15:40])
+    await asyncio.sleep(0.1)
+    assert not clip.over
+    camera.send(FILM[40:50])
+    found = await closed(clip)
+    assert slices(copied(found.path)) == expected(FILM[:50])
+    assert not found.partial
+    assert clip.over
+
+
 async def test_a_camera_that_comes_back_with_another_stream_ends_the_clip(camera: Camera, tmp_path: Path) -> None:
     camera.send(FILM[:20])
     clip = camera.record(lambda: tmp_path / "clip.mp4")

@@ -65,6 +65,7 @@ def advance(
     incident: Incident, phase: Phase, at: float, *, end_after: float, new_id: Callable[[], str]
 ) -> tuple[Incident, tuple[Step, ...]]:
     """The next state and the steps to take, in their order. ``end_after`` is the hazard's end window in seconds."""
+    incident = _not_ahead(incident, at)
     if incident.raised:
         return _while_open(incident, phase, at, end_after)
     held = incident.alert_id
@@ -79,6 +80,16 @@ def advance(
         alert_id = new_id()
         return Incident(alert_id, begun=at), (*drop, BeginClip(alert_id))
     return Incident(), drop
+
+
+def _not_ahead(incident: Incident, at: float) -> Incident:
+    """Times that are yet to come say that the clock was set back: what they are of was just now."""
+    return replace(
+        incident,
+        begun=min(incident.begun, at),
+        last_firing=min(incident.last_firing, at),
+        last_told=min(incident.last_told, at),
+    )
 
 
 def _while_open(incident: Incident, phase: Phase, at: float, end_after: float) -> tuple[Incident, tuple[Step, ...]]:

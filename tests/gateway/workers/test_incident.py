@@ -80,6 +80,23 @@ def test_a_hazard_that_returns_after_the_end_is_a_new_alert() -> None:
     assert steps == [BeginClip("a1"), Raise("a1"), End("a1"), BeginClip("a2"), Raise("a2")]
 
 
+def test_a_hazard_that_lasts_is_told_though_the_clock_was_set_back_an_hour() -> None:
+    """Nothing was told of it for that hour, and control took its alert for over."""
+    steps = play([(4000, "firing"), (402, "firing"), (404, "firing"), (407, "firing"), (413, "firing")])
+    assert steps == [BeginClip("a1"), Raise("a1"), Seen("a1"), Seen("a1")]
+
+
+def test_an_alert_ends_though_the_clock_was_set_back_and_what_comes_after_it_is_another() -> None:
+    """It stayed open for the hour and the window, and took in whatever fired meanwhile."""
+    steps = play([(4000, "firing"), (402, "released"), (450, "idle"), (462, "idle"), (500, "firing")])
+    assert steps == [BeginClip("a1"), Raise("a1"), End("a1"), BeginClip("a2"), Raise("a2")]
+
+
+def test_a_clip_gives_way_to_another_though_the_clock_was_set_back() -> None:
+    steps = play([(4000, "half_way"), (402, "half_way"), (702, "half_way")])
+    assert steps == [BeginClip("a1"), DropClip("a1"), BeginClip("a2")]
+
+
 @given(st.lists(st.sampled_from(["idle", "candidate", "half_way", "firing", "released"]), max_size=60))
 def test_whatever_a_rule_says_each_alert_has_one_clip_one_raise_and_at_most_one_end(phases: list[Phase]) -> None:
     steps = play([(at * 7.0, phase) for at, phase in enumerate(phases)], end_after=20)

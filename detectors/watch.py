@@ -22,6 +22,10 @@ before cameras that nobody looked at for three."""
 USUAL = 2.0
 """Seconds between two looks where nothing is in sight."""
 
+NEVER_SILENT = frozenset({"fire"})
+"""Hazards watched for though the picture is frozen: how long people or a stall have been there cannot be read off one
+that stands still, but a fire in its last picture was a fire."""
+
 LEAST_STALL, BESIDE = 0.2, 0.05
 """Shares of the picture by which what stands in a zone may reach above it and beside it, at least."""
 
@@ -55,37 +59,47 @@ class CameraWatch:
 
     def __init__(self, rules: Sequence[RuleConfig], suppressions: Sequence[Suppression] = ()) -> None:
         self._running: dict[RuleKey, _Running] = {}
+        self.frozen = False
+        """Whether the camera sends the same picture again and again: only some hazards are then watched for."""
         self.replace(rules, suppressions)
 
     @property
     def keys(self) -> tuple[RuleKey, ...]:
-        return tuple(self._running)
+        """Of the rules that watch now."""
+        return tuple(self._watching)
+
+    @property
+    def _watching(self) -> dict[RuleKey, _Running]:
+        if not self.frozen:
+            return self._running
+        return {key: one for key, one in self._running.items() if key.kind in NEVER_SILENT}
 
     @property
     def next_look_within(self) -> float:
         """Seconds; at once before the first look of any rule."""
-        if not self._running:
-            return AT_REST
-        return min(0.0 if one.verdict is None else one.verdict.next_look_within for one in self._running.values())
+        return min(
+            (0.0 if one.verdict is None else one.verdict.next_look_within for one in self._watching.values()),
+            default=AT_REST,
+        )
 
     @property
     def urgency(self) -> float:
         """Of the most urgent rule: its hazard's weight, more the nearer it is to firing. 0 without rules."""
         return max(
-            (WEIGHTS[key.kind] * (1 + NEARER * one.nearness) for key, one in self._running.items()),
+            (WEIGHTS[key.kind] * (1 + NEARER * one.nearness) for key, one in self._watching.items()),
             default=0.0,
         )
 
     @property
     def counts_people(self) -> bool:
         """Whether one of the rules counts people."""
-        return any(key.kind == "crowd" for key in self._running)
+        return any(key.kind == "crowd" for key in self._watching)
 
     def stalls_within(self, at: float) -> Box | None:
         """Where in the picture rules watch for stalls at that time, with what stands on it; None: nowhere."""
         zones = [
             one.config.polygon
-            for one in self._running.values()
+            for one in self._watching.values()
             if isinstance(one.config, StallRuleConfig) and is_on(one.config.hours, at)
         ]
         if not zones:
@@ -100,9 +114,9 @@ class CameraWatch:
         )
 
     def observe(self, look: Look) -> list[tuple[RuleKey, Verdict]]:
-        """What every rule says of the look."""
+        """What every rule that watches says of the look."""
         said: list[tuple[RuleKey, Verdict]] = []
-        for key, one in self._running.items():
+        for key, one in self._watching.items():
             one.state, verdict = one.rule.step(one.state, look)
             one.verdict = verdict
             said.append((key, verdict))

@@ -50,12 +50,22 @@ class CameraHazards:
         self._end_after = end_after
         self._ring_seconds = ring_seconds
         self._incidents: dict[RuleKey, Incident] = {}
-        self._in_sight = False
+        self._in_sight: frozenset[RuleKey] = frozenset()
+
+    def picture_is(self, *, frozen: bool) -> None:
+        """Whether the camera sends the same picture again and again. Only a fire is then watched for; what has been
+        raised is not said to be seen, so that control ends it for the silence until it is."""
+        self._watch.frozen = frozen
+
+    @property
+    def watching(self) -> bool:
+        """Whether any rule wants a look at the pictures as they are now."""
+        return bool(self._watch.keys)
 
     @property
     def wish(self) -> Wish:
         """How soon the rules want to look again, and whether that is because one of them has something in sight."""
-        return Wish(self._watch.next_look_within or FIRST_LOOK, urgent=self._in_sight)
+        return Wish(self._watch.next_look_within or FIRST_LOOK, urgent=not self._in_sight.isdisjoint(self._watch.keys))
 
     @property
     def urgency(self) -> float:
@@ -74,7 +84,7 @@ class CameraHazards:
     def observe(self, look: Look, jpeg: JPEG) -> None:
         """``jpeg`` makes the snapshot of the picture looked at; it blocks, and is called in a thread."""
         said = self._watch.observe(look)
-        self._in_sight = any(verdict.phase in IN_SIGHT for _, verdict in said)
+        self._in_sight = frozenset(key for key, verdict in said if verdict.phase in IN_SIGHT)
         for key, verdict in said:
             self._advance(key, verdict, look, jpeg)
             for name in verdict.held_back:
@@ -119,7 +129,7 @@ class CameraHazards:
                 case Raise(alert_id):
                     self.raised += 1
                     self._evidence.raise_alert(self._alert(alert_id, key, verdict, hazard_from, look), jpeg)
-                case Seen(alert_id):
+                case Seen(alert_id) if not self._watch.frozen:
                     self._evidence.seen(alert_id, at, verdict.score)
                 case End(alert_id):
                     self._evidence.ended(alert_id, at)

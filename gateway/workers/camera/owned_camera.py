@@ -306,7 +306,8 @@ class OwnedCamera:
             self.looks.ask(SUSPICIOUS_GAP, SUSPICIOUS_SECONDS)
 
     async def _look_for_hazards(self, glimpse: Glimpse) -> None:
-        if not self._order.rules:
+        self._hazards.picture_is(frozen=self._health.state == "frozen")
+        if not self._hazards.watching:
             return
         ask = self._around.eye.of(self.code, glimpse.arrival, self._hazards.urgency)
         counts = self._hazards.counts_people

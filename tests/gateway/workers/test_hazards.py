@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from detectors.observation import Box, Detection, Look
-from detectors.rules.config import CrowdRuleConfig
+from detectors.rules.config import CrowdRuleConfig, FireRuleConfig, StallRuleConfig
 from detectors.suppression import Suppression
 from gateway.processes.messages import AlertRaised
 from gateway.workers.camera.hazards import CameraHazards
@@ -156,3 +156,48 @@ def test_what_is_seen_in_another_view_is_no_part_of_an_alert_of_the_view_before(
     watched.replace((rule,), 140.0, view="preset-7")
     watch(watched, 8, 140, 150)
     assert (asked.names.count("raise"), asked.names.count("ended")) == (2, 1)
+
+
+def frozen_with_a_fire_and_a_crowd(asked: Asked) -> CameraHazards:
+    rules = (FireRuleConfig(), CrowdRuleConfig(zone="广场", people=5, dwell_seconds=10.0), StallRuleConfig())
+    ends = {"fire": 60.0, "crowd": 30.0, "stall": 600.0}
+    return CameraHazards("9" * 20, rules, asked, end_after=ends, ring_seconds=30.0)  # type: ignore[arg-type]  # as above
+
+
+def test_who_stands_in_a_frozen_picture_is_no_gathering(asked: Asked) -> None:
+    """A camera that froze while people passed raised an alert a minute later, which lasted until it was restarted."""
+    watched = frozen_with_a_fire_and_a_crowd(asked)
+    watch(watched, 8, 100, 108)
+    assert watched.wish.urgent
+    watched.picture_is(frozen=True)
+    assert not watched.wish.urgent
+    assert not watched.counts_people
+    assert watched.stalls_within(106.0) is None
+    watch(watched, 8, 108, 300)
+    assert asked.names == ["begin"]
+    watched.picture_is(frozen=False)
+    watch(watched, 0, 300, 310)
+    assert asked.names == ["begin", "drop"]
+
+
+def test_a_gathering_that_was_told_goes_on_once_the_picture_moves_again_and_is_not_told_anew(asked: Asked) -> None:
+    watched = hazards(asked, dwell=10.0)
+    watch(watched, 8, 100, 116)
+    told = len(asked.calls)
+    watched.picture_is(frozen=True)
+    assert not watched.watching
+    watch(watched, 8, 116, 400)
+    assert len(asked.calls) == told
+    watched.picture_is(frozen=False)
+    watch(watched, 8, 400, 410)
+    assert set(asked.names[told:]) == {"seen"}
+
+
+def test_a_fire_in_the_last_picture_of_a_camera_that_froze_is_told_once_and_not_said_to_burn_on(asked: Asked) -> None:
+    watched = frozen_with_a_fire_and_a_crowd(asked)
+    watched.picture_is(frozen=True)
+    assert watched.watching
+    for at in range(100, 400):
+        fire = Detection("fire", 0.9, Box(0.4, 0.4, 0.6, 0.7), closer=0.9, stir=0.0)
+        watched.observe(Look(float(at), (fire,), "ab" * 32, "hazard_n"), lambda: b"")
+    assert asked.names == ["begin", "raise"]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import pytest
 
+from camera_registry.health import Health, HealthState
 from detectors.card import Card
 from detectors.observation import Look
-from detectors.rules.config import FireRuleConfig
+from detectors.rules.config import CrowdRuleConfig, FireRuleConfig, RuleConfig
 from detectors.rules.parsing import as_json
 from detectors.rules.replay import from_line
 from gateway.processes.active import ActiveMarks
@@ -50,12 +53,24 @@ class AskedEye:
         return ask
 
 
-def camera(folder: Path, eye: AskedEye | AnsweringEye) -> OwnedCamera:
+class Inline(Executor):
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def camera(
+    folder: Path,
+    eye: AskedEye | AnsweringEye,
+    rules: Sequence[RuleConfig] = (FireRuleConfig(),),
+    threads: Executor | None = None,
+) -> OwnedCamera:
     settings = Settings(data_folder=folder, rtsp=RtspSettings(port=0)).for_workers()
     around = Surroundings(
         settings,
         cast(Eye, eye),
-        Decoding(Busy(), Busy(), lambda: (96, 96), time.time),
+        Decoding(threads or Busy(), threads or Busy(), lambda: (96, 96), time.time),
         ActiveMarks(folder / "active"),
         WakeBudget(0.0),
         cast(Store, None),
@@ -63,7 +78,7 @@ def camera(folder: Path, eye: AskedEye | AnsweringEye) -> OwnedCamera:
         time.time,
         lambda _message: None,
     )
-    order = AssignCamera(CODE, CODE, "hub", 1, "rtsp://127.0.0.1:1/live", None, None, as_json([FireRuleConfig()]), None)
+    order = AssignCamera(CODE, CODE, "hub", 1, "rtsp://127.0.0.1:1/live", None, None, as_json(rules), None)
     return OwnedCamera(order, around)
 
 
@@ -111,3 +126,29 @@ async def test_what_was_seen_at_a_camera_stays_when_it_is_let_go(tmp_path: Path)
     await owned.stop()
     (kept,) = newer(look_logs(tmp_path), CODE).read_text().splitlines()
     assert from_line(kept) == Look(1.0, (), "ab" * 32)
+
+
+@pytest.mark.parametrize(
+    ("state", "rules", "asked"),
+    [
+        ("live", [CrowdRuleConfig()], [f"{CODE} whole"]),
+        ("frozen", [CrowdRuleConfig()], []),
+        ("frozen", [CrowdRuleConfig(), FireRuleConfig()], [f"{CODE} whole"]),
+    ],
+)
+async def test_a_frozen_picture_is_looked_at_for_fire_alone(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    state: HealthState,
+    rules: Sequence[RuleConfig],
+    asked: Sequence[str],
+) -> None:
+    """A camera that froze with people in sight told of a gathering, which nothing ended until it was restarted."""
+    monkeypatch.setattr(
+        "gateway.workers.camera.owned_camera.initial", lambda now: Health(state, state, now, fault="frozen")
+    )
+    eye = AskedEye()
+    owned = camera(tmp_path, eye, rules, Inline())
+    picture = np.zeros((96, 96, 3), np.uint8)
+    await owned.looks.take(Glimpse(picture, (96, 96), time.time(), "main", lambda: picture))
+    assert eye.asked == list(asked)

@@ -66,6 +66,20 @@ _OWN: Mapping[str, Reason] = {
         "Live, but the engine is away or cannot keep up: over a fifth of the last minute's pictures were looked at by "
         "nobody, so a hazard may be told late or not at all. See the models' page; fewer cameras or more cores help.",
     ),
+    "pictures_unreadable": Reason(
+        "pictures_unreadable",
+        "正常取流，但画面无法解码：主码流中的险情无法识别（有子码流时改用子码流），证据片段可能无法播放。"
+        "请在设备上改用普通 H.264 编码（关闭智能编码），升级固件或重启摄像机。",
+        "Live, but its pictures cannot be decoded: no hazard is seen in its main stream (a sub-stream is watched "
+        "instead where there is one), and clips may not play. Set it to plain H.264 (no smart codec), update its "
+        "firmware or restart it.",
+    ),
+    "looks_failed": Reason(
+        "looks_failed",
+        "正常，但分析其画面时反复出错，险情无法识别。请停用后重新启用该摄像机；仍出错时请将日志（look_failed）交给维护人员。",
+        "Live, but looking at its pictures fails again and again, so no hazard is seen. Stop the camera and start it "
+        "again; where that does not help the log (look_failed) says why.",
+    ),
     "quarantined": Reason(
         "quarantined",
         "该视频流两次与取流进程崩溃同时出现，已隔离到单独的进程取流，不影响其他摄像机。"

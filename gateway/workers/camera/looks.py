@@ -1,8 +1,8 @@
 """Which pictures of one camera are looked at, and how they are come by: the seam between its streams and its rules.
 
 Keyframes are decoded alone. When they come too slowly for what the rules want now, the camera is woken: every frame of
-its sub-stream, else of its main stream, is decoded while the budget of its worker allows it. What cannot be had is
-said: ``rate_unmet``.
+its sub-stream, else of its main stream, is decoded while the budget of its worker allows it. So it is where keyframes
+cannot be decoded. What cannot be had is said: ``rate_unmet`` and ``ailment``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
+from math import inf
+from typing import Literal
 
 import structlog
 
@@ -34,15 +36,23 @@ STAY_AWAKE = 5.0
 """Seconds for which a woken camera stays awake though nothing asks for it any more."""
 EVENT_GAP, EVENT_SECONDS = 1.0, 10.0
 """How closely a camera is looked at that reports something by itself, and for how many seconds after its word."""
+MOST_FAILURES = 3
+"""Keyframes that cannot be decoded, or looks that fail, in a row, after which that is said."""
+TRIED_AGAIN, TRIED_SELDOM = 0.5, 30.0
+"""Seconds until another keyframe is tried after one that could not be decoded; and where the sub-stream serves, which
+tells as soon that they can be again."""
 SUB_TRIES, SUB_PAUSE = 2, 60.0
 """After so many failures in a row the sub-stream is left alone for so many seconds, and the main stream serves."""
+
+Ailment = Literal["pictures_unreadable", "looks_failed"]
+"""Why nothing is seen of a camera though its pictures come."""
 
 
 class Looks:
     """``wish`` tells what the rules want now; ``look`` takes one picture at a time, and may take its time.
 
-    ``live`` tells whether the camera is connected; ``changed`` is called when ``rate_unmet`` has changed. ``sub`` is
-    the sub-stream where there is one; it may be given, changed or taken away at any time.
+    ``live`` tells whether the camera is connected; ``changed`` is called when ``rate_unmet`` or ``ailment`` has
+    changed. ``sub`` is the sub-stream where there is one; it may be given, changed or taken away at any time.
     """
 
     def __init__(
@@ -81,7 +91,10 @@ class Looks:
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._seconds_before = 0.0
         self._seconds_keyframes = 0.0
+        self._unreadable = self._failed = 0
+        self._tried_at = 0.0
         self.rate_unmet = False
+        self.ailment: Ailment | None = None
         self.unreadable = 0
         self.taken = 0
 
@@ -143,9 +156,11 @@ class Looks:
                 self.taken += 1
                 before = self.wish.gap
                 await self._look(glimpse)
+                self._failed = 0
                 if self.wish.gap < before:
                     self._wants_more.set()
             except Exception:  # one picture's fault must not leave the camera unwatched
+                self._failed += 1
                 log.exception("look_failed", camera=self._code)
 
     async def _at_keyframes(self) -> None:
@@ -153,11 +168,14 @@ class Looks:
         try:
             async for frame in subscription:
                 self._gap.came(frame.arrival)
+                if self._unreadable and self._tried_within(TRIED_AGAIN, frame.arrival):
+                    continue
                 match self.decoded:
                     case "keyframes":
                         due = self._is_due(frame.arrival)
                     case "sub":  # it may take its time to show a first picture
-                        due = self._is_due(frame.arrival, late=LATE)
+                        again = self._keyframes_unreadable and not self._tried_within(TRIED_SELDOM, frame.arrival)
+                        due = again or self._is_due(frame.arrival, late=LATE)
                     case "main":  # what lies between shows things less surely, and comes late where time is short
                         gap = min(self.wish.gap, AT_LEAST_EVERY)
                         due = is_due(frame.arrival, self._last_keyframe, gap, self._decoding.clock())
@@ -166,25 +184,39 @@ class Looks:
         finally:
             subscription.close()
 
+    @property
+    def _keyframes_unreadable(self) -> bool:
+        return self._unreadable >= MOST_FAILURES
+
+    def _tried_within(self, seconds: float, arrival: float) -> bool:
+        return 0 <= arrival - self._tried_at < seconds
+
     async def _take_keyframe(self, frame: EncodedFrame) -> None:
-        self._last_look = self._last_keyframe = frame.arrival
+        before = self._last_look
+        self._last_look = self._last_keyframe = self._tried_at = frame.arrival
         work = partial(self._of_keyframe, frame)
         threads = self._decoding.threads if self._awake is None else self._decoding.awake
         try:
             glimpse = await asyncio.get_running_loop().run_in_executor(threads, work)
         except PictureUnreadable as refused:
-            self.unreadable += 1
             log.info("keyframe_unreadable", camera=self._code, reason=refused.reason)
-            return
+            return self._not_seen(frame, before)
         except Exception:  # nor may one that nobody foresaw
-            self.unreadable += 1
             log.exception("keyframe_failed", camera=self._code)
-            return
+            return self._not_seen(frame, before)
+        self._unreadable = 0
         self._keyframe_waits = True
         try:
             await self._take(glimpse)
         finally:
             self._keyframe_waits = False
+
+    def _not_seen(self, frame: EncodedFrame, last_look: float) -> None:
+        """What could not be decoded was no look: the next is due at once, unless another picture was seen meanwhile."""
+        self.unreadable += 1
+        self._unreadable += 1
+        if self._last_look == frame.arrival:
+            self._last_look = last_look
 
     def _of_keyframe(self, frame: EncodedFrame) -> Glimpse:
         begun = time.thread_time()
@@ -216,16 +248,26 @@ class Looks:
             unmet = await self._follow(self.wish, now)
         else:
             self._gap.forget()
+            self._unreadable = self._failed = 0
             self._live_since, unmet = now, False
             await self._sleep()
             self._budget.release(self._code)
-        if unmet != self.rate_unmet:
-            self.rate_unmet = unmet
+        ailment = self._what_ails()
+        if (unmet, ailment) != (self.rate_unmet, self.ailment):
+            if ailment != self.ailment:
+                log.warning("camera_ails", camera=self._code, ailment=ailment)
+            self.rate_unmet, self.ailment = unmet, ailment
             self._changed()
+
+    def _what_ails(self) -> Ailment | None:
+        if self._keyframes_unreadable:
+            return "pictures_unreadable"
+        return "looks_failed" if self._failed >= MOST_FAILURES else None
 
     async def _follow(self, wish: Wish, now: float) -> bool:
         """Bring about what the wish needs; whether it stays unfulfilled."""
-        needed = to_decode(wish, self._gap.seconds(now), has_sub=self._usable_sub(now) is not None)
+        gap = inf if self._keyframes_unreadable else self._gap.seconds(now)
+        needed = to_decode(wish, gap, has_sub=self._usable_sub(now) is not None)
         await self._bring_about(needed, wish, now)
         since_last_look = now - max(self._last_look, self._live_since)
         return is_unmet(wish, since_last_look=since_last_look, needed=needed, awake=self._awake is not None)

@@ -408,6 +408,7 @@ class OwnedCamera:
             reason = "patrolling" if self.pictures.patrols else reason
             reason = "rate_unmet" if self.looks.rate_unmet else reason
             reason = "looks_left_out" if self._pace.behind else reason
+            reason = self.looks.ailment or reason
             reason = "quarantined" if self._order.quarantined else reason
         self._around.tell(HealthChanged(self.code, self._order.fence, health.state, reason, health.since, evidence))
 

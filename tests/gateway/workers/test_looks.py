@@ -89,7 +89,8 @@ class Sub:
 @dataclass
 class Scene:
     """A camera whose time the test moves, and what was looked at. ``found``: what is wished for once one has looked.
-    ``engine``: each look lasts until it is free."""
+    ``engine``: each look lasts until it is free. ``spoilt``: its main stream cannot be decoded. ``said``: what ailed it
+    at each change."""
 
     looks: Looks
     bus: FrameBus
@@ -103,6 +104,8 @@ class Scene:
     now: float = BEGUN
     frames: int = 0
     fails: int = 0
+    spoilt: bool = False
+    said: list[str | None] = field(default_factory=list)
     found: Wish | None = None
     engine: asyncio.Event | None = None
     seen: list[Glimpse] = field(default_factory=list)
@@ -110,7 +113,7 @@ class Scene:
     async def plays(self, seconds: float) -> None:
         for _ in range(round(seconds * FPS)):
             self.now = BEGUN + self.frames / FPS
-            _publish(self.bus, self.gop, self.frames, self.now, 160)
+            _publish(self.bus, self.gop, self.frames, self.now, 160, spoilt=self.spoilt)
             if self.sub is not None and self.sub.users:
                 _publish(self.sub.bus, self.sub.gop, self.frames, self.now, 96)
             self.frames += 1
@@ -125,8 +128,9 @@ class Scene:
         return [round(after - before, 2) for before, after in pairwise(times)]
 
 
-def _publish(bus: FrameBus, gop: int, number: int, now: float, width: int) -> None:
+def _publish(bus: FrameBus, gop: int, number: int, now: float, width: int, *, spoilt: bool = False) -> None:
     data, key = group(gop, width)[number % (gop * FPS)]
+    data = b"\x00\x00\x00\x01\x65" + bytes(range(1, 200)) if spoilt else data
     bus.publish(EncodedFrame("video", "h264", data, number * 90_000 // FPS, 90_000, now, key, 0, width, 96))
 
 
@@ -158,6 +162,7 @@ async def scene(gop: int, *, cores: float = 1.0, sub_gop: int | None = None) -> 
         budget=budget,
         decoding=Decoding(threads, awake, lambda: (96, 96), lambda: made.now, batch=0.0),
         sub=cast(OnDemandSource | None, sub),
+        changed=lambda: made.said.append(made.looks.ailment),
     )
     made = Scene(looks, bus, gop, sub, budget, threads, awake)
     looks.start()
@@ -400,3 +405,74 @@ async def test_keyframes_of_a_camera_that_is_awake_are_looked_at_no_more_often_t
             await _settled()
         assert camera.looks.decoded == "main"
         assert 4 <= len(camera.seen) <= 6
+
+
+async def test_a_camera_whose_keyframes_cannot_be_decoded_says_so_until_they_can() -> None:
+    """It was live and well, and nobody saw anything of it."""
+    async with scene(1, cores=0) as camera:
+        await camera.plays(6)
+        camera.spoilt = True
+        await camera.plays(6)
+        assert camera.looks.rate_unmet
+        assert camera.looks.ailment == camera.said[-1] == "pictures_unreadable"
+        camera.spoilt = False
+        await camera.plays(4)
+        assert camera.seen[-1].arrival > BEGUN + 12
+        assert (camera.looks.rate_unmet, camera.looks.ailment, camera.said[-1]) == (False, None, None)
+
+
+async def test_where_keyframes_cannot_be_decoded_the_sub_stream_serves_until_they_can() -> None:
+    """They came often enough, so that nothing else was tried."""
+    async with scene(1, sub_gop=2) as camera:
+        camera.spoilt = True
+        await camera.plays(20)
+        assert camera.looks.decoded == "sub"
+        assert max(camera.gaps(8)) <= 2.2
+        assert not camera.looks.rate_unmet
+        assert camera.looks.ailment == "pictures_unreadable", "clips are of the main stream"
+        camera.spoilt = False
+        await camera.plays(45)
+        assert camera.looks.decoded == "keyframes"
+        assert camera.looks.ailment is None
+        assert max(camera.gaps(8)) <= 2.2
+
+
+async def test_a_single_keyframe_that_cannot_be_decoded_is_made_up_for_by_the_next_one() -> None:
+    async with scene(1) as camera:
+        await camera.plays(3.8)
+        camera.spoilt = True
+        await camera.plays(1)
+        camera.spoilt = False
+        await camera.plays(5)
+        assert camera.gaps(0)[:3] == [2.0, 3.0, 2.0]
+        assert camera.said == []
+
+
+async def test_keyframes_that_cannot_be_decoded_are_not_all_tried_where_there_are_many() -> None:
+    """A stream may be of keyframes alone: of every one of them nothing but the work would come."""
+    async with scene(1, cores=0) as camera:
+        for _ in range(20 * FPS):
+            camera.now = BEGUN + camera.frames / FPS
+            _publish(camera.bus, 1, 0, camera.now, 160, spoilt=True)
+            camera.frames += 1
+            await _settled()
+        assert 10 <= camera.looks.unreadable <= 40
+
+
+async def test_looks_that_fail_one_and_all_are_said_until_one_does_not() -> None:
+    async with scene(2) as camera:
+        camera.fails = 5
+        await camera.plays(9)
+        assert camera.said == ["looks_failed"]
+        await camera.plays(4)
+        assert camera.said == ["looks_failed", None]
+
+
+async def test_what_ailed_a_camera_that_went_away_is_not_said_of_it_any_more() -> None:
+    async with scene(1, cores=0) as camera:
+        camera.spoilt = True
+        await camera.plays(6)
+        assert camera.looks.ailment == "pictures_unreadable"
+        camera.live = False
+        await camera.looks.decide()
+        assert camera.looks.ailment is None

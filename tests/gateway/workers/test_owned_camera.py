@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +19,7 @@ from detectors.rules.config import CrowdRuleConfig, FireRuleConfig, RuleConfig
 from detectors.rules.parsing import as_json
 from detectors.rules.replay import from_line
 from gateway.processes.active import ActiveMarks
-from gateway.processes.messages import AssignCamera
+from gateway.processes.messages import AssignCamera, HealthChanged, Message
 from gateway.settings import RtspSettings, Settings
 from gateway.streams.way import Way
 from gateway.workers.camera.awake import Decoding
@@ -65,6 +65,7 @@ def camera(
     eye: AskedEye | AnsweringEye,
     rules: Sequence[RuleConfig] = (FireRuleConfig(),),
     threads: Executor | None = None,
+    tell: Callable[[Message], None] = lambda _message: None,
 ) -> OwnedCamera:
     settings = Settings(data_folder=folder, rtsp=RtspSettings(port=0)).for_workers()
     around = Surroundings(
@@ -76,7 +77,7 @@ def camera(
         cast(Store, None),
         Way(),
         time.time,
-        lambda _message: None,
+        tell,
     )
     order = AssignCamera(CODE, CODE, "hub", 1, "rtsp://127.0.0.1:1/live", None, None, as_json(rules), None)
     return OwnedCamera(order, around)
@@ -152,3 +153,24 @@ async def test_a_frozen_picture_is_looked_at_for_fire_alone(
     picture = np.zeros((96, 96, 3), np.uint8)
     await owned.looks.take(Glimpse(picture, (96, 96), time.time(), "main", lambda: picture))
     assert eye.asked == list(asked)
+
+
+async def test_a_camera_whose_pictures_nobody_gets_to_see_is_live_with_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was live and well though every look at it failed, and only the log knew."""
+
+    class FailingEye(AskedEye):
+        def of(self, *_about: Any) -> Any:
+            raise ValueError("a picture that nobody foresaw")
+
+    monkeypatch.setattr("gateway.workers.camera.owned_camera.initial", lambda now: Health("live", "video", now))
+    told: list[Message] = []
+    owned = camera(tmp_path, FailingEye(), threads=Inline(), tell=told.append)
+    monkeypatch.setattr(owned.looks, "_live", lambda: True)
+    picture = np.zeros((96, 96, 3), np.uint8)
+    for _ in range(3):
+        await owned.looks.take(Glimpse(picture, (96, 96), time.time(), "main", lambda: picture))
+    await owned.looks.decide()
+    reports = [message for message in told if isinstance(message, HealthChanged)]
+    assert [(one.state, one.reason) for one in reports] == [("live", "looks_failed")]

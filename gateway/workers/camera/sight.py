@@ -102,7 +102,7 @@ class Sight:
         detections = still_seen(with_second_look(detections, looked, seen.judged), card.thresholds)
         if full is not None and counting:
             detections = await self._count(detections, full, glimpse.arrival, ask, card)
-        elif self._counted is not None and glimpse.arrival - self._counted[0] < COUNT_EVERY:
+        elif self._counted is not None and 0 <= glimpse.arrival - self._counted[0] < COUNT_EVERY:
             detections = _with_people(detections, self._counted[1])
         if stalls is not None and card.cues is not None:
             detections = (*detections, *await self._stalls_by_parts(glimpse, stalls, ask, card))

@@ -157,6 +157,23 @@ async def test_the_last_count_of_a_crowd_stands_though_a_fire_beside_it_is_looke
     assert (sight.counts, sight.second_looks) == (2, 5)
 
 
+async def test_the_count_of_a_crowd_that_has_gone_does_not_stand_for_as_long_as_the_clock_was_set_back() -> None:
+    """Sixty people were counted until the clock had caught up, where one stood."""
+    density = Density("crowds.onnx", "ef" * 32, from_people=5, smaller_than=0.4, longest_side=1024)
+    card = replace(CARD, density=density)
+    crowd = tuple(Detection("person", 0.6, Box(0.1 * n, 0.1, 0.1 * n + 0.05, 0.2)) for n in range(8))
+    sight, counted = Sight(), []
+    for at, people in ((4000.0, crowd), (400.0, crowd[:1]), (402.0, crowd[:1])):
+
+        async def ask(_picture: Picture, part: str, people: tuple[Detection, ...] = people) -> Answer | None:
+            return Answer((crowd[0],) * 60 if part == DENSITY else people, card)
+
+        look = await sight.look(at_second(at), ask, count=True)
+        assert look is not None
+        counted.append(len(look.detections))
+    assert counted == [60, 1, 1]
+
+
 FRUIT = tuple(Detection("goods", 0.4, Box(0.2 + 0.1 * number, 0.4, 0.3 + 0.1 * number, 0.6)) for number in range(3))
 VAN = Detection("car", 0.8, Box(0.7, 0.1, 0.9, 0.4))
 KNOWS_STALLS = replace(CARD, cues=Cues("c.onnx", "ef" * 32, ("goods", "car"), {"goods": 0.2, "car": 0.4}, (96, 160)))

@@ -293,7 +293,7 @@ class Looks:
             await self._sleep()
             awake = None
         cores = self._expected(needed) if awake is None else awake.cores(now, self._expected(needed))
-        if not self._budget.hold(self._code, cores, urgent=wish.urgent):
+        if not self._budget.hold(self._code, cores, urgent=wish.urgent, now=now):
             await self._sleep()
         elif awake is None:
             self._wake(needed, wish)

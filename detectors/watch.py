@@ -90,10 +90,9 @@ class CameraWatch:
             default=0.0,
         )
 
-    @property
-    def counts_people(self) -> bool:
-        """Whether one of the rules counts people."""
-        return any(key.kind == "crowd" for key in self._watching)
+    def counts_people(self, at: float) -> bool:
+        """Whether one of the rules counts people at that time."""
+        return any(key.kind == "crowd" and is_on(one.config.hours, at) for key, one in self._watching.items())
 
     def stalls_within(self, at: float) -> Box | None:
         """Where in the picture rules watch for stalls at that time, with what stands on it; None: nowhere."""

@@ -89,6 +89,16 @@ def test_the_rules_that_are_gone_are_named_so_that_their_alerts_can_end() -> Non
     assert watch.keys == (FIRE,)
 
 
+def test_people_are_counted_with_care_in_the_hours_of_a_rule_that_counts_them_and_not_beyond() -> None:
+    """All night the network for dense crowds was asked about pictures that no rule would count."""
+    noon, night = 4 * 3600.0, 16 * 3600.0  # 12:00 and 24:00 in the city
+    square = CrowdRuleConfig(hours=(("08:00", "18:00"),))
+    assert CameraWatch([square, FireRuleConfig()]).counts_people(noon)
+    assert not CameraWatch([square, FireRuleConfig()]).counts_people(night)
+    assert CameraWatch([square, CrowdRuleConfig(zone="东门")]).counts_people(night)
+    assert not CameraWatch([FireRuleConfig(), StallRuleConfig()]).counts_people(noon)
+
+
 def test_parts_of_stalls_are_looked_for_in_the_zones_of_rules_that_watch_for_them_at_that_hour() -> None:
     noon, night = 4 * 3600.0, 16 * 3600.0  # 12:00 and 24:00 in the city
     day = (("08:00", "18:00"),)

@@ -72,10 +72,9 @@ class CameraHazards:
         """How many times as bad as an idle camera's it would be to leave its next picture out."""
         return self._watch.urgency
 
-    @property
-    def counts_people(self) -> bool:
-        """Whether a rule counts people, so that a gathering is worth counting with care."""
-        return self._watch.counts_people
+    def counts_people(self, at: float) -> bool:
+        """Whether a rule counts people at that time, so that a gathering is worth counting with care."""
+        return self._watch.counts_people(at)
 
     def stalls_within(self, at: float) -> Box | None:
         """Where parts of a stall are looked for at that time; None: no rule watches for stalls."""

@@ -310,7 +310,7 @@ class OwnedCamera:
         if not self._hazards.watching:
             return
         ask = self._around.eye.of(self.code, glimpse.arrival, self._hazards.urgency)
-        counts = self._hazards.counts_people
+        counts = self._hazards.counts_people(glimpse.arrival)
         stalls = self._hazards.stalls_within(glimpse.arrival)
         seen = await self._sight.look(glimpse, ask, count=counts, stalls=stalls)
         was_behind = self._pace.behind

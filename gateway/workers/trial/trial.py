@@ -134,8 +134,8 @@ async def try_rules(
             continue
         last = at
         glimpse = of_decoded(frame, card.input_size, starts_at + at, "main")
-        stalls = watch.stalls_within(starts_at + at)
-        look = await sight.look(glimpse, ask, count=watch.counts_people, stalls=stalls)
+        counts, stalls = watch.counts_people(starts_at + at), watch.stalls_within(starts_at + at)
+        look = await sight.look(glimpse, ask, count=counts, stalls=stalls)
         if look is None:
             continue
         trial.looks += 1

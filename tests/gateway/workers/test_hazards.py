@@ -171,7 +171,7 @@ def test_who_stands_in_a_frozen_picture_is_no_gathering(asked: Asked) -> None:
     assert watched.wish.urgent
     watched.picture_is(frozen=True)
     assert not watched.wish.urgent
-    assert not watched.counts_people
+    assert not watched.counts_people(106.0)
     assert watched.stalls_within(106.0) is None
     watch(watched, 8, 108, 300)
     assert asked.names == ["begin"]

@@ -15,8 +15,9 @@ PADDING = 114
 
 
 LEAST_CONTRAST = 4.0
-"""Standard deviation in grey levels (of 255) below which a picture shows nothing. A network trained on scenes takes an
-even grey for smoke, with a score of 0.88; a covered lens or a dead sensor gives just that."""
+"""Standard deviation of each colour in levels (of 255) below which a picture shows nothing. A network trained on scenes
+takes an even grey for smoke, with a score of 0.88, and a bag over the camera for fire; a covered lens or a dead sensor
+gives just that."""
 _EVERY = 8
 
 
@@ -37,9 +38,9 @@ class Placement:
 
 
 def shows_nothing(picture: NDArray[np.uint8]) -> bool:
-    """All black, all grey, all white: no detector is to be asked about it."""
-    _, deviation = cv2.meanStdDev(np.ascontiguousarray(picture[::_EVERY, ::_EVERY]).reshape(-1))
-    return float(deviation[0, 0]) < LEAST_CONTRAST
+    """All of one colour, whichever: no detector is to be asked about it."""
+    _, deviations = cv2.meanStdDev(np.ascontiguousarray(picture[::_EVERY, ::_EVERY]))
+    return float(deviations.max()) < LEAST_CONTRAST
 
 
 def canvas(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from detectors.closer import TOO_LARGE
 from detectors.observation import Box, Detection, Look, around
 from detectors.rules import zones
 from detectors.rules.config import FireRuleConfig
@@ -210,6 +211,7 @@ class FireRule:
             best.appearance,
             rejected[0] if all(rejected) else None,
             max(judged, default=None),
+            all(one.box.area > TOO_LARGE for one in found),
         )
 
     def _rejection(self, one: Detection, at: float) -> str | None:

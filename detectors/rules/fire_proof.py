@@ -8,7 +8,8 @@
   there since.
 
 What neither stirs nor is confirmed by the second look was seen by nobody but one faint look after another: it is told
-only where those are not faint.
+only where those are not faint. What fills the picture gets no second look, and is confirmed by the judge of the whole
+picture alone: a covered lens stirs no more than a lamp, smoke that fills a picture does.
 """
 
 from __future__ import annotations
@@ -64,8 +65,13 @@ def progress(config: FireRuleConfig, spot: Spot, *, heeding: bool = True) -> flo
     if heeding and spot.rejections:
         seconds *= REJECTED
     proved = _proof(spot, seconds, max(config.window_seconds, window_for(config, seconds)))
-    unseen = spot.steady and spot.doubted and spot.score < PLAIN
-    return min(proved, 0.99) if unseen else proved
+    return min(proved, 0.99) if unbacked(spot) else proved
+
+
+def unbacked(spot: Spot) -> bool:
+    """Whether nothing but one faint look after another speaks for it, for now."""
+    believed = spot.judged is not None and spot.judged >= BELIEVED if spot.too_large else not spot.doubted
+    return spot.steady and not believed and spot.score < PLAIN
 
 
 def heeded(config: FireRuleConfig, spot: Spot) -> float:

@@ -31,7 +31,7 @@ class Glimpse:
     """One look at a spot; ``score`` 0: nothing was there. ``area``: of all boxes; their outline may hide a flicker.
 
     ``confirmed``: what the second look said, None without one; ``judged``: what its judge said of it, 0..1.
-    ``rejected``: the rejection that covers all of it."""
+    ``rejected``: the rejection that covers all of it. ``too_large``: all of it is, for a second look."""
 
     at: float
     score: float
@@ -42,6 +42,7 @@ class Glimpse:
     appearance: tuple[int, ...] = ()
     rejected: str | None = None
     judged: float | None = None
+    too_large: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,12 @@ class Spot:
         """Whether the second look confirmed less than half of what it was taken at."""
         said = [one.confirmed for one in self.seen if one.confirmed is not None]
         return bool(said) and 2 * sum(said) < len(said)
+
+    @property
+    def too_large(self) -> bool:
+        """Whether no second look was ever taken, mostly because a crop would show no more of it."""
+        seen = self.seen
+        return all(one.confirmed is None for one in seen) and 2 * sum(one.too_large for one in seen) > len(seen)
 
     @property
     def judged(self) -> float | None:

@@ -103,7 +103,7 @@ def test_a_picture_of_any_size_is_looked_at(
     assert detector.detect(red) == ()
     red[: (shape[0] + 1) // 2, : (shape[1] + 1) // 2, 2] = 255
     found = detector.detect(red)
-    assert found or shape == (1, 2000)  # of which a line less than a pixel high is left
+    assert found or shape in ((1, 1), (1, 2000))  # all of one colour, and a line less than a pixel high
     assert {one.label for one in found} <= {"fire"}
     assert all(0 <= side <= 1 for one in found for side in (one.box.x1, one.box.y1, one.box.x2, one.box.y2))
 

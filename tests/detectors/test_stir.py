@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +32,24 @@ def stirred(before: Picture, now: Picture) -> float:
     changed = change(luma(before), luma(now))
     assert changed is not None
     return stir(changed, PLACE)
+
+
+def smoke(drifted: int, noise: float = 2.0) -> Picture:
+    """Nothing but smoke, in clouds of 80 px and eight grey levels, drifted so many px."""
+    clouds = cv2.GaussianBlur(np.random.default_rng(7).normal(0, 1, (360, 1000)), (0, 0), 40)
+    shown = 140 + 8 * (clouds / clouds.std())[:, drifted : drifted + 640]
+    return np.clip(shown[:, :, None] + np.random.default_rng(drifted).normal(0, noise, (360, 640, 3)), 0, 255).astype(
+        np.uint8
+    )
+
+
+def test_smoke_that_fills_the_picture_stirs_though_what_the_whole_picture_changed_by_is_taken_off() -> None:
+    """It gets no second look, so that by its stirring alone it is told from a covered lens."""
+    changed = change(luma(smoke(0)), luma(smoke(30)))
+    still = change(luma(smoke(0)), luma(smoke(1)))
+    assert changed is not None
+    assert still is not None
+    assert stir(changed, Box(0, 0, 1, 1)) > STIRS > stir(still, Box(0, 0, 1, 1))
 
 
 def test_a_flame_stirs_and_a_lamp_does_not() -> None:

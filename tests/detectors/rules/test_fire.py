@@ -355,6 +355,42 @@ def test_what_neither_stirs_nor_is_confirmed_is_told_only_where_it_is_plain() ->
     assert fired_after(watched(closer=0.0, stir=0.002, score=0.9)) is not None
 
 
+FILLS = Box(0.02, 0.05, 0.98, 0.95)
+"""As a covered lens is seen, and smoke that has come over the camera: too large for a second look."""
+
+
+def filling(label: str = "smoke", *, stir: float, score: float = 0.5, judged: float | None = None) -> Seen:
+    return lambda _at: (Detection(label, score, FILLS, None, stir, judged=judged),)
+
+
+@pytest.mark.parametrize("stir", [0.0005, 0.002])
+def test_a_faint_haze_over_a_covered_lens_that_nothing_confirms_is_not_told(stir: float) -> None:
+    """A lens under a bag, or in the dark, was a fire event after a minute."""
+    assert fired_after(filling(stir=stir)) is None
+    assert fired_after(filling("fire", stir=stir, judged=0.3)) is None
+
+
+def test_smoke_that_fills_the_picture_is_told_at_once_where_it_stirs() -> None:
+    assert fired_after(filling(stir=0.01)) == pytest.approx(3, abs=0.5)
+
+
+def test_what_fills_the_picture_without_stirring_is_told_where_it_is_plain_or_the_judge_believes_it() -> None:
+    for seen in (filling(stir=0.0005, score=0.8), filling("fire", stir=0.0005, judged=0.9)):
+        assert fired_after(seen) == pytest.approx(60, abs=0.5)
+
+
+def test_smoke_that_came_over_the_camera_little_by_little_is_told_though_it_stands_still_by_then() -> None:
+    def coming(at: float) -> tuple[Detection, ...]:
+        high = min(0.9, 0.1 + 0.02 * at)
+        return (Detection("smoke", 0.5, Box(0.02, 0.95 - high, 0.98, 0.95), 0.4 if high < 0.5 else None, 0.0005),)
+
+    assert fired_after(coming) is not None
+
+
+def test_a_flame_that_no_second_look_had_time_for_is_told_though_it_hardly_stirs() -> None:
+    assert fired_after(watched(closer=None, stir=0.002)) == pytest.approx(12, abs=0.5)
+
+
 def test_what_the_judge_does_not_believe_is_not_confirmed_though_the_crop_shows_it_again() -> None:
     believed = fired_after(watched(closer=0.6, stir=0.02, judged=0.5))
     doubted = fired_after(watched(closer=0.6, stir=0.02, judged=0.49))

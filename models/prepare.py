@@ -7,9 +7,9 @@ Each picture's licence goes into ``licences.json`` of the set. A picture whose l
 from __future__ import annotations
 
 import json
-import shutil
+import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from models.classes import CLASSES, FIRE, PERSON, SMOKE, STALL
 from models.coco_person import CocoPersonFinder
 from models.flames import cut_flames, lay_in
+from models.refusals import DataRefused
 from models.sample_data import Sample, read_samples
 from models.scenes import Scene, SceneKind
 from models.scenes.stalls import draw_stall, stall_box
@@ -34,6 +35,8 @@ people unknown where it is unsure, and in crowds, was worse by far: nothing then
 street, and twelve people in the place of one were seen.
 """
 COCO_WEIGHTS = "yolov8n_coco_dequant_fp32_640.onnx"
+LICENCES = "licences.json"
+"""What says of a folder that it is a set, and which licences its pictures have."""
 LONGEST_SIDE = 832
 """Pictures are stored no larger than this: training reads them at about half of it."""
 NEVER_TRAINED = ("cnvendor_", "pkl_")
@@ -47,9 +50,8 @@ BURNING = 480
 
 @dataclass(frozen=True, slots=True)
 class PreparedSet:
-    """Where the set lies and what went into it."""
+    """What went into a set: pictures by split and source, and by split and licence."""
 
-    folder: Path
     pictures: dict[str, int]
     licences: dict[str, dict[str, int]]
 
@@ -71,36 +73,71 @@ def prepare(
 ) -> PreparedSet:
     """Write the set to ``out`` in the YOLO layout (``images/SPLIT``, ``labels/SPLIT``, ``data.yaml``).
 
-    Without ``sample_folder`` only rendered scenes are written. ``out`` is replaced.
+    Without ``sample_folder`` only rendered scenes are written. A set that lies at ``out`` is replaced by one that is
+    whole, or stays. Raises ``DataRefused`` where something else lies there.
     """
-    shutil.rmtree(out, ignore_errors=True)
-    for split in ("train", "val", "test"):
-        (out / "images" / split).mkdir(parents=True)
-        (out / "labels" / split).mkdir(parents=True)
-    pictures: Counter[str] = Counter()
-    licences: dict[str, Counter[str]] = {"train": Counter(), "val": Counter(), "test": Counter()}
+    out = out.resolve()
+    _refuse_what_is_no_set(out)
+    samples, finder = [], None
     if sample_folder is not None:
         samples = [s for s in read_samples(sample_folder) if s.clear_licence or not licensed_only]
         finder = CocoPersonFinder(sample_folder / "weights" / COCO_WEIGHTS)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.new.", dir=out.parent) as beside:
+        fresh = Path(beside) / "set"
+        made = _build(fresh, samples, finder, rendered=rendered, seed=seed, progress=progress)
+        _write_description(fresh, at=out)
+        (fresh / LICENCES).write_text(
+            json.dumps({"pictures": made.pictures, "licences": made.licences}, ensure_ascii=False, indent=1)
+        )
+        if out.exists():
+            out.rename(Path(beside) / "before")
+        fresh.rename(out)
+    return made
+
+
+def _refuse_what_is_no_set(out: Path) -> None:
+    """Nobody's pictures, weights or papers go because a name was mistyped."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not ((out / LICENCES).is_file() and (out / "images").is_dir()):
+        raise DataRefused(
+            "folder_not_a_set",
+            out,
+            "不是训练集，不会被替换：请另选目录，或自行清空",
+            "this is no training set and is not replaced: name another folder, or empty it yourself",
+        )
+
+
+def _build(
+    to: Path,
+    samples: Sequence[Sample],
+    finder: CocoPersonFinder | None,
+    *,
+    rendered: int,
+    seed: int,
+    progress: Progress,
+) -> PreparedSet:
+    for split in ("train", "val", "test"):
+        (to / "images" / split).mkdir(parents=True)
+        (to / "labels" / split).mkdir(parents=True)
+    pictures: Counter[str] = Counter()
+    licences: dict[str, Counter[str]] = {"train": Counter(), "val": Counter(), "test": Counter()}
+    if finder is not None:
         for done, sample in enumerate(samples):
             progress("pictures", done, len(samples))
             if sample.split == "train" and sample.path.name.startswith(NEVER_TRAINED):
                 continue
-            _write_sample(sample, finder, out)
+            _write_sample(sample, finder, to)
             pictures[f"{sample.split}/{sample.folder}"] += 1
             licences[sample.split][sample.licence] += 1
-        pictures["train/composited_fire"] = _composite_fires(samples, finder, out, seed, progress)
-        pictures["train/composited_stall"] = _composite_stalls(samples, finder, out, seed, progress)
+        pictures["train/composited_fire"] = _composite_fires(samples, finder, to, seed, progress)
+        pictures["train/composited_stall"] = _composite_stalls(samples, finder, to, seed, progress)
     for done in range(rendered):
         progress("rendered", done, rendered)
-        _write_scene(done, seed, out)
+        _write_scene(done, seed, to)
     pictures["train/rendered"] = rendered
-    _write_description(out)
-    result = PreparedSet(out, dict(pictures), {split: dict(counted) for split, counted in licences.items()})
-    (out / "licences.json").write_text(
-        json.dumps({"pictures": result.pictures, "licences": result.licences}, ensure_ascii=False, indent=1)
-    )
-    return result
+    return PreparedSet(dict(pictures), {split: dict(counted) for split, counted in licences.items()})
 
 
 def _write_sample(sample: Sample, finder: CocoPersonFinder, out: Path) -> None:
@@ -138,7 +175,9 @@ def _labels(sample: Sample) -> list[_Row]:
     return rows
 
 
-def _composite_stalls(samples: list[Sample], finder: CocoPersonFinder, out: Path, seed: int, progress: Progress) -> int:
+def _composite_stalls(
+    samples: Sequence[Sample], finder: CocoPersonFinder, out: Path, seed: int, progress: Progress
+) -> int:
     """Draw stalls onto real streets without any: the train split holds no real stall, all of them are test pictures."""
     random = np.random.default_rng(seed)
     streets = [
@@ -173,7 +212,9 @@ def _composite_stalls(samples: list[Sample], finder: CocoPersonFinder, out: Path
     return COMPOSITED
 
 
-def _composite_fires(samples: list[Sample], finder: CocoPersonFinder, out: Path, seed: int, progress: Progress) -> int:
+def _composite_fires(
+    samples: Sequence[Sample], finder: CocoPersonFinder, out: Path, seed: int, progress: Progress
+) -> int:
     """Lay flames cut from the train part into pictures of it that show neither fire nor smoke."""
     random = np.random.default_rng(seed)
     of_train = [one for one in samples if one.split == "train" and not one.path.name.startswith(NEVER_TRAINED)]
@@ -241,8 +282,9 @@ def _iou(a: tuple[float, float, float, float], b: tuple[float, float, float, flo
     return both / (a[2] * a[3] + b[2] * b[3] - both + 1e-12)
 
 
-def _write_description(out: Path) -> None:
+def _write_description(folder: Path, *, at: Path) -> None:
+    """``at``: where the set will lie."""
     names = "\n".join(f"  {number}: {name}" for number, name in enumerate(CLASSES))
-    (out / "data.yaml").write_text(
-        f"path: {out.absolute()}\ntrain: images/train\nval: images/val\ntest: images/test\nnames:\n{names}\n"
+    (folder / "data.yaml").write_text(
+        f"path: {at}\ntrain: images/train\nval: images/val\ntest: images/test\nnames:\n{names}\n"
     )

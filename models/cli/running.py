@@ -14,14 +14,15 @@ console = Console(stderr=True)
 
 
 class Commands(TyperGroup):
-    """Weights, cards and files that cannot be used end a command with the reason, not with the place in the code."""
+    """Weights, cards, pictures and files that cannot be used end a command with the reason, not with the place in the code."""
 
     def invoke(self, ctx: Any) -> Any:
         from detectors.refusals import WeightsRefused
+        from models.refusals import DataRefused
 
         try:
             return super().invoke(ctx)
-        except WeightsRefused as refused:
+        except (WeightsRefused, DataRefused) as refused:
             said = f"{refused.reason}: {refused.zh} {refused.en}"
         except OSError as error:
             said = f"file_unusable: 文件无法读写 The file cannot be read or written: {error}"

@@ -166,9 +166,9 @@ def compare(card_path: Path, licensed: Path, sample_data: Path, say: Say) -> dic
     return facts
 
 
-def described(prepared: Path, recipe: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """What the card says of origin: from the set, from the run, and kept from the card ``before`` (crowd counting)."""
-    sources = json.loads((prepared / "licences.json").read_text())
+def described(origin: Mapping[str, Any], recipe: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """What the card says of origin: of the pictures and of the run, as its record has them (``models.record``), and
+    kept from the card ``before`` (crowd counting)."""
     kept = {
         name: before[name]
         for name in ("counting", "augmented", "density", "judge", "cues", "licensed_only")
@@ -177,8 +177,8 @@ def described(prepared: Path, recipe: Mapping[str, Any], before: Mapping[str, An
     if "augmented" in kept:  # what it is worth was measured with other weights
         kept["augmented"] = {name: value for name, value in kept["augmented"].items() if name != "raised_on_val"}
     return {
-        "note": UNCLEAR if any(not clear(name) for name in sources["licences"]["train"]) else CLEAR,
-        "trained_from": sources,
+        "note": UNCLEAR if any(not clear(name) for name in origin["licences"]["train"]) else CLEAR,
+        "trained_from": dict(origin),
         "recipe": [f"{name}: {value}" for name, value in recipe.items()],
         "fails_where": list(FAILS),
         "fails_where_zh": list(FAILS_ZH),

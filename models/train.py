@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ import cv2
 import numpy as np
 import torch
 
+from models import record
 from models.coco_init import begin_alike, hazard_network, unfold_batch_norm
 from models.dataset import HazardDataset
 from models.mixture import mixture
+from models.refusals import DataRefused
 
 from ultralytics.models.yolo.detect import DetectionTrainer  # isort: skip  # after coco_init, which readies torchvision
 
@@ -56,12 +58,13 @@ def train(
     """Train and give back the last checkpoint, an average of the run's last steps (``out/run/weights/last.pt``).
 
     ``begin``: an ONNX export of YOLOv8n, of COCO's classes or of ours; None begins from nothing. ``resume`` goes on
-    with the last checkpoint of ``out``. Raises FileNotFoundError without one, or without a set.
+    with the last checkpoint of ``out``, whose recipe this must be. Raises FileNotFoundError without one, or without a
+    set; ``DataRefused`` where that run has ended.
     """
     os.environ.setdefault("YOLO_OFFLINE", "true")
-    description = prepared / "data.yaml"
-    last = out / "run" / "weights" / "last.pt"
-    for needed in (description, last) if resume else (description,):
+    last = out / record.CHECKPOINT
+    description = out / record.DESCRIPTION
+    for needed in (description, last) if resume else (prepared / record.DESCRIPTION,):
         if not needed.exists():
             raise FileNotFoundError(needed)
     if not resume:
@@ -70,11 +73,13 @@ def train(
         teacher = Path(recipe.teacher) if recipe.teacher is not None else None
         if begin is not None and teacher is not None and begin_alike(begin, teacher, recipe.frozen_layers):
             network.frozen_layers = recipe.frozen_layers  # the same as the teacher's: computed once
-        description = _mixed(prepared, out)
+        record.begin(out, prepared, facts(recipe, begin))
+        _mixed(prepared, out)
         if begin is not None:
             unfold_batch_norm(network, _sample(prepared, recipe))
     else:
-        network, description = None, out / "data.yaml"
+        network = None
+        _refuse_what_has_ended(last)
     trainer = _trainer(network, recipe.seed)(
         overrides=_settings(description, out, recipe) | ({"resume": str(last)} if resume else {})
     )
@@ -86,16 +91,38 @@ def train(
     return last
 
 
-def _mixed(prepared: Path, out: Path) -> Path:
-    """The set's description with the epoch's mixture as its training pictures."""
-    out.mkdir(parents=True, exist_ok=True)
+def facts(recipe: Recipe, begin: Path | None) -> dict[str, Any]:
+    """A run's recipe as it is kept: files by their names."""
+    names = {"teacher": Path(recipe.teacher).name if recipe.teacher else None, "begun_from": begin.name if begin else None}
+    return asdict(recipe) | names
+
+
+def recipe_from(kept: Mapping[str, Any], out: Path) -> Recipe:
+    """The recipe of ``facts``; its teacher is by name alone, as a run that goes on has it in its checkpoint. Raises
+    ``DataRefused`` where it is none."""
+    try:
+        return Recipe(**{field.name: kept[field.name] for field in fields(Recipe)})
+    except KeyError as missing:
+        raise record.unrecorded(out) from missing
+
+
+def _refuse_what_has_ended(last: Path) -> None:
+    if torch.load(last, map_location="cpu", weights_only=False)["epoch"] < 0:  # as Ultralytics leaves the last one
+        raise DataRefused(
+            "run_ended",
+            last,
+            "训练已完成：请用 gateway models export 导出，或重新训练（不带 --resume）",
+            "the run has come to its end: export it, or train anew without --resume",
+        )
+
+
+def _mixed(prepared: Path, out: Path) -> None:
+    """Write the set's description with the epoch's mixture as its training pictures."""
     files = sorted((prepared / "images" / "train").absolute().iterdir())
     (out / "train.txt").write_text("\n".join(str(file) for file in mixture(files)))
-    described = (
-        (prepared / "data.yaml").read_text().replace("train: images/train", f"train: {out.absolute()}/train.txt")
-    )
-    (out / "data.yaml").write_text(described)
-    return out / "data.yaml"
+    description = (prepared / record.DESCRIPTION).read_text()
+    described = description.replace("train: images/train", f"train: {out.absolute()}/train.txt")
+    (out / record.DESCRIPTION).write_text(described)
 
 
 def _trainer(network: Any, seed: int) -> type[Any]:

@@ -10,7 +10,7 @@ import typer
 from rich.progress import Progress
 
 from models import shipped
-from models.cli.options import Out, Prepared, ReleasedCard, SampleData, usable
+from models.cli.options import Out, ReleasedCard, SampleData, usable
 from models.cli.running import console, told_by
 from models.draft import drafted
 
@@ -19,7 +19,6 @@ def export(
     sample_data: SampleData,
     out: Out = Path("var/models/run"),
     to: Annotated[Path, typer.Option(help="权重写到何处 Where the weights go.")] = shipped.WEIGHTS,
-    prepared: Prepared = Path("var/models/set"),
     blended: Annotated[
         Path | None, typer.Option(help="与之平均的权重 Weights (ONNX), COCO's or earlier, to average with.")
     ] = None,
@@ -40,6 +39,7 @@ def export(
     人群密度与近看复核模型随之带上。The counter of dense crowds and the judge of the second look go along.
     """
     from detectors.refusals import WeightsRefused
+    from models import record
     from models.blend import blend as average
     from models.carried import ALONG, Carried, carried
     from models.export import export_onnx
@@ -49,6 +49,7 @@ def export(
         along = Carried({}, ()) if alone else carried(beside, to)
     except WeightsRefused as refused:
         raise typer.BadParameter(f"{refused.zh} {refused.en}", param_hint="--beside") from refused
+    recipe, origin = record.recipe_of(out), record.origin_of(out)
     with drafted(to.with_suffix(".json")) as card, Progress(console=console) as bars:
         told, weights = told_by(bars), card.with_suffix(".onnx")
         export_onnx(out / "run" / "weights" / "last.pt", weights, image_size=(height, width))
@@ -59,9 +60,8 @@ def export(
             before = {name: value for name, value in before.items() if name not in ALONG}
         along.lay_beside(weights)
         made = release(weights, sample_data, (height, width), told)
-        recipe = json.loads((out / "recipe.json").read_text())
         recipe |= {"blended_with": blended.name, "own_share": share} if blended is not None else {}
-        card.write_text(json.dumps(made | described(prepared, recipe, before | along.entries)))
+        card.write_text(json.dumps(made | described(origin, recipe, before | along.entries)))
         choose_thresholds(card, sample_data, told)
     for file in along.files:
         console.print(f"随新模型放置 laid beside the new weights: {to.with_name(file.name)}", markup=False)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import Progress
 
 from models.cli.options import LicensedOnly, Out, Prepared, Seed, Threads
 from models.cli.running import console, told_by
+
+if TYPE_CHECKING:
+    from models.train import Recipe
 
 
 def prepare(
@@ -34,6 +36,7 @@ def prepare(
 
 
 def train(
+    ctx: typer.Context,
     prepared: Prepared = Path("var/models/set"),
     out: Out = Path("var/models/run"),
     begin: Annotated[
@@ -63,7 +66,10 @@ def train(
         Path | None, typer.Option(help="误报样本目录 Folder of `gateway feedback`: rejected alerts as hard negatives.")
     ] = None,
 ) -> None:
-    """训练 Train; about five minutes an epoch on two cores."""
+    """训练 Train; about five minutes an epoch on two cores.
+
+    --resume 按开始时的设置继续。With --resume it goes on as it was begun.
+    """
     from models.train import Recipe
     from models.train import train as run
 
@@ -84,17 +90,45 @@ def train(
     def told(epoch: int, epochs: int) -> None:
         console.print(f"第 {epoch}/{epochs} 轮 epoch")
 
-    if with_feedback is not None:
+    if resume:
+        if with_feedback is not None:
+            raise typer.BadParameter(
+                "继续的训练不再加入反例，请重新训练 A run that goes on takes in no more: train anew.",
+                param_hint="--with-feedback",
+            )
+        recipe = _as_begun(ctx, out, recipe, begin)
+    elif with_feedback is not None:
         from models.feedback import FeedbackUnusable, take_in
 
         try:
             console.print(f"{take_in(with_feedback, prepared)} 张误报作反例 rejected alerts as hard negatives")
         except FeedbackUnusable as unusable:
             raise typer.BadParameter(str(unusable), param_hint="--with-feedback") from unusable
-    out.mkdir(parents=True, exist_ok=True)
-    names = {"begun_from": begin.name if begin else None, "teacher": teacher.name if teacher else None}
-    (out / "recipe.json").write_text(json.dumps(asdict(recipe) | names))
     typer.echo(str(run(prepared, begin, out, recipe, resume=resume, progress=told)))
+
+
+def _as_begun(ctx: typer.Context, out: Path, asked: Recipe, begin: Path | None) -> Recipe:
+    """The recipe that the run of ``out`` was begun with. Options given that differ from it are refused: the run would
+    go on with some of them, and its record would tell of none."""
+    from models import record
+    from models.train import facts, recipe_from
+
+    begun = record.recipe_of(out)
+    recipe = recipe_from(begun, out)
+    for name, value in facts(asked, begin).items():
+        option = "begin" if name == "begun_from" else name
+        if _given(ctx, option) and value != begun.get(name):
+            raise typer.BadParameter(
+                f"训练开始时为 {begun.get(name)}，继续时不能改变 The run was begun with {begun.get(name)}, and goes on so.",
+                param_hint=f"--{option.replace('_', '-')}",
+            )
+    record.refuse_another_set(out, ctx.params["prepared"] if _given(ctx, "prepared") else None)
+    return recipe
+
+
+def _given(ctx: typer.Context, option: str) -> bool:
+    source = ctx.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def blend(

@@ -58,9 +58,9 @@ def test_the_command_refuses_before_it_exports_anything(tmp_path: Path) -> None:
     assert not to.parent.exists()
 
 
-def test_how_often_new_weights_look_is_taken_along_and_not_what_it_was_worth_to_others(tmp_path: Path) -> None:
-    (tmp_path / "licences.json").write_text('{"licences": {"train": {}}}')
+def test_how_often_new_weights_look_is_taken_along_and_not_what_it_was_worth_to_others() -> None:
+    origin: dict[str, object] = {"licences": {"train": {}}}
     assert "raised_on_val" in SHIPPED["augmented"]
-    said = described(tmp_path, {}, SHIPPED)
+    said = described(origin, {}, SHIPPED)
     assert said["augmented"] == {name: SHIPPED["augmented"][name] for name in ("input_size", "from_score")}
-    assert "augmented" not in described(tmp_path, {}, {"augmented": None})
+    assert "augmented" not in described(origin, {}, {"augmented": None})

@@ -142,6 +142,8 @@ def test_an_export_that_is_ended_while_it_measures_leaves_the_weights_before_in_
     card: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = lying(card.parent)
+    for record in ("recipe.json", "licences.json"):
+        (tmp_path / record).write_text("{}")
     monkeypatch.setattr(models.export, "export_onnx", lambda _last, to, **_how: to.write_bytes(b"exported"))
     monkeypatch.setattr(release, "release", interrupted)
     assert run("export", "--to", card.with_suffix(".onnx"), "--out", tmp_path, "--sample-data", tmp_path) == ENDED

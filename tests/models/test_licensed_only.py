@@ -50,8 +50,9 @@ def made(sample_data: Path, folder: Path, *flags: str, alone: bool = False) -> P
     )
     # Shown four times an epoch, as a hard negative is.
     assert (out / "train.txt").read_text().count("feedback_") == 4
+    (prepared / "licences.json").unlink()  # of the run is told, not of the set as it is now
     size = ("--height", SIDE, "--width", SIDE, *(["--alone"] if alone else []))
-    run("export", *data, "--out", out, "--to", weights, "--prepared", prepared, *size)
+    run("export", *data, "--out", out, "--to", weights, *size)
     return weights.with_suffix(".json")
 
 

@@ -7,11 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-UNCLEAR = (
-    "Trained in part on pictures whose licence is unknown or for research only (see `trained_from`); "
-    "no such picture is contained. 部分训练图片许可不明或仅限研究使用。"
-)
-CLEAR = "Trained only on pictures with a clear licence (see `trained_from`). 仅使用许可明确的图片训练。"
+from models import origin
+
 FAILS = (
     "Real street stalls: none was trained on, only drawn ones, and they are found poorly (see the figures). Those are"
     " told whose fruit, food or bottles the camera sees, and those that look like a market: goods laid out by day."
@@ -62,7 +59,9 @@ TEXTS = {
 
 
 def write_card(card: Mapping[str, Any], to: Path) -> None:
-    """The card as JSON, and its page beside it."""
+    """The card as JSON, and its page beside it; the first line as all that it names by now wants it."""
+    if "trained_from" in card:
+        card = {**card, "note": origin.note(card)}
     to.write_text(json.dumps(card, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     to.with_suffix(".md").write_text(page(card), encoding="utf-8")
 
@@ -119,8 +118,21 @@ def page(card: Mapping[str, Any]) -> str:
         "",
         *(f"- {name}: {count}" for name, count in card["trained_from"]["licences"]["train"].items()),
         "",
+        *_pretrained(card["trained_from"], "The weights that training began from"),
     ]
     return "\n".join(lines)
+
+
+def _licences(network: Mapping[str, Any], how: str) -> list[str]:
+    """Of a network that goes along."""
+    pictures = network.get("licences", {})
+    counted = [f"Licences of the pictures it was {how} on:", "", *(f"- {n}: {c}" for n, c in pictures.items()), ""]
+    return [*(counted if pictures else []), *_pretrained(network, "The weights that it began from")]
+
+
+def _pretrained(entry: Mapping[str, Any], whose: str) -> list[str]:
+    before = entry.get(origin.PRETRAINED_ON)
+    return [f"{whose} were taught by pictures of:", "", *(f"- {name}" for name in before), ""] if before else []
 
 
 def _bits(card: Mapping[str, Any]) -> str:
@@ -169,6 +181,7 @@ def _density(card: Mapping[str, Any]) -> list[str]:
         f" counts instead: {density['note']}",
         "",
         *_counted(density.get("cross_validated", {})),
+        *_licences(density, "trained"),
     ]
 
 
@@ -201,6 +214,7 @@ def _cues(card: Mapping[str, Any]) -> list[str]:
         f" {cues['note']} Least scores: {limits}. Goods that lie together, or with an umbrella, count as a stall."
         f"{market}",
         "",
+        *_licences(cues, "trained"),
     ]
 
 
@@ -224,10 +238,7 @@ def _judge(card: Mapping[str, Any]) -> list[str]:
         *_table(("hazard", "on", *_JUDGED.values()), rows),
         "",
         *_raised(judge.get("raised_on_val"), "{} the judge"),
-        "Licences of the pictures it was fitted on:",
-        "",
-        *(f"- {name}: {count}" for name, count in judge["licences"].items()),
-        "",
+        *_licences(judge, "fitted"),
     ]
 
 

@@ -39,6 +39,7 @@ class CrowdPicture:
     name: str
     picture: NDArray[np.uint8]
     places: NDArray[np.float64]
+    licence: str = "unknown"
 
     @property
     def source(self) -> str:
@@ -55,7 +56,7 @@ def crowd_pictures(folder: Path, split: Split) -> list[CrowdPicture]:
             points = json.loads((folder / "crowd" / "points" / f"{sample.path.stem}.json").read_text())["points"]
             height, width = picture.shape[:2]
             places = np.asarray(points, np.float64).reshape(-1, 2) / (width, height)
-            made.append(CrowdPicture(sample.path.stem, picture, places))
+            made.append(CrowdPicture(sample.path.stem, picture, places, sample.licence))
     return made
 
 

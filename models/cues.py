@@ -22,6 +22,7 @@ from models.export import export_onnx
 from models.halves import halved
 from models.market import LIKELY, beside, exported, market_scenes
 from models.market import NOTE as MARKET_NOTE
+from models.origin import COCO, IMAGENET, PRETRAINED_ON
 
 CLASSES: dict[int, tuple[str, str]] = {
     2: ("car", "car"),
@@ -89,6 +90,7 @@ def make_cues(coco: Path, to: Path, card: Path) -> dict[str, Any]:
         "thresholds": THRESHOLDS,
         "input_size": list(INPUT),
         "market_from": LIKELY,
+        PRETRAINED_ON: [COCO, IMAGENET],
         "note": f"{NOTE} And {MARKET_NOTE}",
     }
     write_card(json.loads(card.read_text(encoding="utf-8")) | {"cues": facts}, card)

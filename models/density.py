@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -25,7 +26,9 @@ from detectors.density import density_input
 from models.card import write_card
 from models.coco_init import coco_layers
 from models.crowd_pictures import LONGEST_SIDE, CrowdPicture, crowd_pictures, drawn
+from models.origin import COCO, PRETRAINED_ON, all_clear
 from models.prepare import COCO_WEIGHTS
+from models.sample_data import clear
 
 LAYERS = 16
 """Of YOLOv8n: the backbone, and the neck up to its finest level, of stride 8."""
@@ -44,11 +47,12 @@ LARGEST_STEP = 5.0
 REMEMBERED = 0.999
 """Of the average of the network's numbers, what is kept from one step to the next (Polyak's averaging): one step hangs
 on the four crops that it was shown."""
+BEGUN = "YOLOv8n begun from COCO's weights (AGPL-3.0) as far as its finest level, and a head"
 NOTE = (
-    "YOLOv8n begun from COCO's weights (AGPL-3.0) as far as its finest level, and a head, trained"
-    " on ShanghaiTech's train part (for research, no explicit licence) and photos of unknown licence; no such"
-    " picture is contained. 密度模型以 ShanghaiTech（仅限研究）等图片训练。"
+    f"{BEGUN}, trained in part on pictures whose licence is unknown or for research only; no such picture is contained."
+    " 密度模型部分使用许可不明或仅限研究的图片训练。"
 )
+NOTE_CLEAR = f"{BEGUN}, trained only on pictures with a clear licence. 密度模型仅使用许可明确的图片训练。"
 Say = Callable[[str, int, int], None]
 """Told what is being done, how many are done, and of how many."""
 
@@ -232,6 +236,7 @@ def make_density(
     folds: int,
     turns: int,
     seed: int,
+    licensed_only: bool,
     say: Say,
 ) -> dict[str, Any]:
     """Train, export to ``to`` and name it in ``card``; answers what the card says of it. ``turns`` 0: nothing is held
@@ -239,7 +244,7 @@ def make_density(
     if not 0 <= turns <= folds or folds < 2:
         raise ValueError("at least two parts, and no more of them held out than there are")
     coco = sample_data / "weights" / COCO_WEIGHTS
-    pictures = crowd_pictures(sample_data, "train")
+    pictures = [one for one in crowd_pictures(sample_data, "train") if clear(one.licence) or not licensed_only]
     if not pictures:
         raise ValueError(f"{sample_data} has no crowds to learn from")
     found = cross_validate(pictures, coco, folds=folds, turns=turns, steps=steps, seed=seed, say=say)
@@ -253,7 +258,9 @@ def make_density(
         "cross_validated": mean_errors(found),
         "pictures": len(pictures),
         "steps": steps,
-        "note": NOTE,
+        "licences": dict(Counter(one.licence for one in pictures).most_common()),
+        PRETRAINED_ON: [COCO],
+        "note": NOTE_CLEAR if all_clear(one.licence for one in pictures) else NOTE,
     }
     write_card(json.loads(card.read_text(encoding="utf-8")) | {"density": facts}, card)
     return facts

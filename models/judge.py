@@ -33,8 +33,9 @@ from models.card import write_card
 from models.efficientnet_lite import EfficientNetLite, imagenet_weights, opened
 from models.figures import DENSEST, Say, open_profile
 from models.halves import halved
+from models.origin import IMAGENET, PRETRAINED_ON, all_clear
 from models.prepare import NEVER_TRAINED
-from models.sample_data import Sample, clear, read_samples
+from models.sample_data import Sample, read_samples
 
 LABELS = ("fire",)
 """What it judges. Of smoke it knows nothing on camera frames of scenes that it did not see (area under the curve 0.7 to
@@ -240,7 +241,8 @@ def make_judge(sample_data: Path, to: Path, card: Path, *, licensed_only: bool, 
         "licensed_only": licensed_only,
         **facts,
         "licences": dict(Counter(one.licence for one in of_train).most_common()),
-        "note": NOTE if any(not clear(one.licence) for one in of_train) else NOTE_CLEAR,
+        PRETRAINED_ON: [IMAGENET],
+        "note": NOTE_CLEAR if all_clear(one.licence for one in of_train) else NOTE,
     }
     write_card(json.loads(card.read_text()) | {"judge": facts}, card)
     return facts

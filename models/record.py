@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from models.origin import PRETRAINED_ON, with_weights
 from models.prepare import LICENCES
 from models.refusals import DataRefused
 
@@ -18,10 +19,10 @@ RECIPE, DESCRIPTION = "recipe.json", "data.yaml"
 CHECKPOINT = Path("run", "weights", "last.pt")
 
 
-def begin(out: Path, prepared: Path, recipe: Mapping[str, Any]) -> None:
-    """Keep in ``out`` what a run is begun with. The checkpoint of an earlier one goes: this record says nothing of it.
+def begin(out: Path, prepared: Path, recipe: Mapping[str, Any], *weights: Path) -> None:
+    """Keep in ``out`` what a run is begun with, of ``weights`` what taught them. The checkpoint of an earlier one goes: this record says nothing of it.
     Raises ``DataRefused`` where ``prepared`` is no set."""
-    origin = _origin_of_set(prepared)
+    origin = with_weights(_origin_of_set(prepared), *weights)
     out.mkdir(parents=True, exist_ok=True)
     (out / CHECKPOINT).unlink(missing_ok=True)
     (out / LICENCES).write_text(json.dumps(origin, ensure_ascii=False, indent=1), encoding="utf-8")
@@ -44,8 +45,8 @@ def unrecorded(out: Path) -> DataRefused:
 
 
 def origin_of(out: Path) -> dict[str, Any]:
-    """Pictures and licences of the set that the run of ``out`` learns, as they were when it began. Raises
-    ``DataRefused`` where nothing says so."""
+    """Pictures and licences of the set that the run of ``out`` learns, as they were when it began, and what taught the
+    weights that it began from. Raises ``DataRefused`` where nothing says so."""
     return _facts(
         out / LICENCES,
         DataRefused(
@@ -63,7 +64,8 @@ def refuse_another_set(out: Path, prepared: Path | None) -> None:
     ``prepared``, if named, or of its set made anew."""
     lines = (out / DESCRIPTION).read_text(encoding="utf-8").splitlines()
     own = Path(next((line.removeprefix("path: ") for line in lines if line.startswith("path: ")), ""))
-    if (prepared is not None and prepared.resolve() != own.resolve()) or origin_of(out) != _origin_of_set(own):
+    then = {name: value for name, value in origin_of(out).items() if name != PRETRAINED_ON}
+    if (prepared is not None and prepared.resolve() != own.resolve()) or then != _origin_of_set(own):
         raise DataRefused(
             "set_changed",
             out,

@@ -14,7 +14,8 @@ from typing import Any
 from detectors.card_facts import card_of
 from detectors.refusals import WeightsRefused
 from models import thresholds
-from models.card import CLEAR, FAILS, FAILS_ZH, UNCLEAR, write_card
+from models.card import FAILS, FAILS_ZH, write_card
+from models.carried import ALONG
 from models.evaluate import (
     Seen,
     fires_and_others,
@@ -24,8 +25,9 @@ from models.evaluate import (
     threshold_for_recall,
 )
 from models.figures import Profile, Say, figures, look, open_profile
+from models.origin import all_clear, note, taught
 from models.precision import choose, low_card, quality
-from models.sample_data import clear, read_samples
+from models.sample_data import read_samples
 
 GATHERING = "ind_"
 
@@ -146,11 +148,12 @@ def compare(card_path: Path, licensed: Path, sample_data: Path, say: Say) -> dic
     was not."""
     cards = {path: json.loads(path.read_text(encoding="utf-8")) for path in (card_path, licensed)}
     trained = {path: card["trained_from"]["licences"]["train"] for path, card in cards.items()}
-    if any(not clear(name) for name in trained[licensed]):
+    if not all_clear(taught(cards[licensed]["trained_from"])):
         raise WeightsRefused(
             "licence_unclear",
-            f"{licensed.name} 的训练图片中有许可不明者：请用 --licensed-only 训练",
-            f"{licensed.name} was trained on pictures of unclear licence, too: train it with --licensed-only",
+            f"{licensed.name} 或其起始权重的训练图片中有许可不明者：请用 --licensed-only 的训练集、以 COCO 权重开始训练",
+            f"{licensed.name}, or what it was begun from, was trained on pictures of unclear licence, too: prepare with"
+            " --licensed-only, and begin from COCO's weights",
         )
     numbers = {path: sum(counts.values()) for path, counts in trained.items()}
     facts = {
@@ -168,16 +171,12 @@ def compare(card_path: Path, licensed: Path, sample_data: Path, say: Say) -> dic
 
 def described(origin: Mapping[str, Any], recipe: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """What the card says of origin: of the pictures and of the run, as its record has them (``models.record``), and
-    kept from the card ``before`` (crowd counting)."""
-    kept = {
-        name: before[name]
-        for name in ("counting", "augmented", "density", "judge", "cues", "licensed_only")
-        if before.get(name) is not None
-    }
+    kept from the card ``before``: what goes along, and nothing that was measured of other weights."""
+    kept = {name: before[name] for name in ALONG if before.get(name) is not None}
     if "augmented" in kept:  # what it is worth was measured with other weights
         kept["augmented"] = {name: value for name, value in kept["augmented"].items() if name != "raised_on_val"}
     return {
-        "note": UNCLEAR if any(not clear(name) for name in origin["licences"]["train"]) else CLEAR,
+        "note": note({"trained_from": origin, **kept}),
         "trained_from": dict(origin),
         "recipe": [f"{name}: {value}" for name, value in recipe.items()],
         "fails_where": list(FAILS),

@@ -6,6 +6,7 @@ The folder is an argument (or ``GATEWAY_SAMPLE_DATA``); nothing of it ever enter
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,11 @@ Split = Literal["train", "val", "test"]
 
 _CLEAR = ("CC-BY", "CC0", "MIT text", "made by hand", "COCO", "own cameras")
 """Beginnings of licence texts that allow use with attribution at least; the rest is unknown or research-only."""
+_RESTRICTED = re.compile(
+    r"(?:(?<![a-z])|by|sa)n[cd](?:sa)?(?![a-z])|no[nt]?[\W_]*(?:for[\W_]*)?commercial|no[\W_]*deriv|非商业|禁止演绎",
+    re.IGNORECASE,
+)
+"""What takes use or adaptation away again, as Creative Commons' NC and ND do, however it is spelt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +48,8 @@ class Sample:
 
 
 def clear(licence: str) -> bool:
-    """Whether a licence text allows use with attribution at least."""
-    return licence.startswith(_CLEAR)
+    """Whether a licence text allows any use, of adaptations too, with attribution at least."""
+    return licence.startswith(_CLEAR) and not _RESTRICTED.search(licence)
 
 
 def read_samples(folder: Path) -> Iterator[Sample]:

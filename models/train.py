@@ -73,7 +73,7 @@ def train(
         teacher = Path(recipe.teacher) if recipe.teacher is not None else None
         if begin is not None and teacher is not None and begin_alike(begin, teacher, recipe.frozen_layers):
             network.frozen_layers = recipe.frozen_layers  # the same as the teacher's: computed once
-        record.begin(out, prepared, facts(recipe, begin))
+        record.begin(out, prepared, facts(recipe, begin), *(file for file in (begin, teacher) if file is not None))
         _mixed(prepared, out)
         if begin is not None:
             unfold_batch_norm(network, _sample(prepared, recipe))

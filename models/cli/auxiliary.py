@@ -32,6 +32,7 @@ def density(
     turns: Annotated[
         int, typer.Option(min=0, max=20, help="留出份数 How many of the parts are held out; 0: none.")
     ] = 4,
+    licensed_only: LicensedOnly = False,
     threads: Threads = 0,
     seed: Seed = 7,
 ) -> None:
@@ -54,6 +55,7 @@ def density(
             folds=folds,
             turns=turns,
             seed=seed,
+            licensed_only=licensed_only,
             say=told_by(bars),
         )
     typer.echo(json.dumps(facts, ensure_ascii=False, indent=1))

@@ -43,6 +43,7 @@ def export(
     from models.blend import blend as average
     from models.carried import ALONG, Carried, carried
     from models.export import export_onnx
+    from models.origin import with_weights
     from models.release import choose_thresholds, described, release
 
     try:
@@ -50,6 +51,9 @@ def export(
     except WeightsRefused as refused:
         raise typer.BadParameter(f"{refused.zh} {refused.en}", param_hint="--beside") from refused
     recipe, origin = record.recipe_of(out), record.origin_of(out)
+    if blended is not None:
+        recipe |= {"blended_with": blended.name, "own_share": share}
+        origin = with_weights(origin, blended)
     with drafted(to.with_suffix(".json")) as card, Progress(console=console) as bars:
         told, weights = told_by(bars), card.with_suffix(".onnx")
         export_onnx(out / "run" / "weights" / "last.pt", weights, image_size=(height, width))
@@ -60,7 +64,6 @@ def export(
             before = {name: value for name, value in before.items() if name not in ALONG}
         along.lay_beside(weights)
         made = release(weights, sample_data, (height, width), told)
-        recipe |= {"blended_with": blended.name, "own_share": share} if blended is not None else {}
         card.write_text(json.dumps(made | described(origin, recipe, before | along.entries)))
         choose_thresholds(card, sample_data, told)
     for file in along.files:

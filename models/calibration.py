@@ -20,11 +20,11 @@ from onnx import TensorProto, helper
 
 from detectors.input_size import input_for
 from detectors.letterbox import letterbox
-from models.evaluate import read_picture
 from models.figures import DENSEST, Say
 from models.looks import camera_look
 from models.prepare import NEVER_TRAINED
 from models.sample_data import read_samples
+from models.sample_files import read_picture
 
 FIRES, OTHERS = 100, 50
 """Pictures of fire and smoke (hard negatives among them), and of streets, stalls and people."""
@@ -67,7 +67,7 @@ def calibration(sample_data: Path, input_size: tuple[int, int], say: Say) -> Cal
     inputs, trials = [], []
     for number, sample in enumerate(chosen):
         say("calibration", number, len(chosen))
-        picture = read_picture(sample)
+        picture = read_picture(sample.path)
         if number % 2:
             picture = camera_look(picture, random)
         inputs.append(letterbox(picture, input_for(*picture.shape[:2], input_size, STRIDE))[0])

@@ -23,10 +23,11 @@ from detectors.closer import LEAST_SIDE, crops, lies_in, room_round
 from detectors.judge import View, judge_input, part_of
 from detectors.observation import Box, Detection
 from models.classes import CLASSES
-from models.evaluate import labels_of, read_picture
+from models.evaluate import labels_of
 from models.figures import Profile
 from models.looks import camera_look
 from models.sample_data import Sample
+from models.sample_files import read_picture
 
 HAZARDS = ("fire", "smoke")
 LEAST_SCORE = 0.05
@@ -66,7 +67,7 @@ def examples(profile: Profile, samples: Sequence[Sample], say: Callable[[str, in
     for done, sample in enumerate(samples):
         say(f"examples of {sample.split}", done, len(samples))
         random = np.random.default_rng(zlib.crc32(sample.path.name.encode()))
-        picture, truth = read_picture(sample), labels_of(sample) if sample.folder == "fire" else ()
+        picture, truth = read_picture(sample.path), labels_of(sample) if sample.folder == "fire" else ()
         yield from _whole(sample, picture, truth, random)
         yield from _candidates(profile, sample, picture, truth, random)
         if sample.split == "train":

@@ -23,9 +23,11 @@ class FoundPerson:
 
 
 class CocoPersonFinder:
-    """The shared YOLOv8n COCO export on ONNX Runtime, people only."""
+    """The shared YOLOv8n COCO export on ONNX Runtime, people only. Raises ``FileNotFoundError`` without it."""
 
     def __init__(self, weights: Path, threads: int = 2) -> None:
+        if not weights.is_file():
+            raise FileNotFoundError(weights)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         self._session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])

@@ -6,7 +6,6 @@ without colour and compressed, so that the counter learns people and not these s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.sample_data import Split, read_samples
+from models.sample_files import heads_px, read_picture
 
 LONGEST_SIDE = 1024
 """Pictures come in with their longer side at this many px: ShanghaiTech B's own size."""
@@ -48,14 +48,14 @@ class CrowdPicture:
 
 
 def crowd_pictures(folder: Path, split: Split) -> list[CrowdPicture]:
-    """Every picture of the split with points. Raises ``FileNotFoundError`` where points are missing."""
+    """Every picture of the split with points. Raises ``DataRefused``; ``FileNotFoundError`` where points
+    are missing."""
     made = []
     for sample in read_samples(folder):
         if sample.folder == "crowd" and sample.split == split:
-            picture = np.asarray(cv2.imread(str(sample.path)), np.uint8)
-            points = json.loads((folder / "crowd" / "points" / f"{sample.path.stem}.json").read_text())["points"]
+            picture = read_picture(sample.path)
             height, width = picture.shape[:2]
-            places = np.asarray(points, np.float64).reshape(-1, 2) / (width, height)
+            places = heads_px(sample) / (width, height)
             made.append(CrowdPicture(sample.path.stem, picture, places, sample.licence))
     return made
 

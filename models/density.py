@@ -28,6 +28,7 @@ from models.coco_init import coco_layers
 from models.crowd_pictures import LONGEST_SIDE, CrowdPicture, crowd_pictures, drawn
 from models.origin import COCO, PRETRAINED_ON, all_clear
 from models.prepare import COCO_WEIGHTS
+from models.refusals import DataRefused
 from models.sample_data import clear
 
 LAYERS = 16
@@ -240,13 +241,18 @@ def make_density(
     say: Say,
 ) -> dict[str, Any]:
     """Train, export to ``to`` and name it in ``card``; answers what the card says of it. ``turns`` 0: nothing is held
-    out, and the card's figures stay out."""
+    out, and the card's figures stay out. Raises ``DataRefused``."""
     if not 0 <= turns <= folds or folds < 2:
         raise ValueError("at least two parts, and no more of them held out than there are")
     coco = sample_data / "weights" / COCO_WEIGHTS
     pictures = [one for one in crowd_pictures(sample_data, "train") if clear(one.licence) or not licensed_only]
-    if not pictures:
-        raise ValueError(f"{sample_data} has no crowds to learn from")
+    if len(pictures) < (2 if turns else 1):
+        raise DataRefused(
+            "crowds_missing",
+            sample_data,
+            "没有可供学习的人群图片（crowd，train，带 points；交叉验证至少两张）",
+            "there are no crowds to learn from (crowd, train, with points; two at least to cross-validate)",
+        )
     found = cross_validate(pictures, coco, folds=folds, turns=turns, steps=steps, seed=seed, say=say)
     network = train_density(pictures, coco, steps=steps, seed=seed, progress=_steps(say, "all pictures", steps))
     facts = {

@@ -5,18 +5,17 @@ A class is judged only on pictures whose labels know it whole (see ``models.samp
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.observation import Box, Detection
 from models.classes import CLASSES, FIRE, SMOKE
 from models.sample_data import Sample
+from models.sample_files import heads_px, label_rows, read_picture
 
 IOU = 0.5
 LOWEST, HIGHEST = 0.05, 0.7
@@ -72,27 +71,13 @@ class _Found:
     right: bool
 
 
-def read_picture(sample: Sample) -> NDArray[np.uint8]:
-    """BGR H×W×3. Raises ValueError where the file is no picture."""
-    picture = cv2.imread(str(sample.path))
-    if picture is None:
-        raise ValueError(f"{sample.path.name} is no picture")
-    return np.asarray(picture, np.uint8)
-
-
 def labels_of(sample: Sample) -> tuple[Detection, ...]:
-    """The label file's boxes in our classes, score 1."""
-    if sample.label_path is None:
-        return ()
-    rows = []
-    for line in sample.label_path.read_text().splitlines():
-        if not line.strip():
-            continue
-        number, *values = line.split()
-        name = CLASSES[sample.class_of(int(number))]
-        x, y, w, h = (float(value) for value in values)
-        rows.append(Detection(name, 1.0, Box(x - w / 2, y - h / 2, x + w / 2, y + h / 2)))
-    return tuple(rows)
+    """The label file's boxes in our classes, score 1. Raises ``DataRefused``."""
+    found = []
+    for row in label_rows(sample):
+        x, y, w, h = row.box
+        found.append(Detection(CLASSES[row.cls], 1.0, Box(x - w / 2, y - h / 2, x + w / 2, y + h / 2)))
+    return tuple(found)
 
 
 def look_at(
@@ -105,7 +90,7 @@ def look_at(
     seen = []
     for done, sample in enumerate(samples):
         say(what, done, len(samples))
-        seen.append(Seen(sample, labels_of(sample), sees(read_picture(sample))))
+        seen.append(Seen(sample, labels_of(sample), sees(read_picture(sample.path))))
     return seen
 
 
@@ -159,9 +144,8 @@ def threshold_for_recall(fires: Sequence[Seen], name: str, share: float) -> floa
 
 def heads(sample: Sample) -> tuple[tuple[float, float], ...]:
     """The head of each person in a crowd picture, x and y normalised."""
-    facts = json.loads((sample.path.parents[1] / "points" / f"{sample.path.stem}.json").read_text())
-    height, width = read_picture(sample).shape[:2]
-    return tuple((x / width, y / height) for x, y in facts["points"])
+    height, width = read_picture(sample.path).shape[:2]
+    return tuple((x / width, y / height) for x, y in heads_px(sample).tolist())
 
 
 def boxes_with_a_head(boxes: Sequence[Box], points: Sequence[tuple[float, float]]) -> int:

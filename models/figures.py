@@ -30,6 +30,7 @@ from detectors.rules.fire_proof import confirms
 from models import evaluate
 from models.evaluate import Seen, fires_and_others, judge, threshold_for_recall
 from models.sample_data import Sample, Split, read_samples
+from models.sample_files import read_picture
 
 LOW = 0.02
 """Boxes below this score do not move an average precision."""
@@ -92,7 +93,7 @@ class Profile:
         """People in a picture, as the engine counts them."""
         seen = self.at_thresholds(found)
         if self.density is not None and crowded(seen, self.card.density):
-            seen = more_people(seen, self.density.people(evaluate.read_picture(sample)))
+            seen = more_people(seen, self.density.people(read_picture(sample.path)))
         return sum(one.label == "person" for one in seen)
 
 

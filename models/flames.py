@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluate import labels_of, read_picture
+from models.evaluate import labels_of
 from models.sample_data import Sample
+from models.sample_files import read_picture
 
 TIGHT = ("xia_", "liu_fire-image_")
 """Beginnings of the names of pictures whose boxes lie close round the flame."""
@@ -45,7 +46,7 @@ def cut_flames(samples: Iterable[Sample]) -> list[Flame]:
     for sample in samples:
         if not sample.path.name.startswith(TIGHT):
             continue
-        picture = read_picture(sample)
+        picture = read_picture(sample.path)
         height, width = picture.shape[:2]
         for label in labels_of(sample):
             if label.label != "fire" or min(label.box.width * width, label.box.height * height) < LEAST_SIDE:

@@ -35,6 +35,7 @@ from models.figures import DENSEST, Say, open_profile
 from models.halves import halved
 from models.origin import IMAGENET, PRETRAINED_ON, all_clear
 from models.prepare import NEVER_TRAINED
+from models.refusals import DataRefused
 from models.sample_data import Sample, read_samples
 
 LABELS = ("fire",)
@@ -226,13 +227,21 @@ def _candidate_for(one: Example, name: str) -> bool:
 
 
 def make_judge(sample_data: Path, to: Path, card: Path, *, licensed_only: bool, say: Say) -> dict[str, Any]:
-    """Fit, export to ``to`` and name it in ``card``; answers what the card says of it."""
+    """Fit, export to ``to`` and name it in ``card``; answers what the card says of it. Raises ``DataRefused``."""
+    of_train = [one for one in _samples(sample_data, "train") if one.clear_licence or not licensed_only]
+    of_val = _samples(sample_data, "val")
+    if not of_train or not of_val:
+        raise DataRefused(
+            "pictures_missing",
+            sample_data,
+            "train 或 val 中没有图片",
+            "there are no pictures in train, or none in val",
+        )
     torch.set_num_threads(1)  # small sums: on a busy machine threads would wait for one another
     profile = open_profile(card)
     pooling = Pooling(imagenet_weights())
-    of_train = [one for one in _samples(sample_data, "train") if one.clear_licence or not licensed_only]
     train = with_features(pooling, examples(profile, of_train, say))
-    val = with_features(pooling, examples(profile, _samples(sample_data, "val"), say))
+    val = with_features(pooling, examples(profile, of_val, say))
     rows, facts = fit(train, val, say)
     facts = {
         "weights": to.name,

@@ -22,6 +22,7 @@ from models.coco_person import CocoPersonFinder
 from models.flames import cut_flames, lay_in
 from models.refusals import DataRefused
 from models.sample_data import Sample, read_samples
+from models.sample_files import LabelRow, label_rows, read_picture
 from models.scenes import Scene, SceneKind
 from models.scenes.stalls import draw_stall, stall_box
 
@@ -54,12 +55,6 @@ class PreparedSet:
 
     pictures: dict[str, int]
     licences: dict[str, dict[str, int]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    cls: int
-    box: tuple[float, float, float, float]
 
 
 def prepare(
@@ -141,10 +136,7 @@ def _build(
 
 
 def _write_sample(sample: Sample, finder: CocoPersonFinder, out: Path) -> None:
-    picture = cv2.imread(str(sample.path))
-    if picture is None:
-        raise ValueError(f"{sample.path.name} is no picture")
-    seen = np.asarray(picture, np.uint8)
+    seen = read_picture(sample.path)
     rows = _labels(sample)
     unknown = set(range(len(CLASSES))) - sample.complete - {PERSON}
     rows += _people(finder, seen, [row.box for row in rows if row.cls == PERSON])
@@ -153,26 +145,15 @@ def _write_sample(sample: Sample, finder: CocoPersonFinder, out: Path) -> None:
 
 def _people(
     finder: CocoPersonFinder, picture: NDArray[np.uint8], known: list[tuple[float, float, float, float]]
-) -> list[_Row]:
+) -> list[LabelRow]:
     """Whom the finder sees, but for those that are labelled already."""
     found = finder.find(picture, PERSON_SCORE)
-    return [_Row(PERSON, one.box) for one in found if all(_iou(one.box, box) < 0.5 for box in known)]
+    return [LabelRow(PERSON, one.box) for one in found if all(_iou(one.box, box) < 0.5 for box in known)]
 
 
-def _labels(sample: Sample) -> list[_Row]:
-    """The rows of the label file in our classes."""
-    if sample.label_path is None:
-        return []
-    rows = []
-    for line in sample.label_path.read_text().splitlines():
-        if not line.strip():
-            continue
-        number, *box = line.split()
-        cls = sample.class_of(int(number))
-        if cls in sample.labelled:
-            x, y, w, h = (float(value) for value in box)
-            rows.append(_Row(cls, (x, y, w, h)))
-    return rows
+def _labels(sample: Sample) -> list[LabelRow]:
+    """The rows of the label file that its source labels."""
+    return [row for row in label_rows(sample) if row.cls in sample.labelled]
 
 
 def _composite_stalls(
@@ -191,7 +172,7 @@ def _composite_stalls(
         return 0
     for done in range(COMPOSITED):
         progress("composited", done, COMPOSITED)
-        street = _limited(np.asarray(cv2.imread(str(streets[int(random.integers(len(streets)))])), np.uint8)).copy()
+        street = _limited(read_picture(streets[int(random.integers(len(streets)))])).copy()
         height, width = street.shape[:2]
         dim = float(np.clip(street[height // 2 :].mean() / 120, 0.35, 1.1))
         rows = []
@@ -206,7 +187,7 @@ def _composite_stalls(
             street = np.clip(street * (1 - changed) + noisy * changed, 0, 255).astype(np.uint8)
             x1, y1, x2, y2 = stall_box(foot, tall, rounded=False)
             rows.append(
-                _Row(STALL, ((x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height))
+                LabelRow(STALL, ((x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height))
             )
         _save(out, "train", f"composited_{done}", street, rows + _people(finder, street, []), set())
     return COMPOSITED
@@ -225,11 +206,11 @@ def _composite_fires(
     for done in range(BURNING):
         progress("burning", done, BURNING)
         place = quiet[int(random.integers(len(quiet)))]
-        picture = _limited(np.asarray(cv2.imread(str(place.path)), np.uint8))
+        picture = _limited(read_picture(place.path))
         rows = _people(finder, picture, [])
         for _ in range(int(random.integers(1, 3))):
             picture, (x1, y1, x2, y2) = lay_in(picture, flames[int(random.integers(len(flames)))], random)
-            rows.append(_Row(FIRE, ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)))
+            rows.append(LabelRow(FIRE, ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)))
         _save(out, "train", f"burning_{done}", picture, rows, set(range(len(CLASSES))) - place.complete - {PERSON})
     return BURNING
 
@@ -239,7 +220,7 @@ def _write_scene(number: int, seed: int, out: Path) -> None:
     scene = Scene(kinds[number % len(kinds)], seed * 100_003 + number, pieces="train", size=(832, 468))
     t = scene.hazard_from + 2 + (number * 7 % 23)
     rows = [
-        _Row(
+        LabelRow(
             CLASSES.index(label.name),
             (
                 (label.box[0] + label.box[2]) / 2,
@@ -253,7 +234,9 @@ def _write_scene(number: int, seed: int, out: Path) -> None:
     _save(out, "train", f"rendered_{number}", scene.frame(t), rows, set())
 
 
-def _save(out: Path, split: str, name: str, picture: NDArray[np.uint8], rows: list[_Row], unknown: set[int]) -> None:
+def _save(
+    out: Path, split: str, name: str, picture: NDArray[np.uint8], rows: list[LabelRow], unknown: set[int]
+) -> None:
     gaps = "@" + "+".join(CLASSES[cls] for cls in sorted(unknown)) if unknown else ""
     stem = f"{name.replace('@', '_')}{gaps}"
     cv2.imwrite(str(out / "images" / split / f"{stem}.jpg"), _limited(picture), [cv2.IMWRITE_JPEG_QUALITY, 92])

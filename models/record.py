@@ -20,8 +20,8 @@ CHECKPOINT = Path("run", "weights", "last.pt")
 
 
 def begin(out: Path, prepared: Path, recipe: Mapping[str, Any], *weights: Path) -> None:
-    """Keep in ``out`` what a run is begun with, of ``weights`` what taught them. The checkpoint of an earlier one goes: this record says nothing of it.
-    Raises ``DataRefused`` where ``prepared`` is no set."""
+    """Keep in ``out`` what a run is begun with, of ``weights`` what taught them. The checkpoint of an earlier one goes:
+    this record says nothing of it. Raises ``DataRefused`` where ``prepared`` is no set."""
     origin = with_weights(_origin_of_set(prepared), *weights)
     out.mkdir(parents=True, exist_ok=True)
     (out / CHECKPOINT).unlink(missing_ok=True)

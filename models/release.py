@@ -151,7 +151,7 @@ def compare(card_path: Path, licensed: Path, sample_data: Path, say: Say) -> dic
     if not all_clear(taught(cards[licensed]["trained_from"])):
         raise WeightsRefused(
             "licence_unclear",
-            f"{licensed.name} 或其起始权重的训练图片中有许可不明者：请用 --licensed-only 的训练集、以 COCO 权重开始训练",
+            f"{licensed.name} 或其起始权重的训练图片中有许可不明者：训练集须 --licensed-only，并以 COCO 权重开始训练",
             f"{licensed.name}, or what it was begun from, was trained on pictures of unclear licence, too: prepare with"
             " --licensed-only, and begin from COCO's weights",
         )

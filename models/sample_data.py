@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from models.classes import FIRE, PERSON, SMOKE, STALL
+from models.refusals import DataRefused
 
 Split = Literal["train", "val", "test"]
+FOLDERS = ("fire", "crowd", "stall", "coco")
+COLUMNS = ("file", "split", "scene", "licence", "note")
 
 _CLEAR = ("CC-BY", "CC0", "MIT text", "made by hand", "COCO", "own cameras")
 """Beginnings of licence texts that allow use with attribution at least; the rest is unknown or research-only."""
@@ -53,32 +56,74 @@ def clear(licence: str) -> bool:
 
 
 def read_samples(folder: Path) -> Iterator[Sample]:
-    """All pictures of the manifest that belong to a split. Raises FileNotFoundError without a manifest or pictures.
+    """All pictures of the manifest that belong to a split. Raises ``FileNotFoundError`` without a manifest or pictures,
+    ``DataRefused`` where the manifest cannot be used.
 
     Without a manifest every picture of the same folders is a test picture whose labels are taken to be whole.
     """
     if not (folder / "MANIFEST.tsv").exists():
         yield from _without_manifest(folder)
         return
-    with (folder / "MANIFEST.tsv").open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            place = Path(row["file"])
-            split = row["split"]
-            if len(place.parts) < 3 or place.parts[1] != "images" or split not in ("train", "val", "test"):
-                continue
-            kind = place.parts[0]
-            labels = folder / kind / "labels" / f"{place.stem}.txt"
-            labelled, complete = _knowledge(kind, place.name, row["note"])
-            yield Sample(
-                path=folder / place,
-                label_path=labels if labels.exists() else None,
-                split=split,  # type: ignore[arg-type]  # checked above
-                scene=row["scene"],
-                licence=row["licence"] if row["licence"] not in ("-", "") else "unknown",
-                folder=kind,  # type: ignore[arg-type]  # the manifest's folders
-                labelled=labelled,
-                complete=complete,
+    manifest = folder / "MANIFEST.tsv"
+    for line, row in _rows(manifest):
+        place = Path(row["file"])
+        split = row["split"]
+        if len(place.parts) < 3 or place.parts[1] != "images" or split not in ("train", "val", "test"):
+            continue
+        kind = place.parts[0]
+        if kind not in FOLDERS:
+            raise DataRefused(
+                "manifest_invalid",
+                manifest,
+                f"没有 {kind} 这一类图片，只有 {'、'.join(FOLDERS)}",
+                f"there are no pictures of {kind}: they are {', '.join(FOLDERS)}",
+                line,
             )
+        labels = folder / kind / "labels" / f"{place.stem}.txt"
+        labelled, complete = _knowledge(kind, place.name, row["note"])
+        yield Sample(
+            path=folder / place,
+            label_path=labels if labels.exists() else None,
+            split=split,  # type: ignore[arg-type]  # checked above
+            scene=row["scene"],
+            licence=row["licence"] if row["licence"] not in ("-", "") else "unknown",
+            folder=kind,  # type: ignore[arg-type]  # the manifest's folders
+            labelled=labelled,
+            complete=complete,
+        )
+
+
+def _rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Each row by its columns, and its line from 1."""
+    with manifest.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file, delimiter="\t")
+        try:
+            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise _without_columns(manifest, missing, 1)
+            for row in reader:
+                cut = [name for name in COLUMNS if row[name] is None]
+                if cut:
+                    raise _without_columns(manifest, cut, reader.line_num)
+                yield reader.line_num, row
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise DataRefused(
+                "manifest_invalid",
+                manifest,
+                "不是 UTF-8 编码、以制表符分隔的表格",
+                f"this is no table in UTF-8 with tabs between its columns: {error}",
+                reader.line_num,
+            ) from error
+
+
+def _without_columns(manifest: Path, missing: Sequence[str], line: int) -> DataRefused:
+    return DataRefused(
+        "manifest_invalid",
+        manifest,
+        f"缺少列 {'、'.join(missing)}（制表符分隔：{'、'.join(COLUMNS)}）",
+        f"{', '.join(missing)} missing; columns, between tabs: {', '.join(COLUMNS)}",
+        line,
+    )
 
 
 def _without_manifest(folder: Path) -> Iterator[Sample]:

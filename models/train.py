@@ -17,6 +17,7 @@ from models.coco_init import begin_alike, hazard_network, unfold_batch_norm
 from models.dataset import HazardDataset
 from models.mixture import mixture
 from models.refusals import DataRefused
+from models.sample_files import read_picture
 
 from ultralytics.models.yolo.detect import DetectionTrainer  # isort: skip  # after coco_init, which readies torchvision
 
@@ -93,7 +94,10 @@ def train(
 
 def facts(recipe: Recipe, begin: Path | None) -> dict[str, Any]:
     """A run's recipe as it is kept: files by their names."""
-    names = {"teacher": Path(recipe.teacher).name if recipe.teacher else None, "begun_from": begin.name if begin else None}
+    names = {
+        "teacher": Path(recipe.teacher).name if recipe.teacher else None,
+        "begun_from": begin.name if begin else None,
+    }
     return asdict(recipe) | names
 
 
@@ -195,6 +199,6 @@ def _sample(prepared: Path, recipe: Recipe) -> torch.Tensor:
     files = sorted((prepared / "images" / "train").iterdir())
     chosen = np.random.default_rng(recipe.seed).choice(len(files), min(48, len(files)), replace=False)
     side = recipe.image_size
-    pictures = [cv2.resize(np.asarray(cv2.imread(str(files[int(number)]))), (side, side)) for number in chosen]
+    pictures = [cv2.resize(read_picture(files[int(number)]), (side, side)) for number in chosen]
     stacked = np.stack([picture[:, :, ::-1].transpose(2, 0, 1) for picture in pictures])
     return torch.from_numpy(np.ascontiguousarray(stacked)).float() / 255

@@ -42,6 +42,8 @@ def density(
     from models.density import make_density
 
     name = network_beside(card, to, shipped.DENSITY.name)
+    if turns > folds:
+        raise typer.BadParameter("不多于 --folds No more than there are parts.", param_hint="--turns")
     if threads:
         torch.set_num_threads(threads)
     with drafted(card) as draft, Progress(console=console) as bars:

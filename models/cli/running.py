@@ -14,7 +14,8 @@ console = Console(stderr=True)
 
 
 class Commands(TyperGroup):
-    """Weights, cards, pictures and files that cannot be used end a command with the reason, not with the place in the code."""
+    """What cannot be used, be it weights, a card, a picture or a file, ends a command with the reason, not with the
+    place in the code."""
 
     def invoke(self, ctx: Any) -> Any:
         from detectors.refusals import WeightsRefused

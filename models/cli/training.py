@@ -118,8 +118,9 @@ def _as_begun(ctx: typer.Context, out: Path, asked: Recipe, begin: Path | None) 
     for name, value in facts(asked, begin).items():
         option = "begin" if name == "begun_from" else name
         if _given(ctx, option) and value != begun.get(name):
+            kept = begun.get(name)
             raise typer.BadParameter(
-                f"训练开始时为 {begun.get(name)}，继续时不能改变 The run was begun with {begun.get(name)}, and goes on so.",
+                f"训练开始时为 {kept}，继续时不能改变 The run was begun with {kept}, and goes on so.",
                 param_hint=f"--{option.replace('_', '-')}",
             )
     record.refuse_another_set(out, ctx.params["prepared"] if _given(ctx, "prepared") else None)

@@ -141,7 +141,8 @@ def test_without_crowds_nothing_is_written(sample_data: Path, tmp_path: Path) ->
     card, to = tmp_path / "hazard_n.json", tmp_path / "crowd_density.onnx"
     shutil.copyfile(shipped.CARD, card)
     before = card.read_bytes()
-    with pytest.raises(ValueError, match="no crowds"):
-        run("density", "--sample-data", sample_data, "--to", to, "--card", card, "--turns", 0)
+    words = ["density", "--sample-data", sample_data, "--to", to, "--card", card, "--turns", 0]
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert (done.exit_code, "crowds_missing" in done.output) == (2, True)
     assert card.read_bytes() == before
     assert not to.exists()

@@ -16,6 +16,7 @@ from detectors.rules.cues import CUES, GOODS, VEHICLES
 from models import shipped
 from models.cli.main import app
 from models.cues import CLASSES
+from models.origin import COCO, IMAGENET
 from models.prepare import COCO_WEIGHTS
 
 
@@ -29,6 +30,7 @@ def test_the_command_keeps_what_coco_taught_of_the_parts_that_count_and_names_it
     done = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     made, before = (json.loads(path.read_text())["cues"] for path in (card, shipped.CARD))
+    assert made.pop("pretrained_on") == [COCO, IMAGENET]
     assert made | {"sha256": ""} == before | {"sha256": ""}
     assert f"`{to.name}`" in card.with_suffix(".md").read_text()
     assert open_cues(card, threads=1) is not None

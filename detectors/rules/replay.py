@@ -1,7 +1,7 @@
-"""Replays a log of looks through a rule: for tests, for the bench, and for a duty officer who asks why.
+"""Replays a log of looks through a rule: what it would have said of what was seen.
 
 A log has one look a line, as JSON: ``{"at": seconds, "seen": [[label, score, x1, y1, x2, y2, closer, stir, appearance,
-judged], …], "weights": sha256}``; the last four of a detection, and the weights, may be left out.
+judged], …], "weights": sha256, "model": name}``; the last four of a detection, weights and model may be left out.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def to_line(look: Look) -> str:
         ]
         for d in look.detections
     ]
-    return json.dumps({"at": look.at, "seen": seen, "weights": look.weights}, ensure_ascii=False)
+    return json.dumps({"at": look.at, "seen": seen, "weights": look.weights, "model": look.model}, ensure_ascii=False)
 
 
 def from_line(line: str) -> Look:
@@ -69,7 +69,7 @@ def from_line(line: str) -> Look:
     try:
         facts = json.loads(line)
         seen = tuple(_detection(*one) for one in facts["seen"])
-        return Look(float(facts["at"]), seen, str(facts.get("weights", "")))
+        return Look(float(facts["at"]), seen, str(facts.get("weights", "")), str(facts.get("model", "")))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not a look: {line[:80]!r}") from error
 

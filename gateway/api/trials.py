@@ -1,12 +1,14 @@
 """``/api/v1/trials``: rules tried on recorded footage before they are armed, with a timeline of what would have fired.
 
 The footage is an evidence clip, a camera's recording, or a film that is brought (``PUT /trials/footage``, the last few
-are kept). A trial runs in a process of its own behind everything live; ask for it again until it is done. One runs at
-a time: who is refused for that is told its id, and whoever may try rules there may stop it.
+are kept); in place of footage, what was seen at a camera lately (boxes and scores of its last hours). A trial runs in
+a process of its own behind everything live; ask for it again until it is done. One runs at a time: who is refused for
+that is told its id, and whoever may try rules there may stop it.
 """
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -29,6 +31,7 @@ from gateway.events.intake import evidence_folder
 from gateway.events.suppressions import in_force, view_of
 from gateway.refusals import Refusal
 from gateway.storage.evidence_files import EvidenceFiles
+from gateway.workers.camera.look_log import look_logs, newer
 
 router = APIRouter(tags=["cameras"])
 
@@ -41,7 +44,8 @@ class TrialAsked(BaseModel):
 
     evidence_id: str | None = Field(default=None, max_length=36, description="A clip that an alert left …")
     recording_id: str | None = Field(default=None, max_length=64, description="… a recording of ``camera_code`` …")
-    footage_id: str | None = Field(default=None, max_length=36, description="… or a film that was brought.")
+    footage_id: str | None = Field(default=None, max_length=36, description="… a film that was brought …")
+    looks: bool = Field(default=False, description="… or what was seen at ``camera_code`` lately.")
     camera_code: str | None = Field(default=None, max_length=20)
     preset: str | None = Field(
         default=None, min_length=1, max_length=64, description="The camera's view; left out: that of now."
@@ -191,8 +195,8 @@ async def _film(asked: TrialAsked, caller: Caller, doors: Services) -> tuple[Pat
         raise Refusal(
             "invalid",
             "footage_missing",
-            "请指明证据录像、摄像机录像或上传的录像（三者之一）。",
-            "Name an evidence clip, a recording or a film that was brought (one of them).",
+            "请指明证据录像、摄像机录像、上传的录像或近期分析记录（其中之一）。",
+            "Name an evidence clip, a recording, a film that was brought or the log of looks (one of them).",
             field="evidence_id",
         )
     if asked.starts_at is not None and asked.footage_id is None:
@@ -203,6 +207,8 @@ async def _film(asked: TrialAsked, caller: Caller, doors: Services) -> tuple[Pat
             "The footage has a time of its own; when it begins is said of films that are brought alone.",
             field="starts_at",
         )
+    if asked.looks:
+        return await _seen_lately(asked.camera_code, caller, doors)
     if asked.recording_id is not None:
         return await _recorded(asked.recording_id, asked.camera_code, caller, doors)
     if asked.evidence_id is not None:
@@ -225,21 +231,47 @@ async def _recorded(
     recording_id: str, camera_code: str | None, caller: Caller, doors: Services
 ) -> tuple[Path, float, str]:
     if camera_code is None:
-        raise Refusal(
-            "invalid",
-            "camera_missing",
-            "请指明录像所属的摄像机。",
-            "Say of which camera the recording is.",
-            field="camera_code",
-        )
+        raise _camera_missing()
     async with doors.db.reading() as session:
         platform = (await found_camera(session, caller, camera_code)).platform
     file = await found_recording(doors, camera_code, recording_id)
     return file.path, file.starts_at, platform
 
 
+async def _seen_lately(camera_code: str | None, caller: Caller, doors: Services) -> tuple[Path, float, str]:
+    if camera_code is None:
+        raise _camera_missing()
+    async with doors.db.reading() as session:
+        row = await found_camera(session, caller, camera_code)
+    path = newer(look_logs(doors.settings.data_folder), row.code)
+    if not await asyncio.to_thread(path.is_file):
+        raise Refusal(
+            "not_found",
+            "looks_missing",
+            "该摄像机还没有分析记录（或设置 cameras.looks_mb 为 0）。",
+            "Nothing that was seen at this camera is kept (yet, or by the setting cameras.looks_mb).",
+            field="looks",
+        )
+    return path, 0.0, row.platform
+
+
+def _camera_missing() -> Refusal:
+    return Refusal(
+        "invalid",
+        "camera_missing",
+        "请指明录像或记录所属的摄像机。",
+        "Say of which camera the recording or log is.",
+        field="camera_code",
+    )
+
+
 def _named(asked: TrialAsked) -> dict[str, str | None]:
-    return {"evidence": asked.evidence_id, "recording": asked.recording_id, "footage": asked.footage_id}
+    return {
+        "evidence": asked.evidence_id,
+        "recording": asked.recording_id,
+        "footage": asked.footage_id,
+        "looks": (asked.camera_code or "") if asked.looks else None,
+    }
 
 
 def _footage_folder(doors: Services) -> Path:

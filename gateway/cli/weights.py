@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 
 def try_rules_on(
-    film: Annotated[Path, typer.Argument(help="录像 A film.", exists=True, dir_okay=False)],
+    film: Annotated[
+        Path,
+        typer.Argument(
+            help="录像，或摄像机的分析记录 A film, or the log of looks at a camera (DATA_FOLDER/looks).",
+            exists=True,
+            dir_okay=False,
+        ),
+    ],
     rules: Annotated[
         Path | None, typer.Option(help="规则文件（JSON 列表）Rules, a JSON list; else the first values.")
     ] = None,

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
 
 from detectors.observation import Look
-from detectors.rules.replay import to_line
+from detectors.rules.replay import from_line, to_line
 from gateway.processes.active import InThread
 
 log = structlog.get_logger(__name__)
@@ -36,6 +38,21 @@ def newer(folder: Path, code: str) -> Path:
 
 def older(folder: Path, code: str) -> Path:
     return folder / f"{code}.before.jsonl"
+
+
+def is_look_log(path: Path) -> bool:
+    return path.suffix == ".jsonl"
+
+
+def logged_looks(path: Path) -> Iterator[Look]:
+    """What a log holds, the oldest first, where ``path`` is the newer of its files with what is in the older one, too.
+    Lines that are no looks, as a process that was killed leaves one, are passed over. Raises ``OSError``."""
+    before = path.with_name(f"{path.stem}.before.jsonl")
+    for one in (before, path) if before.is_file() else (path,):
+        with one.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                with suppress(ValueError):
+                    yield from_line(line)
 
 
 class LookLog:

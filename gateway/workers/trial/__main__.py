@@ -1,4 +1,5 @@
-"""A trial in a process of its own, behind everything else: ``python -m gateway.workers.trial FILM``.
+"""A trial in a process of its own, behind everything else: ``python -m gateway.workers.trial FILM``, or the log of what
+was seen at a camera instead of a film.
 
 Reads one JSON object from standard input (``rules``, ``starts_at``, ``card``, ``engine``, and, where they are tried for
 a camera, ``camera`` with its ``code``, ``view`` and the ``rejections`` there), writes ``{"progress": seconds}`` lines
@@ -15,13 +16,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from detectors.card_file import load_card
 from detectors.refusals import WeightsRefused
 from detectors.rules.parsing import RulesRefused, parse_rules
 from gateway.refusals import Refusal
+from gateway.workers.camera.look_log import is_look_log
 from gateway.workers.camera.rejections import rejections_of
 from gateway.workers.logs import configure_logs
 from gateway.workers.trial.engine import opened
-from gateway.workers.trial.trial import try_rules
+from gateway.workers.trial.trial import try_rules, try_rules_on_looks
 
 LAST = 15
 """Niceness: a trial takes what is left over."""
@@ -45,17 +48,23 @@ async def work(film: Path, asked: dict[str, Any]) -> None:
 
     try:
         rules = parse_rules(asked["rules"])
-        detector, ask = await asyncio.to_thread(opened, asked["engine"], Path(asked["card"]), 1)
         camera = asked["camera"]
-        trial = await try_rules(
-            film,
-            rules,
-            ask,
-            detector.card,
-            rejections=camera and rejections_of(camera["code"], camera["rejections"], camera["view"]),
-            starts_at=float(asked["starts_at"]),
-            progress=progress,
-        )
+        rejections = camera and rejections_of(camera["code"], camera["rejections"], camera["view"])
+        if is_look_log(film):
+            trial = try_rules_on_looks(
+                film, rules, load_card(Path(asked["card"])), rejections=rejections, progress=progress
+            )
+        else:
+            detector, ask = await asyncio.to_thread(opened, asked["engine"], Path(asked["card"]), 1)
+            trial = await try_rules(
+                film,
+                rules,
+                ask,
+                detector.card,
+                rejections=rejections,
+                starts_at=float(asked["starts_at"]),
+                progress=progress,
+            )
         say({"trial": trial.as_json()})
     except (Refusal, RulesRefused, WeightsRefused) as refused:
         say({"refused": {"reason": refused.reason, "zh": refused.zh, "en": refused.en}})

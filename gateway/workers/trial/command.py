@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from detectors.card_file import LARGEST_CARD
+from detectors.card_file import LARGEST_CARD, load_card
 from detectors.engine import EngineName
 from detectors.refusals import WeightsRefused
 from detectors.rules.parsing import RulesRefused, parse_rules
@@ -20,8 +20,9 @@ from detectors.whole_file import whole_file
 from gateway.api.camera_rules import first_rules
 from gateway.refusals import Refusal
 from gateway.settings import RuleSettings
+from gateway.workers.camera.look_log import is_look_log
 from gateway.workers.trial.engine import opened
-from gateway.workers.trial.trial import RuleTried, Trial, try_rules
+from gateway.workers.trial.trial import RuleTried, Trial, try_rules, try_rules_on_looks
 
 UNTOLD = ("seen", "missed", "rule", "appearance")
 """Reasons that are too long for a table; ``--json`` has them all."""
@@ -38,16 +39,20 @@ async def print_trial(
     as_json: bool,
     out: Console,
 ) -> None:
-    """``starts_at``: when the film begins, seconds since the epoch. Raises ``Refusal`` for rules, weights or footage
+    """``film``: or the log of what was seen at a camera, which has its own time. ``starts_at``: when the film begins,
+    seconds since the epoch. Raises ``Refusal`` for rules, weights or footage
     that cannot be used."""
     try:
         wanted = first_rules(first) if rules is None else parse_rules(await asyncio.to_thread(_read, rules))
-        detector, ask = await asyncio.to_thread(opened, engine, card)
+        if is_look_log(film):
+            trial = try_rules_on_looks(film, wanted, await asyncio.to_thread(load_card, card))
+        else:
+            detector, ask = await asyncio.to_thread(opened, engine, card)
+            trial = await try_rules(film, wanted, ask, detector.card, starts_at=starts_at)
     except RulesRefused as refused:
         raise Refusal("invalid", refused.reason, refused.zh, refused.en, field=refused.field) from refused
     except WeightsRefused as refused:
         raise Refusal("unavailable", refused.reason, refused.zh, refused.en) from refused
-    trial = await try_rules(film, wanted, ask, detector.card, starts_at=starts_at)
     if as_json:
         out.print_json(json.dumps(trial.as_json()))
     else:

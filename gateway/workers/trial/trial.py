@@ -1,9 +1,11 @@
-"""Tries rules on a film: the same looks, rules and alert life cycle as live, in the film's own time.
+"""Tries rules on a film, or on the log of what was seen at a camera: the same rules and alert life cycle as live, in
+the film's or log's own time.
 
 Pictures come exactly when the rules want them (live they wait for a keyframe, or for the camera to be woken), and the
 engine is asked as often as needed, so that none is dropped. Rules that are off are tried as if they were on: it is
 before it is armed that a rule is tried. Officers' rejections hold back what they would hold back of the camera now.
-Where a rule did not watch, and what was held back, the result says.
+Where a rule did not watch, and what was held back, the result says. In a log the looks are those that were taken:
+where the camera was away, or asleep, there is none, as there was none live.
 """
 
 from __future__ import annotations
@@ -22,8 +24,10 @@ from detectors.rules.schedule import seconds_off
 from detectors.sees import can_fire
 from detectors.suppression import Suppression
 from detectors.watch import CameraWatch, RuleKey
+from gateway.refusals import Refusal
 from gateway.workers.camera.glimpse import of_decoded
 from gateway.workers.camera.incident import Incident, Raise, advance
+from gateway.workers.camera.look_log import logged_looks
 from gateway.workers.camera.look_plan import is_due
 from gateway.workers.camera.sight import Asks, Sight
 from gateway.workers.trial.film import frames
@@ -148,6 +152,41 @@ async def try_rules(
             break
     telling.end()
     trial.rules = [_tried(rule, card, starts_at, starts_at + trial.seconds) for rule in rules]
+    return trial
+
+
+def try_rules_on_looks(
+    log: Path,
+    rules: Sequence[RuleConfig],
+    card: Card,
+    *,
+    rejections: Sequence[Suppression] | None = None,
+    progress: Progress = lambda _seconds: None,
+) -> Trial:
+    """``log``: what was seen at a camera (``gateway.workers.camera.look_log``). ``card``: of the weights in force,
+    which say what rules can be told at all. No network is asked: a night takes seconds. Raises ``Refusal`` for a log
+    that holds no look."""
+    watch = CameraWatch([_armed(rule) for rule in rules], rejections or ())
+    trial, telling = Trial(rejections=None if rejections is None else len(rejections)), None
+    try:
+        for look in logged_looks(log):
+            if telling is None:
+                trial.starts_at = look.at
+                telling = _Telling(trial, watch.reasons, look.at, END_AFTER)
+            trial.seconds = max(trial.seconds, look.at - trial.starts_at)
+            trial.looks += 1
+            trial.weights_sha256 = look.weights
+            for key, verdict in watch.observe(look):
+                telling.said(key, verdict, look)
+            progress(trial.seconds)
+    except OSError as error:
+        raise Refusal(
+            "invalid", "looks_unreadable", f"分析记录无法读取：{error.strerror}", f"cannot be read: {error.strerror}"
+        ) from error
+    if telling is None:
+        raise Refusal("invalid", "looks_missing", "分析记录中没有任何画面。", "The log holds no look.")
+    telling.end()
+    trial.rules = [_tried(rule, card, trial.starts_at, trial.starts_at + trial.seconds) for rule in rules]
     return trial
 
 

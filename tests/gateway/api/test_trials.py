@@ -15,6 +15,7 @@ import numpy as np
 import psutil
 import pytest
 
+from detectors.observation import Box, Detection, Look
 from detectors.rules.parsing import as_json, parse_rules
 from gateway.api.services import Services
 from gateway.api.trial_jobs import TrialJob, TrialJobs, TriedCamera
@@ -22,6 +23,7 @@ from gateway.grid.platforms import add_sub_platform
 from gateway.refusals import Refusal
 from gateway.storage.tables.cameras import CameraRow
 from gateway.storage.tables.events import AlertRow
+from gateway.workers.camera.look_log import LookLog, look_logs
 from gateway.workers.camera.rejections import rejections_of
 from models import shipped
 
@@ -53,6 +55,30 @@ async def ended(client: httpx.AsyncClient, trial: dict[str, Any]) -> dict[str, A
             await asyncio.sleep(0.1)
             trial = (await client.get(f"/api/v1/trials/{trial['id']}")).json()
     return trial
+
+
+@pytest.mark.integration
+async def test_rules_are_tried_on_what_was_seen_at_a_camera_lately(client_as: ClientAs, services: Services) -> None:
+    client = await client_as("duty_leader")
+    async with services.db.transaction() as session:
+        session.add(camera(services))
+    asked = {"looks": True, "camera_code": CODE, "rules": [{"kind": "crowd", "people": 2, "dwell_seconds": 10}]}
+    nothing = await client.post("/api/v1/trials", json=asked)
+    assert (nothing.status_code, nothing.json()["reason"]) == (404, "looks_missing")
+    log = LookLog(look_logs(services.settings.data_folder), CODE, 1_000_000)
+    begun = services.clock().timestamp() - 60
+    people = tuple(Detection("person", 0.9, Box(x, 0.5, x + 0.05, 0.8)) for x in (0.2, 0.4, 0.6))
+    for n in range(30):
+        log.note(Look(begun + n, people, "a" * 64))
+    await log.close()
+    trial = await ended(client, (await client.post("/api/v1/trials", json=asked)).json())
+    assert (trial["state"], trial["reason"]) == ("done", "")
+    (alert,) = trial["result"]["alerts"]
+    assert alert["hazard"] == "crowd"
+    assert trial["result"]["starts_at"] == begun
+    assert trial["result"]["looks"] == 30
+    no_camera = await client.post("/api/v1/trials", json={"looks": True})
+    assert (no_camera.status_code, no_camera.json()["reason"]) == (422, "camera_missing")
 
 
 @pytest.mark.integration

@@ -9,7 +9,7 @@ import pytest
 
 from detectors.observation import Box, Detection, Look
 from detectors.rules.replay import from_line
-from gateway.workers.camera.look_log import MOST_WAITING, WRITE_EVERY, LookLog, newer, older
+from gateway.workers.camera.look_log import MOST_WAITING, WRITE_EVERY, LookLog, logged_looks, newer, older
 
 CODE = "99000000081322000001"
 
@@ -103,3 +103,21 @@ async def test_a_disk_that_hangs_holds_a_bounded_number_of_looks_and_nobody_up(t
     goes_on.set()
     await log.close()
     assert len(written(newer(tmp_path, CODE))) + log.left_out == MOST_WAITING * 3
+
+
+async def test_a_log_is_read_with_its_older_file_and_without_what_a_killed_process_left_half_written(
+    tmp_path: Path,
+) -> None:
+    log = LookLog(tmp_path, CODE, 2_000)
+    for n in range(12):
+        log.note(look(n * 5.0))
+        await log.close()
+    with newer(tmp_path, CODE).open("a") as file:
+        file.write('{"at": 99, "se\n[]\n\x00\n')
+    assert [one.at for one in logged_looks(newer(tmp_path, CODE))] == [
+        one.at
+        for one in (
+            *written(older(tmp_path, CODE)),
+            *map(from_line, newer(tmp_path, CODE).read_text().splitlines()[:-3]),
+        )
+    ]

@@ -21,14 +21,16 @@ from detectors.observation import Box, Detection
 from detectors.rules.config import CrowdRuleConfig, FireRuleConfig, StallRuleConfig
 from detectors.rules.schedule import CITY_TIME
 from gateway.refusals import Refusal
+from gateway.workers.camera.look_log import LookLog, newer
 from gateway.workers.camera.rejections import rejections_of
 from gateway.workers.camera.sight import Answer
 from gateway.workers.trial.command import show
 from gateway.workers.trial.engine import asking
-from gateway.workers.trial.trial import RuleTried, Trial, try_rules
+from gateway.workers.trial.trial import RuleTried, Trial, try_rules, try_rules_on_looks
 
 Picture = NDArray[np.uint8]
 FPS, WIDTH, HEIGHT = 5, 320, 180
+ROUND_IT = ((0.2, 0.25), (0.6, 0.25), (0.6, 0.75), (0.2, 0.75))
 CARD = Card("made", "ab" * 32, ("person", "fire"), (96, 160), 32, {"person": 0.5, "fire": 0.5}, "fp32", "")
 
 
@@ -90,6 +92,36 @@ async def test_a_fire_in_a_film_is_told_with_its_time_and_reasons(tmp_path: Path
     assert alert.why["judged"] == 0.75
     assert (alert.why["model"], alert.why["weights_sha256"]) == (CARD.name, CARD.sha256)
     assert alert.why["rule"]["seen_seconds"] == 3
+
+
+async def test_what_was_seen_is_tried_again_without_any_network_and_says_the_same(tmp_path: Path) -> None:
+    """Rules are pure: a log of looks answers what they would have said, and what others would."""
+    log = LookLog(tmp_path / "looks", "camera", 1_000_000)
+    begun = 1_764_201_600.0
+    film_tried = await try_rules(
+        film(tmp_path / "fire.mp4", 14, fire_from=4),
+        [FireRuleConfig()],
+        RedIsFire(),
+        CARD,
+        starts_at=begun,
+        seen=log.note,
+    )
+    await log.close()
+    path = newer(tmp_path / "looks", "camera")
+    again = try_rules_on_looks(path, [FireRuleConfig()], CARD)
+    assert again.alerts == film_tried.alerts
+    assert again.timeline == film_tried.timeline
+    assert (again.starts_at, again.looks) == (begun, film_tried.looks)
+    slower = try_rules_on_looks(path, [FireRuleConfig(seen_seconds=4.5)], CARD)
+    assert slower.alerts[0].raised_at > film_tried.alerts[0].raised_at
+    assert try_rules_on_looks(path, [FireRuleConfig(exclusions=(ROUND_IT,))], CARD).alerts == []
+
+
+def test_a_log_without_a_look_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "camera.jsonl").write_text("no look\n")
+    with pytest.raises(Refusal, match=r"no look") as refused:
+        try_rules_on_looks(tmp_path / "camera.jsonl", [FireRuleConfig()], CARD)
+    assert refused.value.reason == "looks_missing"
 
 
 async def test_what_the_judge_believes_neither_in_the_crop_nor_in_the_picture_is_not_told_and_in_one_of_them_it_is(

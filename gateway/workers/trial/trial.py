@@ -34,6 +34,8 @@ from gateway.workers.trial.film import frames
 
 LONGEST = 4 * 3600.0
 """Seconds of a film that are tried; that more came, which was left out, is said."""
+MOST_ALERTS, MOST_STRETCHES = 100, 3000
+"""A trial that has told so many ends: whoever reads it knows enough, and the answer stays within bounds."""
 END_AFTER: Mapping[str, float] = {"fire": 60.0, "crowd": 60.0, "stall": 600.0}
 Progress = Callable[[float], None]
 """Told the seconds of the film that have been gone through."""
@@ -83,8 +85,8 @@ class RuleTried:
 @dataclass(slots=True)
 class Trial:
     """``seconds`` of a film that began at ``starts_at`` (since the epoch), gone through in ``looks`` looks by the
-    weights of ``weights_sha256``. ``cut``: the film goes on; what comes after ``LONGEST`` was not tried.
-    ``rejections``: how many of officers' were heeded; None: the rules were tried for no camera, none are known."""
+    weights of ``weights_sha256``. ``cut``: the film goes on; what comes after ``LONGEST``, or after so much was told,
+    was not tried. ``rejections``: how many of officers' were heeded; None: the rules were tried for no camera, none are known."""
 
     starts_at: float = 0.0
     seconds: float = 0.0
@@ -101,6 +103,10 @@ class Trial:
         """Whether every rule could have raised something at any time of what was gone through: only then does no
         alert mean that none would have been."""
         return bool(self.looks and self.rules) and not any(one.blind or one.off_hours_seconds for one in self.rules)
+
+    @property
+    def told_enough(self) -> bool:
+        return len(self.alerts) >= MOST_ALERTS or len(self.timeline) >= MOST_STRETCHES
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -148,6 +154,9 @@ async def try_rules(
         for key, verdict in watch.observe(look):
             telling.said(key, verdict, look)
         progress(at)
+        if trial.told_enough:
+            trial.cut = True
+            break
         if until_raised is not None and any(alert.hazard == until_raised for alert in trial.alerts):
             break
     telling.end()
@@ -179,6 +188,9 @@ def try_rules_on_looks(
             for key, verdict in watch.observe(look):
                 telling.said(key, verdict, look)
             progress(trial.seconds)
+            if trial.told_enough:
+                trial.cut = True
+                break
     except OSError as error:
         raise Refusal(
             "invalid", "looks_unreadable", f"分析记录无法读取：{error.strerror}", f"cannot be read: {error.strerror}"

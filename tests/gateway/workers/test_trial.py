@@ -17,7 +17,7 @@ from rich.console import Console
 from detectors.answers import AnswerUnusable
 from detectors.card import Card, Counting
 from detectors.networks import Networks
-from detectors.observation import Box, Detection
+from detectors.observation import Box, Detection, Look
 from detectors.rules.config import CrowdRuleConfig, FireRuleConfig, StallRuleConfig
 from detectors.rules.schedule import CITY_TIME
 from gateway.refusals import Refusal
@@ -26,7 +26,7 @@ from gateway.workers.camera.rejections import rejections_of
 from gateway.workers.camera.sight import Answer
 from gateway.workers.trial.command import show
 from gateway.workers.trial.engine import asking
-from gateway.workers.trial.trial import RuleTried, Trial, try_rules, try_rules_on_looks
+from gateway.workers.trial.trial import MOST_ALERTS, RuleTried, Trial, try_rules, try_rules_on_looks
 
 Picture = NDArray[np.uint8]
 FPS, WIDTH, HEIGHT = 5, 320, 180
@@ -115,6 +115,21 @@ async def test_what_was_seen_is_tried_again_without_any_network_and_says_the_sam
     slower = try_rules_on_looks(path, [FireRuleConfig(seen_seconds=4.5)], CARD)
     assert slower.alerts[0].raised_at > film_tried.alerts[0].raised_at
     assert try_rules_on_looks(path, [FireRuleConfig(exclusions=(ROUND_IT,))], CARD).alerts == []
+
+
+async def test_a_rule_that_would_cry_all_night_is_told_to_do_so_within_bounds(tmp_path: Path) -> None:
+    """The answer goes over one line: it grew with every alert until the line broke, and nothing was told."""
+    log = LookLog(tmp_path, "camera", 10_000_000)
+    people = tuple(Detection("person", 0.9, Box(x, 0.5, x + 0.05, 0.8)) for x in (0.2, 0.4, 0.6))
+    for n in range(12_000):
+        log.note(Look(n * 2.0, people if n % 50 < 10 else (), "a" * 64))
+        if n % 400 == 0:
+            await log.close()
+    await log.close()
+    trial = try_rules_on_looks(newer(tmp_path, "camera"), [CrowdRuleConfig(people=2, dwell_seconds=10)], CARD)
+    assert len(trial.alerts) == MOST_ALERTS
+    assert trial.cut
+    assert trial.seconds < 12_000, "what was not tried is not claimed to have been"
 
 
 def test_a_log_without_a_look_is_refused(tmp_path: Path) -> None:

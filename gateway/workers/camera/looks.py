@@ -78,7 +78,7 @@ class Looks:
         self._decoding = decoding
         self.sub = sub
         self._gap = KeyframeGap()
-        self._asked = (0.0, 0.0)
+        self._asked = (0.0, 0.0, 0.0)
         self._last_look = 0.0
         self._last_keyframe = 0.0
         self._live_since = 0.0
@@ -87,7 +87,7 @@ class Looks:
         self._wants_more = asyncio.Event()
         self._awake: Awake | None = None
         self._held: OnDemandSource | None = None
-        self._sub_away_until = 0.0
+        self._sub_away_from = -inf
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._seconds_before = 0.0
         self._seconds_keyframes = 0.0
@@ -115,7 +115,7 @@ class Looks:
     def ask(self, gap: float, seconds: float) -> None:
         """Somebody else than the rules (motion, the camera's own event) wants looks no further apart than ``gap`` for
         the coming ``seconds``. What a rule has in sight still comes first."""
-        self._asked = gap, self._decoding.clock() + seconds
+        self._asked = gap, self._decoding.clock(), seconds
 
     @property
     def decoded(self) -> Decoded:
@@ -136,8 +136,9 @@ class Looks:
     def wish(self) -> Wish:
         """What is wanted now, by the rules and by whoever asked."""
         wish = self._rules_wish()
-        gap, until = self._asked
-        return Wish(min(wish.gap, gap), wish.urgent) if self._decoding.clock() < until else wish
+        gap, asked_at, seconds = self._asked
+        asked = 0 <= self._decoding.clock() - asked_at < seconds
+        return Wish(min(wish.gap, gap), wish.urgent) if asked else wish
 
     async def take(self, glimpse: Glimpse) -> None:
         """Look at a picture; one that comes while another is looked at is left out."""
@@ -269,6 +270,7 @@ class Looks:
         gap = inf if self._keyframes_unreadable else self._gap.seconds(now)
         needed = to_decode(wish, gap, has_sub=self._usable_sub(now) is not None)
         await self._bring_about(needed, wish, now)
+        self._live_since = min(self._live_since, now)
         since_last_look = now - max(self._last_look, self._live_since)
         return is_unmet(wish, since_last_look=since_last_look, needed=needed, awake=self._awake is not None)
 
@@ -276,15 +278,15 @@ class Looks:
         """The sub-stream, unless it has failed lately."""
         state = self.sub.state if self.sub is not None else None
         if state is not None and state.phase == "away" and state.failures >= SUB_TRIES:
-            self._sub_away_until = now + SUB_PAUSE
-        return self.sub if now >= self._sub_away_until else None
+            self._sub_away_from = now
+        return None if 0 <= now - self._sub_away_from < SUB_PAUSE else self.sub
 
     async def _bring_about(self, needed: Decoded, wish: Wish, now: float) -> None:
         awake = self._awake
         if awake is not None:
             awake.reconsider()
         if needed == "keyframes":
-            if awake is not None and now - awake.needed_at <= STAY_AWAKE:
+            if awake is not None and 0 <= now - awake.needed_at <= STAY_AWAKE:
                 return
             await self._sleep()
             self._budget.release(self._code)

@@ -44,17 +44,18 @@ class Pace:
     def rate(self, now: float) -> float:
         """Looks a second over the last minute, or since the beginning."""
         since = max(now - OVER, self._began)
-        return sum(at > since for at in self._looks) / max(1.0, now - since)
+        return sum(since < at <= now for at in self._looks) / max(1.0, now - since)
 
     def left_out_share(self, now: float) -> float:
         """Of the pictures of the last minute; 0 where there was none."""
         return self._counted(now)[1]
 
     def _counted(self, now: float) -> tuple[int, float]:
-        left_out = sum(at > now - OVER for at in self._left_out)
-        pictures = left_out + sum(at > now - OVER for at in self._looks)
+        left_out = sum(now - OVER < at <= now for at in self._left_out)
+        pictures = left_out + sum(now - OVER < at <= now for at in self._looks)
         return pictures, left_out / pictures if pictures else 0.0
 
     def _weigh(self, now: float) -> None:
+        self._began = min(self._began, now)  # the clock may have been set back
         pictures, share = self._counted(now)
         self.behind = pictures >= LEAST_LOOKS and share >= (CAUGHT_UP if self.behind else BEHIND)

@@ -97,6 +97,7 @@ class ClipRecording:
 
     async def _copy(self, writer: ClipWriter) -> bool:
         """Whether the clip came to its planned end."""
+        before = self._begun
         while True:
             batch: list[EncodedFrame] = []
             ended = False
@@ -111,10 +112,19 @@ class ClipRecording:
             if batch:
                 await self._in_thread(writer.write, batch)
             now = self._clock()
+            if now < before:
+                self._set_back(before - now)
+            before = now
             if self._until is not None and (batch[-1].arrival if batch else now - PATIENCE) >= self._until:
                 return self._until > 0 and bool(batch)
             if ended or writer.closed_early or (self._until is None and now - self._begun > LONGEST):
                 return False
+
+    def _set_back(self, by: float) -> None:
+        """The clock was, by so many seconds: what is left of the clip is as long as it was."""
+        self._begun -= by
+        if self._until:
+            self._until -= by
 
     async def _close(self, complete: bool) -> ClosedClip | None:
         if self._writer is None:

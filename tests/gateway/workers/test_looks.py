@@ -317,6 +317,41 @@ async def test_after_the_clock_was_set_back_a_camera_is_looked_at_as_before() ->
         assert [round(glimpse.arrival - BEGUN) for glimpse in camera.seen] == [10, 12, 14]
 
 
+async def test_a_camera_that_nobody_sees_says_so_though_the_clock_was_set_back() -> None:
+    """Until the clock had caught up it passed for one that had just come."""
+    async with scene(2) as camera:
+        await camera.plays(20)
+        camera.live = False
+        await camera.looks.decide()
+        camera.live, camera.threads.busy, camera.awake.busy = True, True, True
+        camera.frames -= 15 * FPS
+        await camera.plays(8)
+        assert camera.looks.rate_unmet
+
+
+async def test_what_was_asked_for_ten_seconds_is_over_though_the_clock_was_set_back() -> None:
+    async with scene(2) as camera:
+        await camera.plays(20)
+        camera.looks.ask(0.5, seconds=5.0)
+        await camera.plays(1)
+        assert camera.looks.decoded == "main"
+        camera.frames -= 15 * FPS
+        await camera.plays(12)
+        assert camera.looks.decoded == "keyframes"
+
+
+async def test_a_sub_stream_is_tried_again_though_the_clock_was_set_back() -> None:
+    async with scene(10, sub_gop=2) as camera:
+        assert camera.sub is not None
+        await camera.plays(100)
+        camera.sub.state = PullState("away", BEGUN, "rejected", 1.0, failures=3)
+        await camera.plays(12)
+        assert camera.looks.decoded == "main"
+        camera.frames, camera.sub.state = 0, None
+        await camera.plays(40)
+        assert camera.looks.decoded == "sub"
+
+
 async def test_a_look_that_fails_leaves_the_camera_watched() -> None:
     async with scene(2) as camera:
         camera.fails = 1

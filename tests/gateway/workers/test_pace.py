@@ -38,6 +38,18 @@ def test_pictures_that_the_engine_leaves_out_are_counted_and_said_until_it_has_c
     assert (pace.behind, pace.left_out_share(98.0), pace.unanswered) == (False, 0.0, 10)
 
 
+def test_what_was_left_out_before_the_clock_was_set_back_is_said_no_longer_than_a_minute() -> None:
+    pace = Pace(began=4000.0)
+    for number in range(20):
+        pace.left_out(4000.0 + number)
+    assert pace.behind
+    for number in range(70):
+        pace.answered(400.0 + number, 400.0 + number)
+    assert not pace.behind
+    assert pace.left_out_share(469.0) == 0.0
+    assert pace.rate(469.0) == pytest.approx(1.0)
+
+
 def test_one_picture_in_ten_left_out_is_shown_and_is_no_alarm() -> None:
     pace = Pace(began=0.0)
     for number in range(60):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -176,6 +177,22 @@ async def test_a_clip_whose_alert_came_late_runs_on_to_its_planned_end(
     assert slices(copied(found.path)) == expected(FILM[:50])
     assert not found.partial
     assert clip.over
+
+
+async def test_a_clip_ends_in_time_though_the_clock_was_set_back(camera: Camera, tmp_path: Path) -> None:
+    """It ran on for as long as the clock had been set back, and the alert was without a clip until then."""
+    back = [replace(frame, arrival=frame.arrival - 1000) for frame in FILM]
+    camera.send(FILM[:20])
+    clip = camera.record(lambda: tmp_path / "clip.mp4")
+    clip.finish_at(FILM[30].arrival)
+    camera.send(FILM[20:21])
+    await asyncio.sleep(0.1)
+    camera.send(back[21:22])
+    await asyncio.sleep(0.1)
+    camera.send(back[22:60])
+    found = await closed(clip)
+    assert slices(copied(found.path)) == expected(FILM)
+    assert not found.partial
 
 
 async def test_a_camera_that_comes_back_with_another_stream_ends_the_clip(camera: Camera, tmp_path: Path) -> None:

@@ -115,15 +115,14 @@ class CrowdRule:
             held = state.counts[-1].at - since
         elif enough and state.enough:
             held += elapsed
-        firing = enough and held >= config.dwell_seconds
-        held_back = tuple(
-            one.id for one in self.suppressions if firing and one.covers_people(people, state.counts[-1].at)
-        )
-        firing = firing and not held_back
-        progress = 1.0 if firing else min(0.99, share(held, config.dwell_seconds))
+        due = enough and held >= config.dwell_seconds
+        rejections = tuple(one.id for one in self.suppressions if one.covers_people(people, state.counts[-1].at))
+        firing = due and not rejections
         state = replace(state, since=since, held=held, enough=enough, firing=firing, below_for=below_for)
-        verdict = self._verdict(state, progress, FIRING if firing else CANDIDATE)
-        return replace(state, verdict=replace(verdict, held_back=held_back))
+        if rejections:  # judged: it is no more urgent than an empty square, unless it grows
+            return replace(state, verdict=replace(_NOTHING, held_back=rejections if due else ()))
+        progress = 1.0 if firing else min(0.99, share(held, config.dwell_seconds))
+        return replace(state, verdict=self._verdict(state, progress, FIRING if firing else CANDIDATE))
 
     def _fired(self, state: CrowdState, elapsed: float) -> CrowdState:
         if _median(state.counts) >= self.config.people * self.config.release_share:

@@ -59,6 +59,10 @@ class Stand:
     seen: tuple[tuple[float, float, Box], ...] = ()
     """Times, scores and boxes of the last sightings."""
 
+    @property
+    def attended(self) -> bool:
+        return self.unattended_for is not None and self.unattended_for <= ATTENDED_WITHIN
+
 
 @dataclass(frozen=True, slots=True)
 class StallState:
@@ -149,15 +153,19 @@ class StallRule:
         return replace(state, stands=tuple(self._let_go(stand, at) for stand in state.stands))
 
     def _let_go(self, stand: Stand, at: float) -> Stand:
-        seen = Detection("stall", stand.score, stand.box, appearance=stand.appearance)
-        rejected = self._rejection(seen, at) if stand.fired else None
-        return stand if rejected is None else replace(stand, fired=False, rejected=rejected, unlike=0)
+        """Boxes tremble: one of the last will do. A stand that has not fired is heeded when it is seen again."""
+        if stand.fired:
+            for _, score, box in reversed(stand.seen[-UNLIKE:]):
+                rejected = self._rejection(Detection("stall", score, box, appearance=stand.appearance), at)
+                if rejected is not None:
+                    return replace(stand, fired=False, rejected=rejected, unlike=0)
+        return stand
 
     def _heeding(self, stand: Stand, seen: Detection, at: float) -> Stand:
-        """What the officer's rejections say of a stand that is seen again."""
+        """What the officer's rejections say of a stand that is seen again, though it has fired."""
         rejected = self._rejection(seen, at)
         if rejected is not None:
-            return replace(stand, rejected=rejected, unlike=0)
+            return replace(stand, fired=False, rejected=rejected, unlike=0)
         held = any(one.id == stand.rejected and at < one.until for one in self.suppressions)
         unlike = stand.unlike + 1
         return replace(stand, rejected=stand.rejected if held and unlike < UNLIKE else None, unlike=unlike)
@@ -170,11 +178,11 @@ class StallRule:
             not stand.unseen_for
             and stand.stood >= self.config.dwell_seconds
             and stand.looks_seen >= SEEN_SHARE * stand.looks
-            and (
-                not self.config.attended_only
-                or (stand.unattended_for is not None and stand.unattended_for <= ATTENDED_WITHIN)
-            )
+            and self._counts_attended(stand)
         )
+
+    def _counts_attended(self, stand: Stand) -> bool:
+        return not self.config.attended_only or stand.attended
 
     def _verdict(self, stands: Sequence[Stand], standing: bool) -> Verdict:
         fired = [one for one in stands if one.fired]
@@ -183,15 +191,13 @@ class StallRule:
             return Verdict("firing", 1.0, FIRING, first.since, first.score, self._why(first, len(fired)))
         if standing:
             return Verdict("released", 0.0, CANDIDATE if stands else IDLE)
-        if not stands:
-            return _NOTHING
-        stand = max(stands, key=lambda one: one.stood)
+        held_back = tuple(sorted({one.rejected for one in stands if one.rejected is not None and self._due(one)}))
+        waiting = [one for one in stands if one.rejected is None and self._counts_attended(one)]
+        if not waiting:
+            return replace(_NOTHING, held_back=held_back)
+        stand = max(waiting, key=lambda one: one.stood)
         progress = min(0.99, share(stand.stood, self.config.dwell_seconds))
-        why = self._why(stand, len(stands))
-        held_back = {one.rejected for one in stands if one.rejected is not None and self._due(one)}
-        return Verdict(
-            phase_of(progress, False), progress, CANDIDATE, stand.since, stand.score, why, tuple(sorted(held_back))
-        )
+        return Verdict(phase_of(progress, False), progress, CANDIDATE, stand.since, stand.score, held_back=held_back)
 
     def _why(self, stand: Stand, stands: int) -> dict[str, Any]:
         return {
@@ -200,7 +206,7 @@ class StallRule:
             "threshold_seconds": self.config.dwell_seconds,
             "looks": stand.looks,
             "looks_seen": stand.looks_seen,
-            "attended": stand.unattended_for is not None and stand.unattended_for <= ATTENDED_WITHIN,
+            "attended": stand.attended,
             "stalls": stands,
             "seen": [
                 {"at": round(at, 2), "score": round(score, 3), "box": _rounded(seen)} for at, score, seen in stand.seen

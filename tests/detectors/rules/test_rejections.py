@@ -194,6 +194,61 @@ def test_a_stall_rejected_while_it_stood_is_held_back_and_another_one_is_told() 
     assert rejected_while(config, before, rejection, other)[0] == 160.0
 
 
+STALL_REJECTED = Suppression("r3", "stall", "全画面", until=9000.0, box=BOX, appearance=LANTERN)
+TALLER = Box(0.4, 0.36, 0.5, 0.6)
+"""The same stall as a detector sees it now and then; the rejection does not cover it."""
+
+
+def stall_looks(boxes: list[Box], begin: int = 0) -> list[Look]:
+    return [
+        Look(5.0 * n, (Detection("stall", 0.8, box, appearance=LANTERN),)) for n, box in enumerate(boxes, start=begin)
+    ]
+
+
+def test_a_stall_whose_box_trembled_at_the_moment_of_its_rejection_is_held_back_all_the_same() -> None:
+    """It fired again at the next look, and the rejection never took hold."""
+    before = stall_looks([*[BOX] * 19, TALLER])
+    assert rejected_while(StallRuleConfig(dwell_seconds=60), before, STALL_REJECTED, stall_looks([BOX] * 60, 20)) == []
+
+
+def test_a_stall_that_is_seen_again_as_it_was_rejected_fires_no_more_though_it_was_seen_larger_for_a_while() -> None:
+    before = stall_looks([*[BOX] * 15, *[TALLER] * 5])
+    again = rejected_while(StallRuleConfig(dwell_seconds=60), before, STALL_REJECTED, stall_looks([BOX] * 60, 20))
+    assert again == []
+
+
+def test_what_is_held_back_keeps_no_camera_awake_and_no_clip_going() -> None:
+    """A rejected stall, and a rejected gathering, were as good as about to fire for as long as they stayed."""
+    crowd = tuple(Detection("person", 0.8, Box(0.1 * n, 0.2, 0.1 * n + 0.05, 0.5)) for n in range(5))
+    gathering = [Look(2.0 * n, crowd) for n in range(60)]
+    for config, looks, rejection in (
+        (StallRuleConfig(dwell_seconds=60), stall_looks([BOX] * 60), STALL_REJECTED),
+        (
+            CrowdRuleConfig(people=3, dwell_seconds=10),
+            gathering,
+            Suppression("r2", "crowd", "全画面", until=9000.0, people=5),
+        ),
+    ):
+        watch, idle = CameraWatch([config], (rejection,)), CameraWatch([config])
+        idle.observe(Look(0.0, ()))
+        said = [verdict for look in looks for _, verdict in watch.observe(look)]
+        assert {(one.phase, one.progress) for one in said} == {("idle", 0.0)}
+        assert said[-1].held_back == (rejection.id,)
+        assert (watch.next_look_within, watch.urgency) == (idle.next_look_within, idle.urgency)
+
+
+def test_a_stall_beside_one_that_is_held_back_comes_as_near_to_firing_as_any() -> None:
+    config = StallRuleConfig(dwell_seconds=60)
+    beside_it = Detection("stall", 0.8, Box(0.7, 0.4, 0.8, 0.6), appearance=LANTERN)
+    looks = [
+        *stall_looks([BOX] * 20),
+        *(Look(n * 5.0, (*stall_looks([BOX])[0].detections, beside_it)) for n in range(20, 40)),
+    ]
+    said = judged(config, looks, STALL_REJECTED)
+    assert [one.at for one in said if one.verdict.phase == "half_way"][:1] == [130.0]
+    assert hazards(said)[0].fired_at == 160.0
+
+
 def test_a_gathering_rejected_while_it_lasted_is_told_again_once_it_has_grown() -> None:
     config = CrowdRuleConfig(people=3, dwell_seconds=10)
     rejection = Suppression("r2", "crowd", "全画面", until=1000.0, people=5)

@@ -153,6 +153,11 @@ def test_a_parked_tricycle_without_its_vendor_is_none_where_attendance_is_asked_
     assert judged(attended, attended_only=True) != ()
 
 
+def test_a_parked_tricycle_without_its_vendor_is_not_about_to_fire_all_day() -> None:
+    said = verdicts(looks(lambda at: (stall(), person(0.1)), 900), attended_only=True)
+    assert {verdict.phase for verdict in said} == {"idle"}
+
+
 def test_a_vendor_who_comes_after_the_dwell_makes_it_a_stall() -> None:
     (hazard,) = judged(looks(lambda at: (stall(), person(0.63)) if at >= 500 else (stall(),), 900), attended_only=True)
     assert hazard.fired_at == 500

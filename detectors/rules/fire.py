@@ -11,22 +11,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from detectors.closer import TOO_LARGE
 from detectors.observation import Box, Detection, Look, around
 from detectors.rules import zones
 from detectors.rules.config import FireRuleConfig
-from detectors.rules.fire_proof import confirms, demand, heeded, kept, progress
+from detectors.rules.fire_proof import backed, confirms, demand, heeded, hollow, kept, progress, set_aside
 from detectors.rules.fire_spots import LEAST_SIGHTINGS, Glimpse, Pool, Spot, pooled
 from detectors.rules.rule import AT_REST, Verdict, passage, phase_of
 from detectors.rules.schedule import is_on
 from detectors.suppression import Suppression
 
 IDLE, CANDIDATE = 2.0, 0.5
-"""Seconds to the next look. What burns has been told, and what an officer has rejected has been judged: neither is
-looked at more often than nothing at all (decision 0130)."""
+"""Seconds to the next look. What burns has been told, what an officer has rejected has been judged, and what has
+been hollow for a minute is a lamp for now: none is looked at more often than nothing at all (decision 0130)."""
 MOST_TOLD = 40
 """Sightings that an alert's reasons list, the last ones."""
-MOST_SPOTS, MOST_BOXES = 16, 50
+MOST_SPOTS = MOST_BOXES = 50
+"""Of a look, the surest boxes; as many spots, so that lamps leave room for what is new."""
 DISMISSED_FOR = 60.0
 """Seconds for which what was rejected while it burnt may go unseen and is the same still: as long as an alert lasts."""
 ASKED_AGAIN = 1800.0
@@ -93,7 +93,7 @@ class FireRule:
             if number not in used:
                 labels = frozenset(one.label for one in pool.members)
                 known.append(self._judged(Spot(pool.box, pool.box, labels, (self._glimpse(at, pool.members),))))
-        known.sort(key=lambda spot: (spot.fired_from is None, not spot.dismissed, -len(spot.glimpses)))
+        known.sort(key=_order)
         return tuple(known[:MOST_SPOTS])
 
     def _remembered(self, spot: Spot) -> float:
@@ -132,8 +132,9 @@ class FireRule:
     def _judged(self, spot: Spot) -> Spot:
         if spot.fired_from is not None:
             return spot
-        proved = heeded(self.config, spot) >= 1
-        needed = demand(self.config, spot)
+        signs = spot.signs
+        spot = replace(spot, progress=heeded(self.config, spot, signs), hollow=hollow(signs))
+        proved, needed = spot.progress >= 1, demand(self.config, signs)
         if not spot.glimpses[-1].score:
             untouched = not spot.dismissed and not any(one.rejected for one in spot.glimpses)
             return replace(spot, proved_for=needed) if proved and untouched else spot
@@ -148,25 +149,28 @@ class FireRule:
             worst = max(fired, key=lambda spot: spot.score)
             since = min(spot.fired_from for spot in fired if spot.fired_from is not None)
             return Verdict("firing", 1.0, IDLE, since, worst.score, self._why(worst, len(fired)))
-        judged = not any(spot.open for spot in spots)
-        within = IDLE if judged else CANDIDATE
+        waiting = [spot for spot in spots if spot.open and not set_aside(spot)]
         if burning:
-            return Verdict("released", 0.0, within)
-        if not spots:
-            return _NOTHING
-        proved, spot = max(((heeded(self.config, spot), spot) for spot in spots), key=lambda pair: pair[0])
-        held_back = {name for one in spots if progress(self.config, one, heeding=False) >= 1 for name in one.rejections}
+            return Verdict("released", 0.0, CANDIDATE if waiting else IDLE)
+        held_back = tuple(sorted({name for spot in spots for name in self._held_back(spot)}))
+        if not waiting:
+            return replace(_NOTHING, held_back=held_back)
+        spot = max(waiting, key=lambda one: one.progress)
         # A spot that is all but proved, and hidden at this very look, fires at the next one that sees it.
-        proved = min(proved, 0.99)
-        why = self._why(spot, 0)
-        phase = "idle" if judged else phase_of(proved, False)
+        proved = min(spot.progress, 0.99)
+        phase = phase_of(proved, False)
         begun = spot.seen_from
         if spot.dismissed:  # no clip is written of what has been judged, however long it stays
             begun = spot.beyond.seen_from if phase == "half_way" else None
-        return Verdict(phase, proved, within, begun, spot.score, why, tuple(sorted(held_back)))
+        return Verdict(phase, proved, CANDIDATE, begun, spot.score, held_back=held_back)
+
+    def _held_back(self, spot: Spot) -> frozenset[str]:
+        """The rejections without which it would burn now."""
+        named = spot.rejections
+        return named if named and progress(self.config, spot, spot.signs, heeding=False) >= 1 else frozenset()
 
     def _why(self, spot: Spot, burning: int) -> dict[str, Any]:
-        seen = spot.seen
+        seen, signs = spot.seen, spot.signs
         told = seen[-MOST_TOLD:]
         return {
             "labels": sorted(spot.labels),
@@ -175,11 +179,11 @@ class FireRule:
             "looks_seen": len(seen),
             "confirmed_closer": sum(one.confirmed is True for one in seen),
             "looked_at_closer": sum(one.confirmed is not None for one in seen),
-            "judged": spot.judged,
-            "spread": round(spot.spread, 3),
-            "stir": spot.stir,
-            "steady": spot.steady,
-            "seconds_needed": demand(self.config, spot),
+            "judged": signs.judged,
+            "spread": round(signs.spread, 3),
+            "stir": signs.stir,
+            "steady": signs.steady,
+            "seconds_needed": demand(self.config, signs),
             "rejections": sorted(spot.rejections),
             "spots": burning,
             "appearance": list(next((one.appearance for one in reversed(seen) if one.appearance), ())),
@@ -211,7 +215,7 @@ class FireRule:
             best.appearance,
             rejected[0] if all(rejected) else None,
             max(judged, default=None),
-            all(one.box.area > TOO_LARGE for one in found),
+            backed(found),
         )
 
     def _rejection(self, one: Detection, at: float) -> str | None:
@@ -231,6 +235,11 @@ class FireRule:
             and zones.touches(one.box, config.polygon)
             and not zones.covered(one.box, config.exclusions)
         )
+
+
+def _order(spot: Spot) -> tuple[bool, bool, bool, float, int]:
+    """What is kept first: what burns or was judged, then what may burn, before what is hollow."""
+    return spot.fired_from is None, not spot.dismissed, spot.hollow, spot.unseen_for, -len(spot.glimpses)
 
 
 def _rounded(box: Box) -> list[float]:

@@ -7,19 +7,21 @@
   rejection covers is judged as ever; for half an hour it alone counts of what was rejected while it burnt and has been
   there since.
 
-What neither stirs nor is confirmed by the second look was seen by nobody but one faint look after another: it is told
-only where those are not faint. What fills the picture gets no second look, and is confirmed by the judge of the whole
-picture alone: a covered lens stirs no more than a lamp, smoke that fills a picture does.
+What neither stirs nor is confirmed by the second look was seen by nobody but one faint look after another: it is
+*hollow*, and told only where those are not faint. What fills the picture gets no second look, and is confirmed by the
+judge of the whole picture alone: a covered lens stirs no more than a lamp, smoke that fills a picture does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
+from detectors.closer import TOO_LARGE
 from detectors.observation import Detection
 from detectors.rules.config import FireRuleConfig
-from detectors.rules.fire_spots import LEAST_SIGHTINGS, Glimpse, Spot
+from detectors.rules.fire_spots import LEAST_SIGHTINGS, Glimpse, Signs, Spot, last_looks
 from detectors.rules.rule import share
 
 DOUBTED = 10.0
@@ -34,6 +36,8 @@ LONGEST_PROOF = REJECTED * STILL_SECONDS
 """Seconds; nothing is asked for more."""
 PLAIN = 0.7
 """A score that needs no second look to be believed in the end."""
+SET_ASIDE = 60.0
+"""Seconds after which what is hollow is looked at no more often than nothing at all."""
 BELIEVED = 0.5
 """What the judge of the second look says at least of what it believes."""
 
@@ -43,15 +47,40 @@ def confirms(one: Detection) -> bool:
     return bool(one.closer) and (one.judged is None or one.judged >= BELIEVED)
 
 
-def demand(config: FireRuleConfig, spot: Spot) -> float:
-    """Seconds for which the spot must be seen, but for what an officer said of it."""
+def backed(found: Sequence[Detection]) -> bool | None:
+    """Whether anything confirms one of the candidates of a look: the second look, or, where all are too large for one,
+    the judge of the whole picture. None where neither was asked."""
+    closer = [confirms(one) for one in found if one.closer is not None]
+    if closer:
+        return any(closer)
+    if any(one.box.area <= TOO_LARGE for one in found):
+        return None
+    return any(one.judged is not None and one.judged >= BELIEVED for one in found)
+
+
+def demand(config: FireRuleConfig, signs: Signs) -> float:
+    """Seconds for which a spot of these signs must be seen, but for what an officer said of it."""
     seconds = config.seen_seconds
-    if spot.steady:
-        still = spot.stir is not None and spot.stir < STILL
+    if signs.steady:
+        still = signs.stir is not None and signs.stir < STILL
         seconds = max(seconds, STILL_SECONDS if still else config.steady_seconds)
-    if spot.doubted:
+    if signs.doubted:
         seconds = max(seconds, DOUBTED)
     return seconds
+
+
+def hollow(signs: Signs) -> bool:
+    """Whether nothing but one faint look after another speaks for it, for now."""
+    return signs.steady and signs.unbacked and signs.score < PLAIN
+
+
+def set_aside(spot: Spot) -> bool:
+    """Whether it is hollow, has been seen for long, and its last looks say nothing else: a lamp that burns all night is
+    no more urgent than an empty street. It is judged at each look all the same."""
+    since = spot.seen_from
+    if not spot.hollow or since is None or spot.glimpses[-1].at - since < SET_ASIDE:
+        return False
+    return hollow(replace(spot, glimpses=spot.seen[-LEAST_SIGHTINGS:]).signs)
 
 
 def window_for(config: FireRuleConfig, seconds: float) -> float:
@@ -59,42 +88,32 @@ def window_for(config: FireRuleConfig, seconds: float) -> float:
     return seconds / max(0.3, share(config.seen_seconds, config.window_seconds))
 
 
-def progress(config: FireRuleConfig, spot: Spot, *, heeding: bool = True) -> float:
+def progress(config: FireRuleConfig, spot: Spot, signs: Signs, *, heeding: bool = True) -> float:
     """0..1; at 1 the rule fires. ``heeding`` the officer's rejections, or as if there were none."""
-    seconds = demand(config, spot)
+    seconds = demand(config, signs)
     if heeding and spot.rejections:
         seconds *= REJECTED
     proved = _proof(spot, seconds, max(config.window_seconds, window_for(config, seconds)))
-    return min(proved, 0.99) if unbacked(spot) else proved
+    return min(proved, 0.99) if hollow(signs) else proved
 
 
-def unbacked(spot: Spot) -> bool:
-    """Whether nothing but one faint look after another speaks for it, for now."""
-    believed = spot.judged is not None and spot.judged >= BELIEVED if spot.too_large else not spot.doubted
-    return spot.steady and not believed and spot.score < PLAIN
-
-
-def heeded(config: FireRuleConfig, spot: Spot) -> float:
+def heeded(config: FireRuleConfig, spot: Spot, signs: Signs) -> float:
     """0..1; at 1 the rule fires, for all that an officer said of it."""
-    covered = any(one.rejected for one in spot.glimpses)
-    beyond = progress(config, spot.beyond) if covered or spot.dismissed else 0.0
-    return beyond if spot.dismissed else max(progress(config, spot), beyond)
+    if not spot.dismissed and not any(one.rejected for one in spot.glimpses):
+        return progress(config, spot, signs)
+    rest = spot.beyond
+    beyond = progress(config, rest, rest.signs)
+    return beyond if spot.dismissed else max(progress(config, spot, signs), beyond)
 
 
 def kept(config: FireRuleConfig, glimpses: Sequence[Glimpse], at: float) -> tuple[Glimpse, ...]:
     """As many looks as the longest proof needs."""
-    return _last(glimpses, at, window_for(config, LONGEST_PROOF))
-
-
-def _last(glimpses: Sequence[Glimpse], at: float, window: float) -> tuple[Glimpse, ...]:
-    """Those of the last ``window`` seconds, and never fewer than the sightings asked for: looks may come slowly."""
-    recent = sum(one.at >= at - window for one in glimpses)
-    return tuple(glimpses[-max(recent, LEAST_SIGHTINGS) :])
+    return tuple(last_looks(glimpses, at - window_for(config, LONGEST_PROOF)))
 
 
 def _proof(spot: Spot, seconds: float, window: float) -> float:
     """0..1: seen for ``seconds`` within ``window`` and in enough looks; over a longer span, for that share of it."""
-    glimpses = _last(spot.glimpses, spot.glimpses[-1].at, window)
+    glimpses = last_looks(spot.glimpses, spot.glimpses[-1].at - window)
     while glimpses and not glimpses[0].score:
         glimpses = glimpses[1:]
     if not glimpses:

@@ -2,14 +2,16 @@
 
 A spot is *steady* where it neither stirs nor grows (a lamp, a sign), *doubted* where the second look, in a crop at full
 size, mostly saw nothing or its judge did not believe it, and *rejected* where an officer has said so of most of what
-was seen.
+was seen. Whether it stirs is asked of its last looks: what begins to burn where a lamp has hung for long stirs from
+then on. Whether it grows is asked of all that are kept: slow smoke takes its time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean, median, pstdev
+from statistics import fmean, median
 
 from detectors.observation import Box, Detection, around
 
@@ -22,6 +24,9 @@ GREW = 1.3
 """How much larger than at first a spot has become that grows."""
 UNSTEADY = 0.03
 """Least spread of a spot's area (standard deviation / mean) taken for flicker where the pixels were not compared."""
+LATELY = 40.0
+"""Seconds whose looks say whether a spot stirs: a fire in the place of a lamp outweighs it in half of them, well within
+the 30 s in which a fire is told."""
 NEAR = 0.25
 """By how much of its sides a spot reaches beyond the box in which it was first seen."""
 
@@ -31,7 +36,8 @@ class Glimpse:
     """One look at a spot; ``score`` 0: nothing was there. ``area``: of all boxes; their outline may hide a flicker.
 
     ``confirmed``: what the second look said, None without one; ``judged``: what its judge said of it, 0..1.
-    ``rejected``: the rejection that covers all of it. ``too_large``: all of it is, for a second look."""
+    ``rejected``: the rejection that covers all of it. ``backed``: confirmed, or, where it is too large for a second
+    look, believed by the judge of the whole picture; None: neither was asked."""
 
     at: float
     score: float
@@ -42,14 +48,34 @@ class Glimpse:
     appearance: tuple[int, ...] = ()
     rejected: str | None = None
     judged: float | None = None
-    too_large: bool = False
+    backed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What the looks at a spot say of it. ``stir``: median change from look to look, None where too few looks could be
+    compared; ``spread`` of its area: standard deviation over the mean. ``steady``: it was seen often enough to say that
+    it neither stirs nor grows. ``doubted``: the second look confirmed less than half of what it was taken at.
+    ``unbacked``: less than half of what was asked about was backed. ``judged``: what the judge of the second look said,
+    at the median; None where it was never asked."""
+
+    score: float
+    stir: float | None
+    spread: float
+    steady: bool
+    doubted: bool
+    unbacked: bool
+    judged: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
     """A place where fire or smoke was seen. ``fired_from``: since when it burnt, once the rule fired for it;
     ``dismissed_at``: when an officer rejected it while it did. ``proved_for``: seconds of proof that it had at a look
-    from which it was hidden; 0: never. It fires at the next look that sees it, if no more is asked for then."""
+    from which it was hidden; 0: never. It fires at the next look that sees it, if no more is asked for then.
+
+    ``progress`` towards firing, 0..1, and whether it is ``hollow`` (``fire_proof``), both as of the last look before it
+    fired."""
 
     anchor: Box
     box: Box
@@ -59,6 +85,8 @@ class Spot:
     fired_from: float | None = None
     dismissed_at: float | None = None
     proved_for: float = 0.0
+    progress: float = 0.0
+    hollow: bool = False
 
     @property
     def dismissed(self) -> bool:
@@ -76,50 +104,31 @@ class Spot:
 
     @property
     def score(self) -> float:
+        """The best of its looks."""
         return max(one.score for one in self.glimpses)
 
     @property
-    def spread(self) -> float:
-        """Standard deviation of its area over the mean."""
-        areas = [one.area for one in self.seen]
-        mean = fmean(areas) if areas else 0.0
-        return pstdev(areas) / mean if mean > 0 else 0.0
-
-    @property
-    def stir(self) -> float | None:
-        """Median change from look to look; None where too few looks could be compared."""
-        stirs = [one.stir for one in self.seen if one.stir is not None]
-        return round(median(stirs), 4) if len(stirs) >= LEAST_SIGHTINGS else None
-
-    @property
-    def steady(self) -> bool:
-        """Whether it was seen often enough to say that it neither stirs nor grows."""
-        areas = [one.area for one in self.seen]
-        if len(areas) < LEAST_SIGHTINGS:
-            return False
-        stirred = self.stir
-        if stirred is None:
-            return self.spread < UNSTEADY
-        third = max(1, len(areas) // 3)
-        return stirred < STIRS and fmean(areas[-third:]) < GREW * fmean(areas[:third])
-
-    @property
-    def doubted(self) -> bool:
-        """Whether the second look confirmed less than half of what it was taken at."""
-        said = [one.confirmed for one in self.seen if one.confirmed is not None]
-        return bool(said) and 2 * sum(said) < len(said)
-
-    @property
-    def too_large(self) -> bool:
-        """Whether no second look was ever taken, mostly because a crop would show no more of it."""
+    def signs(self) -> Signs:
+        """What its looks say of it."""
         seen = self.seen
-        return all(one.confirmed is None for one in seen) and 2 * sum(one.too_large for one in seen) > len(seen)
-
-    @property
-    def judged(self) -> float | None:
-        """What the judge of the second look said, at the median; None where it was never asked."""
-        said = [one.judged for one in self.seen if one.judged is not None]
-        return round(median(said), 3) if said else None
+        areas = [one.area for one in seen]
+        lately = last_looks(seen, self.glimpses[-1].at - LATELY)
+        stirs = [one.stir for one in lately if one.stir is not None]
+        stirred = round(median(stirs), 4) if len(stirs) >= LEAST_SIGHTINGS else None
+        confirmed = [one.confirmed for one in seen if one.confirmed is not None]
+        backed = [one.backed for one in seen if one.backed is not None]
+        judged = [one.judged for one in seen if one.judged is not None]
+        spread = _spread([one.area for one in lately])
+        return Signs(
+            score=self.score,
+            stir=stirred,
+            spread=spread,
+            steady=len(seen) >= LEAST_SIGHTINGS
+            and (spread < UNSTEADY if stirred is None else stirred < STIRS and not _grew(areas)),
+            doubted=2 * sum(confirmed) < len(confirmed),
+            unbacked=2 * sum(backed) < len(backed),
+            judged=round(median(judged), 3) if judged else None,
+        )
 
     @property
     def rejections(self) -> frozenset[str]:
@@ -174,3 +183,22 @@ def pooled(detections: Iterable[Detection]) -> list[Pool]:
         members = (one, *(member for pool in together for member in pool.members))
         pools.append(Pool(around([member.box for member in members]), members))
     return pools
+
+
+def last_looks(glimpses: Sequence[Glimpse], since: float) -> Sequence[Glimpse]:
+    """Those from ``since`` on, and never fewer than the sightings asked for: looks may come slowly."""
+    return glimpses[max(0, min(_first_from(glimpses, since), len(glimpses) - LEAST_SIGHTINGS)) :]
+
+
+def _first_from(glimpses: Sequence[Glimpse], since: float) -> int:
+    return bisect_left(glimpses, since, key=lambda one: one.at)
+
+
+def _grew(areas: Sequence[float]) -> bool:
+    third = max(1, len(areas) // 3)
+    return fmean(areas[-third:]) >= GREW * fmean(areas[:third])
+
+
+def _spread(areas: Sequence[float]) -> float:
+    mean = fmean(areas) if areas else 0.0
+    return fmean((area - mean) ** 2 for area in areas) ** 0.5 / mean if mean > 0 else 0.0

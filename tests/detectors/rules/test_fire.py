@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from detectors.observation import Box, Detection, Look
 from detectors.rules.config import FireRuleConfig
 from detectors.rules.fire import FireRule
+from detectors.rules.fire_spots import Spot
 from detectors.rules.replay import Hazard, hazards, replay
 from detectors.rules.rule import LATE, LONGEST_GAP, Verdict
 
@@ -355,6 +358,7 @@ def test_what_neither_stirs_nor_is_confirmed_is_told_only_where_it_is_plain() ->
     assert fired_after(watched(closer=0.0, stir=0.002, score=0.9)) is not None
 
 
+PLACE = Box(0.7, 0.7, 0.8, 0.9)
 FILLS = Box(0.02, 0.05, 0.98, 0.95)
 """As a covered lens is seen, and smoke that has come over the camera: too large for a second look."""
 
@@ -372,6 +376,11 @@ def test_a_faint_haze_over_a_covered_lens_that_nothing_confirms_is_not_told(stir
 
 def test_smoke_that_fills_the_picture_is_told_at_once_where_it_stirs() -> None:
     assert fired_after(filling(stir=0.01)) == pytest.approx(3, abs=0.5)
+
+
+def test_a_haze_that_one_look_of_many_shows_smaller_and_confirms_is_not_told() -> None:
+    small = Detection("smoke", 0.5, Box(0.3, 0.3, 0.9, 0.9), 0.5, 0.0005)
+    assert fired_after(lambda at: (small,) if at == 100 else filling(stir=0.0005)(at)) is None
 
 
 def test_what_fills_the_picture_without_stirring_is_told_where_it_is_plain_or_the_judge_believes_it() -> None:
@@ -412,6 +421,89 @@ def test_a_judge_confirms_nothing_that_the_crop_does_not_show() -> None:
     after = fired_after(watched(closer=0.0, stir=0.02, judged=0.99))
     assert after is not None
     assert after > 9
+
+
+def lamps(number: int, *, closer: float = 0.0, score: float = 0.5) -> tuple[Detection, ...]:
+    """Faint lights in a row that stay as they are."""
+    places = (Box(0.015 * n, 0.1, 0.015 * n + 0.01, 0.2) for n in range(number))
+    return tuple(Detection("fire", score, place, closer, 0.002, judged=0.1) for place in places)
+
+
+def burning(at: float, score: float = 0.6) -> Detection:
+    return replace(flame(at, score=score), closer=0.6, stir=0.02, judged=0.9)
+
+
+@pytest.mark.parametrize("number", [15, 16, 49, 60])
+def test_a_street_of_lamps_hides_no_fire(number: int) -> None:
+    """From the sixteenth on, a fire was dropped at each look: what had been seen for longest was kept."""
+    (hazard,) = judged(looks(lambda at: (*lamps(number), *((burning(at),) if at >= 60 else ())), 90))
+    assert (hazard.hazard_from, hazard.fired_at) == (60, 63)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        watched(closer=0.0, stir=0.002, judged=0.1),
+        watched(closer=0.0, stir=0.0005, judged=0.1),
+        filling(stir=0.0005),
+    ],
+    ids=["lamp", "wall", "haze over the whole picture"],
+)
+def test_a_fire_in_the_place_of_what_was_no_fire_for_minutes_is_told_within_thirty_seconds(before: Seen) -> None:
+    """What stirred was outweighed by five minutes in which nothing had: it was told after two and a half."""
+    told = judged(looks(lambda at: before(at) if at < 300 else (burning(at),), 400))
+    assert [300 < one.fired_at <= 325 for one in told] == [True]
+
+
+def at_its_own_pace(seen: Seen, until: float) -> list[tuple[float, Verdict]]:
+    """Looked at as often as the rule wants."""
+    rule, at, said = FireRule(FireRuleConfig()), 0.0, list[tuple[float, Verdict]]()
+    state = rule.initial()
+    while at < until:
+        state, verdict = rule.step(state, Look(at, seen(at)))
+        said.append((at, verdict))
+        at += verdict.next_look_within
+    return said
+
+
+@pytest.mark.parametrize(
+    "lasting", [watched(closer=0.0, stir=0.002, judged=0.1), filling(stir=0.0005)], ids=["lamp", "haze"]
+)
+def test_what_nothing_backs_is_no_more_urgent_after_a_minute_than_an_empty_street(lasting: Seen) -> None:
+    """A lamp that never fires kept its camera awake, first in the queue and a clip going all night."""
+    said = at_its_own_pace(lasting, 300)
+    first = {verdict.next_look_within for at, verdict in said if at < 60}
+    then = {(verdict.phase, verdict.progress, verdict.next_look_within) for at, verdict in said if at >= 60}
+    assert first == {0.5}
+    assert then == {("idle", 0.0, 2.0)}
+
+
+def test_a_fire_in_the_place_of_a_lamp_that_was_set_aside_is_looked_at_closely_and_told() -> None:
+    lamp_ = watched(closer=0.0, stir=0.002, judged=0.1)
+    said = at_its_own_pace(lambda at: lamp_(at) if at < 300 else (burning(at),), 340)
+    assert next(at for at, verdict in said if at >= 300 and verdict.next_look_within == 0.5) <= 306
+    assert next(at for at, verdict in said if verdict.phase == "firing") <= 320
+
+
+def test_a_lamp_that_was_set_aside_holds_back_no_other_fire() -> None:
+    lamp_ = watched(closer=0.0, stir=0.002, judged=0.1)
+    said = at_its_own_pace(lambda at: (*lamp_(at), *((replace(burning(at), box=PLACE),) if at >= 100 else ())), 120)
+    after = [(at, verdict.phase) for at, verdict in said if at >= 100]
+    assert [phase for _, phase in after[:2]] == ["candidate", "candidate"]
+    assert next(at for at, phase in after if phase == "firing") <= 105
+
+
+def test_reasons_are_put_together_for_what_fires_and_rejections_looked_through_where_there_are_any(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A street of lamps took 25 ms of each look, in the loop that serves all cameras of a worker."""
+
+    def not_needed(*_: object) -> Any:
+        raise AssertionError("nobody asked")
+
+    monkeypatch.setattr(Spot, "beyond", property(not_needed))
+    monkeypatch.setattr(FireRule, "_why", not_needed)
+    assert "firing" not in {verdict.phase for verdict in verdicts(looks(lambda at: lamps(16), 100))}
 
 
 def test_slow_smoke_that_hardly_stirs_but_grows_is_not_taken_for_a_lamp() -> None:

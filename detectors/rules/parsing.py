@@ -15,6 +15,8 @@ from detectors.rules.schedule import longest_on
 from detectors.rules.zones import places
 
 MOST_RULES = 32
+LOWEST_FEET = 0.02
+"""Where the lowest point of a zone for people or stalls must lie at least, as a share of the picture from above."""
 _RULE: TypeAdapter[RuleConfig] = TypeAdapter(RuleConfig)
 _KINDS = ("fire", "crowd", "stall")
 
@@ -80,13 +82,22 @@ def _refuse_unseen_signs(number: int, zone: str) -> None:
 
 
 def _refuse_what_never_fires(number: int, rule: RuleConfig) -> None:
-    """Outside its hours a rule forgets what it saw: a dwell must end within them. Above the horizon nobody stands."""
+    """Outside its hours a rule forgets what it saw: a dwell must end within them. Above the horizon nobody stands, nor
+    along the picture's upper edge: who has his feet there is above the picture."""
     if rule.kind != "fire" and rule.dwell_seconds >= longest_on(rule.hours):
         field = f"rules.{number}.hours"
         raise RulesRefused(
             "never_fires",
             f"生效时段短于持续时长，规则永远不会触发（{field}）",
             f"its hours are no longer than its dwell: the rule could never fire ({field})",
+            field,
+        )
+    if rule.kind != "fire" and _lowest(rule) < LOWEST_FEET:
+        field = f"rules.{number}.polygon"
+        raise RulesRefused(
+            "never_fires",
+            f"区域紧贴画面上沿，脚不会落在其中，规则永远不会触发（{field}）",
+            f"nobody's feet are ever so near the picture's upper edge: the rule could never fire ({field})",
             field,
         )
     plane = rule.plane if rule.kind == "crowd" else None
@@ -98,6 +109,13 @@ def _refuse_what_never_fires(number: int, rule: RuleConfig) -> None:
             f"the whole zone lies above the horizon of the calibration: the rule could never fire ({field})",
             field,
         )
+
+
+def _lowest(rule: RuleConfig) -> float:
+    """The largest y of what counts of a zone."""
+    if not rule.exclusions:
+        return max(y for _, y in rule.polygon)
+    return max(one.y for one in places(rule.polygon, rule.exclusions))
 
 
 def _refused(number: int, error: ErrorDetails) -> RulesRefused:

@@ -18,6 +18,7 @@ from detectors.rules.parsing import RulesRefused, as_json, parse_rules
 from detectors.rules.zones import WHOLE
 
 TRIANGLE = [[0.1, 0.1], [0.9, 0.1], [0.5, 0.9]]
+ALONG_THE_TOP = [[0.0, 0.0], [1.0, 0.0], [1.0, 0.002], [0.0, 0.002]]
 EVERYTHING = [list(corner) for corner in WHOLE]
 
 
@@ -98,6 +99,9 @@ def test_a_ring_that_ends_where_it_began_is_the_same_zone() -> None:
         ({"kind": "stall", "attended_only": "perhaps"}, "rules.0.attended_only"),
         ({"kind": "stall", "dwell_seconds": 1800, "hours": [["07:00", "07:30"]]}, "rules.0.hours"),
         ({"kind": "crowd", "dwell_seconds": 600, "hours": [["23:57", "00:03"], ["06:00", "06:05"]]}, "rules.0.hours"),
+        ({"kind": "crowd", "polygon": ALONG_THE_TOP}, "rules.0.polygon"),
+        ({"kind": "stall", "polygon": ALONG_THE_TOP}, "rules.0.polygon"),
+        ({"kind": "stall", "exclusions": [[[0, 0.01], [1, 0.01], [1, 1], [0, 1]]]}, "rules.0.polygon"),
         ("fire", "rules.0"),
         (None, "rules.0"),
     ],
@@ -115,9 +119,15 @@ def test_hours_that_join_are_one_stretch_in_which_a_dwell_may_end() -> None:
     assert len(parse_rules([joined, always])) == 2
 
 
+def test_what_burns_at_the_upper_edge_is_watched_and_people_as_soon_as_feet_can_be_there() -> None:
+    street = [[0.0, 0.0], [1.0, 0.0], [1.0, 0.05], [0.0, 0.05]]
+    assert len(parse_rules([{"kind": "fire", "polygon": ALONG_THE_TOP}, {"kind": "crowd", "polygon": street}])) == 2
+
+
 def test_a_rule_that_was_armed_before_is_read_though_it_never_fires() -> None:
     (kept,) = parse_rules([{"kind": "stall", "dwell_seconds": 1800, "hours": [["07:00", "07:10"]]}], kept=True)
     assert kept.hours == (("07:00", "07:10"),)
+    assert parse_rules([{"kind": "crowd", "polygon": ALONG_THE_TOP}], kept=True)
 
 
 def test_the_number_of_the_wrong_rule_is_named() -> None:

@@ -55,6 +55,12 @@ class Box:
         height = min(self.y2, other.y2) - max(self.y1, other.y1)
         return width * height if width > 0 and height > 0 else 0.0
 
+    def overlap(self, other: Box) -> Box | None:
+        """What both boxes cover; it may be a line or a point. None: they do not meet."""
+        x1, y1 = max(self.x1, other.x1), max(self.y1, other.y1)
+        x2, y2 = min(self.x2, other.x2), min(self.y2, other.y2)
+        return Box(x1, y1, x2, y2) if x1 <= x2 and y1 <= y2 else None
+
     def iou(self, other: Box) -> float:
         """Intersection over union, 0..1."""
         both = self.intersection(other)

@@ -228,13 +228,9 @@ class FireRule:
         return sorted(counting, key=lambda one: -one.score)[:MOST_BOXES]
 
     def _counts(self, one: Detection) -> bool:
-        """Any part in the zone is enough; only what lies wholly in exclusions is left out."""
+        """Any part is enough that lies in the zone and in no exclusion."""
         config = self.config
-        return (
-            one.score >= config.min_score
-            and zones.touches(one.box, config.polygon)
-            and not zones.covered(one.box, config.exclusions)
-        )
+        return one.score >= config.min_score and zones.touches(one.box, config.polygon, config.exclusions)
 
 
 def _order(spot: Spot) -> tuple[bool, bool, bool, float, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ SMALLEST_AREA = 1e-4
 """Share of the picture; a zone below it holds nothing."""
 _GRID = 64
 """Points along each side of the picture with which a zone is looked at for what exclusions leave of it."""
-_BOX_GRID = 5
+_BOX_GRID = 9
 
 
 def inside(point: Point, polygon: Polygon) -> bool:
@@ -48,20 +49,22 @@ def in_zone_each(points: NDArray[np.float64], polygon: Polygon, exclusions: Sequ
     return within
 
 
-def touches(box: Box, polygon: Polygon) -> bool:
-    """Whether any part of a box lies in a polygon (a sliver may be missed)."""
-    if any(box.x1 <= x <= box.x2 and box.y1 <= y <= box.y2 for x, y in polygon):
-        return True
-    return any(inside(point, polygon) for point in _points(box))
-
-
-def covered(box: Box, polygons: Sequence[Polygon]) -> bool:
-    """Whether a box lies wholly in the polygons, but for the jitter at its edges (a twentieth of its sides)."""
-    if not polygons:
+def touches(box: Box, polygon: Polygon, exclusions: Sequence[Polygon] = ()) -> bool:
+    """Whether any part of a box lies in a polygon and in none of the exclusions (a sliver may be missed). What lies
+    beyond the polygon is no such part, nor is what reaches out of an exclusion by no more than edges tremble: a
+    twentieth of the sides of the box, or of the polygon where that is smaller."""
+    bounds = _bounds(polygon)
+    part = box.overlap(bounds)
+    if part is None:
         return False
-    dx, dy = box.width / 20, box.height / 20
-    core = Box(box.x1 + dx, box.y1 + dy, box.x2 - dx, box.y2 - dy)
-    return all(any(inside(point, polygon) for polygon in polygons) for point in _points(core))
+    dx = min(box.width / 20, bounds.width / 20, part.width / 2)
+    dy = min(box.height / 20, bounds.height / 20, part.height / 2)
+    core = Box(part.x1 + dx, part.y1 + dy, part.x2 - dx, part.y2 - dy)
+    corners = (Point(x, y) for x, y in polygon if box.x1 <= x <= box.x2 and box.y1 <= y <= box.y2)
+    return any(
+        inside(point, polygon) and not any(inside(_moved_into(core, point), excluded) for excluded in exclusions)
+        for point in chain(corners, _points(part))
+    )
 
 
 def leaves_nothing(polygon: Polygon, exclusions: Sequence[Polygon]) -> bool:
@@ -71,8 +74,7 @@ def leaves_nothing(polygon: Polygon, exclusions: Sequence[Polygon]) -> bool:
 
 def places(polygon: Polygon, exclusions: Sequence[Polygon]) -> Iterator[Point]:
     """Points all over a zone."""
-    xs, ys = [x for x, _ in polygon], [y for _, y in polygon]
-    points = np.array([(one.x, one.y) for one in _points(Box(min(xs), min(ys), max(xs), max(ys)), _GRID)])
+    points = np.array([(one.x, one.y) for one in _points(_bounds(polygon), _GRID)])
     return (Point(x, y) for x, y in points[in_zone_each(points, polygon, exclusions)].tolist())
 
 
@@ -91,6 +93,15 @@ def fault(polygon: Polygon) -> tuple[str, str] | None:
     if _area(polygon) < SMALLEST_AREA:
         return "区域面积过小", "the zone is too small"
     return None
+
+
+def _bounds(polygon: Polygon) -> Box:
+    xs, ys = [x for x, _ in polygon], [y for _, y in polygon]
+    return Box(min(xs), min(ys), max(xs), max(ys))
+
+
+def _moved_into(box: Box, point: Point) -> Point:
+    return Point(min(box.x2, max(box.x1, point.x)), min(box.y2, max(box.y1, point.y)))
 
 
 def _points(box: Box, along: int = _BOX_GRID) -> Iterator[Point]:

@@ -233,6 +233,13 @@ def test_a_chimney_in_an_exclusion_is_left_out_but_not_what_outgrows_it() -> Non
     assert judged(looks(outgrowing, 20), exclusions=[chimney])
 
 
+def test_a_light_in_an_exclusion_at_the_edge_of_the_zone_is_left_out_though_it_reaches_beyond_both() -> None:
+    left = [[0.0, 0.0], [0.46, 0.0], [0.46, 1.0], [0.0, 1.0]]
+    lamp_post = [[0.36, 0.3], [0.46, 0.3], [0.46, 0.7], [0.36, 0.7]]
+    assert judged(looks(lambda at: (flame(at),), 20), polygon=left)
+    assert not judged(looks(lambda at: (flame(at),), 20), polygon=left, exclusions=[lamp_post])
+
+
 def test_outside_its_hours_nothing_fires_and_looks_are_rare() -> None:
     # The epoch began at 08:00 in Shanghai.
     said = verdicts(looks(lambda at: (flame(at),), 20), hours=[["09:00", "10:00"]])

@@ -13,7 +13,7 @@ from detectors.observation import Box, Detection, Look, Point
 from detectors.rules import zones
 from detectors.rules.config import CrowdRuleConfig
 from detectors.rules.making import make_rule
-from detectors.rules.zones import WHOLE, Polygon, covered, fault, in_zone, in_zone_each, inside, leaves_nothing, touches
+from detectors.rules.zones import WHOLE, Polygon, fault, in_zone, in_zone_each, inside, leaves_nothing, touches
 
 LEFT: Polygon = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
 U_SHAPE: Polygon = ((0.1, 0.1), (0.3, 0.1), (0.3, 0.6), (0.6, 0.6), (0.6, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
@@ -45,11 +45,36 @@ def test_a_box_larger_than_a_zone_touches_it() -> None:
     assert touches(Box(0, 0, 1, 1), ((0.51, 0.51), (0.53, 0.51), (0.52, 0.53)))
 
 
-def test_only_what_lies_wholly_in_exclusions_is_covered() -> None:
-    assert covered(Box(0.1, 0.1, 0.4, 0.4), [LEFT])
-    assert covered(Box(0.1, 0.1, 0.51, 0.4), [LEFT])
-    assert not covered(Box(0.1, 0.1, 0.7, 0.4), [LEFT])
-    assert not covered(Box(0.1, 0.1, 0.4, 0.4), [])
+def test_what_lies_in_exclusions_but_for_the_jitter_at_its_edges_touches_nothing() -> None:
+    assert not touches(Box(0.1, 0.1, 0.4, 0.4), WHOLE, [LEFT])
+    assert not touches(Box(0.1, 0.1, 0.51, 0.4), WHOLE, [LEFT])
+    assert touches(Box(0.1, 0.1, 0.7, 0.4), WHOLE, [LEFT])
+    assert touches(Box(0.1, 0.1, 0.4, 0.4), WHOLE, [])
+
+
+def test_an_exclusion_at_the_edge_of_a_zone_takes_out_what_reaches_beyond_both() -> None:
+    """A lamp there counted: the part of it that lies outside the zone is in no exclusion."""
+    at_the_edge: Polygon = ((0.4, 0.3), (0.5, 0.3), (0.5, 0.7), (0.4, 0.7))
+    hardly_drawn_to_it: Polygon = ((0.4, 0.3), (0.497, 0.3), (0.497, 0.7), (0.4, 0.7))
+    for excluded in (at_the_edge, hardly_drawn_to_it):
+        assert touches(Box(0.42, 0.4, 0.56, 0.6), LEFT)
+        assert not touches(Box(0.42, 0.4, 0.56, 0.6), LEFT, [excluded])
+        assert touches(Box(0.34, 0.4, 0.56, 0.6), LEFT, [excluded]), "what outgrows it in the zone"
+        assert touches(Box(0.42, 0.25, 0.56, 0.6), LEFT, [excluded])
+        assert touches(Box(0.45, 0.1, 0.8, 0.2), LEFT, [excluded]), "what only reaches into the zone, elsewhere"
+
+
+def test_a_fire_is_seen_in_what_exclusions_leave_of_a_zone_smaller_than_itself() -> None:
+    gate: Polygon = ((0.4, 0.4), (0.5, 0.4), (0.5, 0.5), (0.4, 0.5))
+    lower_part: Polygon = ((0.3, 0.42), (0.6, 0.42), (0.6, 0.6), (0.3, 0.6))
+    both_ends = [
+        ((0.39, 0.39), (0.44, 0.39), (0.44, 0.51), (0.39, 0.51)),
+        ((0.46, 0.39), (0.51, 0.39), (0.51, 0.51), (0.46, 0.51)),
+    ]
+    for fire in (Box(0.3, 0.3, 0.6, 0.6), Box(0.0, 0.0, 1.0, 1.0)):
+        assert touches(fire, gate, [lower_part])
+        assert touches(fire, gate, both_ends)
+        assert not touches(fire, gate, [WHOLE])
 
 
 def test_a_zone_under_its_exclusions_has_nothing_left() -> None:

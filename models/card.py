@@ -80,6 +80,7 @@ def page(card: Mapping[str, Any]) -> str:
         "Made with `gateway models prepare | train | export`. Thresholds and precision were chosen on the val split and"
         " the train part, never on test pictures; splits are by scene.",
         "",
+        *_scenes_in_two_splits(card),
         *_table(("class", "threshold"), list(card["thresholds"].items())),
         "",
         f"Fire's is the highest at which {'19 of 20' if card.get('judge') else 'nine of ten'} val pictures with fire"
@@ -121,6 +122,18 @@ def page(card: Mapping[str, Any]) -> str:
         *_pretrained(card["trained_from"], "The weights that training began from"),
     ]
     return "\n".join(lines)
+
+
+def _scenes_in_two_splits(card: Mapping[str, Any]) -> list[str]:
+    shared: Mapping[str, Mapping[str, int]] = card["trained_from"].get("scenes_in_two_splits") or {}
+    if not shared:
+        return []
+    judged = {split: sum(of.get(split, 0) for of in shared.values() if "train" in of) for split in ("val", "test")}
+    return [
+        f"But the manifest has {len(shared)} scenes in more than one split: {judged['test']} test and {judged['val']}"
+        " val pictures are of scenes that train shows as well, which flatters the figures.",
+        "",
+    ]
 
 
 def _licences(network: Mapping[str, Any], how: str) -> list[str]:

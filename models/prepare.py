@@ -10,7 +10,7 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
@@ -21,7 +21,7 @@ from models.classes import CLASSES, FIRE, PERSON, SMOKE, STALL
 from models.coco_person import CocoPersonFinder
 from models.flames import cut_flames, lay_in
 from models.refusals import DataRefused
-from models.sample_data import Sample, read_samples
+from models.sample_data import Sample, Split, read_samples, scenes_in_two_splits
 from models.sample_files import LabelRow, label_rows, read_picture
 from models.scenes import Scene, SceneKind
 from models.scenes.stalls import draw_stall, stall_box
@@ -51,10 +51,12 @@ BURNING = 480
 
 @dataclass(frozen=True, slots=True)
 class PreparedSet:
-    """What went into a set: pictures by split and source, and by split and licence."""
+    """What went into a set: pictures by split and source, and by split and licence; and where its splits are not by
+    scene (see ``scenes_in_two_splits``)."""
 
     pictures: dict[str, int]
     licences: dict[str, dict[str, int]]
+    scenes_in_two_splits: dict[str, dict[Split, int]]
 
 
 def prepare(
@@ -75,20 +77,22 @@ def prepare(
     _refuse_what_is_no_set(out)
     samples, finder = [], None
     if sample_folder is not None:
-        samples = [s for s in read_samples(sample_folder) if s.clear_licence or not licensed_only]
+        samples = [s for s in read_samples(sample_folder) if _taken(s) and (s.clear_licence or not licensed_only)]
         finder = CocoPersonFinder(sample_folder / "weights" / COCO_WEIGHTS)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.new.", dir=out.parent) as beside:
         fresh = Path(beside) / "set"
         made = _build(fresh, samples, finder, rendered=rendered, seed=seed, progress=progress)
         _write_description(fresh, at=out)
-        (fresh / LICENCES).write_text(
-            json.dumps({"pictures": made.pictures, "licences": made.licences}, ensure_ascii=False, indent=1)
-        )
+        (fresh / LICENCES).write_text(json.dumps(asdict(made), ensure_ascii=False, indent=1))
         if out.exists():
             out.rename(Path(beside) / "before")
         fresh.rename(out)
     return made
+
+
+def _taken(sample: Sample) -> bool:
+    return sample.split != "train" or not sample.path.name.startswith(NEVER_TRAINED)
 
 
 def _refuse_what_is_no_set(out: Path) -> None:
@@ -121,8 +125,6 @@ def _build(
     if finder is not None:
         for done, sample in enumerate(samples):
             progress("pictures", done, len(samples))
-            if sample.split == "train" and sample.path.name.startswith(NEVER_TRAINED):
-                continue
             _write_sample(sample, finder, to)
             pictures[f"{sample.split}/{sample.folder}"] += 1
             licences[sample.split][sample.licence] += 1
@@ -132,7 +134,8 @@ def _build(
         progress("rendered", done, rendered)
         _write_scene(done, seed, to)
     pictures["train/rendered"] = rendered
-    return PreparedSet(dict(pictures), {split: dict(counted) for split, counted in licences.items()})
+    counted = {split: dict(licences[split]) for split in licences}
+    return PreparedSet(dict(pictures), counted, scenes_in_two_splits(samples))
 
 
 def _write_sample(sample: Sample, finder: CocoPersonFinder, out: Path) -> None:
@@ -165,7 +168,6 @@ def _composite_stalls(
         sample.path
         for sample in samples
         if sample.split == "train"
-        and not sample.path.name.startswith(NEVER_TRAINED)
         and (sample.folder == "stall" or (sample.folder == "fire" and sample.path.name.startswith("neg_")))
     ]
     if not streets:
@@ -198,7 +200,7 @@ def _composite_fires(
 ) -> int:
     """Lay flames cut from the train part into pictures of it that show neither fire nor smoke."""
     random = np.random.default_rng(seed)
-    of_train = [one for one in samples if one.split == "train" and not one.path.name.startswith(NEVER_TRAINED)]
+    of_train = [one for one in samples if one.split == "train"]
     flames = cut_flames(of_train)
     quiet = [one for one in of_train if {FIRE, SMOKE} <= one.complete and not _labels(one)]
     if not flames or not quiet:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -91,6 +92,16 @@ def read_samples(folder: Path) -> Iterator[Sample]:
             labelled=labelled,
             complete=complete,
         )
+
+
+def scenes_in_two_splits(samples: Iterable[Sample]) -> dict[str, dict[Split, int]]:
+    """Scenes that lie in more than one split, by name, with their pictures in each. What is learnt of a scene in train
+    flatters the figures on its pictures in val and test."""
+    found: dict[str, Counter[Split]] = {}
+    for one in samples:
+        if one.scene not in ("", "-"):  # nobody knows which
+            found.setdefault(one.scene, Counter())[one.split] += 1
+    return {scene: dict(splits) for scene, splits in found.items() if len(splits) > 1}
 
 
 def _rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:

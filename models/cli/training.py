@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +15,11 @@ from models.cli.options import LicensedOnly, Out, Prepared, Seed, Threads
 from models.cli.running import console, told_by
 
 if TYPE_CHECKING:
+    from models.sample_data import Split
     from models.train import Recipe
+
+SCENES_NAMED = 50
+"""At most, on the terminal."""
 
 
 def prepare(
@@ -33,6 +39,22 @@ def prepare(
             sample_data, out, licensed_only=licensed_only, rendered=rendered, seed=seed, progress=told_by(bars)
         )
     typer.echo(json.dumps(made.pictures, ensure_ascii=False))
+    _warn_of_scenes(made.scenes_in_two_splits)
+
+
+def _warn_of_scenes(shared: Mapping[str, Mapping[Split, int]]) -> None:
+    if not shared:
+        return
+    console.print(
+        f"{len(shared)} 个场景同时在几个 split 中，指标会偏高，请改正 MANIFEST.tsv（全部见训练集的 licences.json）"
+        f" {len(shared)} scenes lie in more than one split, which flatters the figures: mend MANIFEST.tsv (all of them:"
+        " licences.json of the set):",
+        style="yellow",
+        soft_wrap=True,
+    )
+    for scene, splits in islice(shared.items(), SCENES_NAMED):
+        counts = ", ".join(f"{split} {pictures}" for split, pictures in splits.items())
+        console.print(f"{scene}: {counts}", markup=False, soft_wrap=True)
 
 
 def train(

@@ -14,6 +14,7 @@ from typing import Any
 
 import onnx
 
+from detectors.card_file import load_card
 from models.carried import NAMES
 from models.classes import CLASSES
 from models.sample_data import clear
@@ -63,11 +64,13 @@ def with_weights(trained_from: Mapping[str, Any], *begun_from: Path) -> dict[str
 
 def taught_before(weights: Path) -> tuple[str, ...]:
     """The same of an ONNX export of YOLOv8n that a run begins from or is averaged with: as the card beside it says, or
-    COCO's, which has its classes. What nothing is told of is unclear."""
+    COCO's, which has its classes. What nothing is told of is unclear. Raises
+    ``WeightsRefused`` where that card cannot be read."""
     card = weights.with_suffix(".json")
     if card.is_file():
+        load_card(card)
         facts = json.loads(card.read_text(encoding="utf-8"))
-        if facts.get("trained_from") and facts.get("sha256") == hashlib.sha256(weights.read_bytes()).hexdigest():
+        if "trained_from" in facts and facts["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest():
             return tuple(dict.fromkeys(taught(facts["trained_from"])))
     return (UNTOLD,) if _of_our_classes(weights) else (COCO,)
 

@@ -102,6 +102,10 @@ class Card:
     ``augmented`` None: once. ``density`` None: boxes alone. ``judge`` None: the detector alone looks a second time.
     ``cues`` None: stalls are told by the detector alone. ``quantised`` None: there is but the one file. ``weights``:
     the file beside the card; None: the card's own name with ``.onnx``.
+
+    ``sha256`` is of the detector's weights alone. ``card_sha256`` is of the card's own file, which names all the other
+    networks by theirs and says how they are used: by it two cards are told apart that share a detector. Empty: the card
+    was read from no file.
     """
 
     name: str
@@ -121,6 +125,7 @@ class Card:
     weights: str | None = None
     accuracy_lost: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     details: Mapping[str, Any] = field(repr=False, default_factory=lambda: MappingProxyType({}))
+    card_sha256: str = ""
 
     def thresholds_to(self, lowest: float) -> Mapping[str, float]:
         """The thresholds, none of them above ``lowest``."""

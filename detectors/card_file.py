@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,8 @@ def load_card(path: Path) -> Card:
             f"{path} is weights, not their card (.json): name the card, or make one with gateway models adopt",
         )
     try:
-        facts = _facts(whole_file(path, LARGEST_CARD))
+        data = whole_file(path, LARGEST_CARD)
+        facts = _facts(data)
     except OSError as error:
         raise WeightsRefused(
             "card_missing", f"找不到模型卡 {path}：{error.strerror}", f"the card {path} is not there: {error.strerror}"
@@ -40,7 +43,7 @@ def load_card(path: Path) -> Card:
     if not isinstance(facts, dict):
         raise _invalid(path, "no object")
     try:
-        card = card_of(facts)
+        card = replace(card_of(facts), card_sha256=hashlib.sha256(data).hexdigest())
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _invalid(path, str(error)) from error
     _refuse_lost(path, card.precision, card.accuracy_lost)

@@ -29,7 +29,7 @@ from detectors.judge import Judge, View, open_judge
 from detectors.observation import Detection
 from detectors.refusals import WeightsRefused
 from detectors.sees import refuse_blindness
-from detectors.weights import checked_weights
+from detectors.weights import checked_weights, weights_of
 
 log = structlog.get_logger(__name__)
 
@@ -82,6 +82,12 @@ def _judged(judge: Judge, picture: NDArray[np.uint8], view: View) -> Mapping[str
     except AnswerUnusable as unusable:
         log.warning("judge_unusable", view=view, detail=unusable.en)
         return {}
+
+
+def files_of(card: Card, card_path: Path) -> tuple[Path, ...]:
+    """Every file of weights that a card names, the detector's first; not yet read."""
+    beside = (one for one in (card.quantised, card.density, card.judge, card.cues) if one is not None)
+    return (weights_of(card, card_path), *(card_path.parent / one.weights for one in beside))
 
 
 def checked_files(card_path: Path) -> tuple[Card, tuple[Path, ...]]:

@@ -15,10 +15,15 @@ LARGEST = 200_000_000
 """Bytes; a larger file is no weights of ours."""
 
 
+def weights_of(card: Card, card_path: Path) -> Path:
+    """The file of the card's own weights, not yet read."""
+    return card_path.with_suffix(".onnx") if card.weights is None else card_path.with_name(card.weights)
+
+
 def checked_weights(card_path: Path) -> tuple[Card, Path]:
     """The card and the file of its weights. Raises ``WeightsRefused`` when they do not belong together."""
     card = load_card(card_path)
-    weights = card_path.with_suffix(".onnx") if card.weights is None else card_path.with_name(card.weights)
+    weights = weights_of(card, card_path)
     try:
         data = whole_file(weights, LARGEST)
     except FileTooLarge as error:

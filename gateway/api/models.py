@@ -16,21 +16,30 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
 from detectors.card import Card
+from detectors.refusals import WeightsRefused
 from detectors.sees import HAZARDS, hazards_of
 from gateway.access import audit
 from gateway.access.caller import Caller
 from gateway.access.grants import Viewed, view
 from gateway.api.camera_lookup import found_camera
+from gateway.api.engine_told import ENGINE, EngineTold, WeightsNamed, engine_told
 from gateway.api.guard import GrantCited, permit
 from gateway.api.services import Doors, Services
-from gateway.api.weights_desk import Source, WeightsDesk, make_change
+from gateway.api.weights_desk import (
+    Prepared,
+    Source,
+    WeightsDesk,
+    WeightsStand,
+    in_force_changed,
+    make_change,
+    nothing_promoted,
+    shadow_changed,
+    shadow_missing,
+)
 from gateway.refusals import Refusal
 from gateway.storage.tables.cameras import CameraRow
 
 router = APIRouter(tags=["models"])
-
-ENGINE = "inference"
-"""The process that runs the weights."""
 
 
 class WeightsShown(BaseModel):
@@ -38,7 +47,8 @@ class WeightsShown(BaseModel):
     counts; ``trained_from``: how many pictures of what, and under which licences."""
 
     name: str
-    sha256: str
+    sha256: str = Field(description="Of the detector's weights.")
+    card_sha256: str = Field(description="Of the card's file, which names all networks by theirs.")
     classes: list[str]
     input_size: tuple[int, int] = Field(description="Height and width in px.")
     precision: str = Field(description="Of two the first is computed where the processor multiplies bytes by itself.")
@@ -58,18 +68,33 @@ class DifferenceCount(BaseModel):
     only_new: int
 
 
+class ShadowProblem(BaseModel):
+    reason: str
+    detail: str = Field(description="What is wrong and what to do, in Chinese.")
+    detail_en: str = Field(description="The same in English.")
+
+
 class ModelsShown(BaseModel):
-    """``ready``: the engine answers. ``looks`` it has answered since it began, ``looks_dropped``: pictures, the oldest
-    first, that it had no time for; ``looks_waiting`` now. Of ``shadow`` the counts are those since the engine began;
-    ``kept``: looks whose differences are kept, ``counted`` what was seen in them by one of the two alone."""
+    """``in_force``: what the engine looks with from its next start on, ``running`` what it looks with now; they differ
+    after ``gateway promote`` until the restart. ``before``: what ``withdraw`` brings back. ``train_from``: the file of
+    promoted weights, from which training can go on.
+
+    ``ready``: the engine answers. ``looks`` it has answered since it began, ``looks_dropped``: pictures, the oldest
+    first, that it had no time for; ``looks_waiting`` now. ``shadow``: by the card that the settings name, as it is now;
+    ``shadow_problem``: why those weights cannot be put in force. The counts are of this very card since the engine
+    began; ``kept``: looks whose differences are kept, ``counted`` what was seen in them by one of the two alone."""
 
     in_force: WeightsShown
+    running: WeightsNamed | None
+    before: WeightsNamed | None
     source: Source
+    train_from: str | None
     ready: bool
     looks: int
     looks_dropped: int
     looks_waiting: int
     shadow: WeightsShown | None
+    shadow_problem: ShadowProblem | None
     shadow_looks: int
     shadow_differing: int
     kept: int
@@ -98,10 +123,20 @@ class DifferingLooks(BaseModel):
     total: int
 
 
-class PromotionAsked(BaseModel):
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class WeightsMeant(BaseModel):
+    """Which weights a person means; refused where they are others by now. ``card_sha256`` tells apart two that share
+    a detector."""
+
     model_config = ConfigDict(extra="forbid")
 
-    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="Of the weights that were looked through.")
+    sha256: Sha256
+    card_sha256: Sha256 | None = None
+
+    def is_of(self, card: Card) -> bool:
+        return self.sha256 == card.sha256 and self.card_sha256 in (None, card.card_sha256)
 
 
 def _desk(doors: Services) -> WeightsDesk:
@@ -114,22 +149,27 @@ def _desk(doors: Services) -> WeightsDesk:
 async def get_models(caller: Annotated[Caller, Depends(permit("models.read"))], doors: Doors) -> ModelsShown:
     """What runs, how good it is and where it fails; and what looks beside it in shadow."""
     stand = await asyncio.to_thread(_desk(doors).stand)
-    looks = await _seen_otherwise(doors, caller)
+    looks = await _seen_otherwise(doors, caller, stand.shadow)
     counted: Counter[tuple[str, str]] = Counter((one.label, one.seen_by) for look in looks for one in look.differences)
-    told: Counter[str] = Counter()
-    for one in doors.extra_metrics():
-        if one.labels.get("worker") == ENGINE:
-            told[one.name] += int(one.value)
+    told = engine_told(doors.extra_metrics())
+    tried = told.shadow_of(stand.shadow)
+    problem = _problem(stand, told)
     return ModelsShown(
         in_force=_shown(stand.card),
+        running=told.running,
+        before=None if stand.before is None else WeightsNamed.of(stand.before),
         source=stand.source,
+        train_from=str(stand.file) if stand.source != "shipped" and stand.file.suffix == ".onnx" else None,
         ready=doors.workers_ready().get(ENGINE, False),
-        looks=told["gateway_looks_total"],
-        looks_dropped=told["gateway_looks_dropped_total"],
-        looks_waiting=told["gateway_looks_waiting"],
+        looks=told.looks,
+        looks_dropped=told.dropped,
+        looks_waiting=told.waiting,
         shadow=None if stand.shadow is None else _shown(stand.shadow),
-        shadow_looks=told["gateway_shadow_looks_total"],
-        shadow_differing=told["gateway_shadow_differing_total"],
+        shadow_problem=None
+        if problem is None
+        else ShadowProblem(reason=problem.reason, detail=problem.zh, detail_en=problem.en),
+        shadow_looks=tried.looks,
+        shadow_differing=tried.differing,
         kept=len(looks),
         counted=[
             DifferenceCount(label=label, only_old=counted[label, "old"], only_new=counted[label, "new"])
@@ -147,7 +187,8 @@ async def list_differences(
     offset: Annotated[int, Query(ge=0, le=10_000)] = 0,
 ) -> DifferingLooks:
     """What only the weights in force or only those in shadow saw, at the caller's cameras, the newest first."""
-    looks = await _seen_otherwise(doors, caller)
+    stand = await asyncio.to_thread(_desk(doors).stand)
+    looks = await _seen_otherwise(doors, caller, stand.shadow)
     if label is not None:
         looks = [look for look in looks if any(one.label == label for one in look.differences)]
     return DifferingLooks(items=looks[offset : offset + limit], total=len(looks))
@@ -177,12 +218,20 @@ async def get_difference_picture(
 
 @router.post("/models/promote")
 async def promote_weights(
-    asked: PromotionAsked, caller: Annotated[Caller, Depends(permit("models.promote"))], doors: Doors
+    asked: WeightsMeant, caller: Annotated[Caller, Depends(permit("models.promote"))], doors: Doors
 ) -> ModelsShown:
-    """Put the weights in shadow in force; refused before they have looked at a picture here, and are known to run."""
+    """Put the weights in shadow in force; refused before these very ones have looked at a picture here, and are known
+    to run."""
     desk = _desk(doors)
-    told = {one.name: one.value for one in doors.extra_metrics() if one.labels.get("worker") == ENGINE}
-    if not told.get("gateway_shadow_looks_total"):
+    stand = await asyncio.to_thread(desk.stand)
+    shadow, told = stand.shadow, engine_told(doors.extra_metrics())
+    if shadow is not None and not asked.is_of(shadow):
+        raise shadow_changed()
+    if (problem := _problem(stand, told)) is not None:
+        raise Refusal("conflict", problem.reason, problem.zh, problem.en, field="sha256")
+    if shadow is None:
+        raise shadow_missing()
+    if not told.shadow_of(shadow).looks:
         raise Refusal(
             "conflict",
             "shadow_untried",
@@ -190,32 +239,79 @@ async def promote_weights(
             "The new weights have looked at no picture here yet; let them look first.",
             field="sha256",
         )
-    change = await asyncio.to_thread(desk.promotion, asked.sha256)
-    act = audit.Act(caller.username, "weights.promote", f"weights:{asked.sha256}", caller.platform)
-    await make_change(doors.db, change, act, doors.clock)
-    desk.restart()
+    prepared = await asyncio.to_thread(desk.promotion, shadow.card_sha256)
+    await _make(doors, caller, prepared, "weights.promote", of=shadow, before=stand.card)
     return await get_models(caller, doors)
 
 
 @router.post("/models/withdraw")
-async def withdraw_weights(caller: Annotated[Caller, Depends(permit("models.promote"))], doors: Doors) -> ModelsShown:
-    """Back to the weights before the last promotion."""
+async def withdraw_weights(
+    asked: WeightsMeant, caller: Annotated[Caller, Depends(permit("models.promote"))], doors: Doors
+) -> ModelsShown:
+    """Back from the weights in force, which the caller names, to those before the last promotion; so of two who ask at
+    a time, or of one who asks again, only the first takes anything back."""
     desk = _desk(doors)
-    change = await asyncio.to_thread(desk.withdrawal)
-    act = audit.Act(caller.username, "weights.withdraw", "weights:promoted", caller.platform)
-    await make_change(doors.db, change, act, doors.clock)
-    desk.restart()
+    stand = await asyncio.to_thread(desk.stand)
+    if stand.source == "shipped":
+        raise nothing_promoted()
+    if not asked.is_of(stand.card):
+        raise in_force_changed()
+    if asked.card_sha256 is None and stand.before is not None and stand.before.sha256 == asked.sha256:
+        raise Refusal(
+            "conflict",
+            "weights_ambiguous",
+            "启用前后的检测网络相同，须同时给出模型卡的 SHA-256（card_sha256）。",
+            "Those before have the same detector: name the card as well (card_sha256).",
+            field="card_sha256",
+        )
+    prepared = await asyncio.to_thread(desk.withdrawal, stand.card.card_sha256)
+    await _make(doors, caller, prepared, "weights.withdraw", of=stand.card, before=stand.card)
     return await get_models(caller, doors)
 
 
-async def _seen_otherwise(doors: Services, caller: Caller) -> list[DifferingLook]:
+async def _make(doors: Services, caller: Caller, prepared: Prepared, what: str, *, of: Card, before: Card) -> None:
+    """Make the change, and let the engine begin again. The audit chain names the weights that are put in force or taken
+    back (``of``), and those in force after it and ``before``."""
+    why = f"in force: {_named(prepared.card)}; before: {_named(before)}"
+    act = audit.Act(caller.username, what, f"weights:{of.sha256}", caller.platform, why=why)
+    await make_change(doors.db, prepared.change, act, doors.clock)
+    _desk(doors).restart()
+
+
+def _named(card: Card) -> str:
+    return f"{card.name} {card.sha256} (card {card.card_sha256})"
+
+
+def _problem(stand: WeightsStand, told: EngineTold) -> WeightsRefused | None:
+    """Why the weights that the settings put in shadow cannot be put in force: by what lies on disk, by what the engine
+    said when it began, or because it tries others, as their file was exchanged since."""
+    if stand.amiss is not None or stand.shadow is None:
+        return stand.amiss
+    if (reason := told.shadow_refused) is not None:
+        return WeightsRefused(
+            reason,
+            f"识别引擎启动时未能使用试用模型（{reason}，见运维手册和日志 shadow_refused）；更换文件后请重启服务。",
+            f"The engine could not use the weights in shadow when it began ({reason}: see the operators' manual, and"
+            " shadow_refused in the log); replace them, then restart the service.",
+        )
+    begun = told.running is not None and told.running.card_sha256 == stand.card.card_sha256  # else it is about to
+    if begun and (told.shadow is None or told.shadow.card_sha256 != stand.shadow.card_sha256):
+        return WeightsRefused(
+            "shadow_not_loaded",
+            "试用模型的文件已更换，识别引擎尚未载入：请重启服务，先试用。",
+            "The file of the weights in shadow was exchanged, and the engine has not loaded it: restart the service and"
+            " let them look first.",
+        )
+    return None
+
+
+async def _seen_otherwise(doors: Services, caller: Caller, shadow: Card | None) -> list[DifferingLook]:
     """Differences with the weights in shadow now; those of earlier ones are past."""
-    desk = _desk(doors)
-    stand = await asyncio.to_thread(desk.stand)
-    if stand.shadow is None:
+    if shadow is None:
         return []
+    desk = _desk(doors)
     kept = await asyncio.to_thread(desk.differences)
-    kept = [one for one in kept if one["new_weights"] == stand.shadow.sha256]
+    kept = [one for one in kept if one.get("new_card") == shadow.card_sha256]
     async with doors.db.reading() as session:
         codes = {str(one["camera"]) for one in kept}
         query = select(CameraRow.code, CameraRow.name).where(
@@ -246,6 +342,7 @@ def _shown(card: Card) -> WeightsShown:
     return WeightsShown(
         name=card.name,
         sha256=card.sha256,
+        card_sha256=card.card_sha256,
         classes=list(card.classes),
         input_size=card.input_size,
         precision=f"int8 / {card.precision}" if card.quantised is not None else card.precision,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from detectors.card import Card
+from detectors.refusals import WeightsRefused
 from gateway.access import audit
 from gateway.clock import Clock
 from gateway.refusals import Refusal
@@ -17,11 +19,18 @@ Source = Literal["shipped", "promoted", "settings"]
 
 @dataclass(frozen=True, slots=True)
 class WeightsStand:
-    """``source``: where the weights in force are from. ``shadow`` None: none look beside them."""
+    """What lies on disk, and so is in force from the engine's next start on: its ``card``, the ``file`` of its weights
+    and its ``source``. ``before``: the card that is in force again once the last promotion is taken back.
+
+    ``shadow`` None: the settings name no other weights, or their card cannot be read. ``amiss``: why those that they
+    name could not be put in force as they lie there now."""
 
     card: Card
+    file: Path
     source: Source
+    before: Card | None
     shadow: Card | None
+    amiss: WeightsRefused | None
 
 
 class WeightsChange(Protocol):
@@ -32,6 +41,14 @@ class WeightsChange(Protocol):
         ...
 
     def drop(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A change after which the weights of ``card`` are in force."""
+
+    change: WeightsChange
+    card: Card
 
 
 async def make_change(db: Database, change: WeightsChange, act: audit.Act, clock: Clock) -> None:
@@ -62,22 +79,58 @@ class WeightsDesk(Protocol):
     def stand(self) -> WeightsStand: ...
 
     def differences(self) -> list[dict[str, Any]]:
-        """What only one of the two saw, the newest first: ``id``, ``at``, ``camera``, ``new_weights``, ``differences``
-        each with ``seen_by``, ``label``, ``score`` and ``box`` normalised."""
+        """What only one of the two saw, the newest first: ``id``, ``at``, ``camera``, ``new_card`` (its sha256),
+        ``differences`` each with ``seen_by``, ``label``, ``score`` and ``box`` normalised."""
         ...
 
     def picture(self, difference_id: str) -> tuple[str, bytes] | None:
         """The camera's code and the JPEG; None where it is no longer kept."""
         ...
 
-    def promotion(self, sha256: str) -> WeightsChange:
-        """That the weights in shadow are in force; refused where they are not ``sha256``."""
+    def promotion(self, card_sha256: str) -> Prepared:
+        """That the weights in shadow are in force; refused where their card is not the one of ``card_sha256``."""
         ...
 
-    def withdrawal(self) -> WeightsChange:
-        """Back to the weights before; refused where none were promoted."""
+    def withdrawal(self, card_sha256: str) -> Prepared:
+        """Back to the weights before; refused where none were promoted, where those before cannot be used, and where
+        the card in force is not the one of ``card_sha256``."""
         ...
 
     def restart(self) -> None:
         """The engine begins again with the weights that are in force now."""
         ...
+
+
+def shadow_missing() -> Refusal:
+    return Refusal(
+        "conflict", "shadow_missing", "没有试用中的新模型。", "No new weights are in shadow.", field="sha256"
+    )
+
+
+def shadow_changed() -> Refusal:
+    return Refusal(
+        "conflict",
+        "weights_changed",
+        "试用中的模型已更换，请刷新后确认。",
+        "The weights in shadow are others by now; look again.",
+        field="sha256",
+    )
+
+
+def in_force_changed() -> Refusal:
+    return Refusal(
+        "conflict",
+        "weights_changed",
+        "在用模型已更换（可能已被撤回），请刷新后确认。",
+        "The weights in force are others by now, perhaps taken back already; look again.",
+        field="sha256",
+    )
+
+
+def nothing_promoted() -> Refusal:
+    return Refusal(
+        "conflict",
+        "nothing_promoted",
+        "当前为出厂模型，没有可撤回的启用。",
+        "The shipped weights are in force; there is nothing to take back.",
+    )

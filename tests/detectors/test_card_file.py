@@ -28,6 +28,14 @@ def test_what_a_card_says_beside_the_known_keys_is_kept(make_weights: MakeWeight
     assert load_card(make_weights()).details == {"note": "made for a test"}
 
 
+def test_two_cards_that_share_a_detector_are_told_apart_by_their_own_sum(make_weights: MakeWeights) -> None:
+    card = make_weights()
+    one, facts = load_card(card), json.loads(card.read_text())
+    card.write_text(json.dumps(facts | {"judge": {"weights": "judge.onnx", "sha256": "ab" * 32, "labels": ["fire"]}}))
+    assert load_card(card).sha256 == one.sha256
+    assert load_card(card).card_sha256 != one.card_sha256
+
+
 def test_a_missing_card_is_named(tmp_path: Path) -> None:
     assert refusal(tmp_path / "none.json").reason == "card_missing"
 

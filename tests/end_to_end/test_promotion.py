@@ -79,10 +79,16 @@ async def test_the_engine_alone_begins_again_with_promoted_weights_and_with_the_
         async with asyncio.timeout(120):
             while (await http.get("/api/v1/models")).json()["shadow_looks"] == 0:
                 await asyncio.sleep(0.2)
+        card = await asyncio.to_thread(shadow_card.read_bytes)
+        await asyncio.to_thread(shadow_card.write_bytes, card + b"\n")  # not the one that looked
+        exchanged = await http.post("/api/v1/models/promote", json={"sha256": new})
+        assert exchanged.json()["reason"] == "shadow_not_loaded", exchanged.text
+        await asyncio.to_thread(shadow_card.write_bytes, card)
         promoted = await http.post("/api/v1/models/promote", json={"sha256": new})
         assert promoted.json()["in_force"]["sha256"] == new, promoted.text
         await looked_with(new)
-        assert (await http.post("/api/v1/models/withdraw")).status_code == 200
+        assert (await http.get("/api/v1/models")).json()["running"]["sha256"] == new
+        assert (await http.post("/api/v1/models/withdraw", json={"sha256": new})).status_code == 200
         await looked_with(old)
         said = await metrics()
         assert 'gateway_worker_starts_total{worker="inference"} 3.0' in said

@@ -164,9 +164,10 @@ class CameraWorker:
         eye, delivery, waking = self._around.eye, self._around.store.delivery, self._around.waking
         looks = [camera.looks for camera in self._cameras.values()]
         card = self._link.card
-        known = (
-            [] if card is None else [Sample("gateway_weights_info", {"weights": card.name, "sha256": card.sha256}, 1)]
-        )
+        known = []
+        if card is not None:
+            weights = {"weights": card.name, "sha256": card.sha256, "card_sha256": card.card_sha256}
+            known = [Sample("gateway_weights_info", weights, 1)]
         own = [
             Sample("gateway_cameras", {}, len(self._cameras)),
             Sample("gateway_viewers", {}, viewings.viewers),

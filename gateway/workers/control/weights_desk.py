@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from detectors.card import Card
 from detectors.card_file import load_card
+from detectors.engine import runtime_for
+from detectors.networks import checked_files
 from detectors.refusals import WeightsRefused
-from gateway.api.weights_desk import Source, WeightsStand
+from detectors.sees import refuse_blindness
+from detectors.weights import weights_of
+from gateway.api.weights_desk import (
+    Prepared,
+    Source,
+    WeightsStand,
+    in_force_changed,
+    nothing_promoted,
+    shadow_changed,
+    shadow_missing,
+)
 from gateway.refusals import Refusal
 from gateway.settings import InferenceSettings
-from gateway.workers.inference.promotion import Change, card_in_force, promotion, refuse_pinned, withdrawal
+from gateway.workers.control.checked_shadow import CheckedShadow
+from gateway.workers.inference.promotion import card_before, card_in_force, promotion, refuse_pinned, withdrawal
 from gateway.workers.inference.shadow import FOLDER, kept_differences, kept_picture
 from models import shipped
 
@@ -25,10 +38,13 @@ class WeightsOnDisk:
     data_folder: Path
     inference: InferenceSettings
     begin_again: Callable[[Path], None]
+    _checked: CheckedShadow = field(default_factory=CheckedShadow, init=False)
 
     def stand(self) -> WeightsStand:
-        card = self._in_force()
-        return WeightsStand(card, self._source(), self._shadow(card))
+        path = card_in_force(self.data_folder, self.inference)
+        card = _readable(path)
+        shadow, amiss = self._shadow(card)
+        return WeightsStand(card, weights_of(card, path), self._source(path), self._before(), shadow, amiss)
 
     def differences(self) -> list[dict[str, Any]]:
         return list(kept_differences(self.data_folder / FOLDER))
@@ -36,61 +52,84 @@ class WeightsOnDisk:
     def picture(self, difference_id: str) -> tuple[str, bytes] | None:
         return kept_picture(self.data_folder / FOLDER, difference_id)
 
-    def promotion(self, sha256: str) -> Change:
+    def promotion(self, card_sha256: str) -> Prepared:
         refuse_pinned(self.inference)
-        shadow = self._shadow(self._in_force())
-        if shadow is None or self.inference.shadow is None:
-            raise Refusal(
-                "conflict", "shadow_missing", "没有试用中的新模型。", "No new weights are in shadow.", field="sha256"
-            )
-        if shadow.sha256 != sha256:
-            raise Refusal(
-                "conflict",
-                "weights_changed",
-                "试用中的模型已更换，请刷新后确认。",
-                "The weights in shadow are others by now; look again.",
-                field="sha256",
-            )
+        if self.inference.shadow is None:
+            raise shadow_missing()
         try:
-            return promotion(self.inference.shadow, self.data_folder, self.inference.engine)
+            change = promotion(self.inference.shadow, self.data_folder, self.inference.engine)
         except WeightsRefused as refused:
             raise _refusal(refused) from refused
+        try:
+            card = _readable(change.card)
+            if card.card_sha256 != card_sha256:
+                raise shadow_changed()
+        except BaseException:
+            change.drop()
+            raise
+        return Prepared(change, card)
 
-    def withdrawal(self) -> Change:
+    def withdrawal(self, card_sha256: str) -> Prepared:
         refuse_pinned(self.inference)
         change = withdrawal(self.data_folder)
         if change is None:
-            raise Refusal(
-                "conflict",
-                "nothing_promoted",
-                "当前为出厂模型，没有可撤回的启用。",
-                "The shipped weights are in force; there is nothing to take back.",
-            )
-        return change
+            raise nothing_promoted()
+        try:
+            if _readable(card_in_force(self.data_folder, self.inference)).card_sha256 != card_sha256:
+                raise in_force_changed()
+            return Prepared(change, self._usable(change.card))
+        except BaseException:
+            change.drop()
+            raise
 
     def restart(self) -> None:
         self.begin_again(card_in_force(self.data_folder, self.inference))
 
-    def _in_force(self) -> Card:
+    def _usable(self, path: Path) -> Card:
+        """The card, whose files the engine can take: it would not start again over those that it cannot."""
         try:
-            return load_card(card_in_force(self.data_folder, self.inference))
+            card, _ = checked_files(path)
+            runtime_for(self.inference.engine, card)
         except WeightsRefused as refused:
             raise _refusal(refused) from refused
+        return card
 
-    def _source(self) -> Source:
+    def _source(self, card: Path) -> Source:
         if self.inference.weights is not None:
             return "settings"
-        return "shipped" if card_in_force(self.data_folder, self.inference) == shipped.CARD else "promoted"
+        return "shipped" if card == shipped.CARD else "promoted"
 
-    def _shadow(self, in_force: Card) -> Card | None:
-        """Weights that are in force already look beside nobody; a card that cannot be read is none."""
-        if self.inference.shadow is None:
-            return None
+    def _before(self) -> Card | None:
+        """None too where the settings' own weights are in force, and where the card cannot be read."""
+        path = None if self.inference.weights is not None else card_before(self.data_folder)
         try:
-            card = load_card(self.inference.shadow)
+            return None if path is None else load_card(path)
         except WeightsRefused:
             return None
-        return None if card.sha256 == in_force.sha256 else card
+
+    def _shadow(self, in_force: Card) -> tuple[Card | None, WeightsRefused | None]:
+        """The card, and why it could not be put in force. Weights that are in force already look beside nobody."""
+        path, card = self.inference.shadow, None
+        if path is None:
+            return None, None
+        try:
+            card = load_card(path)
+            if card.card_sha256 == in_force.card_sha256:
+                return None, None
+            if (amiss := self._checked.amiss(card, path)) is not None:
+                return card, amiss
+            runtime_for(self.inference.engine, card)
+            refuse_blindness(card, instead_of=in_force)
+        except WeightsRefused as refused:
+            return card, refused
+        return card, None
+
+
+def _readable(path: Path) -> Card:
+    try:
+        return load_card(path)
+    except WeightsRefused as refused:
+        raise _refusal(refused) from refused
 
 
 def _refusal(refused: WeightsRefused) -> Refusal:

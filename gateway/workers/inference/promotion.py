@@ -42,6 +42,14 @@ def card_in_force(data_folder: Path, inference: InferenceSettings) -> Path:
     return promoted[-1] / _CARD if promoted else shipped.CARD
 
 
+def card_before(data_folder: Path) -> Path | None:
+    """The path of the card that is in force once the last promotion is taken back; None where nothing was promoted."""
+    promoted = _promotions(_models(data_folder))
+    if not promoted:
+        return None
+    return promoted[-2] / _CARD if len(promoted) > 1 else shipped.CARD
+
+
 def refuse_pinned(inference: InferenceSettings) -> None:
     """The settings' own weights go before any that were promoted: to promote beside them would change nothing."""
     if inference.weights is not None:
@@ -57,10 +65,12 @@ def refuse_pinned(inference: InferenceSettings) -> None:
 class Change:
     """Of the weights in force, ready to be made: all that takes long, or that weights may be refused for, was done.
 
-    No other is prepared until it is made or dropped.
+    No other is prepared until it is made or dropped. ``card``: of the weights that are in force then, where it lies
+    until it is made.
     """
 
-    def __init__(self, folder: Path, to: Path, tidying: ExitStack) -> None:
+    def __init__(self, folder: Path, to: Path, card: Path, tidying: ExitStack) -> None:
+        self.card = card
         self._folder, self._to, self._tidying = folder, to, tidying
 
     def make(self) -> None:
@@ -102,7 +112,8 @@ def promotion(card_path: Path, data_folder: Path, engine: EngineName = "auto") -
                 _to_disk(file)
         except OSError as error:
             raise _not_written(models, error) from error
-        return Change(draft, models / f"promoted.{max(_numbers(models), default=0) + 1}", tidying.pop_all())
+        to = models / f"promoted.{max(_numbers(models), default=0) + 1}"
+        return Change(draft, to, draft / _CARD, tidying.pop_all())
 
 
 def withdrawal(data_folder: Path) -> Change | None:
@@ -117,11 +128,11 @@ def withdrawal(data_folder: Path) -> Change | None:
         except OSError as error:
             raise _not_written(models, error) from error
         tidying.callback(_tidy, models)
-        promoted = _promotions(models)
-        if not promoted:
+        before = card_before(data_folder)
+        if before is None:
             return None
         shutil.rmtree(models / _GONE, ignore_errors=True)
-        return Change(promoted[-1], models / _GONE, tidying.pop_all())
+        return Change(_promotions(models)[-1], models / _GONE, before, tidying.pop_all())
 
 
 def _turn(models: Path) -> TextIO:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from math import isfinite
@@ -74,9 +74,12 @@ class EngineFailed(Exception):
 class InferenceServer:
     """One engine, as many threads that feed it as it takes pictures at once, any number of camera workers."""
 
-    def __init__(self, networks: Networks, shadow: Shadow | None = None, most_cameras: int = MOST_CAMERAS) -> None:
-        """``most_cameras``: of one camera worker."""
-        self._shadow = shadow
+    def __init__(
+        self, networks: Networks, shadow: Shadow | WeightsRefused | None = None, most_cameras: int = MOST_CAMERAS
+    ) -> None:
+        """``shadow``: or why there is none, though the settings name one. ``most_cameras``: of one camera worker."""
+        self._shadow = None if isinstance(shadow, WeightsRefused) else shadow
+        self._shadow_refused = shadow if isinstance(shadow, WeightsRefused) else None
         self._comparing: asyncio.Task[None] | None = None
         self._shown_until = 0.0
         self._networks = networks
@@ -108,6 +111,7 @@ class InferenceServer:
         if self._failed is not None:
             raise EngineFailed("the engine looks at nothing any more") from self._failed
         queues = self._queue, self._aside
+        weights = {"weights": self.card.name, "sha256": self.card.sha256, "card_sha256": self.card.card_sha256}
         return [
             Sample("gateway_looks_total", {}, self._looks, "counter"),
             Sample(
@@ -119,12 +123,21 @@ class InferenceServer:
             Sample("gateway_looks_dropped_total", {"why": "late"}, sum(one.dropped_late for one in queues), "counter"),
             Sample("gateway_looks_unusable_total", {}, self._unusable, "counter"),
             Sample("gateway_engine_busy_seconds_total", {}, self._busy_seconds, "counter"),
-            Sample("gateway_shadow_looks_total", {}, self._shadow.looks if self._shadow else 0, "counter"),
-            Sample("gateway_shadow_differing_total", {}, self._shadow.differing if self._shadow else 0, "counter"),
-            Sample("gateway_shadow_gave_way_total", {}, self._shadow.given_way if self._shadow else 0, "counter"),
             Sample("gateway_engine_at_once", {}, self._at_once),
             Sample("gateway_looks_waiting", {}, sum(map(len, queues))),
+            Sample("gateway_weights_info", weights, 1),
+            *self._shadow_samples(),
         ]
+
+    def _shadow_samples(self) -> Iterator[Sample]:
+        """Each says of which weights it is: the file that the settings name may be another by now."""
+        if self._shadow_refused is not None:
+            yield Sample("gateway_shadow_refused", {"reason": self._shadow_refused.reason}, 1)
+        if (shadow := self._shadow) is not None:
+            of = {"sha256": shadow.card.sha256, "card_sha256": shadow.card.card_sha256}
+            yield Sample("gateway_shadow_looks_total", of, shadow.looks, "counter")
+            yield Sample("gateway_shadow_differing_total", of, shadow.differing, "counter")
+            yield Sample("gateway_shadow_gave_way_total", of, shadow.given_way, "counter")
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asking = _Asking(self)
@@ -317,21 +330,26 @@ def _detections(objects: list[SeenObject]) -> tuple[Detection, ...]:
     return tuple(Detection(o.label, o.score, Box(o.x1, o.y1, o.x2, o.y2)) for o in objects)
 
 
-def _shadow(settings: WorkerSettings, in_force: str) -> Shadow | None:
-    """Unusable new weights are said, and the old ones go on alone; so do new ones that were put in force (sha256)."""
+def _shadow(settings: WorkerSettings, in_force: Card) -> Shadow | WeightsRefused | None:
+    """None where the settings name no new weights, or those in force. Unusable ones are said, and the old ones go on
+    alone."""
     folder = settings.data_folder / FOLDER
     try:
-        if settings.inference.shadow is None or load_card(settings.inference.shadow).sha256 == in_force:
+        if (
+            settings.inference.shadow is None
+            or load_card(settings.inference.shadow).card_sha256 == in_force.card_sha256
+        ):
             forget_past(folder, None)
             return None
         networks = open_networks(settings.inference.engine, settings.inference.shadow, 1)
-        forget_past(folder, networks.detector.card.sha256)
+        forget_past(folder, networks.detector.card.card_sha256)
         return Shadow(networks, folder)
     except WeightsRefused as refused:
         log.error("shadow_refused", reason=refused.reason, detail=refused.en)
-    except Exception:  # whatever else new weights or their folder do: the old ones go on
+        return refused
+    except Exception as error:  # whatever else new weights or their folder do: the old ones go on
         log.exception("shadow_refused", reason="unforeseen")
-    return None
+        return WeightsRefused("unforeseen", "未预见的故障", f"an unforeseen fault: {error}")
 
 
 @asynccontextmanager
@@ -349,7 +367,7 @@ async def open_inference(name: str, settings: WorkerSettings, channel: Channel) 
         at_once=detector.at_once,
         judge=networks.judge is not None,
     )
-    shadow = await asyncio.to_thread(_shadow, settings, detector.card.sha256)
+    shadow = await asyncio.to_thread(_shadow, settings, detector.card)
     server = InferenceServer(networks, shadow, settings.cameras.per_worker)
     engine = asyncio.create_task(server.run_engine())
     listening = await listen(settings.run_folder / SOCKET_NAME, server.accept)

@@ -46,6 +46,7 @@ class Shadow:
     waits for it."""
 
     def __init__(self, networks: Networks, folder: Path) -> None:
+        self.card = networks.detector.card
         self._networks = networks
         self._folder = folder
         self._numbers = itertools.count()
@@ -98,13 +99,13 @@ class Shadow:
                 if ended:
                     raise _GaveWay
                 seen = await asyncio.to_thread(self._networks.look, picture, part)
-            return Answer(seen.detections, self._networks.detector.card, seen.judged)
+            return Answer(seen.detections, self.card, seen.judged)
 
         return ask
 
     def _keep(self, code: str, at: float, picture: NDArray[np.uint8], found: list[dict[str, Any]]) -> None:
         name = f"{round(at * 1000):015}-{code}"
-        facts = {"at": at, "camera": code, "new_weights": self._networks.detector.card.sha256, "differences": found}
+        facts = {"at": at, "camera": code, "new_card": self.card.card_sha256, "differences": found}
         written, data = cv2.imencode(".jpg", picture)
         try:
             if written:
@@ -122,10 +123,10 @@ def forget_oldest(folder: Path) -> None:
             (folder / f"{name}.{kind}").unlink(missing_ok=True)
 
 
-def forget_past(folder: Path, weights: str | None) -> None:
-    """Differences with other weights than those in shadow now (sha256; None: there are none): nobody looks through
-    them any more, and a picture is kept no longer than what it is for."""
-    current = {facts["id"] for facts in kept_differences(folder) if facts.get("new_weights") == weights}
+def forget_past(folder: Path, card: str | None) -> None:
+    """Differences with other weights than those in shadow now (sha256 of their card; None: there are none): nobody
+    looks through them any more, and a picture is kept no longer than what it is for."""
+    current = {facts["id"] for facts in kept_differences(folder) if card is not None and facts.get("new_card") == card}
     for path in list(folder.glob("*.*")):
         if path.suffix in (".json", ".jpg") and path.stem not in current:
             path.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import json
 import shutil
 from collections.abc import Awaitable, Callable
@@ -19,6 +20,7 @@ import pytest
 from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 
+from detectors.card import Card
 from detectors.card_file import load_card
 from gateway.access import audit
 from gateway.api.services import Services
@@ -29,7 +31,7 @@ from gateway.storage.tables.cameras import CameraRow
 from gateway.storage.tables.grid import Platform
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.control.weights_desk import WeightsOnDisk
-from gateway.workers.inference.promotion import card_in_force
+from gateway.workers.inference.promotion import card_in_force, promotion, withdrawal
 from gateway.workers.inference.shadow import FOLDER, Shadow
 from models import shipped
 
@@ -39,16 +41,34 @@ PICTURE = np.full((36, 64, 3), 90, np.uint8)
 
 
 class Engine:
-    """The inference process as control sees it."""
+    """The inference process as control sees it: it opened the shipped weights, and others in shadow, at its start."""
 
-    def __init__(self) -> None:
+    def __init__(self, shadow: Path) -> None:
         self.began_with: list[Path] = []
+        self.runs = load_card(shipped.CARD)
+        self.shadow: Card | None = load_card(shadow)
+        self.refused: str | None = None
         self.looked = 0.0
+
+    def begin_again(self, card: Path) -> None:
+        self.began_with.append(card)
+        self.runs = load_card(card)
 
     def samples(self) -> list[Sample]:
         dropped = (("replaced", 3), ("late", 4))
+        worker = {"worker": "inference"}
+        told = []
+        if self.shadow is not None:
+            of = worker | {"sha256": self.shadow.sha256, "card_sha256": self.shadow.card_sha256}
+            told += [
+                Sample(f"gateway_shadow_{name}_total", of, self.looked, "counter") for name in ("looks", "differing")
+            ]
+        if self.refused is not None:
+            told += [Sample("gateway_shadow_refused", worker | {"reason": self.refused}, 1)]
+        runs = {"weights": self.runs.name, "sha256": self.runs.sha256, "card_sha256": self.runs.card_sha256}
         return [
-            Sample("gateway_shadow_looks_total", {"worker": "inference"}, self.looked, "counter"),
+            *told,
+            Sample("gateway_weights_info", worker | runs, 1),
             Sample("gateway_looks_total", {"worker": "inference"}, 93, "counter"),
             Sample("gateway_looks_waiting", {"worker": "inference"}, 2),
             *(
@@ -59,8 +79,8 @@ class Engine:
 
 
 @pytest.fixture
-def engine() -> Engine:
-    return Engine()
+def engine(shadow_card: Path) -> Engine:
+    return Engine(shadow_card)
 
 
 @pytest.fixture
@@ -91,7 +111,7 @@ async def services(
     shadow = shadow_seeing_fire(folder / FOLDER)
     for code in (CODE, ELSEWHERE):
         await shadow.compare(code, Glimpse(PICTURE, (64, 36), now.timestamp(), "main", lambda: PICTURE), [])
-    desk = WeightsOnDisk(folder, InferenceSettings(shadow=shadow_card), engine.began_with.append)
+    desk = WeightsOnDisk(folder, InferenceSettings(shadow=shadow_card), engine.begin_again)
     return replace(services, weights=desk, extra_metrics=engine.samples, workers_ready=lambda: {"inference": True})
 
 
@@ -151,10 +171,11 @@ async def test_a_person_promotes_what_has_been_tried_and_takes_it_back(
         told = list(await session.scalars(select(AuditRow.target).where(AuditRow.what == "weights.promote")))
     assert told == [f"weights:{sha256}"]
 
-    shown = (await leader.post("/api/v1/models/withdraw")).json()
+    shown = (await leader.post("/api/v1/models/withdraw", json={"sha256": sha256})).json()
     assert (shown["source"], shown["shadow"]["sha256"]) == ("shipped", sha256)
     assert engine.began_with[-1] == shipped.CARD
-    assert (await leader.post("/api/v1/models/withdraw")).json()["reason"] == "nothing_promoted"
+    again = await leader.post("/api/v1/models/withdraw", json={"sha256": sha256})
+    assert again.json()["reason"] == "nothing_promoted"
     assert card_in_force(services.settings.data_folder, InferenceSettings()) == shipped.CARD
 
 
@@ -177,7 +198,7 @@ async def test_a_disk_that_is_full_is_told_to_who_promotes_or_takes_back_and_the
     await leader.post("/api/v1/models/promote", json=asked)
     with monkeypatch.context() as disk:
         disk.setattr(Path, "rename", full)
-        refused = await leader.post("/api/v1/models/withdraw")
+        refused = await leader.post("/api/v1/models/withdraw", json=asked)
     assert (refused.status_code, refused.json()["reason"]) == (503, "promotion_not_written")
     assert engine.began_with == [card_in_force(services.settings.data_folder, InferenceSettings())]
     async with services.db.reading() as session:
@@ -237,10 +258,218 @@ async def test_nothing_is_put_in_force_or_taken_back_that_the_audit_chain_cannot
     assert [path.name for path in (data / "models").iterdir()] == ["promotion.lock"]
     assert (await leader.post("/api/v1/models/promote", json=asked)).status_code == 200
     promoted = card_in_force(data, InferenceSettings())
-    assert await refused("withdraw") == "database_unavailable"
+    assert await refused("withdraw", json=asked) == "database_unavailable"
     assert card_in_force(data, InferenceSettings()) == promoted
     assert engine.began_with == [promoted]
-    assert (await leader.post("/api/v1/models/withdraw")).status_code == 200
+    assert (await leader.post("/api/v1/models/withdraw", json=asked)).status_code == 200
+
+
+def rewritten(card: Path, **facts: Any) -> Path:
+    """The card with other facts in it."""
+    card.write_text(json.dumps(json.loads(card.read_text()) | facts))
+    return card
+
+
+def beside(card: Path, kind: str, data: bytes) -> dict[str, Any]:
+    """What a card says of another network, whose file is put beside it."""
+    file = card.with_name(f"{kind}.onnx")
+    file.write_bytes(data)
+    said = {"density": shipped.DENSITY, "judge": shipped.JUDGE, "cues": shipped.CUES}
+    facts = json.loads(shipped.CARD.read_text())[kind]
+    assert said[kind].name == facts["weights"]
+    return {**facts, "weights": file.name, "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def exchanged(card: Path, what: str) -> None:
+    """Put something else in the place of what the engine opened, and say so in the card."""
+    facts = json.loads(card.read_text())
+    if what == "weights":
+        network = card.with_suffix(".onnx").read_bytes() + b"\x32\x04last"  # ModelProto.doc_string
+        card.with_suffix(".onnx").write_bytes(network)
+        facts["sha256"] = hashlib.sha256(network).hexdigest()
+    elif what == "thresholds":
+        facts["thresholds"]["fire"] = 0.99
+    else:
+        facts[what] = beside(card, what, b"a network that no engine opens")
+    card.write_text(json.dumps(facts))
+
+
+@pytest.mark.parametrize("what", ["weights", "thresholds", "density", "judge", "cues"])
+async def test_weights_are_not_put_in_force_on_the_looks_of_those_that_lay_there_before(
+    client_as: ClientAs, services: Services, engine: Engine, shadow_card: Path, what: str
+) -> None:
+    """They had never run here, and the engine that was begun again with them did not start."""
+    leader = await client_as("duty_leader")
+    engine.looked = 3
+    shown = (await leader.get("/api/v1/models")).json()
+    assert (shown["shadow_looks"], shown["shadow_differing"], shown["kept"]) == (3, 3, 2)
+    assert shown["shadow_problem"] is None
+    exchanged(shadow_card, what)
+    shown = (await leader.get("/api/v1/models")).json()
+    assert (shown["shadow_looks"], shown["shadow_differing"], shown["kept"]) == (0, 0, 0)
+    assert shown["shadow_problem"]["reason"] == "shadow_not_loaded"
+    asked = {"sha256": shown["shadow"]["sha256"], "card_sha256": shown["shadow"]["card_sha256"]}
+    for named in (asked, {"sha256": asked["sha256"]}):
+        refused = await leader.post("/api/v1/models/promote", json=named)
+        assert (refused.status_code, refused.json()["reason"]) == (409, "shadow_not_loaded")
+    engine.shadow = load_card(shadow_card)  # restarted
+    assert (await leader.post("/api/v1/models/promote", json=asked)).status_code == 200
+    assert engine.began_with == [card_in_force(services.settings.data_folder, InferenceSettings())]
+
+
+async def test_weights_exchanged_while_they_are_put_in_force_are_not(
+    client_as: ClientAs, services: Services, engine: Engine, shadow_card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader = await client_as("duty_leader")
+    engine.looked = 3
+    asked = {"sha256": load_card(shadow_card).sha256}
+    assert isinstance(services.weights, WeightsOnDisk)
+    taken = WeightsOnDisk.promotion
+
+    def late(desk: WeightsOnDisk, card_sha256: str) -> Any:
+        exchanged(shadow_card, "thresholds")
+        return taken(desk, card_sha256)
+
+    with monkeypatch.context() as race:
+        race.setattr(WeightsOnDisk, "promotion", late)
+        refused = await leader.post("/api/v1/models/promote", json=asked)
+    assert (refused.status_code, refused.json()["reason"]) == (409, "weights_changed")
+    models = services.settings.data_folder / "models"
+    assert [path.name for path in models.iterdir()] == ["promotion.lock"]
+    assert engine.began_with == []
+
+
+async def test_what_the_engine_runs_is_told_beside_what_is_in_force_from_its_next_start_on(
+    client_as: ClientAs, services: Services, engine: Engine, shadow_card: Path
+) -> None:
+    """Promoted on the command line, weights that did not run were shown as running."""
+    leader = await client_as("duty_leader")
+    data = services.settings.data_folder
+    shown = (await leader.get("/api/v1/models")).json()
+    assert (shown["running"]["card_sha256"], shown["train_from"]) == (shown["in_force"]["card_sha256"], None)
+    promotion(shadow_card, data).make()
+    shown = (await leader.get("/api/v1/models")).json()
+    assert (shown["in_force"]["name"], shown["running"]["name"]) == ("newer", load_card(shipped.CARD).name)
+    assert shown["before"]["sha256"] == shown["running"]["sha256"] == load_card(shipped.CARD).sha256
+    weights = data / "models" / "promoted.1" / "weights.onnx"
+    assert (shown["train_from"], weights.is_file()) == (str(weights), True)
+
+
+def spoilt(card: Path, how: str) -> None:
+    match how:
+        case "card_missing":
+            card.unlink()
+        case "card_invalid":
+            card.write_text("{}")
+        case "weights_missing":
+            card.with_suffix(".onnx").unlink()
+        case "weights_damaged":
+            card.with_suffix(".onnx").write_bytes(b"cut short")
+        case "engine_unfit":
+            card.with_suffix(".onnx").rename(card.with_suffix(".pt"))
+            rewritten(card, weights="newer.pt")
+
+
+@pytest.mark.parametrize("how", ["card_missing", "card_invalid", "weights_missing", "weights_damaged", "engine_unfit"])
+async def test_the_page_says_why_weights_in_shadow_cannot_be_put_in_force(
+    client_as: ClientAs, services: Services, engine: Engine, shadow_card: Path, how: str
+) -> None:
+    """They were shown as fine, or as if the settings named none."""
+    leader = await client_as("duty_leader")
+    engine.looked = 3
+    assert isinstance(services.weights, WeightsOnDisk)
+    settings = InferenceSettings(shadow=shadow_card, engine="onnxruntime")
+    object.__setattr__(services.weights, "inference", settings)
+    sha256 = load_card(shadow_card).sha256
+    assert (await leader.get("/api/v1/models")).json()["shadow_problem"] is None
+    spoilt(shadow_card, how)
+    problem = (await leader.get("/api/v1/models")).json()["shadow_problem"]
+    assert problem["reason"] == how
+    assert problem["detail"] != problem["detail_en"] != ""
+    refused = (await leader.post("/api/v1/models/promote", json={"sha256": sha256})).json()
+    assert (refused["reason"], refused["detail"]) == (how, problem["detail"])
+    assert engine.began_with == []
+
+
+async def test_the_page_says_what_the_engine_refused_that_looks_well_on_disk(
+    client_as: ClientAs, engine: Engine, shadow_card: Path
+) -> None:
+    leader = await client_as("duty_leader")
+    engine.shadow, engine.refused = None, "weights_unusable"
+    problem = (await leader.get("/api/v1/models")).json()["shadow_problem"]
+    assert problem["reason"] == "weights_unusable"
+    assert "weights_unusable" in problem["detail"]
+    assert "shadow_refused" in problem["detail_en"]
+    asked = {"sha256": load_card(shadow_card).sha256}
+    assert (await leader.post("/api/v1/models/promote", json=asked)).json()["reason"] == "weights_unusable"
+
+
+async def test_of_two_who_take_the_same_weights_back_the_second_takes_nothing_back(
+    client_as: ClientAs, services: Services, engine: Engine, shadow_card: Path
+) -> None:
+    """Nor does one who asks again after a time limit: each request took one promotion more back. Both promotions have
+    the same detector."""
+    data = services.settings.data_folder
+    thresholds = dict(load_card(shadow_card).thresholds)
+    for threshold in (0.6, 0.7):
+        promotion(rewritten(shadow_card, thresholds=thresholds | {"fire": threshold}), data).make()
+    leader = await client_as("duty_leader")
+    shown = (await leader.get("/api/v1/models")).json()
+    asked = {"sha256": shown["in_force"]["sha256"], "card_sha256": shown["in_force"]["card_sha256"]}
+    assert shown["before"]["sha256"] == asked["sha256"]
+    by_detector = await leader.post("/api/v1/models/withdraw", json={"sha256": asked["sha256"]})
+    assert by_detector.json()["reason"] == "weights_ambiguous", "asked again it would be those before"
+    first, second = [await leader.post("/api/v1/models/withdraw", json=asked) for _ in range(2)]
+    assert first.json()["in_force"]["card_sha256"] == shown["before"]["card_sha256"]
+    assert (second.status_code, second.json()["reason"]) == (409, "weights_changed")
+    assert load_card(card_in_force(data, InferenceSettings())).thresholds["fire"] == 0.6
+    assert len(engine.began_with) == 1
+    async with services.db.reading() as session:
+        (told,) = await session.scalars(select(AuditRow).where(AuditRow.what == "weights.withdraw"))
+    assert told.target == f"weights:{asked['sha256']}"
+    assert asked["card_sha256"] in told.why
+    assert shown["before"]["card_sha256"] in told.why
+
+
+async def test_weights_taken_back_between_the_look_and_the_act_are_not_taken_back_twice(
+    client_as: ClientAs, services: Services, shadow_card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = services.settings.data_folder
+    for name in ("one", "two"):
+        promotion(rewritten(shadow_card, name=name), data).make()
+    meant = load_card(shadow_card)
+    asked = {"sha256": meant.sha256, "card_sha256": meant.card_sha256}
+    leader = await client_as("duty_leader")
+    taken_back = WeightsOnDisk.withdrawal
+
+    def late(desk: WeightsOnDisk, card_sha256: str) -> Any:
+        change = withdrawal(data)
+        assert change is not None
+        change.make()
+        return taken_back(desk, card_sha256)
+
+    with monkeypatch.context() as race:
+        race.setattr(WeightsOnDisk, "withdrawal", late)
+        refused = await leader.post("/api/v1/models/withdraw", json=asked)
+    assert refused.json()["reason"] == "weights_changed"
+    assert load_card(card_in_force(data, InferenceSettings())).name == "one"
+    withdrawal(data).drop()  # type: ignore[union-attr]  # and nobody holds the turn
+
+
+async def test_weights_that_the_engine_could_not_start_with_are_not_gone_back_to(
+    client_as: ClientAs, services: Services, engine: Engine, shadow_card: Path
+) -> None:
+    data = services.settings.data_folder
+    for name in ("one", "two"):
+        promotion(rewritten(shadow_card, name=name), data).make()
+    (data / "models" / "promoted.1" / "weights.onnx").write_bytes(b"cut short")
+    leader = await client_as("duty_leader")
+    meant = load_card(shadow_card)
+    asked = {"sha256": meant.sha256, "card_sha256": meant.card_sha256}
+    refused = await leader.post("/api/v1/models/withdraw", json=asked)
+    assert refused.json()["reason"] == "weights_damaged"
+    assert load_card(card_in_force(data, InferenceSettings())).name == "two"
+    assert engine.began_with == []
 
 
 async def test_a_rule_for_what_the_weights_in_force_cannot_tell_is_refused_and_the_page_says_so(

@@ -26,10 +26,12 @@ from worker_parts import until
 
 from detectors.card import Card, Counting, Density, Judging
 from detectors.card_facts import MOST_PIXELS
+from detectors.card_file import load_card
 from detectors.engine import Detector, open_detector
 from detectors.judge import Judge
 from detectors.networks import CUES, WHOLE, Networks, crop_part
 from detectors.observation import Detection
+from detectors.refusals import WeightsRefused
 from gateway.processes.channel import MAX_FRAME, Channel, connect, listen
 from gateway.processes.messages import (
     AskCard,
@@ -57,6 +59,8 @@ from gateway.workers.inference.hang import HUNG
 from gateway.workers.inference.server import FAILED, EngineFailed, InferenceServer
 from gateway.workers.inference.shadow import Shadow, kept_differences
 from models import shipped
+
+IN_FORCE = load_card(shipped.CARD)
 
 # The small network that the engine's own tests build.
 _spec = importlib.util.spec_from_file_location("red_finder", Path(__file__).parents[2] / "detectors" / "conftest.py")
@@ -181,6 +185,11 @@ def counted(server: InferenceServer) -> dict[str, float]:
     return {" ".join([sample.name, *sample.labels.values()]): sample.value for sample in server.samples()}
 
 
+def of_shadow(server: InferenceServer, name: str) -> float:
+    (value,) = (sample.value for sample in server.samples() if sample.name == name)
+    return value
+
+
 async def test_what_the_engine_sees_comes_back_with_the_weights_it_saw_it_with(
     link: InferenceLink, path: Path, detector: Detector
 ) -> None:
@@ -246,7 +255,7 @@ async def test_new_weights_are_shown_whole_what_the_engine_asks_for_and_what_cou
         await again(glimpse.small, WHOLE)
         assert not again.beside, "one at a time"
         eye.show("a", glimpse, look, counts=False, stalls=None, in_thread=asyncio.to_thread)
-        await until(lambda: counted(server)["gateway_shadow_differing_total"] == 1)
+        await until(lambda: of_shadow(server, "gateway_shadow_differing_total") == 1)
         (kept,) = kept_differences(tmp_path / "shadow")
         assert [(one["seen_by"], one["label"]) for one in kept["differences"]] == [("old", "fire")]
         await again(glimpse.small, WHOLE)
@@ -599,7 +608,7 @@ async def test_what_a_worker_gone_wrong_says_it_saw_is_compared_with_nothing(
         with pytest.raises(Refusal, match="look_invalid"):
             await channel.request(msgspec.structs.replace(shown, **lie), timeout=30)
         assert isinstance(await channel.request(shown, timeout=30), Done)
-        await until(lambda: counted(server)["gateway_shadow_looks_total"] == 1)
+        await until(lambda: of_shadow(server, "gateway_shadow_looks_total") == 1)
     assert not list(kept_differences(tmp_path / "shadow"))
 
 
@@ -612,7 +621,49 @@ def test_new_weights_that_fail_in_a_way_nobody_foresaw_leave_the_old_ones_to_loo
     monkeypatch.setattr(inference_server, "open_networks", fails)
     beside = InferenceSettings(shadow=shipped.CARD)
     settings = WorkerSettings.model_construct(data_folder=tmp_path, inference=beside)
-    assert inference_server._shadow(settings, "ab" * 32) is None
+    refused = inference_server._shadow(settings, replace(IN_FORCE, card_sha256="ab" * 32))
+    assert isinstance(refused, WeightsRefused)
+    assert refused.reason == "unforeseen"
+
+
+def test_each_count_of_the_engine_says_of_which_weights_it_is(tmp_path: Path, detector: Detector) -> None:
+    """The file that the settings name is another by the time at which the counts are read."""
+    card = load_card(shipped.CARD)
+    server = InferenceServer(Networks(detector), Shadow(Networks(SeesNothing(card)), tmp_path))
+    of = {"sha256": card.sha256, "card_sha256": card.card_sha256}
+    told = {sample.name: sample.labels for sample in server.samples()}
+    for name in ("looks", "differing", "gave_way"):
+        assert told[f"gateway_shadow_{name}_total"] == of
+    runs = detector.card
+    assert told["gateway_weights_info"] == {
+        "weights": runs.name,
+        "sha256": runs.sha256,
+        "card_sha256": runs.card_sha256,
+    }
+
+
+def test_weights_in_shadow_that_the_engine_refuses_are_told_with_the_reason(tmp_path: Path, detector: Detector) -> None:
+    beside = InferenceSettings(shadow=tmp_path / "none.json")
+    settings = WorkerSettings.model_construct(data_folder=tmp_path, inference=beside)
+    server = InferenceServer(Networks(detector), inference_server._shadow(settings, IN_FORCE))
+    told = {sample.name: sample.labels for sample in server.samples()}
+    assert told["gateway_shadow_refused"] == {"reason": "card_missing"}
+    assert "gateway_shadow_looks_total" not in told
+
+
+def test_a_card_with_another_judge_beside_the_same_detector_is_another_in_shadow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken for the one in force, and never looked."""
+    card = tmp_path / "judge.json"
+    facts = json.loads(shipped.CARD.read_text())
+    card.write_text(json.dumps({**facts, "judge": {**facts["judge"], "sha256": "ab" * 32}}))
+    opened = Networks(SeesNothing(load_card(card)))
+    monkeypatch.setattr(inference_server, "open_networks", lambda *_: opened)
+    settings = WorkerSettings.model_construct(data_folder=tmp_path, inference=InferenceSettings(shadow=card))
+    assert load_card(card).sha256 == IN_FORCE.sha256
+    assert isinstance(inference_server._shadow(settings, IN_FORCE), Shadow)
+    assert inference_server._shadow(settings, load_card(card)) is None
 
 
 def test_where_no_weights_are_in_shadow_no_picture_is_kept_for_their_sake(tmp_path: Path) -> None:
@@ -621,7 +672,7 @@ def test_where_no_weights_are_in_shadow_no_picture_is_kept_for_their_sake(tmp_pa
     for kind, content in (("json", '{"new_weights": "ab"}'), ("jpg", "picture")):
         (folder / f"000000000000001-9.{kind}").write_text(content)
     settings = WorkerSettings.model_construct(data_folder=tmp_path, inference=InferenceSettings())
-    assert inference_server._shadow(settings, "ab" * 32) is None
+    assert inference_server._shadow(settings, IN_FORCE) is None
     assert list(folder.iterdir()) == []
 
 

@@ -177,7 +177,7 @@ async def test_differences_with_weights_that_are_in_shadow_no_more_are_kept_no_l
     await shadow.compare("camera", glimpse(1), [])
     (kept,) = kept_differences(tmp_path)
     (tmp_path / "000000000000009-camera.jpg").write_bytes(b"left")
-    forget_past(tmp_path, kept["new_weights"])
+    forget_past(tmp_path, kept["new_card"])
     assert pictures(tmp_path) == [kept["picture"]]
     forget_past(tmp_path, "ab" * 16)
     assert pictures(tmp_path) == list(kept_differences(tmp_path)) == []

@@ -1,9 +1,14 @@
 // `/api/v1/models`: the weights in force, what new ones in shadow see otherwise, and putting those in force.
 import { API, fetchJson, query, type List } from './http'
 
-export interface Weights {
+/** Weights by name; `card_sha256` tells apart two whose detector is the same. */
+export interface WeightsNamed {
   name: string
   sha256: string
+  card_sha256: string
+}
+
+export interface Weights extends WeightsNamed {
   classes: string[]
   /** Height and width in px. */
   input_size: [number, number]
@@ -20,14 +25,22 @@ export interface Weights {
 }
 
 export interface Models {
+  /** What the engine looks with from its next start on; `running`: now. */
   in_force: Weights
+  running: WeightsNamed | null
+  /** What a withdrawal brings back. */
+  before: WeightsNamed | null
   source: 'shipped' | 'promoted' | 'settings'
+  /** The file of promoted weights, from which training can go on. */
+  train_from: string | null
   ready: boolean
   /** Since the engine began. */
   looks: number
   looks_dropped: number
   looks_waiting: number
   shadow: Weights | null
+  /** Why the weights in shadow cannot be put in force. */
+  shadow_problem: { reason: string; detail: string; detail_en: string } | null
   shadow_looks: number
   shadow_differing: number
   kept: number
@@ -62,10 +75,14 @@ export function differencePictureUrl(id: string, grant: string): string {
   return `${API}/models/differences/${encodeURIComponent(id)}/picture.jpg${query({ grant })}`
 }
 
-export function promoteWeights(sha256: string): Promise<Models> {
-  return fetchJson<Models>('/models/promote', { method: 'POST', json: { sha256 } })
+const meant = ({ sha256, card_sha256 }: WeightsNamed): object => ({ sha256, card_sha256 })
+
+/** `shadow`: those that were looked through; refused where others are in shadow by now. */
+export function promoteWeights(shadow: WeightsNamed): Promise<Models> {
+  return fetchJson<Models>('/models/promote', { method: 'POST', json: meant(shadow) })
 }
 
-export function withdrawWeights(): Promise<Models> {
-  return fetchJson<Models>('/models/withdraw', { method: 'POST' })
+/** `inForce`: those that are taken back; refused where others are in force by now. */
+export function withdrawWeights(inForce: WeightsNamed): Promise<Models> {
+  return fetchJson<Models>('/models/withdraw', { method: 'POST', json: meant(inForce) })
 }

@@ -88,7 +88,7 @@ def train(
         Path | None, typer.Option(help="误报样本目录 Folder of `gateway feedback`: rejected alerts as hard negatives.")
     ] = None,
 ) -> None:
-    """训练 Train; about five minutes an epoch on two cores.
+    """训练 Train; about seven minutes an epoch at 480 px on two cores.
 
     --resume 按开始时的设置继续。With --resume it goes on as it was begun.
     """

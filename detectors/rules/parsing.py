@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from unicodedata import category
 
@@ -32,22 +33,29 @@ class RulesRefused(Exception):
         self.field = field
 
 
-def parse_rules(rules: object, *, kept: bool = False) -> tuple[RuleConfig, ...]:
-    """Check a list of rules in their JSON form. Raises ``RulesRefused``.
+@dataclass(frozen=True, slots=True)
+class UnusableRule:
+    """A rule that was armed before, as it was kept, and why it cannot be used."""
 
-    ``kept``: they were armed before. What would never fire is then taken as it is, or the camera's other rules would
-    stand still with it.
-    """
+    rule: object
+    why: RulesRefused
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRules:
+    """Rules that were armed before."""
+
+    usable: tuple[RuleConfig, ...]
+    unusable: tuple[UnusableRule, ...]
+
+
+def parse_rules(rules: object) -> tuple[RuleConfig, ...]:
+    """Check a list of rules in their JSON form. Raises ``RulesRefused``."""
     if not isinstance(rules, Sequence) or isinstance(rules, str | bytes):
         raise RulesRefused("rules_invalid", "规则应为列表", "rules are a list", "rules")
     if len(rules) > MOST_RULES:
         raise RulesRefused("rules_too_many", f"规则最多 {MOST_RULES} 条", f"at most {MOST_RULES} rules", "rules")
-    parsed: list[RuleConfig] = []
-    for number, rule in enumerate(rules):
-        try:
-            parsed.append(_RULE.validate_python(rule))
-        except ValidationError as error:
-            raise _refused(number, error.errors()[0]) from error
+    parsed = [_parsed(number, rule) for number, rule in enumerate(rules)]
     seen: set[tuple[str, str]] = set()
     for number, one in enumerate(parsed):
         if (one.kind, one.zone) in seen:
@@ -58,10 +66,29 @@ def parse_rules(rules: object, *, kept: bool = False) -> tuple[RuleConfig, ...]:
                 f"rules.{number}.zone",
             )
         seen.add((one.kind, one.zone))
-        if not kept:
-            _refuse_unseen_signs(number, one.zone)
-            _refuse_what_never_fires(number, one)
+        _refuse_unseen_signs(number, one.zone)
+        _refuse_what_never_fires(number, one)
     return tuple(parsed)
+
+
+def parse_kept(rules: Sequence[object]) -> KeptRules:
+    """Those that were armed before, under an older version perhaps, each on its own: what would never fire is taken as
+    it is, and what cannot be used takes no other's watch away."""
+    usable: list[RuleConfig] = []
+    unusable: list[UnusableRule] = []
+    for number, rule in enumerate(rules):
+        try:
+            usable.append(_parsed(number, rule))
+        except RulesRefused as refused:
+            unusable.append(UnusableRule(rule, refused))
+    return KeptRules(tuple(usable), tuple(unusable))
+
+
+def _parsed(number: int, rule: object) -> RuleConfig:
+    try:
+        return _RULE.validate_python(rule)
+    except ValidationError as error:
+        raise _refused(number, error.errors()[0]) from error
 
 
 def as_json(rules: Sequence[RuleConfig]) -> list[dict[str, Any]]:

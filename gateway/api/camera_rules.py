@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detectors.rules.config import RuleConfig, default_rules
-from detectors.rules.parsing import MOST_RULES, RulesRefused, as_json, parse_rules
+from detectors.rules.parsing import MOST_RULES, RulesRefused, UnusableRule, as_json, parse_kept, parse_rules
 from detectors.sees import NAMES, can_fire
 from gateway.access import audit
 from gateway.access.caller import Caller
@@ -27,10 +27,24 @@ router = APIRouter(tags=["cameras"])
 MOST_PRESETS = 64
 
 
+class UnusableShown(BaseModel):
+    """A rule that was set before, under an older version perhaps, and does not watch."""
+
+    kind: str
+    zone: str = Field(description="The name of its zone.")
+    reason: str = Field(description="A stable code for machines.")
+    detail: str = Field(description="What is wrong, in Chinese.")
+    detail_en: str = Field(description="The same in English.")
+    field: str = Field(description="The field at fault, such as `rules.1.people`, counted among all that were set.")
+
+
 class Rules(BaseModel):
     """``own``: False where the camera was given none and the installation's first values hold."""
 
     rules: list[RuleConfig]
+    unusable: list[UnusableShown] = Field(
+        default=[], description="Those that were set and cannot be used: they do not watch. The next change drops them."
+    )
     own: bool
     revision: int
     preset: str | None = Field(default=None, description="The view they are for; null: of a camera never steered.")
@@ -73,9 +87,28 @@ def first_rules(rules: RuleSettings) -> tuple[RuleConfig, ...]:
 
 def _rules(row: CameraRow, settings: RuleSettings, preset: str | None) -> Rules:
     kept = row.rules if preset is None else row.preset_rules.get(preset)
-    rules = first_rules(settings) if kept is None else parse_rules(kept, kept=True)
-    presets = sorted(name for name in row.preset_rules if name)
-    return Rules(rules=list(rules), own=kept is not None, revision=row.revision, preset=preset, presets=presets)
+    parsed = None if kept is None else parse_kept(kept)
+    return Rules(
+        rules=list(first_rules(settings) if parsed is None else parsed.usable),
+        unusable=[] if parsed is None else [_unusable(one) for one in parsed.unusable],
+        own=kept is not None,
+        revision=row.revision,
+        preset=preset,
+        presets=sorted(name for name in row.preset_rules if name),
+    )
+
+
+def _unusable(one: UnusableRule) -> UnusableShown:
+    said = one.rule if isinstance(one.rule, Mapping) else {}
+    why = one.why
+    return UnusableShown(
+        kind=str(said.get("kind", "")),
+        zone=str(said.get("zone", "")),
+        reason=why.reason,
+        detail=why.zh,
+        detail_en=why.en,
+        field=why.field,
+    )
 
 
 @router.get("/cameras/{code}/rules")

@@ -66,6 +66,12 @@ _OWN: Mapping[str, Reason] = {
         "Live, but the engine is away or cannot keep up: over a fifth of the last minute's pictures were looked at by "
         "nobody, so a hazard may be told late or not at all. See the models' page; fewer cameras or more cores help.",
     ),
+    "rule_unusable": Reason(
+        "rule_unusable",
+        "正常，但有规则按当前版本的要求无法使用，未生效，其余规则照常识别。请在“预警规则”中查看，重新设置后保存。",
+        "Live, but a rule that was set before cannot be used as it is: it does not watch, the others do. See the "
+        "camera's alert rules, set it anew and save.",
+    ),
     "pictures_unreadable": Reason(
         "pictures_unreadable",
         "正常取流，但画面无法解码：主码流中的险情无法识别（有子码流时改用子码流），证据片段可能无法播放。"

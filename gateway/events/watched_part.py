@@ -15,7 +15,7 @@ import numpy as np
 
 from detectors.observation import Box
 from detectors.rules.config import FireRuleConfig, RuleConfig, StallRuleConfig
-from detectors.rules.parsing import RulesRefused, parse_rules
+from detectors.rules.parsing import parse_kept
 from detectors.rules.zones import WHOLE, Polygon
 
 GREY = 114
@@ -65,9 +65,9 @@ def watched_part(rule: object, box: object) -> WatchedPart | None:
     """Of an alert's reasons. None where they do not tell it: no such rule or box, or one with permitted points, at
     which stalls stand of which nobody knows how large they are."""
     try:
-        (config,) = parse_rules([rule], kept=True)
+        (config,) = parse_kept([rule]).usable
         told = _box(box)
-    except (RulesRefused, TypeError, ValueError):
+    except (TypeError, ValueError):
         return None
     permits = isinstance(config, StallRuleConfig) and bool(config.permitted)
     return None if permits else WatchedPart(config, told)

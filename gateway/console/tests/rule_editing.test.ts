@@ -89,7 +89,7 @@ describe('rules that are edited', () => {
 describe('rules that the gateway keeps', () => {
   afterEach(() => vi.unstubAllGlobals())
 
-  const READ: Rules = { rules: FIRST, own: true, revision: 4, preset: '3', presets: ['3'] }
+  const READ: Rules = { rules: FIRST, unusable: [], own: true, revision: 4, preset: '3', presets: ['3'] }
   const kept = (): ReturnType<typeof useKeptRules> => useKeptRules(() => '99000000001320000001', READ)
 
   function answers(...all: (() => Response)[]): unknown[] {

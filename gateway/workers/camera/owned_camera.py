@@ -23,7 +23,7 @@ from camera_registry.health import (
 )
 from camera_registry.login_patience import WrongLogins, may_try
 from detectors.rules.config import RuleConfig
-from detectors.rules.parsing import RulesRefused, parse_rules
+from detectors.rules.parsing import parse_kept
 from detectors.suppression import Suppression
 from gateway.processes.active import ActiveMarks
 from gateway.processes.messages import (
@@ -111,9 +111,11 @@ class OwnedCamera:
         in_thread = around.marks.in_thread(order.code)
         self.evidence = CameraEvidence(order.code, self.bus, self._ring, around.store, in_thread)
         windows = around.settings.windows
+        rules = usable_rules(order)
+        self._rule_unusable = len(rules) < len(order.rules)
         self._hazards = CameraHazards(
             order.code,
-            usable_rules(order),
+            rules,
             self.evidence,
             end_after={"fire": windows.fire_end, "crowd": windows.crowd_end, "stall": windows.stall_end},
             ring_seconds=around.settings.cameras.ring_seconds,
@@ -197,7 +199,9 @@ class OwnedCamera:
         if order.fence < self._order.fence:
             return
         before, self._order = self._order, order
-        self._hazards.replace(usable_rules(order), self._around.clock(), _rejections(order), order.preset)
+        rules = usable_rules(order)
+        self._rule_unusable = len(rules) < len(order.rules)
+        self._hazards.replace(rules, self._around.clock(), _rejections(order), order.preset)
         self.pictures.know(order.scenes)
         if before.preset != order.preset:
             self.pictures.use_preset(order.preset)
@@ -407,6 +411,7 @@ class OwnedCamera:
         if health.state == "live":
             reason = "patrolling" if self.pictures.patrols else reason
             reason = "rate_unmet" if self.looks.rate_unmet else reason
+            reason = "rule_unusable" if self._rule_unusable else reason
             reason = "looks_left_out" if self._pace.behind else reason
             reason = self.looks.ailment or reason
             reason = "quarantined" if self._order.quarantined else reason
@@ -438,11 +443,9 @@ def _rejections(order: AssignCamera) -> tuple[Suppression, ...]:
 
 
 def usable_rules(order: AssignCamera) -> tuple[RuleConfig, ...]:
-    """The order's rules. They were checked at the door; one that cannot be used is said, the others go on watching."""
-    usable: list[RuleConfig] = []
-    for number, rule in enumerate(order.rules):
-        try:
-            usable += parse_rules([rule], kept=True)
-        except RulesRefused as refused:
-            log.error("rule_unusable", camera=order.code, number=number, reason=refused.reason, detail=refused.en)
-    return tuple(usable)
+    """The order's rules. They were checked at the door, of an older version perhaps; one that cannot be used is said,
+    the others go on watching."""
+    kept = parse_kept(order.rules)
+    for one in kept.unusable:
+        log.error("rule_unusable", camera=order.code, reason=one.why.reason, detail=str(one.why))
+    return kept.usable

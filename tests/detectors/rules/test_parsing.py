@@ -14,7 +14,7 @@ from detectors.rules.config import (
     StallRuleConfig,
     default_rules,
 )
-from detectors.rules.parsing import RulesRefused, as_json, parse_rules
+from detectors.rules.parsing import RulesRefused, as_json, parse_kept, parse_rules
 from detectors.rules.zones import WHOLE
 
 TRIANGLE = [[0.1, 0.1], [0.9, 0.1], [0.5, 0.9]]
@@ -125,9 +125,16 @@ def test_what_burns_at_the_upper_edge_is_watched_and_people_as_soon_as_feet_can_
 
 
 def test_a_rule_that_was_armed_before_is_read_though_it_never_fires() -> None:
-    (kept,) = parse_rules([{"kind": "stall", "dwell_seconds": 1800, "hours": [["07:00", "07:10"]]}], kept=True)
+    (kept,) = parse_kept([{"kind": "stall", "dwell_seconds": 1800, "hours": [["07:00", "07:10"]]}]).usable
     assert kept.hours == (("07:00", "07:10"),)
     assert parse_rules([{"kind": "crowd", "polygon": ALONG_THE_TOP}], kept=True)
+
+
+def test_of_rules_that_were_armed_before_those_that_cannot_be_used_are_told_beside_the_others() -> None:
+    past = {"kind": "crowd", "zone": "校门", "people": 0}
+    kept = parse_kept([{"kind": "fire"}, past, "nonsense", {"kind": "stall"}])
+    assert [rule.kind for rule in kept.usable] == ["fire", "stall"]
+    assert [(one.rule, one.why.field) for one in kept.unusable] == [(past, "rules.1.people"), ("nonsense", "rules.2")]
 
 
 def test_the_number_of_the_wrong_rule_is_named() -> None:

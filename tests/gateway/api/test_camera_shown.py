@@ -11,7 +11,9 @@ from gateway.api.camera_shown import words_of
 from gateway.workers.camera.looks import Ailment
 
 
-@pytest.mark.parametrize("reason", ["rate_unmet", "looks_left_out", "quarantined", "patrolling", *get_args(Ailment)])
+@pytest.mark.parametrize(
+    "reason", ["rate_unmet", "looks_left_out", "rule_unusable", "quarantined", "patrolling", *get_args(Ailment)]
+)
 def test_whatever_is_amiss_with_a_live_camera_has_words_of_its_own(reason: str) -> None:
     zh, en = words_of("live", reason)
     assert (zh, en) != WORDS["live"]

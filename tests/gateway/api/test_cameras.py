@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from camera_registry import reasons
 from camera_registry.codes import CodeRange
@@ -298,6 +298,33 @@ async def test_who_only_watches_changes_nothing(client_as: ClientAs, register: R
     ):
         assert (answer.status_code, answer.json()["reason"]) == (403, "role_not_allowed")
     assert told.changes == []
+
+
+async def test_rules_kept_by_an_older_version_are_shown_with_those_of_them_that_do_not_watch(
+    client_as: ClientAs, register: Register, services: Services
+) -> None:
+    """One that cannot be used once made the door fail, and no rule of the camera could be seen or changed."""
+    code = await register()
+    client = await client_as("duty_leader")
+    door = f"{CAMERAS}/{code}/rules"
+    past = [{"kind": "fire"}, {"kind": "crowd", "zone": "校门", "people": 1}]
+    async with services.db.transaction() as session:
+        await session.execute(update(CameraRow).where(CameraRow.code == code).values(rules=past))
+    answer = await client.get(door)
+    assert answer.status_code == 200, answer.text
+    assert [rule["kind"] for rule in answer.json()["rules"]] == ["fire"]
+    assert answer.json()["unusable"] == [
+        {
+            "kind": "crowd",
+            "zone": "校门",
+            "reason": "rule_invalid",
+            "detail": "不应小于 2（rules.1.people）",
+            "detail_en": "Input should be greater than or equal to 2 (rules.1.people)",
+            "field": "rules.1.people",
+        }
+    ]
+    saved = await client.put(door, json={"rules": answer.json()["rules"]})
+    assert (saved.status_code, saved.json()["unusable"]) == (200, [])
 
 
 async def test_a_camera_without_rules_of_its_own_has_the_first_values(

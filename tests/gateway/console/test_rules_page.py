@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from playwright.async_api import Locator, Page, expect
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from gateway.api.media import NoCameraMedia
 from gateway.api.pages import BUILT
@@ -92,6 +92,22 @@ async def draw(editor: Locator, corners: list[tuple[float, float]]) -> None:
     for x, y in corners:
         await canvas.click(position={"x": x * box["width"], "y": y * box["height"]})
     await editor.get_by_test_id("zone-finish").click()
+
+
+async def test_a_rule_that_cannot_be_used_any_more_is_told_and_goes_with_a_save(
+    page: Page, editor: Locator, services: Services
+) -> None:
+    past = [{"kind": "fire"}, {"kind": "crowd", "zone": "校门", "people": 1}]
+    async with services.db.transaction() as session:
+        await session.execute(update(CameraRow).where(CameraRow.code == CODE).values(rules=past))
+    await page.reload()
+    told = page.get_by_test_id("rule-unusable")
+    await expect(told).to_contain_text("不应小于 2")
+    await expect(told).to_contain_text("校门")
+    await page.get_by_test_id("rules-edit").click()
+    await expect(editor.get_by_test_id("rule-tab")).to_have_count(1)
+    await page.get_by_test_id("rules-save").click()
+    await expect(told).to_have_count(0)
 
 
 async def test_a_zone_drawn_over_the_picture_is_in_force_and_there_again_after_a_reload(

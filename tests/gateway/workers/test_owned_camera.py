@@ -9,6 +9,7 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -153,6 +154,19 @@ async def test_a_frozen_picture_is_looked_at_for_fire_alone(
     picture = np.zeros((96, 96, 3), np.uint8)
     await owned.looks.take(Glimpse(picture, (96, 96), time.time(), "main", lambda: picture))
     assert eye.asked == list(asked)
+
+
+async def test_a_rule_that_cannot_be_used_is_told_while_the_others_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the log knew that a rule kept by an older version did not watch."""
+    monkeypatch.setattr("gateway.workers.camera.owned_camera.initial", lambda now: Health("live", "video", now))
+    told: list[Message] = []
+    owned = camera(tmp_path, AskedEye(), tell=told.append)
+    for rules in ([{"kind": "fire"}, {"kind": "crowd", "people": 0}], [{"kind": "fire"}]):
+        await owned.change(msgspec.structs.replace(owned._order, rules=rules))
+    reports = [message for message in told if isinstance(message, HealthChanged)]
+    assert [(one.state, one.reason) for one in reports] == [("live", "rule_unusable"), ("live", "video")]
 
 
 async def test_a_camera_whose_pictures_nobody_gets_to_see_is_live_with_a_reason(

@@ -190,8 +190,18 @@ export async function removeCredentialSet(id: string): Promise<void> {
   await send(`/credential-sets/${encodeURIComponent(id)}`, { method: 'DELETE' })
 }
 
+/** A rule that was set under an older version and cannot be used: it does not watch. */
+export interface UnusableRule {
+  kind: string
+  zone: string
+  detail: string
+  detail_en: string
+}
+
 export interface Rules {
   rules: readonly Rule[]
+  /** They are gone with the next change. */
+  unusable: readonly UnusableRule[]
   /** False: the camera was given none, and the installation's first values hold. */
   own: boolean
   revision: number

@@ -85,7 +85,7 @@ export function connectFailed(camera: Pick<Camera, 'status' | 'health'>): boolea
 }
 
 /** Live, but not looked at as its rules ask. */
-const UNDERWATCHED = new Set(['rate_unmet', 'looks_left_out', 'pictures_unreadable', 'looks_failed'])
+const UNDERWATCHED = new Set(['rate_unmet', 'looks_left_out', 'pictures_unreadable', 'looks_failed', 'rule_unusable'])
 
 export function underwatched(camera: Pick<Camera, 'status' | 'health'>): boolean {
   return camera.status === 'in_use' && camera.health.state === 'live' && UNDERWATCHED.has(camera.health.reason)

@@ -127,7 +127,7 @@ def test_what_burns_at_the_upper_edge_is_watched_and_people_as_soon_as_feet_can_
 def test_a_rule_that_was_armed_before_is_read_though_it_never_fires() -> None:
     (kept,) = parse_kept([{"kind": "stall", "dwell_seconds": 1800, "hours": [["07:00", "07:10"]]}]).usable
     assert kept.hours == (("07:00", "07:10"),)
-    assert parse_rules([{"kind": "crowd", "polygon": ALONG_THE_TOP}], kept=True)
+    assert parse_kept([{"kind": "crowd", "polygon": ALONG_THE_TOP}]).usable
 
 
 def test_of_rules_that_were_armed_before_those_that_cannot_be_used_are_told_beside_the_others() -> None:

@@ -127,7 +127,7 @@ async def test_what_was_seen_at_a_camera_stays_when_it_is_let_go(tmp_path: Path)
     await asyncio.gather(looking, return_exceptions=True)
     await owned.stop()
     (kept,) = newer(look_logs(tmp_path), CODE).read_text().splitlines()
-    assert from_line(kept) == Look(1.0, (), "ab" * 32)
+    assert from_line(kept) == Look(1.0, (), "ab" * 32, "made")
 
 
 @pytest.mark.parametrize(

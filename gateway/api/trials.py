@@ -80,9 +80,9 @@ class TrialShown(TrialListed):
     """``result``: ``alerts`` that would have been raised, each with its reasons, and ``timeline``, the stretches in
     which a rule had something in sight, in seconds since the film's beginning (``starts_at``, seconds since the epoch).
     ``rules``: of each, whether it is ``off`` (and was tried as if it were on), for how much of the film it was outside
-    its hours and did not watch, and whether the weights are ``blind`` to what it waits for. ``rejections``: how many
-    suppressions of the camera were heeded, null where none was named; a stretch's ``held_back`` names those without
-    which it would have been an alert."""
+    its hours and did not watch, how long it ``needs_seconds`` to fire, and whether the weights are ``blind`` to what it
+    waits for. ``rejections``: how many suppressions of the camera were heeded, null where none was named; a stretch's
+    ``held_back`` names those without which it would have been an alert."""
 
     result: dict[str, Any] | None
 

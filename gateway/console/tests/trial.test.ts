@@ -109,7 +109,7 @@ describe('a trial that is followed', () => {
 })
 
 describe('what silence of a rule means', () => {
-  const rule: RuleTried = { hazard: 'fire', zone: '桥下', off: false, off_hours_seconds: 0, blind: false }
+  const rule: RuleTried = { hazard: 'fire', zone: '桥下', off: false, off_hours_seconds: 0, needs_seconds: 3, blind: false }
   const result = (...rules: RuleTried[]): TrialResult => ({
     starts_at: 0, seconds: 60, looks: 9, cut: false, rejections: null, rules, alerts: [], timeline: [],
   })
@@ -119,6 +119,7 @@ describe('what silence of a rule means', () => {
     expect(watchedThroughout(result(rule, { ...rule, off: true }))).toBe(true)
     expect(watchedThroughout(result(rule, { ...rule, off_hours_seconds: 1 }))).toBe(false)
     expect(watchedThroughout(result({ ...rule, blind: true }))).toBe(false)
+    expect(watchedThroughout(result({ ...rule, needs_seconds: 300 }))).toBe(false)
     expect(watchedThroughout(result())).toBe(false)
     expect(watchedThroughout({ ...result(rule), looks: 0 })).toBe(false)
   })
@@ -126,6 +127,7 @@ describe('what silence of a rule means', () => {
   it('is told rule by rule', () => {
     expect(caveats(rule, 60, t)).toEqual([])
     expect(caveats({ ...rule, off: true, blind: true }, 60, t)).toEqual(['off', 'blind'])
+    expect(caveats({ ...rule, needs_seconds: 300 }, 60, t)).toEqual(['tooShort{"needs":300}'])
     expect(caveats({ ...rule, off_hours_seconds: 59.8 }, 60.2, t)).toEqual(['offHoursAll'])
     expect(caveats({ ...rule, off_hours_seconds: 0.3 }, 60, t)).toEqual(['offHours{"outside":1,"seconds":60}'])
   })

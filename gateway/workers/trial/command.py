@@ -103,6 +103,9 @@ def _caveats(rule: RuleTried, seconds: float) -> Iterator[str]:
         yield "已停用，按启用试运行 turned off, tried as if it were on"
     if rule.blind:
         yield "模型不能识别，规则永远不会触发 the weights cannot tell it: the rule could never fire"
+    if rule.needs_seconds > seconds - rule.off_hours_seconds:
+        needs = f"{rule.needs_seconds:.0f} s > {seconds - rule.off_hours_seconds:.0f} s"
+        yield f"监测时长不足以触发 watched for less time than it needs to fire: {needs}"
     if rule.off_hours_seconds:
         out_of = f"{rule.off_hours_seconds:.0f} s / {seconds:.0f} s"
         yield f"不在生效时段，未监测 outside its hours and not watching: {out_of}"

@@ -73,12 +73,14 @@ class Stretch:
 @dataclass(frozen=True, slots=True)
 class RuleTried:
     """How far a rule watched. ``off``: it is turned off, and was tried as if it were on. ``off_hours_seconds``: of the
-    film, those outside the rule's hours. ``blind``: the weights cannot tell what it waits for at all."""
+    film, those outside the rule's hours. ``needs_seconds``: how long a hazard must be in sight before it fires.
+    ``blind``: the weights cannot tell what it waits for at all."""
 
     hazard: str
     zone: str
     off: bool
     off_hours_seconds: float
+    needs_seconds: float
     blind: bool
 
 
@@ -100,9 +102,11 @@ class Trial:
 
     @property
     def watched_throughout(self) -> bool:
-        """Whether every rule could have raised something at any time of what was gone through: only then does no
-        alert mean that none would have been."""
-        return bool(self.looks and self.rules) and not any(one.blind or one.off_hours_seconds for one in self.rules)
+        """Whether every rule watched all that was gone through, and that was long enough to fire: only then does no
+        alert say anything of them."""
+        return bool(self.looks and self.rules) and not any(
+            one.blind or one.off_hours_seconds or one.needs_seconds > self.seconds for one in self.rules
+        )
 
     @property
     def told_enough(self) -> bool:
@@ -208,7 +212,8 @@ def _armed(rule: RuleConfig) -> RuleConfig:
 
 def _tried(rule: RuleConfig, card: Card, begun: float, ended: float) -> RuleTried:
     off_hours = seconds_off(rule.hours, begun, ended)
-    return RuleTried(rule.kind, rule.zone, not rule.enabled, off_hours, not can_fire(rule, card))
+    needs = rule.seen_seconds if rule.kind == "fire" else rule.dwell_seconds
+    return RuleTried(rule.kind, rule.zone, not rule.enabled, off_hours, needs, not can_fire(rule, card))
 
 
 class _Telling:

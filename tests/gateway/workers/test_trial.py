@@ -202,13 +202,25 @@ async def test_a_rule_for_what_the_weights_cannot_tell_did_not_watch(tmp_path: P
     assert not trial.watched_throughout
 
 
+async def test_a_film_shorter_than_a_rule_needs_to_fire_says_nothing_of_it(tmp_path: Path) -> None:
+    """A clip of seconds raised no stall that stands for five minutes."""
+    path = film(tmp_path / "quiet.mp4", 4)
+    for needs, counts in ((3.0, True), (5.0, False)):
+        trial = await try_rules(path, [FireRuleConfig(seen_seconds=needs)], RedIsFire(), CARD)
+        assert (trial.rules[0].needs_seconds, trial.watched_throughout) == (needs, counts)
+
+
 @pytest.mark.parametrize(
     ("tried_rule", "said"),
     [
-        (RuleTried("fire", "桥下", off=False, off_hours_seconds=0.0, blind=False), "不会产生预警"),
-        (RuleTried("fire", "桥下", off=True, off_hours_seconds=0.0, blind=False), "不会产生预警"),
-        (RuleTried("fire", "桥下", off=False, off_hours_seconds=14.0, blind=False), "14 s / 14 s"),
-        (RuleTried("fire", "桥下", off=False, off_hours_seconds=0.0, blind=True), "永远不会触发"),
+        (RuleTried("fire", "桥下", off=False, off_hours_seconds=0.0, needs_seconds=3.0, blind=False), "不会产生预警"),
+        (RuleTried("fire", "桥下", off=True, off_hours_seconds=0.0, needs_seconds=3.0, blind=False), "不会产生预警"),
+        (RuleTried("fire", "桥下", off=False, off_hours_seconds=14.0, needs_seconds=3.0, blind=False), "14 s / 14 s"),
+        (RuleTried("fire", "桥下", off=False, off_hours_seconds=0.0, needs_seconds=3.0, blind=True), "永远不会触发"),
+        (
+            RuleTried("stall", "桥下", off=False, off_hours_seconds=0.0, needs_seconds=300.0, blind=False),
+            "300 s > 14 s",
+        ),
     ],
 )
 def test_that_nothing_would_be_raised_is_said_only_of_rules_that_watched_all_the_time(
@@ -218,7 +230,7 @@ def test_that_nothing_would_be_raised_is_said_only_of_rules_that_watched_all_the
     show(Trial(seconds=14.0, looks=7, rules=[tried_rule]), out)
     words = out.export_text()
     assert said in words
-    assert ("不会产生预警" in words) is not (tried_rule.blind or tried_rule.off_hours_seconds > 0)
+    assert ("不会产生预警" in words) is (said == "不会产生预警")
 
 
 async def test_of_a_film_that_is_too_long_the_beginning_is_tried_and_that_it_goes_on_is_said(

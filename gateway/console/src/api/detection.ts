@@ -57,6 +57,8 @@ export interface RuleTried {
   off: boolean
   /** Of the film, those outside the rule's hours. */
   off_hours_seconds: number
+  /** How long a hazard must be in sight before it fires. */
+  needs_seconds: number
   /** The weights cannot tell what it waits for. */
   blind: boolean
 }

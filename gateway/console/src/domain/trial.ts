@@ -3,9 +3,10 @@
 import type { RuleTried, TrialResult } from '../api/detection'
 import type { Words } from './why'
 
-/** Whether every rule could have raised something at any time of what was gone through. */
-export function watchedThroughout({ looks, rules }: TrialResult): boolean {
-  return looks > 0 && rules.length > 0 && rules.every((one) => !one.blind && one.off_hours_seconds === 0)
+/** Whether every rule watched all that was gone through, and that was long enough to fire. */
+export function watchedThroughout({ looks, rules, seconds }: TrialResult): boolean {
+  const watched = (one: RuleTried): boolean => !one.blind && one.off_hours_seconds === 0 && one.needs_seconds <= seconds
+  return looks > 0 && rules.length > 0 && rules.every(watched)
 }
 
 /** What is to be known of how a rule was tried; nothing where it watched all the film, as it is. */
@@ -16,5 +17,6 @@ export function caveats(rule: RuleTried, seconds: number, t: Words): string[] {
   const outside = Math.round(rule.off_hours_seconds)
   if (rule.off_hours_seconds > 0 && outside >= Math.round(seconds)) said.push(t('trial.offHoursAll'))
   else if (rule.off_hours_seconds > 0) said.push(t('trial.offHours', { outside: Math.max(1, outside), seconds: Math.round(seconds) }))
+  else if (rule.needs_seconds > seconds) said.push(t('trial.tooShort', { needs: Math.round(rule.needs_seconds) }))
   return said
 }

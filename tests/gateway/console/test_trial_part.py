@@ -1,0 +1,142 @@
+"""Rules tried on a film beside their camera: found again by whoever lost it, and silent only where rules watched."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+from gateway.api.pages import BUILT
+from gateway.api.services import Services
+from gateway.api.trial_jobs import TrialJob, TrialJobs
+from gateway.storage.tables.cameras import CameraRow
+from gateway.workers.trial.trial import RuleTried, Stretch, Trial
+from models import shipped
+
+CHROMIUM = Path("/usr/bin/chromium")
+HERE, THERE = "99000000001320000001", "99000000001320000002"
+PASSWORD = "Correct-Horse-7"
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
+    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
+]
+
+
+class HeldTrials(TrialJobs):
+    """Trials that end when the test says: a real one takes what time is left over."""
+
+    def __init__(self) -> None:
+        super().__init__(shipped.CARD)
+        self.end = asyncio.Event()
+
+    async def _run(self, job: TrialJob, film: Path, asked: dict[str, Any]) -> None:
+        await self.end.wait()
+        rules = [
+            RuleTried("fire", "桥下", off=True, off_hours_seconds=6.0, needs_seconds=3.0, blind=False),
+            RuleTried("stall", "门口", off=False, off_hours_seconds=0.0, needs_seconds=300.0, blind=False),
+        ]
+        held = Stretch("stall", "门口", "half_way", 2.0, 5.0, 0.99, 0.8, ("rejection",))
+        trial = Trial(asked["starts_at"], 6.0, 4, "ab" * 32, rejections=1, rules=rules, timeline=[held])
+        job.state, job.result = "done", trial.as_json()
+
+
+@pytest.fixture
+async def trials() -> AsyncIterator[HeldTrials]:
+    jobs = HeldTrials()
+    yield jobs
+    await jobs.close()
+
+
+@pytest.fixture
+def services(services: Services, trials: HeldTrials) -> Services:
+    return replace(services, trials=trials)
+
+
+async def cameras_stand(services: Services) -> None:
+    now = services.clock()
+    async with services.db.transaction() as session:
+        for code, name in ((HERE, "测试路口东"), (THERE, "测试路口西")):
+            session.add(
+                CameraRow(
+                    code=code,
+                    platform="hub",
+                    name=name,
+                    stream_url=f"rtsp://127.0.0.1/{code}",
+                    encoding="H264",
+                    notices=[],
+                    health_state="live",
+                    health_reason="",
+                    health_since=now,
+                    registered_at=now,
+                    changed_at=now,
+                )
+            )
+
+
+async def signed_in(page: Page, username: str) -> str:
+    """The console's address."""
+    for field, value in (("login-username", username), ("login-password", PASSWORD)):
+        await page.get_by_test_id(field).locator("xpath=descendant-or-self::input").first.fill(value)
+    await page.get_by_test_id("login-submit").click()
+    await page.get_by_test_id("nav-cameras").wait_for()
+    return page.url.split("/duty")[0]
+
+
+async def test_a_trial_is_found_again_by_who_left_its_page_and_no_alert_of_rules_that_did_not_watch_is_no_proof(
+    page: Page,
+    user_with: Callable[..., Awaitable[str]],
+    services: Services,
+    trials: HeldTrials,
+    tmp_path: Path,
+) -> None:
+    """It ran on unseen, one answer that failed was the last that was asked for, and "0 alerts" was all that it said."""
+    username = await user_with("duty_leader")
+    await cameras_stand(services)
+    console = await signed_in(page, username)
+    await page.goto(f"{console}/cameras?code={HERE}")
+    begins = page.get_by_test_id("trial-begins").locator("input").first
+    await begins.fill("2026-11-27 12:00")
+    await begins.press("Enter")
+    (tmp_path / "street.mp4").write_bytes(b"film")
+    await page.get_by_test_id("trial-film").set_input_files(tmp_path / "street.mp4")
+    await expect(page.get_by_test_id("trial-running")).to_contain_text(username)
+    await page.goto(f"{console}/cameras?code={THERE}")
+    await expect(page.get_by_test_id("trial-elsewhere")).to_contain_text(username)
+    await expect(page.get_by_test_id("trial-elsewhere")).to_contain_text(HERE)
+    await page.goto(f"{console}/cameras?code={HERE}")
+    await expect(page.get_by_test_id("trial-running")).to_contain_text(username)
+    part = page.get_by_test_id("camera-trial")
+    await page.route("**/api/v1/trials/*", lambda route: route.abort())
+    await expect(part.get_by_test_id("problem")).to_be_visible()
+    await page.unroute("**/api/v1/trials/*")
+    trials.end.set()
+    await expect(part.get_by_test_id("trial-result")).to_contain_text("2026-11-27 12:00")
+    await expect(part.get_by_test_id("trial-unproved")).to_be_visible()
+    await expect(part.get_by_test_id("trial-silent")).to_have_count(0)
+    await expect(part.get_by_test_id("trial-caveats")).to_contain_text(
+        "火情 · 桥下：已停用，按启用试运行；整段录像都不在"
+    )
+    await expect(part.get_by_test_id("trial-caveats")).to_contain_text("占道经营 · 门口：须持续 300 秒才触发")
+    await expect(part.get_by_test_id("trial-held-back")).to_contain_text("第 2.0–5.0 秒本会预警")
+
+
+async def test_a_trial_for_another_camera_can_be_stopped_from_here(
+    page: Page, user_with: Callable[..., Awaitable[str]], services: Services, trials: HeldTrials, tmp_path: Path
+) -> None:
+    """Nobody could try anything for half an hour, and nobody knew why."""
+    await cameras_stand(services)
+    console = await signed_in(page, await user_with("duty_leader"))
+    trials.begin(tmp_path / "street.mp4", [], starts_at=0.0, platform="hub", asked_by="张三", now=services.clock())
+    await page.goto(f"{console}/cameras?code={THERE}")
+    await expect(page.get_by_test_id("trial-elsewhere")).to_contain_text("张三")
+    await page.get_by_test_id("trial-elsewhere-stop").click()
+    await expect(page.get_by_test_id("trial-elsewhere")).to_have_count(0)
+    assert [job.reason for job in trials.kept] == ["trial_stopped"]

@@ -72,7 +72,7 @@ class TrialJob:
 class TrialJobs:
     """``card``: that of the weights by which rules are tried, on that ``engine``."""
 
-    def __init__(self, card: Path, engine: EngineName = "auto") -> None:
+    def __init__(self, card: Path, engine: EngineName) -> None:
         self._card = card
         self._engine = engine
         self._jobs: dict[str, TrialJob] = {}

@@ -20,7 +20,7 @@ ClientAs = Callable[..., Awaitable[httpx.AsyncClient]]
 
 @pytest.fixture
 def services(services: Services) -> Services:
-    return replace(services, trials=TrialJobs(shipped.CARD))
+    return replace(services, trials=TrialJobs(shipped.CARD, "auto"))
 
 
 async def film(*parts: bytes, then: Exception | None = None) -> AsyncIterator[bytes]:

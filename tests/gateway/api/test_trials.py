@@ -33,7 +33,7 @@ ClientAs = Callable[..., Awaitable[httpx.AsyncClient]]
 
 @pytest.fixture
 async def services(services: Services) -> AsyncIterator[Services]:
-    jobs = TrialJobs(shipped.CARD)
+    jobs = TrialJobs(shipped.CARD, "auto")
     yield replace(services, trials=jobs)
     await jobs.close()
 
@@ -316,6 +316,26 @@ async def test_who_may_not_change_rules_tries_none(client_as: ClientAs, services
     assert (await client.put("/api/v1/trials/footage", content=b"")).status_code == 403
 
 
+async def test_a_trial_looks_on_the_engine_of_the_settings_with_the_weights_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It took whatever engine there was: on a machine with both, another than watches the cameras."""
+    told: list[dict[str, Any]] = []
+
+    async def listen(_self: object, _job: object, _process: object, asked: dict[str, Any]) -> None:
+        told.append(asked)
+
+    monkeypatch.setattr(TrialJobs, "_listen", listen)
+    jobs = TrialJobs(shipped.CARD, "onnxruntime")
+    jobs.use(tmp_path / "promoted.json")
+    jobs.begin(tmp_path / "a.mp4", [], starts_at=0.0, platform="hub", asked_by="leader", now=datetime.now(UTC))
+    async with asyncio.timeout(10):
+        while not told:
+            await asyncio.sleep(0)
+    await jobs.close()
+    assert (told[0]["engine"], told[0]["card"]) == ("onnxruntime", str(tmp_path / "promoted.json"))
+
+
 @pytest.mark.parametrize("lacking", [OSError("Too many open files"), RuntimeError("can't start new thread")])
 async def test_a_trial_that_cannot_be_started_now_has_failed_and_keeps_no_other_from_being_tried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: Exception
@@ -326,7 +346,7 @@ async def test_a_trial_that_cannot_be_started_now_has_failed_and_keeps_no_other_
         raise lacking
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
-    jobs = TrialJobs(shipped.CARD)
+    jobs = TrialJobs(shipped.CARD, "auto")
     for _ in range(2):
         job = jobs.begin(
             tmp_path / "street.mp4", [], starts_at=0.0, platform="hub", asked_by="leader", now=datetime.now(UTC)

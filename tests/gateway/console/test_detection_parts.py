@@ -41,7 +41,7 @@ async def services(services: Services) -> AsyncIterator[Services]:
         Sample(f"gateway_camera_{name}", {"camera": CODE, "worker": "camera-1"}, value)
         for name, value in (("looks_per_second", 0.48), ("looks_per_second_asked", 0.5), ("look_delay_seconds", 0.21))
     ]
-    jobs = TrialJobs(shipped.CARD)
+    jobs = TrialJobs(shipped.CARD, "auto")
     yield replace(services, extra_metrics=lambda: told, trials=jobs)
     await jobs.close()
 

@@ -33,7 +33,7 @@ pytestmark = [
 
 @pytest.fixture
 async def services(services: Services) -> AsyncIterator[Services]:
-    jobs = TrialJobs(shipped.CARD)
+    jobs = TrialJobs(shipped.CARD, "auto")
     yield replace(services, trials=jobs)
     await jobs.close()
 

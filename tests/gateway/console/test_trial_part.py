@@ -34,7 +34,7 @@ class HeldTrials(TrialJobs):
     """Trials that end when the test says: a real one takes what time is left over."""
 
     def __init__(self) -> None:
-        super().__init__(shipped.CARD)
+        super().__init__(shipped.CARD, "auto")
         self.end = asyncio.Event()
 
     async def _run(self, job: TrialJob, film: Path, asked: dict[str, Any]) -> None:

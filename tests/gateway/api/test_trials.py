@@ -193,7 +193,10 @@ async def test_what_officers_rejected_at_the_camera_is_held_back_in_a_trial_as_i
     async with services.db.transaction() as session:
         session.add(camera(services, rules=as_json(parse_rules([square]))))
     client = await client_as("duty_leader")
-    whys = {"stall": {"box": [0.1, 0.2, 0.3, 0.4], "appearance": [256, *[0] * 27]}, "crowd": {"people": 18}}
+    whys: dict[str, dict[str, Any]] = {
+        "stall": {"box": [0.1, 0.2, 0.3, 0.4], "appearance": [256, *[0] * 27]},
+        "crowd": {"people": 18},
+    }
     for hazard, why in whys.items():
         alert_id = await raise_alert(hazard)
         async with services.db.transaction() as session:
@@ -252,8 +255,12 @@ async def test_a_trial_that_runs_is_told_to_whoever_sees_its_camera_and_may_be_s
 
 
 async def test_a_trial_for_a_camera_is_not_told_to_who_sees_the_footage_alone(
-    services: Services, client_as: ClientAs
+    services: Services, client_as: ClientAs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    async def run(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(TrialJobs, "_run", run)
     async with services.db.transaction() as session:
         await add_sub_platform(session, "town-a", "甲镇", "town", "hub")
     of_the_hub = TriedCamera(CODE, "hub", "", ())
@@ -322,10 +329,10 @@ async def test_a_trial_looks_on_the_engine_of_the_settings_with_the_weights_in_f
     """It took whatever engine there was: on a machine with both, another than watches the cameras."""
     told: list[dict[str, Any]] = []
 
-    async def listen(_self: object, _job: object, _process: object, asked: dict[str, Any]) -> None:
+    async def run(_self: object, _job: object, _film: object, asked: dict[str, Any]) -> None:
         told.append(asked)
 
-    monkeypatch.setattr(TrialJobs, "_listen", listen)
+    monkeypatch.setattr(TrialJobs, "_run", run)
     jobs = TrialJobs(shipped.CARD, "onnxruntime")
     jobs.use(tmp_path / "promoted.json")
     jobs.begin(tmp_path / "a.mp4", [], starts_at=0.0, platform="hub", asked_by="leader", now=datetime.now(UTC))

@@ -76,6 +76,9 @@ def show(trial: Trial, out: Console) -> None:
     if trial.cut:
         out.print(f"录像更长，其余未试 the film goes on beyond {trial.seconds:.0f} s: not tried", style="yellow")
     out.print("未按任何摄像机的误报抑制检验 no camera's rejections are heeded", style="dim")
+    if trial.unseen_seconds:
+        unseen = f"{trial.unseen_seconds:.0f} s"
+        out.print(f"没有画面的时长 nobody looked, the camera being away, for {unseen}", style="yellow")
     for rule in trial.rules:
         for said in _caveats(rule, trial.seconds):
             out.print(f"{rule.hazard} · {rule.zone}: {said}", style="yellow", markup=False)

@@ -19,7 +19,7 @@ from typing import Any
 from detectors.card import Card
 from detectors.observation import Look
 from detectors.rules.config import RuleConfig
-from detectors.rules.rule import Phase, Verdict
+from detectors.rules.rule import LONGEST_GAP, Phase, Verdict
 from detectors.rules.schedule import seconds_off
 from detectors.sees import can_fire
 from detectors.suppression import Suppression
@@ -88,11 +88,13 @@ class RuleTried:
 class Trial:
     """``seconds`` of a film that began at ``starts_at`` (since the epoch), gone through in ``looks`` looks by the
     weights of ``weights_sha256``. ``cut``: the film goes on; what comes after ``LONGEST``, or after so much was told,
-    was not tried. ``rejections``: how many of officers' were heeded; None: the rules were tried for no camera, none are known."""
+    was not tried. ``unseen_seconds``: of all, those between looks too far apart for a rule to know what lay between.
+    ``rejections``: how many of officers' were heeded; None: the rules were tried for no camera, none are known."""
 
     starts_at: float = 0.0
     seconds: float = 0.0
     looks: int = 0
+    unseen_seconds: float = 0.0
     weights_sha256: str = ""
     cut: bool = False
     rejections: int | None = None
@@ -104,7 +106,7 @@ class Trial:
     def watched_throughout(self) -> bool:
         """Whether every rule watched all that was gone through, and that was long enough to fire: only then does no
         alert say anything of them."""
-        return bool(self.looks and self.rules) and not any(
+        return bool(self.looks and self.rules and not self.unseen_seconds) and not any(
             one.blind or one.off_hours_seconds or one.needs_seconds > self.seconds for one in self.rules
         )
 
@@ -152,7 +154,7 @@ async def try_rules(
         look = await sight.look(glimpse, ask, count=counts, stalls=stalls)
         if look is None:
             continue
-        trial.looks += 1
+        telling.looked(at)
         trial.weights_sha256 = look.weights
         seen(look)
         for key, verdict in watch.observe(look):
@@ -187,7 +189,7 @@ def try_rules_on_looks(
                 trial.starts_at = look.at
                 telling = _Telling(trial, watch.reasons, look.at, END_AFTER)
             trial.seconds = max(trial.seconds, look.at - trial.starts_at)
-            trial.looks += 1
+            telling.looked(look.at - trial.starts_at)
             trial.weights_sha256 = look.weights
             for key, verdict in watch.observe(look):
                 telling.said(key, verdict, look)
@@ -227,6 +229,11 @@ class _Telling:
         self._incidents: dict[RuleKey, Incident] = {}
         self._open: dict[RuleKey, Stretch] = {}
         self._ids = count()
+        self._last_look = 0.0
+
+    def looked(self, at: float) -> None:
+        self._trial.looks += 1
+        self._past(at)
 
     def said(self, key: RuleKey, verdict: Verdict, look: Look) -> None:
         at = look.at - self._starts_at
@@ -250,9 +257,15 @@ class _Telling:
             )
 
     def end(self) -> None:
+        self._past(self._trial.seconds)
         for stretch in self._open.values():
             self._close(stretch)
         self._trial.timeline.sort(key=lambda one: (one.start, one.hazard, one.zone))
+
+    def _past(self, at: float) -> None:
+        gap = at - self._last_look
+        self._trial.unseen_seconds += gap if gap > LONGEST_GAP else 0.0
+        self._last_look = at
 
     def _stretch(self, key: RuleKey, verdict: Verdict, at: float) -> None:
         last = self._open.get(key)

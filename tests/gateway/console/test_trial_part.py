@@ -44,7 +44,7 @@ class HeldTrials(TrialJobs):
             RuleTried("stall", "门口", off=False, off_hours_seconds=0.0, needs_seconds=300.0, blind=False),
         ]
         held = Stretch("stall", "门口", "half_way", 2.0, 5.0, 0.99, 0.8, ("rejection",))
-        trial = Trial(asked["starts_at"], 6.0, 4, "ab" * 32, rejections=1, rules=rules, timeline=[held])
+        trial = Trial(asked["starts_at"], 6.0, 4, weights_sha256="ab" * 32, rejections=1, rules=rules, timeline=[held])
         job.state, job.result = "done", trial.as_json()
 
 

@@ -132,6 +132,18 @@ async def test_a_rule_that_would_cry_all_night_is_told_to_do_so_within_bounds(tm
     assert trial.seconds < 12_000, "what was not tried is not claimed to have been"
 
 
+@pytest.mark.parametrize("away", [0.0, 3600.0])
+async def test_for_how_long_nobody_looked_is_said_and_silence_then_means_nothing(tmp_path: Path, away: float) -> None:
+    """A camera that was off all night raised nothing, as if somebody had watched."""
+    log = LookLog(tmp_path, "camera", 1_000_000)
+    for n in range(20):
+        log.note(Look(n * 10.0 + (away if n >= 10 else 0.0), (), "a" * 64))
+    await log.close()
+    trial = try_rules_on_looks(newer(tmp_path, "camera"), [FireRuleConfig()], CARD)
+    assert trial.unseen_seconds == (away + 10 if away else 0)
+    assert trial.watched_throughout is (not away)
+
+
 def test_a_log_without_a_look_is_refused(tmp_path: Path) -> None:
     (tmp_path / "camera.jsonl").write_text("no look\n")
     with pytest.raises(Refusal, match=r"no look") as refused:

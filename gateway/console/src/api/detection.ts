@@ -68,6 +68,8 @@ export interface TrialResult {
   starts_at: number
   seconds: number
   looks: number
+  /** Of all, those in which nobody looked: the camera was away. */
+  unseen_seconds: number
   cut: boolean
   /** How many of the camera's rejections were heeded; null: it was tried for none. */
   rejections: number | null

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { effectScope, type EffectScope } from 'vue'
 import type { RuleTried, Trial, TrialListed, TrialResult } from '../src/api/detection'
-import { caveats, watchedThroughout } from '../src/domain/trial'
+import { caveats, length, moment, watchedThroughout } from '../src/domain/trial'
 import { MOST_FAILURES, useTrial } from '../src/live/trial'
 
 const NAMES = { asked_by: '张三', began_at: '2026-11-27T12:00:00Z', zh: '', en: '' }
@@ -123,6 +123,13 @@ describe('what silence of a rule means', () => {
     expect(watchedThroughout({ ...result(rule), unseen_seconds: 16 })).toBe(false)
     expect(watchedThroughout(result())).toBe(false)
     expect(watchedThroughout({ ...result(rule), looks: 0 })).toBe(false)
+  })
+
+  it('is dated by seconds where there are few, and by the clock where there are hours', () => {
+    const began = Date.parse('2026-11-27T01:00:00+08:00')
+    const of = (seconds: number): TrialResult => ({ ...result(rule), starts_at: began / 1000, seconds })
+    expect([moment(of(60), 7.25, began, t), length(60, t)]).toEqual(['second{"at":"7.3"}', 'seconds{"seconds":60}'])
+    expect([moment(of(7200), 3723, began, t), length(7200, t)]).toEqual(['02:02:03', '2:00:00'])
   })
 
   it('is told rule by rule', () => {

@@ -71,10 +71,10 @@ def _read(path: Path) -> object:
 def show(trial: Trial, out: Console) -> None:
     """For a person."""
     begun = datetime.fromtimestamp(trial.starts_at, CITY_TIME)
-    out.print(f"录像开始于 the film begins at {begun:%Y-%m-%d %H:%M:%S} ({CITY_TIME})")
+    out.print(f"开始于 begins at {begun:%Y-%m-%d %H:%M:%S} ({CITY_TIME})")
     out.print(f"{trial.seconds:.0f} s, {trial.looks} 次分析 looks, 模型 weights {trial.weights_sha256[:12]}")
     if trial.cut:
-        out.print(f"录像更长，其余未试 the film goes on beyond {trial.seconds:.0f} s: not tried", style="yellow")
+        out.print(f"其余未试 what comes after {trial.seconds:.0f} s was not tried", style="yellow")
     out.print("未按任何摄像机的误报抑制检验 no camera's rejections are heeded", style="dim")
     if trial.unseen_seconds:
         unseen = f"{trial.unseen_seconds:.0f} s"

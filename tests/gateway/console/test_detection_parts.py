@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import cv2
 import numpy as np
 import pytest
 from playwright.async_api import Page, expect
 
+from detectors.observation import Box, Detection, Look
 from gateway.api.pages import BUILT
 from gateway.api.services import Services
 from gateway.api.trial_jobs import TrialJobs
 from gateway.processes.messages import Sample
 from gateway.storage.tables.cameras import CameraRow
 from gateway.storage.tables.events import AlertRow
+from gateway.workers.camera.look_log import LookLog, look_logs
 from models import shipped
 
 if TYPE_CHECKING:
@@ -114,3 +118,27 @@ async def test_pace_rejections_and_a_trial_are_shown_beside_the_camera(
     await expect(page.get_by_test_id("camera-trial")).to_contain_text("试运行已由")
     await watching.get_by_test_id("suppression-undo").click()
     await expect(watching.get_by_test_id("suppression")).to_have_count(0)
+
+
+async def test_rules_are_tried_on_what_was_seen_at_the_camera_lately_and_told_by_the_clock(
+    page: Page, user_with: Callable[..., Awaitable[str]], services: Services
+) -> None:
+    username = await user_with("duty_leader")
+    await camera_stands(services.db, services)
+    log = LookLog(look_logs(services.settings.data_folder), CODE, 1_000_000)
+    began = datetime(2026, 11, 27, 1, 0, tzinfo=ZoneInfo("Asia/Shanghai")).timestamp()
+    crowd = tuple(Detection("person", 0.9, Box(0.05 * n, 0.5, 0.05 * n + 0.04, 0.8)) for n in range(18))
+    for n in range(450):
+        log.note(Look(began + 2 * n, crowd if 100 <= n < 200 else (), "a" * 64))
+    await log.close()
+    for field, value in (("login-username", username), ("login-password", PASSWORD)):
+        entered = page.get_by_test_id(field).locator("xpath=descendant-or-self::input").first
+        await entered.fill(value)
+    await page.get_by_test_id("login-submit").click()
+    await page.get_by_test_id("nav-cameras").wait_for()
+    await page.goto(f"{page.url.split('/duty')[0]}/cameras?code={CODE}")
+    await page.get_by_test_id("trial-lately").click()
+    await expect(page.get_by_test_id("trial-result")).to_contain_text(
+        "2026-11-27 01:00:00 起 14:58，分析 450 次", timeout=60_000
+    )
+    await expect(page.get_by_test_id("trial-alert")).to_contain_text("01:04:20产生预警")

@@ -121,11 +121,9 @@ async def test_a_trial_is_found_again_by_who_left_its_page_and_no_alert_of_rules
     await expect(part.get_by_test_id("trial-result")).to_contain_text("2026-11-27 12:00")
     await expect(part.get_by_test_id("trial-unproved")).to_be_visible()
     await expect(part.get_by_test_id("trial-silent")).to_have_count(0)
-    await expect(part.get_by_test_id("trial-caveats")).to_contain_text(
-        "火情 · 桥下：已停用，按启用试运行；整段录像都不在"
-    )
+    await expect(part.get_by_test_id("trial-caveats")).to_contain_text("火情 · 桥下：已停用，按启用试运行；全程都不在")
     await expect(part.get_by_test_id("trial-caveats")).to_contain_text("占道经营 · 门口：须持续 300 秒才触发")
-    await expect(part.get_by_test_id("trial-held-back")).to_contain_text("第 2.0–5.0 秒本会预警")
+    await expect(part.get_by_test_id("trial-held-back")).to_contain_text("第 2.0 秒至第 5.0 秒本会预警")
 
 
 async def test_a_trial_for_another_camera_can_be_stopped_from_here(

@@ -127,6 +127,11 @@ export function tryOnRecording(recordingId: string, tried: Tried): Promise<Trial
   return fetchJson<Trial>('/trials', { method: 'POST', json: { recording_id: recordingId, ...asked(tried) } })
 }
 
+/** Try rules on what was seen at the camera lately. */
+export function tryOnLooks(tried: Tried): Promise<Trial> {
+  return fetchJson<Trial>('/trials', { method: 'POST', json: { looks: true, ...asked(tried) } })
+}
+
 function asked({ code, preset, rules }: Tried): object {
   return { camera_code: code, preset, rules }
 }

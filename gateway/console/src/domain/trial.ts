@@ -1,7 +1,21 @@
 // What a trial's result means: silence of rules that did not watch is no proof that they would be silent. Pure; words by
 // argument.
 import type { RuleTried, TrialResult } from '../api/detection'
+import { clockTime, countdown } from './times'
 import type { Words } from './why'
+
+/** Seconds; of what is longer, the seconds since it began say nothing to a person, and the clock does. */
+const BY_THE_CLOCK = 600
+
+/** A moment of what was gone through. */
+export function moment({ starts_at, seconds }: TrialResult, at: number, nowMs: number, t: Words): string {
+  return seconds > BY_THE_CLOCK ? clockTime(new Date(1000 * (starts_at + at)).toISOString(), nowMs) : t('trial.second', { at: at.toFixed(1) })
+}
+
+/** How much was gone through. */
+export function length(seconds: number, t: Words): string {
+  return seconds > BY_THE_CLOCK ? countdown(seconds) : t('trial.seconds', { seconds: Math.round(seconds) })
+}
 
 /** Whether every rule watched all that was gone through, and that was long enough to fire. */
 export function watchedThroughout({ looks, rules, seconds, unseen_seconds }: TrialResult): boolean {

@@ -31,7 +31,7 @@ from gateway.events.intake import evidence_folder
 from gateway.events.suppressions import in_force, view_of
 from gateway.refusals import Refusal
 from gateway.storage.evidence_files import EvidenceFiles
-from gateway.workers.camera.look_log import look_logs, newer
+from gateway.storage.look_files import look_logs, newer
 
 router = APIRouter(tags=["cameras"])
 

@@ -18,6 +18,7 @@ import structlog
 from detectors.observation import Look
 from detectors.rules.replay import from_line, to_line
 from gateway.processes.active import InThread
+from gateway.storage.look_files import newer, older
 
 log = structlog.get_logger(__name__)
 
@@ -27,27 +28,10 @@ MOST_WAITING = 500
 """Looks that wait for the disk at most: of more, the newest are left out."""
 
 
-def look_logs(data_folder: Path) -> Path:
-    """Where the logs of all cameras lie."""
-    return data_folder / "looks"
-
-
-def newer(folder: Path, code: str) -> Path:
-    return folder / f"{code}.jsonl"
-
-
-def older(folder: Path, code: str) -> Path:
-    return folder / f"{code}.before.jsonl"
-
-
-def is_look_log(path: Path) -> bool:
-    return path.suffix == ".jsonl"
-
-
 def logged_looks(path: Path) -> Iterator[Look]:
     """What a log holds, the oldest first, where ``path`` is the newer of its files with what is in the older one, too.
     Lines that are no looks, as a process that was killed leaves one, are passed over. Raises ``OSError``."""
-    before = path.with_name(f"{path.stem}.before.jsonl")
+    before = older(path)
     for one in (before, path) if before.is_file() else (path,):
         with one.open(encoding="utf-8", errors="replace") as file:
             for line in file:
@@ -106,7 +90,7 @@ class LookLog:
         # Another worker may have owned the camera in between, and have written here too.
         held = path.stat().st_size if path.exists() else 0
         if held and held + len(written) > self._half:
-            path.replace(older(self._folder, self._code))
+            path.replace(older(path))
         handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(handle, "ab") as file:
             file.write(written)

@@ -38,6 +38,7 @@ from gateway.processes.messages import (
 )
 from gateway.refusals import Refusal
 from gateway.settings import WorkerSettings
+from gateway.storage.look_files import look_logs
 from gateway.streams.address import StreamAddress
 from gateway.streams.backoff import Backoff
 from gateway.streams.bus import FrameBus
@@ -54,7 +55,7 @@ from gateway.workers.camera.eye import Eye
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.camera.hazards import CameraHazards
 from gateway.workers.camera.login_retry import LoginRetry
-from gateway.workers.camera.look_log import LookLog, look_logs
+from gateway.workers.camera.look_log import LookLog
 from gateway.workers.camera.looks import Looks
 from gateway.workers.camera.pace import Pace
 from gateway.workers.camera.picture_watch import Judged, PictureWatch

@@ -20,7 +20,7 @@ from detectors.card_file import load_card
 from detectors.refusals import WeightsRefused
 from detectors.rules.parsing import RulesRefused, parse_rules
 from gateway.refusals import Refusal
-from gateway.workers.camera.look_log import is_look_log
+from gateway.storage.look_files import is_look_log
 from gateway.workers.camera.rejections import rejections_of
 from gateway.workers.logs import configure_logs
 from gateway.workers.trial.engine import opened

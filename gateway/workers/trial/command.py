@@ -20,7 +20,7 @@ from detectors.whole_file import whole_file
 from gateway.api.camera_rules import first_rules
 from gateway.refusals import Refusal
 from gateway.settings import RuleSettings
-from gateway.workers.camera.look_log import is_look_log
+from gateway.storage.look_files import is_look_log
 from gateway.workers.trial.engine import opened
 from gateway.workers.trial.trial import RuleTried, Trial, try_rules, try_rules_on_looks
 

@@ -21,9 +21,10 @@ from gateway.api.services import Services
 from gateway.api.trial_jobs import TrialJob, TrialJobs, TriedCamera
 from gateway.grid.platforms import add_sub_platform
 from gateway.refusals import Refusal
+from gateway.storage.look_files import look_logs
 from gateway.storage.tables.cameras import CameraRow
 from gateway.storage.tables.events import AlertRow
-from gateway.workers.camera.look_log import LookLog, look_logs
+from gateway.workers.camera.look_log import LookLog
 from gateway.workers.camera.rejections import rejections_of
 from models import shipped
 

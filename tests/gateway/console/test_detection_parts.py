@@ -19,9 +19,10 @@ from gateway.api.pages import BUILT
 from gateway.api.services import Services
 from gateway.api.trial_jobs import TrialJobs
 from gateway.processes.messages import Sample
+from gateway.storage.look_files import look_logs
 from gateway.storage.tables.cameras import CameraRow
 from gateway.storage.tables.events import AlertRow
-from gateway.workers.camera.look_log import LookLog, look_logs
+from gateway.workers.camera.look_log import LookLog
 from models import shipped
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import pytest
 
 from detectors.observation import Box, Detection, Look
 from detectors.rules.replay import from_line
-from gateway.workers.camera.look_log import MOST_WAITING, WRITE_EVERY, LookLog, logged_looks, newer, older
+from gateway.storage.look_files import newer, older
+from gateway.workers.camera.look_log import MOST_WAITING, WRITE_EVERY, LookLog, logged_looks
 
 CODE = "99000000081322000001"
 
@@ -53,8 +54,8 @@ async def test_the_log_keeps_to_its_room_and_keeps_the_newest(tmp_path: Path) ->
         if n % 4 == 0:
             await log.close()
     await log.close()
-    both = written(older(tmp_path, CODE)) + written(newer(tmp_path, CODE))
-    assert newer(tmp_path, CODE).stat().st_size + older(tmp_path, CODE).stat().st_size <= 4_000
+    both = written(older(newer(tmp_path, CODE))) + written(newer(tmp_path, CODE))
+    assert newer(tmp_path, CODE).stat().st_size + older(newer(tmp_path, CODE)).stat().st_size <= 4_000
     assert [one.at for one in both] == [n * 5.0 for n in range(400 - len(both), 400)]
     assert len(both) > 10
 
@@ -117,7 +118,7 @@ async def test_a_log_is_read_with_its_older_file_and_without_what_a_killed_proce
     assert [one.at for one in logged_looks(newer(tmp_path, CODE))] == [
         one.at
         for one in (
-            *written(older(tmp_path, CODE)),
+            *written(older(newer(tmp_path, CODE))),
             *map(from_line, newer(tmp_path, CODE).read_text().splitlines()[:-3]),
         )
     ]

@@ -22,12 +22,12 @@ from detectors.rules.replay import from_line
 from gateway.processes.active import ActiveMarks
 from gateway.processes.messages import AssignCamera, HealthChanged, Message
 from gateway.settings import RtspSettings, Settings
+from gateway.storage.look_files import look_logs, newer
 from gateway.streams.way import Way
 from gateway.workers.camera.awake import Decoding
 from gateway.workers.camera.evidence import Store
 from gateway.workers.camera.eye import Eye
 from gateway.workers.camera.glimpse import Glimpse
-from gateway.workers.camera.look_log import look_logs, newer
 from gateway.workers.camera.owned_camera import OwnedCamera, Surroundings
 from gateway.workers.camera.waking import WakeBudget
 

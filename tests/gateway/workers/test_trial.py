@@ -21,7 +21,8 @@ from detectors.observation import Box, Detection, Look
 from detectors.rules.config import CrowdRuleConfig, FireRuleConfig, StallRuleConfig
 from detectors.rules.schedule import CITY_TIME
 from gateway.refusals import Refusal
-from gateway.workers.camera.look_log import LookLog, newer
+from gateway.storage.look_files import newer
+from gateway.workers.camera.look_log import LookLog
 from gateway.workers.camera.rejections import rejections_of
 from gateway.workers.camera.sight import Answer
 from gateway.workers.trial.command import show

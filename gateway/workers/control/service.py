@@ -44,6 +44,7 @@ from gateway.rooms.escalation import Escalations
 from gateway.settings import Settings
 from gateway.storage.database import Database
 from gateway.storage.evidence_files import EvidenceFiles
+from gateway.storage.look_files import look_logs
 from gateway.storage.migrations import migrate
 from gateway.storage.vault import Vault
 from gateway.streams.recordings import camera_recordings
@@ -58,6 +59,7 @@ from gateway.workers.control.http_server import address_of, http_server
 from gateway.workers.control.instance import bound_socket, sole_instance
 from gateway.workers.control.links import WorkerLinks
 from gateway.workers.control.login_memory import LoginMemory
+from gateway.workers.control.look_log_keeping import LookLogKeeping
 from gateway.workers.control.media import ROOM_WORKER, CameraMedia, WorkerRoomMedia
 from gateway.workers.control.placement import Placement
 from gateway.workers.control.quarantine import is_crash
@@ -231,6 +233,7 @@ class ControlProcess:
             clocks.work,
             holidays.work,
             keeper.work,
+            LookLogKeeping(look_logs(settings.data_folder), clock).work,
             reports.work,
         )
         works = (*swept, sender.work, sender.forgetting)

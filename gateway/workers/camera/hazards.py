@@ -65,7 +65,12 @@ class CameraHazards:
     @property
     def wish(self) -> Wish:
         """How soon the rules want to look again, and whether that is because one of them has something in sight."""
-        return Wish(self._watch.next_look_within or FIRST_LOOK, urgent=not self._in_sight.isdisjoint(self._watch.keys))
+        in_sight = self._in_sight.intersection(self._watch.keys)
+        return Wish(
+            self._watch.next_look_within or FIRST_LOOK,
+            urgent=bool(in_sight),
+            fire=any(key.kind == "fire" for key in in_sight),
+        )
 
     @property
     def urgency(self) -> float:

@@ -21,10 +21,11 @@ LATE = 1.0
 @dataclass(frozen=True, slots=True)
 class Wish:
     """``gap``: the largest number of seconds between two looks. ``urgent``: something is in sight that is not
-    told yet, or was reported."""
+    told yet, or was reported. ``fire``: it may be a fire, which goes before all else."""
 
     gap: float
     urgent: bool
+    fire: bool = False
 
 
 class KeyframeGap:

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from math import inf
 from typing import Literal
@@ -138,7 +139,7 @@ class Looks:
         wish = self._rules_wish()
         gap, asked_at, seconds = self._asked
         asked = 0 <= self._decoding.clock() - asked_at < seconds
-        return Wish(min(wish.gap, gap), wish.urgent) if asked else wish
+        return replace(wish, gap=min(wish.gap, gap)) if asked else wish
 
     async def take(self, glimpse: Glimpse) -> None:
         """Look at a picture; one that comes while another is looked at is left out."""
@@ -295,7 +296,7 @@ class Looks:
             await self._sleep()
             awake = None
         cores = self._expected(needed) if awake is None else awake.cores(now, self._expected(needed))
-        if not self._budget.hold(self._code, cores, urgent=wish.urgent, now=now):
+        if not self._budget.hold(self._code, cores, urgent=wish.urgent, fire=wish.fire, now=now):
             await self._sleep()
         elif awake is None:
             self._wake(needed, wish)

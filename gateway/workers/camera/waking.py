@@ -2,9 +2,9 @@
 
 A woken camera's frames are decoded one and all, which costs ten to twenty times what its keyframes cost. Those for
 which something asks (a rule with a candidate, motion, the camera's own event) come before those whose keyframes are
-merely too slow, and among equals whoever came first stays. Those for which something asks take turns: what a rule has
-in sight may never come to anything, and a fire elsewhere is not to wait for it all night. Whoever does not get its
-turn waits, and is counted.
+merely too slow, of those first what may be a fire, and among equals whoever came first stays. Those for which something
+asks take turns: what a rule has in sight may never come to anything, and another fire is not to wait for it all night.
+Whoever does not get its turn waits, and is counted.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class _Claim:
     number: int
     cores: float
     urgent: bool
+    fire: bool
     urgent_from: float | None = None
 
     def turn_over(self, now: float) -> bool:
@@ -53,12 +54,13 @@ class WakeBudget:
         self._claimed = 0
         self._now = 0.0
 
-    def hold(self, who: str, cores: float, *, urgent: bool, now: float) -> bool:
-        """Claim so many cores, or say anew what is claimed; whether ``who`` may be awake now. Ask again regularly."""
+    def hold(self, who: str, cores: float, *, urgent: bool, fire: bool = False, now: float) -> bool:
+        """Claim so many cores, or say anew what is claimed; whether ``who`` may be awake now. Ask again regularly.
+        ``fire``: what makes it urgent may be one."""
         before = self._claims.get(who)
         number = before.number if before is not None else self._next_number()
         urgent_from = before.urgent_from if before is not None and urgent else None
-        self._claims[who] = _Claim(number, cores, urgent, urgent_from)
+        self._claims[who] = _Claim(number, cores, urgent, fire, urgent_from)
         self._now = now
         self._share_out()
         return who in self._granted
@@ -110,8 +112,8 @@ class WakeBudget:
                 self._claims[who] = replace(claim, number=number, urgent_from=None)
         self._granted = frozenset(granted)
 
-    def _turn(self, who: str) -> tuple[bool, bool, bool, int]:
-        """Those who stay, those who wait, those whose turn is over."""
+    def _turn(self, who: str) -> tuple[bool, bool, bool, bool, int]:
+        """What may be a fire before all else; of equals those who stay, those who wait, those whose turn is over."""
         claim = self._claims[who]
         over = claim.turn_over(self._now)
-        return not claim.urgent, over, who not in self._granted, claim.number
+        return not claim.urgent, not claim.fire, over, who not in self._granted, claim.number

@@ -164,6 +164,15 @@ def frozen_with_a_fire_and_a_crowd(asked: Asked) -> CameraHazards:
     return CameraHazards("9" * 20, rules, asked, end_after=ends, ring_seconds=30.0)  # type: ignore[arg-type]  # as above
 
 
+def test_a_wish_says_whether_what_is_in_sight_may_be_a_fire(asked: Asked) -> None:
+    watched = frozen_with_a_fire_and_a_crowd(asked)
+    watch(watched, 8, 100, 104)
+    assert (watched.wish.urgent, watched.wish.fire) == (True, False)
+    flame = Detection("fire", 0.8, Box(0.4, 0.4, 0.5, 0.5))
+    watched.observe(Look(104.0, (flame,), "ab" * 32, "hazard_n"), lambda: b"")
+    assert (watched.wish.urgent, watched.wish.fire) == (True, True)
+
+
 def test_who_stands_in_a_frozen_picture_is_no_gathering(asked: Asked) -> None:
     """A camera that froze while people passed raised an alert a minute later, which lasted until it was restarted."""
     watched = frozen_with_a_fire_and_a_crowd(asked)

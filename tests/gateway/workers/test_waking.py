@@ -40,6 +40,17 @@ def test_a_fire_has_its_turn_though_a_lamp_elsewhere_has_been_in_sight_all_night
     assert budget.hold("fire", 0.2, urgent=True, now=3600 + TURN + 1), "whoever waits for nobody waits no longer"
 
 
+def test_what_may_be_a_fire_waits_for_no_gathering_to_have_had_its_turn() -> None:
+    """It waited a turn of 15 s, half of the time in which a fire is to be told."""
+    budget = WakeBudget(0.2)
+    assert budget.hold("gathering", 0.2, urgent=True, now=0)
+    assert budget.hold("fire", 0.2, urgent=True, fire=True, now=1)
+    assert not budget.hold("gathering", 0.2, urgent=True, now=2)
+    assert not budget.hold("second fire", 0.2, urgent=True, fire=True, now=2), "fires take turns among themselves"
+    assert budget.hold("second fire", 0.2, urgent=True, fire=True, now=1 + TURN)
+    assert not budget.hold("gathering", 0.2, urgent=True, now=2 + TURN)
+
+
 def test_of_many_with_something_in_sight_each_is_awake_as_long_as_the_others() -> None:
     budget, names = WakeBudget(0.4), "abcde"
     awake = dict.fromkeys(names, 0)

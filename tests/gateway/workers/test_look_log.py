@@ -5,7 +5,7 @@ import stat
 import threading
 from pathlib import Path
 
-import pytest
+from structlog.testing import capture_logs
 
 from detectors.observation import Box, Detection, Look
 from detectors.rules.replay import from_line
@@ -77,16 +77,15 @@ async def test_where_nothing_is_to_be_kept_nothing_is(tmp_path: Path) -> None:
     assert not (tmp_path / "looks").exists()
 
 
-async def test_a_disk_that_takes_nothing_costs_the_log_and_is_said_once(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_disk_that_takes_nothing_costs_the_log_and_is_said_once(tmp_path: Path) -> None:
     (tmp_path / "looks").write_text("a file where the folder should be")
     log = LookLog(tmp_path / "looks", CODE, 1_000_000)
-    for n in range(3):
-        log.note(look(float(n)))
-        await log.close()
+    with capture_logs() as said:
+        for n in range(3):
+            log.note(look(float(n)))
+            await log.close()
     assert log.left_out == 3
-    assert capsys.readouterr().out.count("look_log_unwritable") == 1
+    assert [one["event"] for one in said] == ["look_log_unwritable"]
 
 
 async def test_a_disk_that_hangs_holds_a_bounded_number_of_looks_and_nobody_up(tmp_path: Path) -> None:

@@ -66,6 +66,10 @@ class UltralyticsDetector:
             getattr(getattr(self._network, "backend", None), "dynamic", False)
         )
         self._one = threading.Lock()
+        self._ready: set[tuple[int, ...]] = set()
+        """Shapes that were looked at before: at the first of each a GPU loads or compiles what it computes by, which
+        may take a minute."""
+        self._compiling = False
 
     @property
     def card(self) -> Card:
@@ -81,7 +85,7 @@ class UltralyticsDetector:
 
     @property
     def compiling(self) -> bool:
-        return False
+        return self._compiling
 
     def detect(
         self,
@@ -97,7 +101,12 @@ class UltralyticsDetector:
             size = input_for(picture.shape[0], picture.shape[1], input_size or size, self._card.stride)
         tensor, placement = letterbox(picture, size)
         with self._one, self._torch.inference_mode():
-            output = self._network(self._torch.from_numpy(tensor).to(self._device))
+            self._compiling = tensor.shape not in self._ready
+            try:
+                output = self._network(self._torch.from_numpy(tensor).to(self._device))
+                self._ready.add(tensor.shape)
+            finally:
+                self._compiling = False
         while isinstance(output, list | tuple):
             output = output[0]
         array = np.asarray(output.float().cpu().numpy(), np.float32)[0]

@@ -64,8 +64,8 @@ def with_weights(trained_from: Mapping[str, Any], *begun_from: Path) -> dict[str
 
 def taught_before(weights: Path) -> tuple[str, ...]:
     """The same of an ONNX export of YOLOv8n that a run begins from or is averaged with: as the card beside it says, or
-    COCO's, which has its classes. What nothing is told of is unclear. Raises
-    ``WeightsRefused`` where that card cannot be read."""
+    COCO's, which has its classes. What nothing is told of is unclear. Raises ``WeightsRefused`` where that card cannot
+    be read."""
     card = weights.with_suffix(".json")
     if card.is_file():
         load_card(card)

@@ -36,7 +36,14 @@ def is_on(hours: tuple[Hours, ...], at: float) -> bool:
 
 
 def seconds_off(hours: tuple[Hours, ...], start: float, end: float) -> float:
-    """How many of the seconds from ``start`` to ``end`` (since the epoch) lie in none of the hours."""
+    """How many of the seconds from ``start`` to ``end`` (since the epoch) lie in none of the hours. The city's days are
+    all alike: of whole ones, years where a clock was wrong, one is counted."""
+    days = max(0, int((end - start) // (60 * _DAY)))
+    rest = start + days * 60 * _DAY
+    return _counted_off(hours, rest, end) + (days * _counted_off(hours, rest, rest + 60 * _DAY) if days else 0.0)
+
+
+def _counted_off(hours: tuple[Hours, ...], start: float, end: float) -> float:
     off = 0.0
     while start < end:
         following = min(end, (start // 60 + 1) * 60)  # hours begin and end at whole minutes

@@ -415,6 +415,26 @@ def test_ultralytics_computes_in_as_many_threads_as_the_setting_says(make_weight
 
 
 @pytest.mark.train
+def test_ultralytics_is_not_taken_to_hang_at_its_first_look_of_a_shape_for_which_a_gpu_compiles(
+    make_weights: MakeWeights,
+) -> None:
+    """The process was ended after ten seconds and begun again, for ever."""
+    detector: Any = open_detector("ultralytics", make_weights())
+    told, network = [], detector._network
+
+    def looked(picture: object) -> object:
+        told.append(detector.compiling)
+        return network(picture)
+
+    detector._network = looked
+    detector._ready.clear()  # these weights take one shape, and were asked when they were opened
+    for _ in range(2):
+        detector.detect(red_patch())
+    assert told == [True, False]
+    assert not detector.compiling
+
+
+@pytest.mark.train
 def test_ultralytics_runs_a_yolo_file_that_has_no_card(make_weights: MakeWeights) -> None:
     weights = make_weights().with_suffix(".onnx")
     detector = open_detector("ultralytics", weights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.clock import Clock
@@ -26,5 +27,6 @@ class LookLogKeeping:
 
     def _forget(self, before: float) -> None:
         for path in self._folder.glob("*.jsonl"):
-            if path.stat().st_mtime < before:
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # a full one has just taken another's place
+                if path.stat().st_mtime < before:
+                    path.unlink()

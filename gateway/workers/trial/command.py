@@ -40,8 +40,7 @@ async def print_trial(
     out: Console,
 ) -> None:
     """``film``: or the log of what was seen at a camera, which has its own time. ``starts_at``: when the film begins,
-    seconds since the epoch. Raises ``Refusal`` for rules, weights or footage
-    that cannot be used."""
+    seconds since the epoch. Raises ``Refusal`` for rules, weights or footage that cannot be used."""
     try:
         wanted = first_rules(first) if rules is None else parse_rules(await asyncio.to_thread(_read, rules))
         if is_look_log(film):

@@ -47,6 +47,11 @@ def test_the_time_outside_the_hours_is_counted_to_the_second(start: str, end: st
     assert seconds_off((("22:00", "06:00"),), at("21:59") + 59.5, at("22:10")) == 0.5
 
 
+def test_years_in_which_a_clock_was_wrong_are_counted_at_once() -> None:
+    hours = (("22:00", "06:00"),)
+    assert seconds_off(hours, at("21:00"), at("21:00") + 30 * 365 * 86_400 + 7200) == 30 * 365 * 16 * 3600 + 3600
+
+
 def test_the_end_of_the_day_is_24_00() -> None:
     assert is_on((("20:00", "24:00"),), at("23:59"))
     assert not is_on((("20:00", "24:00"),), at("00:00"))

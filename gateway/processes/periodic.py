@@ -115,7 +115,9 @@ class Rows:
     def ready(self, keys: Iterable[str], now: datetime) -> list[str]:
         """Those that are not put off, in their order."""
         for key, put_off in list(self._put_off.items()):
-            if now > put_off.until + 2 * LONGEST_PUT_OFF:  # nobody asks for it any more: it has been seen to otherwise
+            seen_to = now > put_off.until + 2 * LONGEST_PUT_OFF  # nobody asks for it any more
+            set_back = put_off.until > now + LONGEST_PUT_OFF  # the clock was: nothing is put off for so long
+            if seen_to or set_back:
                 del self._put_off[key]
         return [key for key in keys if key not in self._put_off or self._put_off[key].until <= now]
 

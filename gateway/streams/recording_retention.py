@@ -29,14 +29,20 @@ def to_delete(
     held: Set[str],
     room: Room,
 ) -> list[RecordingFile]:
-    """``files``: each with its camera's code. ``keep_seconds`` tells how long a camera's recordings are kept."""
+    """``files``: each with its camera's code. ``keep_seconds`` tells how long a camera's recordings are kept.
+
+    What is dated further ahead than it would be kept was recorded before the clock was set back, be it to the right
+    time or to a wrong one: it goes before all that came since, or for years nothing new would have room.
+    """
     loose = [(code, file) for code, file in files if file.id not in held]
     gone = [file for code, file in loose if file.ends_at < now - keep_seconds(code)]
     expired = {file.id for file in gone}
     freed = sum(file.size for file in gone)
     total = sum(file.size for _, file in files) - freed
     free = room.free + freed
-    for file in sorted((one for _, one in loose if one.id not in expired), key=lambda one: one.starts_at):
+    ahead = {file.id for code, file in loose if file.ends_at > now + keep_seconds(code)}
+    left = (file for _, file in loose if file.id not in expired)
+    for file in sorted(left, key=lambda one: (one.id not in ahead, one.starts_at)):
         if total <= room.bound and free >= room.least_free:
             break
         gone.append(file)

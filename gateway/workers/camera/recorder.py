@@ -162,7 +162,9 @@ class _Segment:
         other = (frame.epoch, frame.codec, frame.width, frame.height) != (
             first.epoch, first.codec, first.width, first.height,
         )  # fmt: skip
-        return other or frame.arrival - first.arrival >= self._seconds or self._bytes > MOST_BYTES // 2
+        # A picture that came before the first one: the clock was set back.
+        whole = not 0 <= frame.arrival - first.arrival < self._seconds
+        return other or whole or self._bytes > MOST_BYTES // 2
 
 
 async def _batch(coming: Subscription) -> list[EncodedFrame]:

@@ -74,7 +74,7 @@ class RecordingKeeper:
         async with self._db.reading() as session:
             plans = list(await session.scalars(select(RecordingPlanRow)))
             held = set(await session.scalars(select(RecordingHoldRow.recording_id)))
-        if now.timestamp() - self._swept_at >= SWEEP_EVERY:
+        if not 0 <= now.timestamp() - self._swept_at < SWEEP_EVERY:  # the clock may have been set back
             self._swept_at = now.timestamp()
             days = {plan.camera_code: plan.retention_days for plan in plans if plan.retention_days is not None}
             await asyncio.to_thread(self._sweep, now, days, held)

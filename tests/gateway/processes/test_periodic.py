@@ -148,6 +148,15 @@ def test_a_row_that_fails_again_is_left_alone_longer_each_time_up_to_a_bound(clo
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
+def test_a_row_that_failed_is_tried_again_after_the_clock_was_set_back(clock: ManualClock) -> None:
+    """It was put off until a time that came again only a day later: a folder's recordings, and the disk filled up."""
+    rows = Rows("sweeping")
+    with rows.by_itself("a", clock()):
+        fail(KeyError("limit"))
+    clock.advance(days=-1)
+    assert rows.ready(["a"], clock()) == ["a"]
+
+
 def test_a_row_that_the_database_failed_is_tried_again_as_soon_as_any(clock: ManualClock) -> None:
     rows = Rows("sweeping")
     for _ in range(9):

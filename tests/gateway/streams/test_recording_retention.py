@@ -35,6 +35,14 @@ def test_the_oldest_go_first_when_there_is_no_room_and_no_more_than_needed() -> 
     assert gone(files, Room(bound=0, least_free=0, free=0), frozenset({"1", "3"})) == ["2"]
 
 
+def test_what_a_clock_that_was_ahead_has_dated_goes_before_what_came_since_it_was_set_back() -> None:
+    """It was the newest for years: each new recording was deleted half a minute after it was made."""
+    room = Room(bound=20, least_free=0, free=10**9)
+    year = 365 * 86_400.0
+    assert gone([file(1, 9000), file(2, NOW + year), file(3, NOW + 2 * year)], room) == ["2"]
+    assert gone([file(1, 8000), file(2, 9000), file(3, NOW + 3600)], room) == ["1"], "an hour ahead is as good as now"
+
+
 SIZES = st.lists(st.tuples(st.floats(0, 9000), st.integers(1, 100), st.booleans()), max_size=30)
 
 

@@ -65,6 +65,14 @@ async def test_files_follow_one_another_without_a_picture_lost_or_doubled(bus: F
     assert all(later.starts_at > file.ends_at for file, later in pairwise(files))
 
 
+async def test_a_clock_that_is_set_back_begins_a_new_file(bus: FrameBus, tmp_path: Path) -> None:
+    """The file grew, unseen by whoever keeps the disk within its bounds, until the clock had made up for it."""
+    frames = film(4 * FPS)
+    frames = frames[: 2 * FPS] + [replace(frame, arrival=frame.arrival - 3600) for frame in frames[2 * FPS :]]
+    await recorded(bus, CameraRecorder("a", tmp_path / "a", bus), frames)
+    assert [frames_in(file) for file in listed(tmp_path / "a")] == [2 * FPS, 2 * FPS]
+
+
 async def test_a_reconnection_begins_a_new_file(bus: FrameBus, tmp_path: Path) -> None:
     frames = film(4 * FPS)
     frames = frames[: 2 * FPS] + [replace(frame, epoch=1) for frame in frames[2 * FPS :]]

@@ -118,6 +118,22 @@ async def test_the_oldest_unheld_go_first_and_with_only_held_ones_left_nothing_m
     assert [file.id for file in listed(folder)] == ids[:2], "held, whatever its age"
 
 
+async def test_the_disk_is_kept_within_its_bounds_after_the_clock_was_set_back(
+    keeper: RecordingKeeper, tmp_path: Path, clock: ManualClock
+) -> None:
+    """The next sweep came once the clock had made up for it: a day later, with the disk full."""
+    folder = tmp_path / "recordings" / CODE
+    folder.mkdir(parents=True)
+    await keeper.once()
+    clock.advance(days=-1)
+    now = clock().timestamp()
+    for number in range(3):
+        name = recording_name(now - 4000 + number * 600, now - 3400 + number * 600, new_id(), partial=False)
+        (folder / name).write_bytes(bytes(200))
+    await keeper.once()
+    assert sum(file.size for file in listed(folder)) == 200
+
+
 async def test_a_plan_whose_hours_cannot_be_read_keeps_no_other_camera_from_being_recorded(
     keeper: RecordingKeeper, sqlite_database: Database, told: Told, clock: ManualClock
 ) -> None:

@@ -8,20 +8,23 @@ import json
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import structlog
 
 from detectors.engine import EngineName
+from gateway.events.suppressions import view_of
 from gateway.refusals import Refusal
 from gateway.storage.ids import new_id
 
 log = structlog.get_logger(__name__)
 
 MOST_KEPT = 16
+KEPT = timedelta(days=1)
+"""After which a trial is forgotten: it tells of the rules, the rejections and the weights of then."""
 LONGEST = 1800.0
 """Seconds of this machine's time that a trial may take."""
 STOPPED_WITHIN = 10.0
@@ -33,12 +36,18 @@ State = Literal["running", "done", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class TriedCamera:
-    """For which camera, in which view (as its worker is told it), rules are tried, and what was rejected at it."""
+    """For which camera, in the view of which ``preset`` (as ``CameraRow``), rules are tried, and what was rejected at
+    it."""
 
     code: str
     platform: str
-    view: str | None
+    preset: str | None
     rejections: Sequence[Mapping[str, Any]]
+
+    @property
+    def view(self) -> str | None:
+        """As its worker is told it."""
+        return view_of(self.preset)
 
 
 @dataclass(slots=True)
@@ -62,6 +71,10 @@ class TrialJob:
     @property
     def camera_code(self) -> str | None:
         return None if self.camera is None else self.camera.code
+
+    @property
+    def preset(self) -> str | None:
+        return None if self.camera is None else self.camera.preset
 
     @property
     def platforms(self) -> frozenset[str]:
@@ -105,7 +118,9 @@ class TrialJobs:
             "starts_at": starts_at,
             "card": str(self._card),
             "engine": self._engine,
-            "camera": None if camera is None else asdict(camera),
+            "camera": None
+            if camera is None
+            else {"code": camera.code, "view": camera.view, "rejections": list(camera.rejections)},
         }
         task = asyncio.create_task(self._run(job, film, asked), name="trial")
         self._tasks[job.id] = task
@@ -141,9 +156,11 @@ class TrialJobs:
         finally:
             self._bringing = False
 
-    @property
-    def kept(self) -> tuple[TrialJob, ...]:
-        """The newest first."""
+    def kept(self, now: datetime) -> tuple[TrialJob, ...]:
+        """The newest first; what is older than ``KEPT`` is forgotten."""
+        for job in tuple(self._jobs.values()):
+            if job.state != "running" and now - job.began_at > KEPT:
+                del self._jobs[job.id]
         return tuple(reversed(self._jobs.values()))
 
     def get(self, job_id: str) -> TrialJob | None:

@@ -28,7 +28,7 @@ from gateway.api.services import Doors, Services
 from gateway.api.trial_films import BroughtFilms
 from gateway.api.trial_jobs import TrialJob, TrialJobs, TriedCamera
 from gateway.events.intake import evidence_folder
-from gateway.events.suppressions import in_force, view_of
+from gateway.events.suppressions import in_force
 from gateway.refusals import Refusal
 from gateway.storage.evidence_files import EvidenceFiles
 from gateway.storage.look_files import look_logs, newer
@@ -61,7 +61,8 @@ class TrialAsked(BaseModel):
 
 
 class TrialListed(BaseModel):
-    """``progress``: seconds of the film gone through. ``zh`` and ``en``: why it has failed."""
+    """``progress``: seconds of the film gone through. ``preset``: the view that the rules are for; null: of a camera
+    never steered, or of none. ``zh`` and ``en``: why it has failed."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -69,6 +70,7 @@ class TrialListed(BaseModel):
     state: Literal["running", "done", "failed"]
     progress: float
     camera_code: str | None
+    preset: str | None
     asked_by: str
     began_at: datetime
     reason: str
@@ -138,8 +140,9 @@ async def begin_trial(
 
 @router.get("/trials")
 async def list_trials(caller: Annotated[Caller, Depends(permit("rules.read"))], doors: Doors) -> list[TrialListed]:
-    """The last trials in the caller's scope, the newest first: the one that runs, too, whoever began it."""
-    return [TrialListed.model_validate(job) for job in _jobs(doors).kept if _seen(job, caller)]
+    """The last trials of a day in the caller's scope, the newest first: the one that runs, too, whoever began it.
+    ``GET /trials/{trial_id}`` tells what they found."""
+    return [TrialListed.model_validate(job) for job in _jobs(doors).kept(doors.clock()) if _seen(job, caller)]
 
 
 @router.get("/trials/{trial_id}")
@@ -187,7 +190,7 @@ async def _rules(asked: TrialAsked, caller: Caller, doors: Services) -> tuple[li
     rules = kept if wanted is None else wanted
     redrawn = redrawn_gatherings(kept, rules)
     heeded = [one for one in found if one["hazard"] != "crowd" or one["zone"] not in redrawn]
-    return rules, TriedCamera(row.code, row.platform, view_of(preset), heeded)
+    return rules, TriedCamera(row.code, row.platform, preset, heeded)
 
 
 async def _film(asked: TrialAsked, caller: Caller, doors: Services) -> tuple[Path, float, str]:

@@ -4,7 +4,7 @@ import type { RuleTried, Trial, TrialListed, TrialResult } from '../src/api/dete
 import { caveats, length, moment, watchedThroughout } from '../src/domain/trial'
 import { MOST_FAILURES, useTrial } from '../src/live/trial'
 
-const NAMES = { asked_by: '张三', began_at: '2026-11-27T12:00:00Z', zh: '', en: '' }
+const NAMES = { preset: null, asked_by: '张三', began_at: '2026-11-27T12:00:00Z', zh: '', en: '' }
 const running = (id: string, camera_code: string | null = 'here'): TrialListed => ({ id, state: 'running', progress: 7, camera_code, ...NAMES })
 const done = (id: string): Trial => ({ ...running(id), state: 'done', result: null })
 
@@ -80,6 +80,30 @@ describe('a trial that is followed', () => {
     const one = await shown()
     await vi.advanceTimersByTimeAsync(1_000)
     expect([one.trial.value?.id, one.trial.value?.progress, one.elsewhere.value]).toEqual(['b', 9, null])
+  })
+
+  it('is shown again with its result by whoever comes back to its camera, until another is begun', async () => {
+    listed = [{ ...running('d', 'there'), state: 'done' }, { ...running('c'), state: 'done' }, { ...running('b'), state: 'done' }]
+    told = () => done('c')
+    const one = await shown()
+    expect([one.trial.value?.id, one.trial.value?.state, one.busy.value]).toEqual(['c', 'done', false])
+    await one.begin(() => Promise.reject(new Error('refused')))
+    await vi.advanceTimersByTimeAsync(20_000)
+    expect([one.trial.value, one.problem.value === null]).toEqual([null, false])
+  })
+
+  it('of another camera is told beside the last one of this camera', async () => {
+    listed = [running('d', 'there'), { ...running('c'), state: 'done' }]
+    told = () => done('c')
+    const one = await shown()
+    expect([one.trial.value?.id, one.elsewhere.value?.id]).toEqual(['c', 'd'])
+  })
+
+  it('that was begun by somebody and ended while its page was open is not put in anybody’s way', async () => {
+    const one = await shown()
+    listed = [{ ...running('c'), state: 'done' }]
+    await vi.advanceTimersByTimeAsync(20_000)
+    expect(one.trial.value).toBeNull()
   })
 
   it('of another camera is told before a film is brought, and can be followed or stopped', async () => {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -264,12 +264,34 @@ async def test_a_trial_for_a_camera_is_not_told_to_who_sees_the_footage_alone(
     monkeypatch.setattr(TrialJobs, "_run", run)
     async with services.db.transaction() as session:
         await add_sub_platform(session, "town-a", "甲镇", "town", "hub")
-    of_the_hub = TriedCamera(CODE, "hub", "", ())
+    of_the_hub = TriedCamera(CODE, "hub", "3", ())
     jobs = services.trials
     assert jobs is not None
     jobs.begin(Path("none"), [], of_the_hub, starts_at=0.0, platform="town-a", asked_by="a", now=services.clock())
     assert (await (await client_as("duty_leader", platform="town-a")).get("/api/v1/trials")).json() == []
-    assert len((await (await client_as("duty_leader")).get("/api/v1/trials")).json()) == 1
+    (listed,) = (await (await client_as("duty_leader")).get("/api/v1/trials")).json()
+    assert (listed["camera_code"], listed["preset"]) == (CODE, "3")
+
+
+async def test_a_trial_is_told_again_with_its_result_for_a_day(
+    services: Services, client_as: ClientAs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of rules that were changed long ago one would still tell."""
+
+    async def run(_self: object, job: TrialJob, *_: object) -> None:
+        job.state, job.result = "done", {"seconds": 6.0}
+
+    monkeypatch.setattr(TrialJobs, "_run", run)
+    jobs = services.trials
+    assert jobs is not None
+    for hours in (25, 23):
+        begun = services.clock() - timedelta(hours=hours)
+        jobs.begin(Path("none"), [], starts_at=0.0, platform="hub", asked_by="a", now=begun)
+        await asyncio.sleep(0)
+    client = await client_as("duty_leader")
+    (told,) = (await client.get("/api/v1/trials")).json()
+    assert datetime.fromisoformat(told["began_at"]) == begun
+    assert (await client.get(f"/api/v1/trials/{told['id']}")).json()["result"] == {"seconds": 6.0}
 
 
 @pytest.mark.integration

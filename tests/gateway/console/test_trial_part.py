@@ -13,7 +13,7 @@ from playwright.async_api import Page, expect
 
 from gateway.api.pages import BUILT
 from gateway.api.services import Services
-from gateway.api.trial_jobs import TrialJob, TrialJobs
+from gateway.api.trial_jobs import TrialJob, TrialJobs, TriedCamera
 from gateway.storage.tables.cameras import CameraRow
 from gateway.workers.trial.trial import RuleTried, Stretch, Trial
 from models import shipped
@@ -126,6 +126,29 @@ async def test_a_trial_is_found_again_by_who_left_its_page_and_no_alert_of_rules
     await expect(part.get_by_test_id("trial-held-back")).to_contain_text("第 2.0 秒至第 5.0 秒本会预警")
 
 
+async def test_who_comes_back_to_a_camera_is_shown_its_last_trial_with_what_it_found(
+    page: Page, user_with: Callable[..., Awaitable[str]], services: Services, trials: HeldTrials, tmp_path: Path
+) -> None:
+    """Whoever left the page before it ended, or closed the dialog, never heard what it had found."""
+    await cameras_stand(services)
+    console = await signed_in(page, await user_with("duty_leader"))
+    here = TriedCamera(HERE, "hub", "3", ())
+    asked = {"starts_at": 1_795_000_000.0, "platform": "hub", "asked_by": "张三", "now": services.clock()}
+    trials.begin(tmp_path / "street.mp4", [], here, **asked)
+    trials.end.set()
+    await page.goto(f"{console}/cameras?code={HERE}")
+    part = page.get_by_test_id("camera-trial")
+    await expect(part.get_by_test_id("trial-asked")).to_contain_text("张三")
+    await expect(part.get_by_test_id("trial-asked")).to_contain_text("预置位 3")
+    await expect(part.get_by_test_id("trial-held-back")).to_be_visible()
+    await page.get_by_test_id("rules-edit").click()
+    dialog = page.get_by_test_id("rule-editor")
+    await expect(dialog.get_by_test_id("trial-held-back")).to_be_visible()
+    await page.goto(f"{console}/cameras?code={THERE}")
+    await expect(page.get_by_test_id("trial-begin")).to_be_visible()
+    await expect(page.get_by_test_id("trial-result")).to_have_count(0)
+
+
 async def test_a_trial_for_another_camera_can_be_stopped_from_here(
     page: Page, user_with: Callable[..., Awaitable[str]], services: Services, trials: HeldTrials, tmp_path: Path
 ) -> None:
@@ -137,4 +160,4 @@ async def test_a_trial_for_another_camera_can_be_stopped_from_here(
     await expect(page.get_by_test_id("trial-elsewhere")).to_contain_text("张三")
     await page.get_by_test_id("trial-elsewhere-stop").click()
     await expect(page.get_by_test_id("trial-elsewhere")).to_have_count(0)
-    assert [job.reason for job in trials.kept] == ["trial_stopped"]
+    assert [job.reason for job in trials.kept(services.clock())] == ["trial_stopped"]

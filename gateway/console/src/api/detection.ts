@@ -83,6 +83,8 @@ export interface TrialListed {
   state: 'running' | 'done' | 'failed'
   progress: number
   camera_code: string | null
+  /** The view that the rules are for; null: of a camera never steered, or of none. */
+  preset: string | null
   asked_by: string
   began_at: string
   zh: string

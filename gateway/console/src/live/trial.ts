@@ -1,5 +1,5 @@
 // A trial of rules, followed until it ends: begun here, or found running, for one runs at a time, and whoever closes its
-// window, or loses the line for a while, finds it again.
+// window, or loses the line for a while, finds it again: once it has ended, too, while the gateway keeps it.
 import { onScopeDispose, readonly, ref, shallowReadonly, shallowRef } from 'vue'
 import { getTrial, listTrials, stopTrial, type Trial, type TrialListed } from '../api/detection'
 import { asProblem, type Problem } from '../api/problem'
@@ -26,11 +26,14 @@ export function useTrial(code: () => string) {
   let timer: ReturnType<typeof setTimeout> | undefined
   let failures = 0
   let gone = false
+  /** Nothing was shown here yet: the camera's last trial is, with what came of it. */
+  let fresh = true
 
   async function begin(ask: () => Promise<Trial>): Promise<void> {
     if (busy.value) return
     busy.value = true
     problem.value = null
+    fresh = false
     try {
       // Before a film is brought for nothing.
       await find()
@@ -73,29 +76,34 @@ export function useTrial(code: () => string) {
     else busy.value = false
   }
 
-  /** Follow one that runs already, from here on or once more. */
+  /** Follow one that runs already, from here on or once more; of one that has ended show what came of it. */
   function pickUp(found: TrialListed): void {
     clearTimeout(timer)
     trial.value = { ...found, result: null }
-    elsewhere.value = null
+    if (elsewhere.value?.id === found.id) elsewhere.value = null
     busy.value = true
+    fresh = false
     failures = 0
     void follow()
   }
 
-  async function find(): Promise<TrialListed | null> {
-    const running = (await listTrials()).find((one) => one.state === 'running') ?? null
+  /** The last ones, the newest first. */
+  async function find(): Promise<TrialListed[]> {
+    const listed = await listTrials()
+    const running = listed.find((one) => one.state === 'running') ?? null
     elsewhere.value = running !== null && running.id !== trial.value?.id ? running : null
-    return running
+    return listed
   }
 
   /** Whether one runs that is not shown here; this camera's is, unless another's result is being read. */
   async function look(): Promise<void> {
     if (busy.value) return
     try {
-      const running = await find()
-      if (gone || busy.value || running === null || running.camera_code !== code()) return
-      if (trial.value === null || trial.value.id === running.id) pickUp(running)
+      const last = (await find()).find((one) => one.camera_code === code())
+      if (gone || busy.value) return
+      const ours = trial.value === null || trial.value.id === last?.id
+      if (last !== undefined && (last.state === 'running' ? ours : fresh)) pickUp(last)
+      fresh = false
     } catch {
       // It is asked again, and before a trial begins.
     }

@@ -84,8 +84,9 @@ class TrialShown(TrialListed):
     ``rules``: of each, whether it is ``off`` (and was tried as if it were on), for how much of the film it was outside
     its hours and did not watch, how long it ``needs_seconds`` to fire, and whether the weights are ``blind`` to what it
     waits for. ``rejections``: how many suppressions of the camera were heeded, null where none was named; a stretch's
-    ``held_back`` names those without which it would have been an alert. ``unseen_seconds``: of all, those in which
-    nobody looked, the camera being away."""
+    ``held_back`` names those without which it would have been an alert. Of all seconds, ``unseen_seconds`` are those in
+    which nobody looked, the camera being away, and ``frozen_seconds`` those in which the picture stood frozen, so that
+    fire alone was watched for."""
 
     result: dict[str, Any] | None
 

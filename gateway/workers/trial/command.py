@@ -78,6 +78,11 @@ def show(trial: Trial, out: Console) -> None:
     if trial.unseen_seconds:
         unseen = f"{trial.unseen_seconds:.0f} s"
         out.print(f"没有画面的时长 nobody looked, the camera being away, for {unseen}", style="yellow")
+    if trial.frozen_seconds:
+        frozen = f"{trial.frozen_seconds:.0f} s"
+        out.print(
+            f"画面冻结、只监测火情的时长 the picture stood frozen, fire alone was watched for: {frozen}", style="yellow"
+        )
     for rule in trial.rules:
         for said in _caveats(rule, trial.seconds):
             out.print(f"{rule.hazard} · {rule.zone}: {said}", style="yellow", markup=False)

@@ -4,13 +4,14 @@ the film's or log's own time.
 Pictures come exactly when the rules want them (live they wait for a keyframe, or for the camera to be woken), and the
 engine is asked as often as needed, so that none is dropped. Rules that are off are tried as if they were on: it is
 before it is armed that a rule is tried. Officers' rejections hold back what they would hold back of the camera now.
-Where a rule did not watch, and what was held back, the result says. In a log the looks are those that were taken:
-where the camera was away, or asleep, there is none, as there was none live.
+While the picture stands frozen fire alone is watched for. Where a rule did not watch, and what was held back, the
+result says. In a log the looks are those that were taken: where the camera was away, or asleep, there is none, as there
+was none live.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -29,8 +30,10 @@ from gateway.workers.camera.glimpse import of_decoded
 from gateway.workers.camera.incident import Incident, Raise, advance
 from gateway.workers.camera.look_log import logged_looks
 from gateway.workers.camera.look_plan import is_due
+from gateway.workers.camera.looks import AT_LEAST_EVERY
 from gateway.workers.camera.sight import Asks, Sight
 from gateway.workers.trial.film import frames
+from gateway.workers.trial.stillness import Stillness
 
 LONGEST = 4 * 3600.0
 """Seconds of a film that are tried; that more came, which was left out, is said."""
@@ -88,13 +91,15 @@ class RuleTried:
 class Trial:
     """``seconds`` of a film that began at ``starts_at`` (since the epoch), gone through in ``looks`` looks by the
     weights of ``weights_sha256``. ``cut``: the film goes on; what comes after ``LONGEST``, or after so much was told,
-    was not tried. ``unseen_seconds``: of all, those between looks too far apart for a rule to know what lay between.
+    was not tried. ``unseen_seconds``: of all, those between looks too far apart for a rule to know what lay between;
+    ``frozen_seconds``: those in which the picture was known to stand frozen, so that fire alone was watched for.
     ``rejections``: how many of officers' were heeded; None: the rules were tried for no camera, none are known."""
 
     starts_at: float = 0.0
     seconds: float = 0.0
     looks: int = 0
     unseen_seconds: float = 0.0
+    frozen_seconds: float = 0.0
     weights_sha256: str = ""
     cut: bool = False
     rejections: int | None = None
@@ -106,7 +111,8 @@ class Trial:
     def watched_throughout(self) -> bool:
         """Whether every rule watched all that was gone through, and that was long enough to fire: only then does no
         alert say anything of them."""
-        return bool(self.looks and self.rules and not self.unseen_seconds) and not any(
+        unwatched = self.unseen_seconds or self.frozen_seconds
+        return bool(self.looks and self.rules and not unwatched) and not any(
             one.blind or one.off_hours_seconds or one.needs_seconds > self.seconds for one in self.rules
         )
 
@@ -138,6 +144,7 @@ async def try_rules(
     this hazard. ``starts_at``: seconds since the epoch at which the film began, by which a rule's hours count. ``seen``
     hears of each look (a log of them can be replayed). Raises ``Refusal`` for a film that cannot be read."""
     watch, sight = CameraWatch([_armed(rule) for rule in rules], rejections or ()), Sight()
+    stillness = Stillness()
     trial = Trial(starts_at, rejections=None if rejections is None else len(rejections))
     telling = _Telling(trial, watch.reasons, starts_at, end_after)
     last = -1e9
@@ -146,20 +153,24 @@ async def try_rules(
             trial.cut = True
             break
         trial.seconds = at
-        if at < first_look or not is_due(at, last, watch.next_look_within, at):
+        stillness.came(frame)
+        if at < first_look or not is_due(at, last, min(watch.next_look_within, AT_LEAST_EVERY), at):
             continue
         last = at
         glimpse = of_decoded(frame, card.input_size, starts_at + at, "main")
+        watch.frozen = stillness.frozen
+        stillness.judge(glimpse)
+        progress(at)
+        if not watch.keys:
+            telling.unwatched(at, frozen=watch.frozen)
+            continue
         counts, stalls = watch.counts_people(starts_at + at), watch.stalls_within(starts_at + at)
         look = await sight.look(glimpse, ask, count=counts, stalls=stalls)
         if look is None:
             continue
-        telling.looked(at)
         trial.weights_sha256 = look.weights
         seen(look)
-        for key, verdict in watch.observe(look):
-            telling.said(key, verdict, look)
-        progress(at)
+        telling.looked(look, watch.observe(look), frozen=watch.frozen)
         if trial.told_enough:
             trial.cut = True
             break
@@ -189,10 +200,8 @@ def try_rules_on_looks(
                 trial.starts_at = look.at
                 telling = _Telling(trial, watch.reasons, look.at, END_AFTER)
             trial.seconds = max(trial.seconds, look.at - trial.starts_at)
-            telling.looked(look.at - trial.starts_at)
             trial.weights_sha256 = look.weights
-            for key, verdict in watch.observe(look):
-                telling.said(key, verdict, look)
+            telling.looked(look, watch.observe(look))
             progress(trial.seconds)
             if trial.told_enough:
                 trial.cut = True
@@ -229,13 +238,36 @@ class _Telling:
         self._incidents: dict[RuleKey, Incident] = {}
         self._open: dict[RuleKey, Stretch] = {}
         self._ids = count()
-        self._last_look = 0.0
+        self._past_at, self._frozen = 0.0, False
 
-    def looked(self, at: float) -> None:
+    def looked(self, look: Look, said: Sequence[tuple[RuleKey, Verdict]], *, frozen: bool = False) -> None:
+        """``said``: what the rules that watch say of it. ``frozen``: fire alone is watched for."""
         self._trial.looks += 1
-        self._past(at)
+        self._past(look.at - self._starts_at, frozen)
+        for key, verdict in said:
+            self._said(key, verdict, look)
+        self._close_all_but({key for key, _ in said})
 
-    def said(self, key: RuleKey, verdict: Verdict, look: Look) -> None:
+    def unwatched(self, at: float, *, frozen: bool) -> None:
+        """No rule watches the picture as it is now."""
+        self._past(at, frozen)
+        self._close_all_but(())
+
+    def end(self) -> None:
+        self._past(self._trial.seconds, False)
+        self._close_all_but(())
+        self._trial.timeline.sort(key=lambda one: (one.start, one.hazard, one.zone))
+
+    def _past(self, at: float, frozen: bool) -> None:
+        """Time has gone by until ``at``; ``frozen``: how the picture stands from then on."""
+        gap = max(0.0, at - self._past_at)
+        if gap > LONGEST_GAP:
+            self._trial.unseen_seconds += gap
+        elif self._frozen:
+            self._trial.frozen_seconds += gap
+        self._past_at, self._frozen = at, frozen
+
+    def _said(self, key: RuleKey, verdict: Verdict, look: Look) -> None:
         at = look.at - self._starts_at
         self._stretch(key, verdict, at)
         before = self._incidents.get(key, Incident())
@@ -256,17 +288,6 @@ class _Telling:
                 )
             )
 
-    def end(self) -> None:
-        self._past(self._trial.seconds)
-        for stretch in self._open.values():
-            self._close(stretch)
-        self._trial.timeline.sort(key=lambda one: (one.start, one.hazard, one.zone))
-
-    def _past(self, at: float) -> None:
-        gap = at - self._last_look
-        self._trial.unseen_seconds += gap if gap > LONGEST_GAP else 0.0
-        self._last_look = at
-
     def _stretch(self, key: RuleKey, verdict: Verdict, at: float) -> None:
         last = self._open.get(key)
         said = Stretch(
@@ -282,6 +303,10 @@ class _Telling:
         elif last is not None:
             self._close(last)
         self._open[key] = said
+
+    def _close_all_but(self, keys: Collection[RuleKey]) -> None:
+        for key in [one for one in self._open if one not in keys]:
+            self._close(self._open.pop(key))
 
     def _close(self, stretch: Stretch) -> None:
         if stretch.phase != "idle" or stretch.held_back:

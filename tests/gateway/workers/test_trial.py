@@ -35,17 +35,31 @@ ROUND_IT = ((0.2, 0.25), (0.6, 0.25), (0.6, 0.75), (0.2, 0.75))
 CARD = Card("made", "ab" * 32, ("person", "fire"), (96, 160), 32, {"person": 0.5, "fire": 0.5}, "fp32", "")
 
 
-def film(path: Path, seconds: float, fire_from: float = 1e9, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Path:
-    """A grey street, and from some time on a red square that flickers."""
+def film(
+    path: Path,
+    seconds: float,
+    fire_from: float = 1e9,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+    frozen: tuple[float, float] = (1e9, 1e9),
+) -> Path:
+    """A grey street with a sensor's noise, and from some time on a red square that flickers. ``frozen``: seconds from
+    and to which it is the same picture again and again."""
+    noise, hung = np.random.default_rng(7), None
+    options = {"crf": "10", "preset": "ultrafast", "g": str(2 * FPS)}
     with av.open(str(path), "w") as made:
-        stream = made.add_stream("libx264", rate=Fraction(FPS), options={"crf": "10", "preset": "ultrafast"})
+        stream = made.add_stream("libx264", rate=Fraction(FPS), options=options)
         assert isinstance(stream.codec_context, VideoCodecContext)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         for number in range(int(seconds * FPS)):
             picture = np.full((size[1], size[0], 3), 90, np.uint8)
             picture[:40] = 180
+            picture[40:, ::20] = picture[40:, 1::20] = 60
             if number / FPS >= fire_from:
                 picture[60:120, 80:160, 2] = 255 if number % 3 else 200
+            picture = (picture + noise.integers(-12, 12, picture.shape)).clip(0, 255).astype(np.uint8)
+            if frozen[0] <= number / FPS < frozen[1]:
+                picture = hung if hung is not None else picture
+                hung = picture
             frame = av.VideoFrame.from_ndarray(picture, "bgr24")
             frame.pts = number
             made.mux(stream.encode(frame))
@@ -93,6 +107,38 @@ async def test_a_fire_in_a_film_is_told_with_its_time_and_reasons(tmp_path: Path
     assert alert.why["judged"] == 0.75
     assert (alert.why["model"], alert.why["weights_sha256"]) == (CARD.name, CARD.sha256)
     assert alert.why["rule"]["seen_seconds"] == 3
+
+
+async def test_while_the_picture_stands_frozen_people_are_not_told_of_and_for_how_long_it_stood_is_said(
+    tmp_path: Path,
+) -> None:
+    """Live only a fire is told then: how long people have been there cannot be read off a picture that hangs. A trial
+    told of a gathering that nobody would have heard of."""
+    gathering = CrowdRuleConfig(people=2, dwell_seconds=30)
+    live, hung = film(tmp_path / "live.mp4", 44), film(tmp_path / "hung.mp4", 44, frozen=(2, 1e9))
+    trial = await try_rules(live, [gathering], RedIsFire(people=3), CARD)
+    assert (len(trial.alerts), trial.frozen_seconds, trial.unseen_seconds) == (1, 0, 0)
+    ask = RedIsFire(people=3)
+    trial = await try_rules(hung, [gathering, FireRuleConfig()], ask, CARD)
+    assert trial.alerts == []
+    assert trial.frozen_seconds == pytest.approx(44 - 20, abs=4), "known as late as of a camera"
+    assert trial.unseen_seconds == 0
+    assert not trial.watched_throughout
+    assert [(one.hazard, one.phase) for one in trial.timeline] == [("crowd", "candidate"), ("crowd", "half_way")]
+    assert trial.timeline[-1].end == pytest.approx(44 - trial.frozen_seconds, abs=2.1)
+    looks, ask.parts = len(ask.parts), []
+    alone = await try_rules(hung, [gathering], ask, CARD)
+    assert (alone.alerts, alone.frozen_seconds) == ([], trial.frozen_seconds)
+    assert len(ask.parts) < looks, "nothing is looked for then but fire"
+
+
+async def test_once_a_frozen_picture_moves_again_all_rules_watch_as_before(tmp_path: Path) -> None:
+    path = film(tmp_path / "hung.mp4", 70, frozen=(2, 30))
+    gathering = CrowdRuleConfig(people=2, dwell_seconds=30)
+    trial = await try_rules(path, [gathering], RedIsFire(people=3), CARD)
+    assert trial.frozen_seconds == pytest.approx(34 - 16, abs=4)
+    (alert,) = trial.alerts
+    assert alert.raised_at > 30
 
 
 async def test_what_was_seen_is_tried_again_without_any_network_and_says_the_same(tmp_path: Path) -> None:
@@ -244,6 +290,16 @@ def test_that_nothing_would_be_raised_is_said_only_of_rules_that_watched_all_the
     words = out.export_text()
     assert said in words
     assert ("不会产生预警" in words) is (said == "不会产生预警")
+
+
+def test_for_how_long_the_picture_stood_frozen_is_printed() -> None:
+    out = Console(record=True, width=200, file=io.StringIO())
+    rule = RuleTried("fire", "桥下", off=False, off_hours_seconds=0.0, needs_seconds=3.0, blind=False)
+    show(Trial(seconds=60.0, looks=30, frozen_seconds=24.2, rules=[rule]), out)
+    words = out.export_text()
+    assert "画面冻结" in words
+    assert "24 s" in words
+    assert "不会产生预警" not in words
 
 
 async def test_of_a_film_that_is_too_long_the_beginning_is_tried_and_that_it_goes_on_is_said(

@@ -70,6 +70,8 @@ export interface TrialResult {
   looks: number
   /** Of all, those in which nobody looked: the camera was away. */
   unseen_seconds: number
+  /** Of all, those in which the picture stood frozen: fire alone was watched for. */
+  frozen_seconds: number
   cut: boolean
   /** How many of the camera's rejections were heeded; null: it was tried for none. */
   rejections: number | null

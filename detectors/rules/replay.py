@@ -1,7 +1,8 @@
 """Replays a log of looks through a rule: what it would have said of what was seen.
 
 A log has one look a line, as JSON: ``{"at": seconds, "seen": [[label, score, x1, y1, x2, y2, closer, stir, appearance,
-judged], …], "weights": sha256, "model": name}``; the last four of a detection, weights and model may be left out.
+judged], …], "weights": sha256, "model": name}``; the last four of a detection, weights and model may be left out. What
+else a line says is passed over.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def hazards(judgements: Iterable[Judgement]) -> tuple[Hazard, ...]:
     return tuple(found if fired is None else [*found, fired])
 
 
-def to_line(look: Look) -> str:
+def to_line(look: Look, **more: object) -> str:
+    """``more``: what else the line says of it (JSON-ready)."""
     seen = [
         [
             *(d.label, round(d.score, 4), d.box.x1, d.box.y1, d.box.x2, d.box.y2),
@@ -61,17 +63,25 @@ def to_line(look: Look) -> str:
         ]
         for d in look.detections
     ]
-    return json.dumps({"at": look.at, "seen": seen, "weights": look.weights, "model": look.model}, ensure_ascii=False)
+    facts = {"at": look.at, "seen": seen, "weights": look.weights, "model": look.model, **more}
+    return json.dumps(facts, ensure_ascii=False)
 
 
 def from_line(line: str) -> Look:
     """Raises ``ValueError`` where the line is no look."""
     try:
-        facts = json.loads(line)
+        return from_facts(json.loads(line))
+    except ValueError as error:
+        raise ValueError(f"not a look: {line[:80]!r}") from error
+
+
+def from_facts(facts: Any) -> Look:
+    """Of what a line holds, read as JSON. Raises ``ValueError`` where that is no look."""
+    try:
         seen = tuple(_detection(*one) for one in facts["seen"])
         return Look(float(facts["at"]), seen, str(facts.get("weights", "")), str(facts.get("model", "")))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"not a look: {line[:80]!r}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError("not a look") from error
 
 
 def _detection(

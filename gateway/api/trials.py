@@ -85,8 +85,9 @@ class TrialShown(TrialListed):
     its hours and did not watch, how long it ``needs_seconds`` to fire, and whether the weights are ``blind`` to what it
     waits for. ``rejections``: how many suppressions of the camera were heeded, null where none was named; a stretch's
     ``held_back`` names those without which it would have been an alert. Of all seconds, ``unseen_seconds`` are those in
-    which nobody looked, the camera being away, and ``frozen_seconds`` those in which the picture stood frozen, so that
-    fire alone was watched for."""
+    which nobody looked, the camera being away, ``frozen_seconds`` those in which the picture stood frozen, so that fire
+    alone was watched for, and ``other_view_seconds`` those in which it looked elsewhere than the rules are for (known
+    of what was seen lately, of no film)."""
 
     result: dict[str, Any] | None
 

@@ -40,6 +40,13 @@ def try_rules_on(
             " or now.",
         ),
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="分析记录：规则所属的预置位；缺省：记录末尾时的视角"
+            " Of a log: the preset that the rules are for; else the view that it ends with."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON Print all of it as JSON.")] = False,
 ) -> None:
     """规则试运行 Try rules on recorded footage: what would have been raised, when and why."""
@@ -58,6 +65,7 @@ def try_rules_on(
             settings.rules,
             engine=settings.inference.engine,
             starts_at=system_clock().timestamp() if begun is None else begun,
+            preset=preset,
             as_json=as_json,
             out=console,
         )

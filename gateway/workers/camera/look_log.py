@@ -1,22 +1,26 @@
 """The log of what the network saw at one camera: the newest looks, so that somebody can ask later why a rule said what
 it said, or what another rule would have said (``gateway try``).
 
-Boxes and scores alone, no picture. Lines are those of ``detectors.rules.replay``. Two files of half the size each: when
-the newer is full it takes the older one's place.
+Boxes and scores alone, no picture. Lines are those of ``detectors.rules.replay``, with the ``view`` that the camera had
+(rules are of one view) and, where its picture stood ``frozen``, that it did. Two files of half the size each: when the
+newer is full it takes the older one's place.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from detectors.observation import Look
-from detectors.rules.replay import from_line, to_line
+from detectors.rules.replay import from_facts, to_line
 from gateway.processes.active import InThread
 from gateway.storage.look_files import newer, older
 
@@ -28,15 +32,45 @@ MOST_WAITING = 500
 """Looks that wait for the disk at most: of more, the newest are left out."""
 
 
-def logged_looks(path: Path) -> Iterator[Look]:
+@dataclass(frozen=True, slots=True)
+class LoggedLook:
+    """``view``: as ``AssignCamera.preset``. ``frozen``: the camera counted as frozen, and only fire was watched for."""
+
+    look: Look
+    view: str | None = ""
+    frozen: bool = False
+
+
+def logged_looks(path: Path, unsaid: str | None = "") -> Iterator[LoggedLook]:
     """What a log holds, the oldest first, where ``path`` is the newer of its files with what is in the older one, too.
-    Lines that are no looks, as a process that was killed leaves one, are passed over. Raises ``OSError``."""
+    ``unsaid``: the view of lines that say none, as older versions wrote them. Lines that are no looks, as a process
+    that was killed leaves one, are passed over. Raises ``OSError``."""
     before = older(path)
     for one in (before, path) if before.is_file() else (path,):
         with one.open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 with suppress(ValueError):
-                    yield from_line(line)
+                    yield _logged(json.loads(line), unsaid)
+
+
+def last_view(path: Path) -> str | None:
+    """The view of the newest look in a log that ``logged_looks`` reads; where it holds none, or cannot be read, that of
+    a camera that was never steered."""
+    view: str | None = ""
+    with suppress(OSError):
+        for one in logged_looks(path):
+            view = one.view
+    return view
+
+
+def _logged(facts: Any, unsaid: str | None) -> LoggedLook:
+    look = from_facts(facts)
+    view = facts.get("view", unsaid)
+    return LoggedLook(look, None if view is None else str(view), facts.get("frozen") is True)
+
+
+def _line(one: LoggedLook) -> str:
+    return to_line(one.look, view=one.view, **({"frozen": True} if one.frozen else {})) + "\n"
 
 
 class LookLog:
@@ -48,19 +82,19 @@ class LookLog:
         self._code = code
         self._half = most_bytes // 2
         self._in_thread = in_thread
-        self._waiting: list[Look] = []
+        self._waiting: list[LoggedLook] = []
         self._writing: asyncio.Task[None] | None = None
         self._failing = False
 
-    def note(self, look: Look) -> None:
+    def note(self, look: Look, *, view: str | None = "", frozen: bool = False) -> None:
         """Never blocks and never raises: no camera is blind because its log cannot be written."""
         if self._half == 0:
             return
         if len(self._waiting) >= MOST_WAITING:
             self.left_out += 1
             return
-        self._waiting.append(look)
-        since = look.at - self._waiting[0].at
+        self._waiting.append(LoggedLook(look, view, frozen))
+        since = look.at - self._waiting[0].look.at
         if not 0 <= since < WRITE_EVERY and (self._writing is None or self._writing.done()):
             self._writing = asyncio.create_task(self._write(), name=f"looks-{self._code}")
 
@@ -83,10 +117,10 @@ class LookLog:
         else:
             self._failing = False
 
-    def _append(self, looks: list[Look]) -> None:
+    def _append(self, looks: list[LoggedLook]) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = newer(self._folder, self._code)
-        written = "".join(f"{to_line(look)}\n" for look in looks).encode()
+        written = "".join(map(_line, looks)).encode()
         # Another worker may have owned the camera in between, and have written here too.
         held = path.stat().st_size if path.exists() else 0
         if held and held + len(written) > self._half:

@@ -311,7 +311,8 @@ class OwnedCamera:
             self.looks.ask(SUSPICIOUS_GAP, SUSPICIOUS_SECONDS)
 
     async def _look_for_hazards(self, glimpse: Glimpse) -> None:
-        self._hazards.picture_is(frozen=self._health.state == "frozen")
+        view, frozen = self._order.preset, self._health.state == "frozen"
+        self._hazards.picture_is(frozen=frozen)
         if not self._hazards.watching:
             return
         ask = self._around.eye.of(self.code, glimpse.arrival, self._hazards.urgency)
@@ -323,8 +324,9 @@ class OwnedCamera:
             self._pace.left_out(self._around.clock())
         else:
             self._pace.answered(glimpse.arrival, self._around.clock())
-            self._hazards.observe(seen, lambda: jpeg(glimpse.full()))
-            self._seen.note(seen)
+            if self._order.preset == view:  # else the head was turned meanwhile: other rules hold, of another view
+                self._hazards.observe(seen, lambda: jpeg(glimpse.full()))
+            self._seen.note(seen, view=view, frozen=frozen)
             if ask.beside:
                 self._around.eye.show(self.code, glimpse, seen, counts=counts, stalls=stalls, in_thread=self._in_thread)
         if self._pace.behind != was_behind:

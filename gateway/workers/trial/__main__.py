@@ -51,9 +51,8 @@ async def work(film: Path, asked: dict[str, Any]) -> None:
         camera = asked["camera"]
         rejections = camera and rejections_of(camera["code"], camera["rejections"], camera["view"])
         if is_look_log(film):
-            trial = try_rules_on_looks(
-                film, rules, load_card(Path(asked["card"])), rejections=rejections, progress=progress
-            )
+            card, view = load_card(Path(asked["card"])), camera["view"] if camera else ""
+            trial = try_rules_on_looks(film, rules, card, view=view, rejections=rejections, progress=progress)
         else:
             detector, ask = await asyncio.to_thread(opened, asked["engine"], Path(asked["card"]), 1)
             trial = await try_rules(

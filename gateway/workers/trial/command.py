@@ -21,6 +21,7 @@ from gateway.api.camera_rules import first_rules
 from gateway.refusals import Refusal
 from gateway.settings import RuleSettings
 from gateway.storage.look_files import is_look_log
+from gateway.workers.camera.look_log import last_view
 from gateway.workers.trial.engine import opened
 from gateway.workers.trial.trial import RuleTried, Trial, try_rules, try_rules_on_looks
 
@@ -36,15 +37,18 @@ async def print_trial(
     *,
     engine: EngineName,
     starts_at: float,
+    preset: str | None,
     as_json: bool,
     out: Console,
 ) -> None:
     """``film``: or the log of what was seen at a camera, which has its own time. ``starts_at``: when the film begins,
-    seconds since the epoch. Raises ``Refusal`` for rules, weights or footage that cannot be used."""
+    seconds since the epoch. ``preset``: that which the rules are for; None: the view that the log ends with. Raises
+    ``Refusal`` for rules, weights or footage that cannot be used."""
     try:
         wanted = first_rules(first) if rules is None else parse_rules(await asyncio.to_thread(_read, rules))
         if is_look_log(film):
-            trial = try_rules_on_looks(film, wanted, await asyncio.to_thread(load_card, card))
+            view = last_view(film) if preset is None else preset
+            trial = try_rules_on_looks(film, wanted, await asyncio.to_thread(load_card, card), view=view)
         else:
             detector, ask = await asyncio.to_thread(opened, engine, card)
             trial = await try_rules(film, wanted, ask, detector.card, starts_at=starts_at)
@@ -83,6 +87,9 @@ def show(trial: Trial, out: Console) -> None:
         out.print(
             f"画面冻结、只监测火情的时长 the picture stood frozen, fire alone was watched for: {frozen}", style="yellow"
         )
+    if trial.other_view_seconds:
+        other = f"{trial.other_view_seconds:.0f} s"
+        out.print(f"处于其他视角、未监测的时长 in another view and not watching: {other}", style="yellow")
     for rule in trial.rules:
         for said in _caveats(rule, trial.seconds):
             out.print(f"{rule.hazard} · {rule.zone}: {said}", style="yellow", markup=False)

@@ -6,7 +6,7 @@ engine is asked as often as needed, so that none is dropped. Rules that are off 
 before it is armed that a rule is tried. Officers' rejections hold back what they would hold back of the camera now.
 While the picture stands frozen fire alone is watched for. Where a rule did not watch, and what was held back, the
 result says. In a log the looks are those that were taken: where the camera was away, or asleep, there is none, as there
-was none live.
+was none live, and of a camera that turns those of the rules' own view count alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from detectors.card import Card
 from detectors.observation import Look
@@ -42,6 +42,8 @@ MOST_ALERTS, MOST_STRETCHES = 100, 3000
 END_AFTER: Mapping[str, float] = {"fire": 60.0, "crowd": 60.0, "stall": 600.0}
 Progress = Callable[[float], None]
 """Told the seconds of the film that have been gone through."""
+Shown = Literal["well", "frozen", "other_view"]
+"""How a camera's picture is: as it should be, the same again and again, or of a view that the rules are not for."""
 Reasons = Callable[[RuleKey, Verdict, Look], Mapping[str, Any]]
 """What an alert carries as its why."""
 
@@ -92,7 +94,8 @@ class Trial:
     """``seconds`` of a film that began at ``starts_at`` (since the epoch), gone through in ``looks`` looks by the
     weights of ``weights_sha256``. ``cut``: the film goes on; what comes after ``LONGEST``, or after so much was told,
     was not tried. ``unseen_seconds``: of all, those between looks too far apart for a rule to know what lay between;
-    ``frozen_seconds``: those in which the picture was known to stand frozen, so that fire alone was watched for.
+    ``frozen_seconds``: those in which the picture was known to stand frozen, so that fire alone was watched for;
+    ``other_view_seconds``: those in which the camera looked elsewhere, where other rules hold.
     ``rejections``: how many of officers' were heeded; None: the rules were tried for no camera, none are known."""
 
     starts_at: float = 0.0
@@ -100,6 +103,7 @@ class Trial:
     looks: int = 0
     unseen_seconds: float = 0.0
     frozen_seconds: float = 0.0
+    other_view_seconds: float = 0.0
     weights_sha256: str = ""
     cut: bool = False
     rejections: int | None = None
@@ -111,7 +115,7 @@ class Trial:
     def watched_throughout(self) -> bool:
         """Whether every rule watched all that was gone through, and that was long enough to fire: only then does no
         alert say anything of them."""
-        unwatched = self.unseen_seconds or self.frozen_seconds
+        unwatched = self.unseen_seconds or self.frozen_seconds or self.other_view_seconds
         return bool(self.looks and self.rules and not unwatched) and not any(
             one.blind or one.off_hours_seconds or one.needs_seconds > self.seconds for one in self.rules
         )
@@ -162,7 +166,7 @@ async def try_rules(
         stillness.judge(glimpse)
         progress(at)
         if not watch.keys:
-            telling.unwatched(at, frozen=watch.frozen)
+            telling.unwatched(at, "frozen" if watch.frozen else "well")
             continue
         counts, stalls = watch.counts_people(starts_at + at), watch.stalls_within(starts_at + at)
         look = await sight.look(glimpse, ask, count=counts, stalls=stalls)
@@ -186,22 +190,34 @@ def try_rules_on_looks(
     rules: Sequence[RuleConfig],
     card: Card,
     *,
+    view: str | None = "",
     rejections: Sequence[Suppression] | None = None,
     progress: Progress = lambda _seconds: None,
 ) -> Trial:
     """``log``: what was seen at a camera (``gateway.workers.camera.look_log``). ``card``: of the weights in force,
-    which say what rules can be told at all. No network is asked: a night takes seconds. Raises ``Refusal`` for a log
-    that holds no look."""
-    watch = CameraWatch([_armed(rule) for rule in rules], rejections or ())
+    which say what rules can be told at all. ``view``: that which the rules are for, as ``AssignCamera.preset``; looks
+    that do not say of which view they are count as of this one. No network is asked: a night takes seconds. Raises
+    ``Refusal`` for a log that holds no look."""
+    armed, rejected = [_armed(rule) for rule in rules], rejections or ()
+    watch, here = CameraWatch(armed, rejected), True
     trial, telling = Trial(rejections=None if rejections is None else len(rejections)), None
     try:
-        for look in logged_looks(log):
+        for one in logged_looks(log, unsaid=view):
+            look = one.look
             if telling is None:
                 trial.starts_at = look.at
                 telling = _Telling(trial, watch.reasons, look.at, END_AFTER)
             trial.seconds = max(trial.seconds, look.at - trial.starts_at)
-            trial.weights_sha256 = look.weights
-            telling.looked(look, watch.observe(look))
+            if here != (one.view == view):
+                here = not here
+                watch.replace(armed if here else (), rejected)
+                telling.turned()
+            if here:
+                watch.frozen = one.frozen
+                trial.weights_sha256 = look.weights
+                telling.looked(look, watch.observe(look), frozen=one.frozen)
+            else:
+                telling.unwatched(look.at - trial.starts_at, "other_view")
             progress(trial.seconds)
             if trial.told_enough:
                 trial.cut = True
@@ -238,34 +254,42 @@ class _Telling:
         self._incidents: dict[RuleKey, Incident] = {}
         self._open: dict[RuleKey, Stretch] = {}
         self._ids = count()
-        self._past_at, self._frozen = 0.0, False
+        self._past_at = 0.0
+        self._shown: Shown = "well"
 
     def looked(self, look: Look, said: Sequence[tuple[RuleKey, Verdict]], *, frozen: bool = False) -> None:
         """``said``: what the rules that watch say of it. ``frozen``: fire alone is watched for."""
         self._trial.looks += 1
-        self._past(look.at - self._starts_at, frozen)
+        self._past(look.at - self._starts_at, "frozen" if frozen else "well")
         for key, verdict in said:
             self._said(key, verdict, look)
         self._close_all_but({key for key, _ in said})
 
-    def unwatched(self, at: float, *, frozen: bool) -> None:
+    def unwatched(self, at: float, shown: Shown) -> None:
         """No rule watches the picture as it is now."""
-        self._past(at, frozen)
+        self._past(at, shown)
         self._close_all_but(())
 
+    def turned(self) -> None:
+        """To another view, or back: as live everything begins anew."""
+        self._close_all_but(())
+        self._incidents.clear()
+
     def end(self) -> None:
-        self._past(self._trial.seconds, False)
+        self._past(self._trial.seconds, "well")
         self._close_all_but(())
         self._trial.timeline.sort(key=lambda one: (one.start, one.hazard, one.zone))
 
-    def _past(self, at: float, frozen: bool) -> None:
-        """Time has gone by until ``at``; ``frozen``: how the picture stands from then on."""
+    def _past(self, at: float, shown: Shown) -> None:
+        """Time has gone by until ``at``; ``shown``: how the picture is from then on."""
         gap = max(0.0, at - self._past_at)
         if gap > LONGEST_GAP:
             self._trial.unseen_seconds += gap
-        elif self._frozen:
+        elif self._shown == "frozen":
             self._trial.frozen_seconds += gap
-        self._past_at, self._frozen = at, frozen
+        elif self._shown == "other_view":
+            self._trial.other_view_seconds += gap
+        self._past_at, self._shown = at, shown
 
     def _said(self, key: RuleKey, verdict: Verdict, look: Look) -> None:
         at = look.at - self._starts_at

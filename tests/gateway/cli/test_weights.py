@@ -4,6 +4,7 @@ try`` looks with those in force, on the engine of the settings, from the time th
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,9 @@ from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
 from detectors.card_file import load_card
+from detectors.observation import Look
 from detectors.refusals import WeightsRefused
+from detectors.rules.replay import to_line
 from gateway.cli.main import app
 from gateway.storage.ids import new_id
 from gateway.streams.recordings import recording_name
@@ -95,3 +98,19 @@ def test_a_film_is_tried_at_the_time_it_is_of_or_that_the_asker_says(
     done = CliRunner().invoke(app, ["try", str(film), *words])
     assert done.exit_code == 0, done.output
     assert tried == [pytest.approx(time.time(), abs=60) if begun is None else begun]
+
+
+@pytest.mark.parametrize(("words", "view"), [([], "4"), (["--preset", "3"], "3")])
+def test_rules_are_tried_on_what_was_seen_in_the_view_that_the_camera_had_last_or_that_the_asker_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], view: str
+) -> None:
+    """Rules of one view were tried on what was seen in all."""
+    log = tmp_path / "99000000001320000001.jsonl"
+    lines = [to_line(Look(n * 2.0, ()), view="3" if n < 6 else "4") for n in range(10)]
+    log.write_text("\n".join(lines))
+    monkeypatch.setenv("GATEWAY_DATA_FOLDER", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["try", str(log), "--json", *words])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["looks"], told["other_view_seconds"]) == {"3": (6, 6.0), "4": (4, 12.0)}[view]

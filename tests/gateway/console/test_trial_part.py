@@ -45,6 +45,7 @@ class HeldTrials(TrialJobs):
         ]
         held = Stretch("stall", "门口", "half_way", 2.0, 5.0, 0.99, 0.8, ("rejection",))
         trial = Trial(asked["starts_at"], 6.0, 4, weights_sha256="ab" * 32, rejections=1, rules=rules, timeline=[held])
+        trial.frozen_seconds, trial.other_view_seconds = 2.0, 1.0
         job.state, job.result = "done", trial.as_json()
 
 
@@ -124,6 +125,8 @@ async def test_a_trial_is_found_again_by_who_left_its_page_and_no_alert_of_rules
     await expect(part.get_by_test_id("trial-caveats")).to_contain_text("火情 · 桥下：已停用，按启用试运行；全程都不在")
     await expect(part.get_by_test_id("trial-caveats")).to_contain_text("占道经营 · 门口：须持续 300 秒才触发")
     await expect(part.get_by_test_id("trial-held-back")).to_contain_text("第 2.0 秒至第 5.0 秒本会预警")
+    await expect(part.get_by_test_id("trial-frozen")).to_contain_text("2 秒画面冻结")
+    await expect(part.get_by_test_id("trial-other-view")).to_contain_text("1 秒摄像机处于其他视角")
 
 
 async def test_who_comes_back_to_a_camera_is_shown_its_last_trial_with_what_it_found(

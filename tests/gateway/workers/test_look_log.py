@@ -8,9 +8,9 @@ from pathlib import Path
 from structlog.testing import capture_logs
 
 from detectors.observation import Box, Detection, Look
-from detectors.rules.replay import from_line
+from detectors.rules.replay import from_line, to_line
 from gateway.storage.look_files import newer, older
-from gateway.workers.camera.look_log import MOST_WAITING, WRITE_EVERY, LookLog, logged_looks
+from gateway.workers.camera.look_log import MOST_WAITING, WRITE_EVERY, LoggedLook, LookLog, last_view, logged_looks
 
 CODE = "99000000081322000001"
 
@@ -32,6 +32,26 @@ async def test_what_was_seen_is_read_back_as_it_was(tmp_path: Path) -> None:
     path = newer(tmp_path / "looks", CODE)
     assert written(path) == looks
     assert stat.S_IMODE(path.stat().st_mode) == 0o600, "it says who was where, and when"
+
+
+async def test_the_view_that_a_camera_had_is_kept_with_each_look_and_that_its_picture_stood_frozen(
+    tmp_path: Path,
+) -> None:
+    """Rules of one preset were tried on what was seen at another."""
+    log, path = LookLog(tmp_path, CODE, 1_000_000), newer(tmp_path, CODE)
+    log.note(look(0.0), view="3")
+    log.note(look(1.0), view=None, frozen=True)
+    await log.close()
+    assert list(logged_looks(path)) == [LoggedLook(look(0.0), "3"), LoggedLook(look(1.0), None, frozen=True)]
+    assert last_view(path) is None
+    assert last_view(tmp_path / "none.jsonl") == ""
+
+
+def test_what_an_older_version_wrote_is_read_and_is_of_the_view_that_is_asked_for(tmp_path: Path) -> None:
+    path = newer(tmp_path, CODE)
+    path.write_text(f"{to_line(look(0.0))}\n")
+    assert list(logged_looks(path, unsaid="3")) == [LoggedLook(look(0.0), "3")]
+    assert last_view(path) == ""
 
 
 async def test_a_look_waits_for_the_disk_ten_seconds_at_most(tmp_path: Path) -> None:
@@ -114,7 +134,7 @@ async def test_a_log_is_read_with_its_older_file_and_without_what_a_killed_proce
         await log.close()
     with newer(tmp_path, CODE).open("a") as file:
         file.write('{"at": 99, "se\n[]\n\x00\n')
-    assert [one.at for one in logged_looks(newer(tmp_path, CODE))] == [
+    assert [one.look.at for one in logged_looks(newer(tmp_path, CODE))] == [
         one.at
         for one in (
             *written(older(newer(tmp_path, CODE))),

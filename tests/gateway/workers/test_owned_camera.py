@@ -28,6 +28,7 @@ from gateway.workers.camera.awake import Decoding
 from gateway.workers.camera.evidence import Store
 from gateway.workers.camera.eye import Eye
 from gateway.workers.camera.glimpse import Glimpse
+from gateway.workers.camera.look_log import logged_looks
 from gateway.workers.camera.owned_camera import OwnedCamera, Surroundings
 from gateway.workers.camera.waking import WakeBudget
 
@@ -63,7 +64,7 @@ class Inline(Executor):
 
 def camera(
     folder: Path,
-    eye: AskedEye | AnsweringEye,
+    eye: object,
     rules: Sequence[RuleConfig] = (FireRuleConfig(),),
     threads: Executor | None = None,
     tell: Callable[[Message], None] = lambda _message: None,
@@ -128,6 +129,43 @@ async def test_what_was_seen_at_a_camera_stays_when_it_is_let_go(tmp_path: Path)
     await owned.stop()
     (kept,) = newer(look_logs(tmp_path), CODE).read_text().splitlines()
     assert from_line(kept) == Look(1.0, (), "ab" * 32, "made")
+
+
+async def test_what_was_looked_at_before_the_head_was_turned_is_kept_as_of_then_and_judged_by_no_rule_of_now(
+    tmp_path: Path,
+) -> None:
+    """A picture of the gate was the first that the rules for the square got to see."""
+    answers = asyncio.Event()
+
+    class SlowEye:
+        def of(self, *about: Any) -> Any:
+            at_once = AnsweringEye().of(*about)
+
+            class Ask:
+                beside = False
+
+                async def __call__(self, picture: Any, part: str) -> Any:
+                    await answers.wait()
+                    return await at_once(picture, part)
+
+            return Ask()
+
+    owned = camera(tmp_path, SlowEye())
+    judged: list[Look] = []
+    owned._hazards.observe = lambda look, _jpeg: judged.append(look)  # type: ignore[method-assign]
+    picture = np.zeros((96, 96, 3), np.uint8)
+    for at, turned in ((1.0, True), (2.0, False)):
+        answers.clear()
+        looking = asyncio.create_task(owned._look_for_hazards(Glimpse(picture, (96, 96), at, "main", lambda: picture)))
+        await asyncio.sleep(0)
+        if turned:
+            await owned.change(msgspec.structs.replace(owned._order, preset="3"))
+        answers.set()
+        await looking
+    await owned.stop()
+    assert [look.at for look in judged] == [2.0]
+    path = newer(look_logs(tmp_path), CODE)
+    assert [(one.look.at, one.view) for one in logged_looks(path)] == [(1.0, ""), (2.0, "3")]
 
 
 @pytest.mark.parametrize(

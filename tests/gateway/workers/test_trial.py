@@ -19,6 +19,7 @@ from detectors.card import Card, Counting
 from detectors.networks import Networks
 from detectors.observation import Box, Detection, Look
 from detectors.rules.config import CrowdRuleConfig, FireRuleConfig, StallRuleConfig
+from detectors.rules.replay import to_line
 from detectors.rules.schedule import CITY_TIME
 from gateway.refusals import Refusal
 from gateway.storage.look_files import newer
@@ -189,6 +190,47 @@ async def test_for_how_long_nobody_looked_is_said_and_silence_then_means_nothing
     trial = try_rules_on_looks(newer(tmp_path, "camera"), [FireRuleConfig()], CARD)
     assert trial.unseen_seconds == (away + 10 if away else 0)
     assert trial.watched_throughout is (not away)
+
+
+PEOPLE = tuple(Detection("person", 0.9, Box(x, 0.5, x + 0.05, 0.8)) for x in (0.2, 0.4, 0.6))
+GATHERING = CrowdRuleConfig(people=2, dwell_seconds=20)
+
+
+async def test_what_was_seen_in_another_view_says_nothing_of_these_rules_and_for_how_long_it_was_so_is_said(
+    tmp_path: Path,
+) -> None:
+    """A rule drawn for the square was tried on what the camera saw at the gate; and the gathering that was there before
+    it turned counted as one with that which was there when it was back."""
+    log = LookLog(tmp_path, "camera", 1_000_000)
+    for n in range(40):
+        log.note(Look(n * 2.0, PEOPLE, "a" * 64), view="3" if n < 8 or n >= 32 else None if n < 20 else "4")
+    await log.close()
+    path = newer(tmp_path, "camera")
+    square = try_rules_on_looks(path, [GATHERING], CARD, view="3")
+    assert (square.alerts, square.looks, square.seconds) == ([], 16, 78)
+    assert square.other_view_seconds == 24 * 2
+    assert not square.watched_throughout
+    assert [(one.start, one.end) for one in square.timeline if one.phase == "half_way"] == [(10, 14), (74, 78)]
+    (gate,) = try_rules_on_looks(path, [GATHERING], CARD, view="4").alerts
+    assert gate.hazard_from == 40
+    nowhere = try_rules_on_looks(path, [GATHERING], CARD, view="5")
+    assert (nowhere.looks, nowhere.other_view_seconds, nowhere.alerts) == (0, 78, [])
+
+
+async def test_what_an_older_version_wrote_down_counts_in_any_view(tmp_path: Path) -> None:
+    (tmp_path / "camera.jsonl").write_text("".join(f"{to_line(Look(n * 2.0, PEOPLE))}\n" for n in range(20)))
+    trial = try_rules_on_looks(tmp_path / "camera.jsonl", [GATHERING], CARD, view="3")
+    assert (len(trial.alerts), trial.other_view_seconds) == (1, 0)
+
+
+async def test_what_was_seen_while_the_picture_stood_frozen_is_tried_for_fire_alone(tmp_path: Path) -> None:
+    log = LookLog(tmp_path, "camera", 1_000_000)
+    for n in range(40):
+        log.note(Look(n * 2.0, PEOPLE, "a" * 64), frozen=n >= 5)
+    await log.close()
+    trial = try_rules_on_looks(newer(tmp_path, "camera"), [GATHERING, FireRuleConfig()], CARD)
+    assert (trial.alerts, trial.looks) == ([], 40)
+    assert trial.frozen_seconds == 34 * 2
 
 
 def test_a_log_without_a_look_is_refused(tmp_path: Path) -> None:

@@ -72,6 +72,8 @@ export interface TrialResult {
   unseen_seconds: number
   /** Of all, those in which the picture stood frozen: fire alone was watched for. */
   frozen_seconds: number
+  /** Of all, those in which the camera looked elsewhere than the rules are for. */
+  other_view_seconds: number
   cut: boolean
   /** How many of the camera's rejections were heeded; null: it was tried for none. */
   rejections: number | null

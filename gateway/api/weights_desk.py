@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from detectors.card import Card
 from detectors.refusals import WeightsRefused
@@ -13,6 +18,11 @@ from gateway.access import audit
 from gateway.clock import Clock
 from gateway.refusals import Refusal
 from gateway.storage.database import Database
+
+log = structlog.get_logger(__name__)
+
+CUT_OFF = "cut_off"
+"""Why a change was not made that the chain had been told of: its process was killed before it came to that."""
 
 Source = Literal["shipped", "promoted", "settings"]
 
@@ -33,14 +43,42 @@ class WeightsStand:
     amiss: WeightsRefused | None
 
 
-class WeightsChange(Protocol):
-    """Of the weights in force, ready to be made; until it is made or dropped no other is prepared. Its calls block."""
+class NotedChange(Protocol):
+    """Of a change that was begun and not seen through: its ``act`` (an ``audit.Act`` in plain words), when the chain
+    was to be told of it, and whether it was made."""
 
-    def make(self) -> None:
-        """At once, or not at all where ``Refusal`` is raised."""
+    @property
+    def act(self) -> Mapping[str, Any]: ...
+
+    @property
+    def at(self) -> datetime: ...
+
+    @property
+    def made(self) -> bool: ...
+
+
+class WeightsTurn(Protocol):
+    """Of one who may change the weights in force; nobody else may until it is dropped. Its calls block."""
+
+    def noted(self) -> NotedChange | None: ...
+
+    def settled(self) -> None:
+        """Nothing is noted any more."""
         ...
 
     def drop(self) -> None: ...
+
+
+class WeightsChange(WeightsTurn, Protocol):
+    """Of the weights in force, ready to be made."""
+
+    def note(self, act: Mapping[str, Any], at: datetime) -> None:
+        """On the disk, before the chain is told. Raises ``Refusal``."""
+        ...
+
+    def make(self) -> None:
+        """At once, and then nothing is noted and the turn is over; or not at all where ``Refusal`` is raised."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +95,62 @@ async def make_change(db: Database, change: WeightsChange, act: audit.Act, clock
     Weights are large, and a transaction keeps every writer waiting: they lie ready before one begins. Where the chain
     cannot be written nothing changes, so that nothing ever changes that it does not have; where the disk refuses the
     change then, those in force stay, and the chain has that, too (``…_failed``). Killed between the two, those in force
-    stay, and the chain has an act that was not carried out.
+    stay, and the chain is told so by the next start or change (``settle``).
     """
     try:
+        await settle(db, change, clock)
+        at = clock()
+        await asyncio.to_thread(change.note, asdict(act), at)
         async with db.transaction() as session:
-            await audit.append(session, act, clock())
-    except BaseException:
+            await audit.append(session, act, at)
+    except BaseException:  # what was noted stays: a chain that could not be reached may have the act all the same
         await asyncio.to_thread(change.drop)
         raise
     try:
         await asyncio.to_thread(change.make)
     except Refusal as refused:
-        async with db.transaction() as session:
-            await audit.append(session, replace(act, what=f"{act.what}_failed", why=refused.reason), clock())
+        try:
+            async with db.transaction() as session:
+                await audit.append(session, _failed(act, refused.reason), clock())
+            await asyncio.to_thread(change.settled)
+        finally:
+            await asyncio.to_thread(change.drop)
         raise
+
+
+async def settle(db: Database, turn: WeightsTurn, clock: Clock) -> None:
+    """Where a process was killed over a change, after the chain was told and before it was made: tell the chain that it
+    was not, and the log, for somebody to decide anew. Weights do not change by themselves at some later start."""
+    noted = await asyncio.to_thread(turn.noted)
+    if noted is None:
+        return
+    if not noted.made:
+        act = audit.Act(**noted.act)
+        async with db.transaction() as session:
+            told = await _stands_last(session, act, noted.at)
+            if told:
+                await audit.append(session, _failed(act, CUT_OFF), clock())
+        if told:
+            log.warning(
+                "weights_change_cut_off",
+                reason=CUT_OFF,
+                what=act.what,
+                target=act.target,
+                who=act.who,
+                detail="the process ended before the weights were put in force or taken back: those before stay, the"
+                " audit chain says so; do it again",
+            )
+    await asyncio.to_thread(turn.settled)
+
+
+async def _stands_last(session: AsyncSession, act: audit.Act, at: datetime) -> bool:
+    """Whether the chain has this act, and nothing after it that says what came of it."""
+    found = await audit.page(session, who=act.who, what=act.what, target=act.target, limit=1)
+    return any((row.what, row.at) == (act.what, at) for row in found.items)
+
+
+def _failed(act: audit.Act, why: str) -> audit.Act:
+    return replace(act, what=f"{act.what}_failed", why=why)
 
 
 class WeightsDesk(Protocol):

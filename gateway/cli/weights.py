@@ -93,10 +93,18 @@ def promote_weights(
     from detectors.refusals import WeightsRefused
     from gateway.access import audit
     from gateway.api.weights_desk import make_change
-    from gateway.workers.inference.promotion import promotion, refuse_pinned, withdrawal
+    from gateway.workers.inference.promotion import Change, promotion, refuse_pinned, withdrawal
 
     settings = load_settings()
     chosen = card or settings.inference.shadow
+
+    def seen_to_answer(change: Change) -> str:
+        """The very files that are put in force, which nobody exchanges any more."""
+        try:
+            return open_networks(settings.inference.engine, change.card, 1).detector.card.sha256
+        except BaseException:
+            change.drop()
+            raise
 
     async def work(db: Database) -> None:
         refuse_pinned(settings.inference)
@@ -105,9 +113,8 @@ def promote_weights(
             if back:
                 change, what, of = withdrawal(settings.data_folder), "weights.withdraw", "promoted"
             elif chosen is not None:
-                # They are seen to answer.
-                of = open_networks(settings.inference.engine, chosen, 1).detector.card.sha256
                 change = promotion(chosen, settings.data_folder, settings.inference.engine)
+                of = seen_to_answer(change)
         except WeightsRefused as refused:
             raise Refusal("invalid", refused.reason, refused.zh, refused.en, field="card") from refused
         if change is None:

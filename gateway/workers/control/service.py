@@ -19,6 +19,7 @@ from gateway.api.app import create_app
 from gateway.api.camera_network import CameraNetwork
 from gateway.api.services import Services
 from gateway.api.trial_jobs import TrialJobs
+from gateway.api.weights_desk import settle
 from gateway.clock import Clock, system_clock
 from gateway.duty.report_keeper import ReportKeeper
 from gateway.events.announcing import Announcer
@@ -66,7 +67,7 @@ from gateway.workers.control.quarantine import is_crash
 from gateway.workers.control.recording_keeper import RecordingKeeper
 from gateway.workers.control.stream_loans import StreamLoans
 from gateway.workers.control.weights_desk import WeightsOnDisk
-from gateway.workers.inference.promotion import card_in_force
+from gateway.workers.inference.promotion import card_in_force, unsettled
 from gateway.workers.room.worker import recordings_folder
 
 log = structlog.get_logger(__name__)
@@ -131,6 +132,17 @@ async def check_weights(settings: Settings) -> None:
         raise Refusal("unavailable", refused.reason, refused.zh, refused.en, field="inference.weights") from None
 
 
+async def settle_weights(db: Database, data_folder: Path, clock: Clock) -> None:
+    """The audit chain and what is in force agree from here on, whatever an earlier process was killed over."""
+    turn = await asyncio.to_thread(unsettled, data_folder)
+    if turn is None:
+        return
+    try:
+        await settle(db, turn, clock)
+    finally:
+        await asyncio.to_thread(turn.drop)
+
+
 class ControlProcess:
     """What control is made of, opened in its order and closed in the reverse."""
 
@@ -152,6 +164,7 @@ class ControlProcess:
             await receivers.ensure_configured(
                 session, vault, settings.webhooks, platform=settings.platform_code, now=clock()
             )
+        await settle_weights(db, settings.data_folder, clock)
         live = LiveHub()
         sender = OutboxSender(db, vault, clock, settings.receivers)
         announcer = Announcer(db, live, clock, sender.wake)

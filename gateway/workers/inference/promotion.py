@@ -9,19 +9,23 @@ shipped ones.
 from __future__ import annotations
 
 import fcntl
-import os
 import re
 import shutil
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from detectors.card_file import load_card
 from detectors.engine import EngineName, runtime_for
-from detectors.networks import checked_files
+from detectors.networks import checked_files, files_of
 from detectors.sees import refuse_blindness
 from gateway.refusals import Refusal
 from gateway.settings import InferenceSettings
+from gateway.workers.inference import change_note
+from gateway.workers.inference.change_note import ChangeNote, to_disk
 from models import shipped
 
 _CARD, _WEIGHTS = "weights.json", "weights.onnx"
@@ -62,58 +66,104 @@ def refuse_pinned(inference: InferenceSettings) -> None:
         )
 
 
-class Change:
-    """Of the weights in force, ready to be made: all that takes long, or that weights may be refused for, was done.
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What was noted of a change by a process that did not live to see it through: the ``act`` that the chain was to be
+    told, the time it was told ``at``, and whether the change was ``made``."""
 
-    No other is prepared until it is made or dropped. ``card``: of the weights that are in force then, where it lies
-    until it is made.
-    """
+    act: Mapping[str, Any]
+    at: datetime
+    made: bool
 
-    def __init__(self, folder: Path, to: Path, card: Path, tidying: ExitStack) -> None:
-        self.card = card
-        self._folder, self._to, self._tidying = folder, to, tidying
 
-    def make(self) -> None:
-        """In force from the next start of the inference process on. Raises ``Refusal`` ``promotion_not_written``;
-        nothing has changed then."""
-        with self._tidying:
-            try:
-                _rename(self._folder, self._to)
-            except OSError as error:
-                raise _not_written(self._to, error) from error
+class Turn:
+    """Of one who may change the weights in force: until it is dropped, or its process is no more, it is nobody
+    else's."""
+
+    def __init__(self, data_folder: Path, held: ExitStack) -> None:
+        self._data_folder, self._models, self._held = data_folder, _models(data_folder), held
+
+    def noted(self) -> Noted | None:
+        """What an earlier turn left; None where it left nothing open."""
+        note = change_note.read(self._models)
+        if note is None:
+            return None
+        now = card_in_force(self._data_folder, InferenceSettings()).parent.name
+        return Noted(note.act, note.at, now == note.then)
+
+    def settled(self) -> None:
+        """Chain and disk agree about what was noted."""
+        change_note.remove(self._models)
 
     def drop(self) -> None:
-        self._tidying.close()
+        self._held.close()
+
+
+class Change(Turn):
+    """Of the weights in force, ready to be made: all that takes long, or that weights may be refused for, was done.
+
+    ``card``: of the weights that are in force then, where it lies until the change is made.
+    """
+
+    def __init__(self, data_folder: Path, folder: Path, to: Path, card: Path, held: ExitStack) -> None:
+        super().__init__(data_folder, held)
+        self.card = card
+        self._folder, self._to = folder, to
+
+    def note(self, act: Mapping[str, Any], at: datetime) -> None:
+        """Before the chain is told of it. Raises ``Refusal`` ``promotion_not_written``."""
+        then = self._to if self.card.parent == self._folder else self.card.parent
+        try:
+            change_note.write(self._models, ChangeNote(act, at, then.name))
+        except OSError as error:
+            raise _not_written(self._models, error) from error
+
+    def make(self) -> None:
+        """In force from the next start of the inference process on; the turn is over. Raises ``Refusal``
+        ``promotion_not_written``; nothing has changed then, and the turn lasts until it is dropped."""
+        try:
+            _rename(self._folder, self._to)
+        except OSError as error:
+            raise _not_written(self._to, error) from error
+        self.settled()
+        self.drop()
 
 
 def promotion(card_path: Path, data_folder: Path, engine: EngineName = "auto") -> Change:
-    """Copy weights with all that their card names, every file checked: the engine would end over one that is amiss, or
-    that it cannot run.
+    """Copy weights with all that their card names, and check every file where it lies then: the engine would end over
+    one that is amiss, or that it cannot run, and where they come from it may be exchanged at any time.
 
     Raises ``WeightsRefused``, or ``Refusal`` ``promotion_not_written`` or ``promotion_running``; nothing is left then.
     """
-    card, (weights, *beside) = checked_files(card_path)
-    runtime_for(engine, card)
+    checked_files(card_path)  # what is amiss already is named where it lies
     models = _models(data_folder)
-    with ExitStack() as tidying:
+    with ExitStack() as held:
         try:
-            tidying.enter_context(_turn(models))
-            tidying.callback(_tidy, models)
-            refuse_blindness(card, instead_of=load_card(card_in_force(data_folder, InferenceSettings())))
+            held.enter_context(_turn(models))
+            held.callback(_tidy, models)
             draft = models / _DRAFT
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(mode=0o700)
-            shutil.copyfile(card_path, draft / _CARD)
-            shutil.copyfile(weights, draft / (card.weights or _WEIGHTS))
-            for file in beside:
-                shutil.copyfile(file, draft / file.name)
-            checked_files(draft / _CARD)  # of two files of one name only one lies there
+            _copy(card_path, draft)
+            card, _ = checked_files(draft / _CARD)  # of two files of one name only one lies there
+            runtime_for(engine, card)
+            refuse_blindness(card, instead_of=load_card(card_in_force(data_folder, InferenceSettings())))
             for file in (*draft.iterdir(), draft):
-                _to_disk(file)
+                to_disk(file)
         except OSError as error:
             raise _not_written(models, error) from error
         to = models / f"promoted.{max(_numbers(models), default=0) + 1}"
-        return Change(draft, to, draft / _CARD, tidying.pop_all())
+        return Change(data_folder, draft, to, draft / _CARD, held.pop_all())
+
+
+def _copy(card_path: Path, draft: Path) -> None:
+    """Raises ``OSError``, ``WeightsRefused``."""
+    shutil.copyfile(card_path, draft / _CARD)
+    card = load_card(draft / _CARD)
+    weights, *beside = files_of(card, card_path)
+    shutil.copyfile(weights, draft / (card.weights or _WEIGHTS))
+    for file in beside:
+        shutil.copyfile(file, draft / file.name)
 
 
 def withdrawal(data_folder: Path) -> Change | None:
@@ -122,17 +172,33 @@ def withdrawal(data_folder: Path) -> Change | None:
     models = _models(data_folder)
     if not models.exists():
         return None
-    with ExitStack() as tidying:
+    with ExitStack() as held:
         try:
-            tidying.enter_context(_turn(models))
+            held.enter_context(_turn(models))
         except OSError as error:
             raise _not_written(models, error) from error
-        tidying.callback(_tidy, models)
+        held.callback(_tidy, models)
         before = card_before(data_folder)
         if before is None:
             return None
         shutil.rmtree(models / _GONE, ignore_errors=True)
-        return Change(_promotions(models)[-1], models / _GONE, before, tidying.pop_all())
+        return Change(data_folder, _promotions(models)[-1], models / _GONE, before, held.pop_all())
+
+
+def unsettled(data_folder: Path) -> Turn | None:
+    """To settle what a process that was killed had noted; None where nothing is noted, or by one who still lives.
+    Raises ``Refusal`` ``promotion_not_written``."""
+    models = _models(data_folder)
+    if change_note.read(models) is None:
+        return None
+    with ExitStack() as held:
+        try:
+            held.enter_context(_turn(models))
+        except OSError as error:
+            raise _not_written(models, error) from error
+        except Refusal:
+            return None
+        return Turn(data_folder, held.pop_all())
 
 
 def _turn(models: Path) -> TextIO:
@@ -179,16 +245,7 @@ def _tidy(models: Path) -> None:
 def _rename(folder: Path, to: Path) -> None:
     folder.rename(to)
     with suppress(OSError):  # it has its new name, though perhaps not after a loss of power
-        _to_disk(to.parent)
-
-
-def _to_disk(path: Path) -> None:
-    """Of a folder: the names in it."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        to_disk(to.parent)
 
 
 def _not_written(folder: Path, error: OSError) -> Refusal:

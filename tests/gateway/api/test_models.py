@@ -255,13 +255,17 @@ async def test_nothing_is_put_in_force_or_taken_back_that_the_audit_chain_cannot
     before = card_in_force(data, InferenceSettings())
     assert await refused("promote", json=asked) == "database_unavailable"
     assert card_in_force(data, InferenceSettings()) == before
-    assert [path.name for path in (data / "models").iterdir()] == ["promotion.lock"]
+    # Nor weights left; the note is, as a commit that failed may have been one.
+    assert sorted(path.name for path in (data / "models").iterdir()) == ["change.json", "promotion.lock"]
     assert (await leader.post("/api/v1/models/promote", json=asked)).status_code == 200
     promoted = card_in_force(data, InferenceSettings())
     assert await refused("withdraw", json=asked) == "database_unavailable"
     assert card_in_force(data, InferenceSettings()) == promoted
     assert engine.began_with == [promoted]
     assert (await leader.post("/api/v1/models/withdraw", json=asked)).status_code == 200
+    async with services.db.reading() as session:
+        told = list(await session.scalars(select(AuditRow.what).where(AuditRow.what.like("weights.%"))))
+    assert told == ["weights.promote", "weights.withdraw"]
 
 
 def rewritten(card: Path, **facts: Any) -> Path:

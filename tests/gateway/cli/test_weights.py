@@ -4,6 +4,7 @@ try`` looks with those in force, on the engine of the settings, from the time th
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -13,13 +14,17 @@ import pytest
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
+from detectors import networks
 from detectors.card_file import load_card
+from detectors.networks import checked_files
 from detectors.observation import Look
 from detectors.refusals import WeightsRefused
 from detectors.rules.replay import to_line
+from detectors.weights import weights_of
 from gateway.cli.main import app
 from gateway.storage.ids import new_id
 from gateway.streams.recordings import recording_name
+from gateway.workers.inference.promotion import promotion
 from gateway.workers.trial import command
 from gateway.workers.trial.trial import Trial
 from models import shipped
@@ -50,6 +55,51 @@ def test_weights_that_are_taken_back_are_called_so_in_the_audit_chain(
         ("weights.promote", f"weights:{new}"),
         ("weights.withdraw", "weights:promoted"),
     ]
+
+
+def test_what_is_put_in_force_is_what_was_opened_though_the_files_are_exchanged_meanwhile(
+    tmp_path: Path, shadow_card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were opened where they came from, and copied then: what was copied nobody had seen to answer."""
+    data = tmp_path / "data"
+    data.mkdir()
+    monkeypatch.setenv("GATEWAY_DATA_FOLDER", str(data))
+    monkeypatch.chdir(tmp_path)
+    answered: list[str] = []
+
+    def opens(_engine: str, card: Path, _threads: int) -> SimpleNamespace:
+        answered.append(hashlib.sha256(weights_of(load_card(card), card).read_bytes()).hexdigest())
+        opened = SimpleNamespace(detector=SimpleNamespace(card=load_card(card)))
+        others = shadow_card.with_suffix(".onnx").read_bytes() + b"\x32\x05other"
+        shadow_card.with_suffix(".onnx").write_bytes(others)
+        facts = json.loads(shadow_card.read_text()) | {"sha256": hashlib.sha256(others).hexdigest()}
+        shadow_card.write_text(json.dumps(facts))
+        return opened
+
+    monkeypatch.setattr(networks, "open_networks", opens)
+    done = CliRunner().invoke(app, ["promote", str(shadow_card)])
+    assert done.exit_code == 0, done.output
+    card, (weights,) = checked_files(data / "models" / "promoted.1" / "weights.json")
+    assert [hashlib.sha256(weights.read_bytes()).hexdigest()] == [card.sha256] == answered
+    assert card.sha256 in done.output
+
+
+def test_weights_that_do_not_answer_are_not_put_in_force_and_keep_nobody_from_promoting(
+    tmp_path: Path, shadow_card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    monkeypatch.setenv("GATEWAY_DATA_FOLDER", str(data))
+    monkeypatch.chdir(tmp_path)
+
+    def fails(*_: object) -> None:
+        raise WeightsRefused("weights_answer_nothing_usable", "输出无效", "it answers with nothing usable")
+
+    monkeypatch.setattr(networks, "open_networks", fails)
+    done = CliRunner().invoke(app, ["promote", str(shadow_card)])
+    assert (done.exit_code != 0, "weights_answer_nothing_usable" in done.output) == (True, True), done.output
+    promotion(shadow_card, data).drop()
+    assert [path.name for path in (data / "models").iterdir()] == ["promotion.lock"]
 
 
 def test_rules_are_tried_with_the_weights_in_force_on_the_engine_of_the_settings(

@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 from detectors.card_file import load_card
@@ -24,13 +25,20 @@ from models import shipped
 
 
 def promote(card: Path, data: Path, engine: EngineName = "auto") -> None:
-    promotion(card, data, engine).make()
+    change = promotion(card, data, engine)
+    try:
+        change.make()
+    finally:
+        change.drop()
 
 
 def withdraw(data: Path) -> bool:
     change = withdrawal(data)
     if change is not None:
-        change.make()
+        try:
+            change.make()
+        finally:
+            change.drop()
     return change is not None
 
 
@@ -123,6 +131,29 @@ def test_weights_of_which_another_file_would_take_the_place_are_not_promoted(tmp
     in_force = card_in_force(tmp_path / "data", InferenceSettings())
     assert in_force.read_bytes() == before
     assert checked_files(in_force)
+
+
+def test_weights_that_are_exchanged_while_they_are_copied_are_checked_as_they_are_then(
+    tmp_path: Path, new_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those in force were checked for what they cannot tell, and then others were copied: rules fell silent."""
+    network = onnx.load(str(shipped.WEIGHTS))
+    del network.metadata_props[:]  # which name its classes
+    others = network.SerializeToString()
+    facts = json.loads(new_weights.read_text()) | {"sha256": hashlib.sha256(others).hexdigest()}
+    facts |= {"classes": ["fire"], "thresholds": {"fire": 0.5}}
+    copyfile = shutil.copyfile
+
+    def exchanged(file: Path, to: Path) -> None:
+        new_weights.write_text(json.dumps(facts))
+        new_weights.with_suffix(".onnx").write_bytes(others)
+        copyfile(file, to)
+
+    with monkeypatch.context() as race:
+        race.setattr(shutil, "copyfile", exchanged)
+        with pytest.raises(WeightsRefused, match="weights_see_less"):
+            promotion(new_weights, tmp_path / "data")
+    assert card_in_force(tmp_path / "data", InferenceSettings()) == shipped.CARD
 
 
 @pytest.mark.parametrize("step", ["copyfile", "mkdir", "rename"])

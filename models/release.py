@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from detectors.card_facts import card_of
+from detectors.card_file import load_card
 from detectors.refusals import WeightsRefused
+from detectors.weights import weights_of
 from models import thresholds
 from models.card import FAILS, FAILS_ZH, write_card
 from models.carried import ALONG
@@ -79,10 +81,11 @@ def choose_precision(card_path: Path, sample_data: Path, say: Say) -> dict[str, 
     """Measure all precisions anew, on val and on this machine, and judge what is chosen on test pictures: for released
     weights, whose thresholds stay. Writes the card, its page and the quantised file, and answers the card."""
     card: dict[str, Any] = json.loads(card_path.read_text(encoding="utf-8"))
+    weights = weights_of(load_card(card_path), card_path)
     height, width = card["input_size"]
     before = card.pop("quantised", None)
     card.pop("accuracy_lost", None)
-    card |= choose(card_path.with_suffix(".onnx"), (height, width), sample_data, say, before)
+    card |= choose(weights, (height, width), sample_data, say, before)
     with_figures(card, card_path, sample_data, say)
     return card
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from models import precision, shipped
+from models import precision, release, shipped
 from models.calibration import calibration
 from models.precision import choose, lost, quantised_beside, said
 
@@ -70,3 +71,22 @@ def test_what_is_said_of_bytes_lies_beside_the_floats_and_where_they_cannot_be_c
         again = choose(floats, (64, 64), sample_data, lambda _what, _done, _of: None, before)
         assert again["quantised"] == before
     assert floats.read_bytes() == shipped.WEIGHTS.read_bytes()
+
+
+def test_the_precision_of_the_file_that_the_card_names_is_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken from the card's own name: of another file, or of none."""
+    card = tmp_path / "card.json"
+    facts = json.loads(shipped.CARD.read_text(encoding="utf-8"))
+    card.write_text(json.dumps(facts | {"weights": "network.onnx"}), encoding="utf-8")
+    measured: list[Path] = []
+
+    def choose(weights: Path, *_: object) -> dict[str, Any]:
+        measured.append(weights)
+        return {"precision": "fp32"}
+
+    monkeypatch.setattr(release, "choose", choose)
+    monkeypatch.setattr(release, "with_figures", lambda *_: card)
+    release.choose_precision(card, tmp_path, lambda _what, _done, _of: None)
+    assert measured == [tmp_path / "network.onnx"]

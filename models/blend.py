@@ -9,16 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # it has no stubs
 from onnx import numpy_helper
 
 from detectors.refusals import WeightsRefused
-from detectors.weights import LARGEST
-from detectors.whole_file import FileTooLarge, whole_file
 from models.classes import PERSON
 from models.coco_init import COCO_PERSON
 from models.draft import write_whole
+from models.onnx_file import read_network
 
 
 def blend(weights: Path, other: Path, share: float, to: Path) -> None:
@@ -27,8 +24,8 @@ def blend(weights: Path, other: Path, share: float, to: Path) -> None:
     Where ``other`` has COCO's 80 classes, of its last layer only the person's row comes in. Raises ``WeightsRefused``
     where one of them is no network, or another one; nothing is written then.
     """
-    model = _network(weights)
-    others = {tensor.name: numpy_helper.to_array(tensor) for tensor in _network(other).graph.initializer}
+    model = read_network(weights)
+    others = {tensor.name: numpy_helper.to_array(tensor) for tensor in read_network(other).graph.initializer}
     for tensor in model.graph.initializer:
         if tensor.name not in others:
             raise WeightsRefused(
@@ -44,17 +41,3 @@ def blend(weights: Path, other: Path, share: float, to: Path) -> None:
             mixed[PERSON] = share * ours[PERSON] + (1 - share) * theirs[COCO_PERSON]
         tensor.CopyFrom(numpy_helper.from_array(mixed.astype(np.float32), tensor.name))
     write_whole({to: model.SerializeToString()})
-
-
-def _network(path: Path) -> onnx.ModelProto:
-    try:
-        model = onnx.load_from_string(whole_file(path, LARGEST))
-    except (DecodeError, FileTooLarge) as error:
-        raise WeightsRefused(
-            "weights_unusable", f"{path} 不是可用的 ONNX 模型", f"{path} is no usable ONNX model: {error}"
-        ) from error
-    if not model.graph.node:
-        raise WeightsRefused(
-            "weights_unusable", f"{path} 不是可用的 ONNX 模型", f"{path} is no usable ONNX model: empty"
-        )
-    return model

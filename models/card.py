@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from detectors.card_file import load_card
+from detectors.refusals import WeightsRefused
 from models import origin
+from models.classes import CLASSES
 
 FAILS = (
     "Real street stalls: none was trained on, only drawn ones, and they are found poorly (see the figures). Those are"
@@ -56,6 +59,32 @@ TEXTS = {
     "hard_negative_fire_share_cctv": "… camera frames: wrongly",
     "hard_negative_fire_share_cctv_where_90_found": "… camera frames: wrongly, where nine of ten fires are found",
 }
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raises ``WeightsRefused`` where a card is none that ``gateway models export`` wrote, with all that its page
+    tells, of a network of ours: what is made for such a card could not be told in it in the end."""
+    card = load_card(path)
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        page(facts)
+        origin.note(facts)
+        sum(facts["trained_from"]["licences"]["train"].values())
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
+        raise _foreign(path, f"{type(error).__name__}: {error}") from error
+    if card.classes != CLASSES:
+        raise _foreign(path, f"classes {', '.join(card.classes[:8])}")
+    if card.weights is not None and not card.weights.endswith(".onnx"):
+        raise _foreign(path, card.weights)
+
+
+def _foreign(path: Path, why: str) -> WeightsRefused:
+    return WeightsRefused(
+        "card_foreign",
+        f"模型卡 {path} 不是 gateway models export 生成的（{why}），此命令不适用：外来模型只能试用和启用",
+        f"the card {path} is none that gateway models export wrote ({why}), and this command is not for it: foreign"
+        " weights can be looked with in shadow and promoted, no more",
+    )
 
 
 def write_card(card: Mapping[str, Any], to: Path) -> None:

@@ -13,12 +13,13 @@ import math
 from pathlib import Path
 from typing import Any
 
-import onnx
 import torch
 from onnx import numpy_helper
 
+from detectors.refusals import WeightsRefused
 from models.classes import CLASSES, PERSON
 from models.loss import HazardModel
+from models.onnx_file import read_network
 
 COCO_PERSON = 0
 ALIKE = 0.01
@@ -27,8 +28,9 @@ apart and folded in again with the statistics of other pictures."""
 
 
 def folded_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """The named convolution weights and biases of an Ultralytics ONNX export."""
-    graph = onnx.load(str(path)).graph
+    """The named convolution weights and biases of an Ultralytics ONNX export. Raises ``WeightsRefused`` where it is no
+    ONNX file."""
+    graph = read_network(path).graph
     return {
         tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy())
         for tensor in graph.initializer
@@ -37,27 +39,28 @@ def folded_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def coco_network(export: Path) -> Any:
-    """COCO's YOLOv8n of 80 classes as its ONNX export has it."""
+    """COCO's YOLOv8n of 80 classes as its ONNX export has it. Raises ``WeightsRefused`` where that is another one's."""
     network: Any = HazardModel("yolov8n.yaml", ch=3, nc=80, verbose=False)
-    _load_folded(network, folded_tensors(export))
+    _load_folded(network, folded_tensors(export), export)
     return network
 
 
 def hazard_network(begin: Path | None) -> Any:
-    """A ``HazardModel`` for our classes, begun from an export of COCO's or of ours; None: from scratch."""
+    """A ``HazardModel`` for our classes, begun from an export of COCO's or of ours; None: from scratch. Raises
+    ``WeightsRefused`` where it is an export of another network."""
     network: Any = HazardModel("yolov8n.yaml", ch=3, nc=80, verbose=False)
     tensors = folded_tensors(begin) if begin is not None else {}
     detect = network.model[-1]
     ours = any(name.endswith("cv3.0.2.bias") and len(tensor) == len(CLASSES) for name, tensor in tensors.items())
-    if tensors and not ours:
-        _load_folded(network, tensors)
+    if begin is not None and not ours:
+        _load_folded(network, tensors, begin)
     for level, branch in enumerate(detect.cv3):
         old = branch[-1]
         new: Any = torch.nn.Conv2d(old.in_channels, len(CLASSES), 1)
         with torch.no_grad():
             new.weight.normal_(0, 0.01)
             new.bias.fill_(math.log(5 / len(CLASSES) / (640 / float(detect.stride[level])) ** 2))
-            if tensors and not ours:
+            if begin is not None and not ours:
                 new.weight[PERSON] = old.weight[COCO_PERSON]
                 new.bias[PERSON] = old.bias[COCO_PERSON]
         branch[-1] = new
@@ -66,8 +69,8 @@ def hazard_network(begin: Path | None) -> Any:
     network.nc = len(CLASSES)
     network.yaml["nc"] = len(CLASSES)
     network.names = dict(enumerate(CLASSES))
-    if ours:
-        _load_folded(network, tensors)
+    if begin is not None and ours:
+        _load_folded(network, tensors, begin)
     return network
 
 
@@ -75,7 +78,7 @@ def coco_layers(coco: Path, number: int) -> list[Any]:
     """The first ``number`` layers of COCO's YOLOv8n (Ultralytics), each with ``f``, the layers it takes from; without
     batch normalisation, whose weights the convolutions carry."""
     network: Any = HazardModel("yolov8n.yaml", ch=3, nc=80, verbose=False).eval()
-    _load_folded(network, folded_tensors(coco))
+    _load_folded(network, folded_tensors(coco), coco)
     for module in network.modules():
         norm = getattr(module, "bn", None)
         if isinstance(norm, torch.nn.BatchNorm2d):
@@ -96,23 +99,37 @@ def begin_alike(one: Path, other: Path, layers: int) -> bool:
     )
 
 
-def _load_folded(network: Any, tensors: dict[str, torch.Tensor]) -> None:
-    used: set[str] = set()
+def _load_folded(network: Any, tensors: dict[str, torch.Tensor], of: Path) -> None:
+    """Raises ``WeightsRefused`` where the tensors, of that file, are not all that this network has."""
+    left = {name: tensor for name, tensor in tensors.items() if "dfl" not in name}
+
+    def load(into: torch.Tensor, name: str) -> None:
+        found = left.pop(name, None)
+        if found is None or found.shape != into.shape:  # one number would be copied everywhere
+            raise _another_network(of, name)
+        into.copy_(found)
+
     for name, module in network.named_modules():
         convolution, norm = getattr(module, "conv", None), getattr(module, "bn", None)
         with torch.no_grad():
             if isinstance(convolution, torch.nn.Conv2d) and isinstance(norm, torch.nn.BatchNorm2d):
-                convolution.weight.copy_(tensors[f"{name}.conv.weight"])
+                load(convolution.weight, f"{name}.conv.weight")
                 _identity(norm)
-                norm.bias.copy_(tensors[f"{name}.conv.bias"])
-                used |= {f"{name}.conv.weight", f"{name}.conv.bias"}
-            elif isinstance(module, torch.nn.Conv2d) and module.bias is not None and f"{name}.bias" in tensors:
-                module.weight.copy_(tensors[f"{name}.weight"])
-                module.bias.copy_(tensors[f"{name}.bias"])
-                used |= {f"{name}.weight", f"{name}.bias"}
-    left = {name for name in tensors if name not in used and "dfl" not in name}
+                load(norm.bias, f"{name}.conv.bias")
+            elif isinstance(module, torch.nn.Conv2d) and module.bias is not None:
+                load(module.weight, f"{name}.weight")
+                load(module.bias, f"{name}.bias")
     if left:
-        raise ValueError(f"weights of another network: {sorted(left)[:3]} fit nowhere")
+        raise _another_network(of, min(left))
+
+
+def _another_network(of: Path, layer: str) -> WeightsRefused:
+    return WeightsRefused(
+        "weights_foreign",
+        f"{of} 不是 COCO 或本产品的 YOLOv8n 浮点 ONNX 导出（{layer} 不符）：请改用 COCO、出厂或自己导出的权重",
+        f"{of} is no float ONNX export of COCO's YOLOv8n or of ours ({layer} does not fit): name COCO's, the shipped"
+        " weights, or an export of your own",
+    )
 
 
 def _identity(norm: Any) -> None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-import onnx
 
 from detectors.card_file import load_card
 from models.carried import NAMES
 from models.classes import CLASSES
+from models.onnx_file import read_network
 from models.sample_data import clear
 
 COCO = "COCO (annotations CC-BY-4.0, photos from Flickr)"
@@ -64,14 +64,15 @@ def with_weights(trained_from: Mapping[str, Any], *begun_from: Path) -> dict[str
 
 def taught_before(weights: Path) -> tuple[str, ...]:
     """The same of an ONNX export of YOLOv8n that a run begins from or is averaged with: as the card beside it says, or
-    COCO's, which has its classes. What nothing is told of is unclear. Raises ``WeightsRefused`` where that card cannot
-    be read."""
+    COCO's, which has its classes. What nothing is told of is unclear. Raises ``WeightsRefused`` where that card or the
+    weights cannot be read."""
     card = weights.with_suffix(".json")
     if card.is_file():
         load_card(card)
         facts = json.loads(card.read_text(encoding="utf-8"))
-        if "trained_from" in facts and facts["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest():
-            return tuple(dict.fromkeys(taught(facts["trained_from"])))
+        if facts["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest():
+            with suppress(KeyError, TypeError):  # a foreign card says nothing, or says it otherwise
+                return tuple(dict.fromkeys(taught(facts["trained_from"])))
     return (UNTOLD,) if _of_our_classes(weights) else (COCO,)
 
 
@@ -81,5 +82,5 @@ def _clear_along(network: Mapping[str, Any]) -> bool:
 
 
 def _of_our_classes(weights: Path) -> bool:
-    rows = [one for one in onnx.load(str(weights)).graph.initializer if one.name.endswith("cv3.0.2.bias")]
+    rows = [one for one in read_network(weights).graph.initializer if one.name.endswith("cv3.0.2.bias")]
     return any(list(one.dims) == [len(CLASSES)] for one in rows)

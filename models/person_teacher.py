@@ -55,7 +55,7 @@ def onward(network: Any, entered: torch.Tensor, first: int) -> Any:
 
 
 def open_teacher(coco_onnx: Path) -> PersonTeacher:
-    """Raises FileNotFoundError, or ValueError where it is another network."""
+    """Raises FileNotFoundError, or ``WeightsRefused`` where it is another network."""
     from models.coco_init import COCO_PERSON, coco_network
 
     return PersonTeacher(coco_network(coco_onnx), COCO_PERSON)

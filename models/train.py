@@ -13,9 +13,10 @@ import numpy as np
 import torch
 
 from models import record
-from models.coco_init import begin_alike, hazard_network, unfold_batch_norm
+from models.coco_init import begin_alike, coco_network, hazard_network, unfold_batch_norm
 from models.dataset import HazardDataset
 from models.mixture import mixture
+from models.origin import taught_before
 from models.refusals import DataRefused
 from models.sample_files import read_picture
 
@@ -60,7 +61,7 @@ def train(
 
     ``begin``: an ONNX export of YOLOv8n, of COCO's classes or of ours; None begins from nothing. ``resume`` goes on
     with the last checkpoint of ``out``, whose recipe this must be. Raises FileNotFoundError without one, or without a
-    set; ``DataRefused`` where that run has ended.
+    set; ``DataRefused`` where that run has ended, ``WeightsRefused`` as ``refuse_foreign``.
     """
     os.environ.setdefault("YOLO_OFFLINE", "true")
     last = out / record.CHECKPOINT
@@ -69,9 +70,10 @@ def train(
         if not needed.exists():
             raise FileNotFoundError(needed)
     if not resume:
+        teacher = Path(recipe.teacher) if recipe.teacher is not None else None
+        refuse_foreign(begin, teacher)
         network = hazard_network(begin)
         network.teacher, network.teacher_weight = recipe.teacher, recipe.teacher_weight
-        teacher = Path(recipe.teacher) if recipe.teacher is not None else None
         if begin is not None and teacher is not None and begin_alike(begin, teacher, recipe.frozen_layers):
             network.frozen_layers = recipe.frozen_layers  # the same as the teacher's: computed once
         record.begin(out, prepared, facts(recipe, begin), *(file for file in (begin, teacher) if file is not None))
@@ -90,6 +92,16 @@ def train(
     trainer.add_callback("on_train_start", lambda _: torch.set_num_threads(recipe.threads or os.cpu_count() or 1))
     trainer.train()
     return last
+
+
+def refuse_foreign(begin: Path | None, teacher: Path | None) -> None:
+    """Before anything is written: raises ``WeightsRefused`` where a run could not begin from these weights, the card
+    beside them cannot be read, or the teacher is not COCO's network; ``OSError`` where one is not there."""
+    if begin is not None:
+        hazard_network(begin)
+        taught_before(begin)
+    if teacher is not None:
+        coco_network(teacher)
 
 
 def facts(recipe: Recipe, begin: Path | None) -> dict[str, Any]:

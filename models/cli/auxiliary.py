@@ -10,7 +10,7 @@ import typer
 from rich.progress import Progress
 
 from models import shipped
-from models.cli.options import LicensedOnly, NetworkTo, SampleData, Seed, Threads, network_beside, usable
+from models.cli.options import LicensedOnly, NetworkTo, SampleData, Seed, Threads, network_beside, ours
 from models.cli.running import console, told_by
 from models.draft import drafted
 
@@ -19,7 +19,7 @@ def density(
     sample_data: SampleData,
     to: NetworkTo = None,
     card: Annotated[
-        Path, typer.Option(callback=usable, help="写入其名的模型卡 Card that is to name them.")
+        Path, typer.Option(callback=ours, help="写入其名的模型卡 Card that is to name them.")
     ] = shipped.CARD,
     from_people: Annotated[
         int, typer.Option(min=1, max=1000, help="人数达到时按密度计 Boxes from which density counts.")
@@ -67,7 +67,7 @@ def judge(
     sample_data: SampleData,
     to: NetworkTo = None,
     card: Annotated[
-        Path, typer.Option(callback=usable, help="被复核模型的模型卡 Card of the network whose candidates are judged.")
+        Path, typer.Option(callback=ours, help="被复核模型的模型卡 Card of the network whose candidates are judged.")
     ] = shipped.CARD,
     licensed_only: LicensedOnly = False,
     keep: Annotated[
@@ -97,7 +97,7 @@ def judge(
 def cues(
     sample_data: SampleData,
     to: NetworkTo = None,
-    card: Annotated[Path, typer.Option(callback=usable, help="写入的模型卡 Card that is to name it.")] = shipped.CARD,
+    card: Annotated[Path, typer.Option(callback=ours, help="写入的模型卡 Card that is to name it.")] = shipped.CARD,
 ) -> None:
     """制作摊点物件模型 Make the finder of a stall's parts of COCO's network, and name it in the card."""
     from models.cues import make_cues

@@ -28,8 +28,18 @@ def evaluate(
     split: Annotated[str, typer.Option(callback=_known, help="数据部分 train, val or test.")] = "test",
 ) -> None:
     """评测 Judge weights on a split at the card's thresholds."""
+    from detectors.card_file import load_card
+    from detectors.refusals import WeightsRefused
+    from models.classes import CLASSES
     from models.figures import figures, look, open_profile
 
+    missing = [name for name in CLASSES if name not in load_card(card).classes]
+    if missing:
+        raise WeightsRefused(
+            "classes_missing",
+            f"模型卡 {card} 没有 {'、'.join(missing)} 类，无法按本产品的指标评测",
+            f"the card {card} knows no {', '.join(missing)}: it cannot be judged by our figures",
+        )
     profile = open_profile(card)
     with Progress(console=console) as bars:
         found = figures(profile, look(profile, sample_data, split, told_by(bars)))  # type: ignore[arg-type]  # checked there

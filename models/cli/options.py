@@ -16,6 +16,14 @@ def usable(card: Path) -> Path:
     return card
 
 
+def ours(card: Path) -> Path:
+    """A card that is written on, or told of in one: nothing has been made where it is a foreign one."""
+    from models.card import refuse_foreign
+
+    refuse_foreign(card)
+    return card
+
+
 def network_beside(card: Path, to: Path | None, name: str) -> str:
     """The name of a network that ``card`` is to name, which lies beside it: of ``to``, else ``name``."""
     if to is None:
@@ -31,7 +39,7 @@ SampleData = Annotated[Path, typer.Option(envvar="GATEWAY_SAMPLE_DATA", help="�
 LicensedOnly = Annotated[bool, typer.Option(help="不用许可不明的图片 Leave out what has no clear licence.")]
 Prepared = Annotated[Path, typer.Option(help="训练集 Prepared training set.")]
 Out = Annotated[Path, typer.Option(help="训练目录 Folder of the training run.")]
-ReleasedCard = Annotated[Path, typer.Option(callback=usable, help="模型卡 Card of released weights.")]
+ReleasedCard = Annotated[Path, typer.Option(callback=ours, help="模型卡 Card of released weights.")]
 NetworkTo = Annotated[
     Path | None, typer.Option(help="权重写到何处，须与模型卡同目录 Where the weights go, beside the card.")
 ]

@@ -10,7 +10,7 @@ import typer
 from rich.progress import Progress
 
 from models import shipped
-from models.cli.options import Out, ReleasedCard, SampleData, usable
+from models.cli.options import Out, ReleasedCard, SampleData, ours
 from models.cli.running import console, told_by
 from models.draft import drafted
 
@@ -123,11 +123,14 @@ def augment(
 
 def compare(
     licensed: Annotated[
-        Path, typer.Argument(help="仅用许可明确图片的模型卡 Card of weights trained after `prepare --licensed-only`.")
+        Path,
+        typer.Argument(
+            callback=ours, help="仅用许可明确图片的模型卡 Card of weights trained after `prepare --licensed-only`."
+        ),
     ],
     sample_data: SampleData,
     card: Annotated[
-        Path, typer.Option(callback=usable, help="写入差别的模型卡 Card that is to tell the difference.")
+        Path, typer.Option(callback=ours, help="写入差别的模型卡 Card that is to tell the difference.")
     ] = shipped.CARD,
 ) -> None:
     """比较许可不明图片的作用 Say in a card what pictures of unclear licence contribute, judged on val."""

@@ -121,7 +121,9 @@ def train(
         recipe = _as_begun(ctx, out, recipe, begin)
     elif with_feedback is not None:
         from models.feedback import FeedbackUnusable, take_in
+        from models.train import refuse_foreign
 
+        refuse_foreign(begin, teacher)  # before the set is changed
         try:
             console.print(f"{take_in(with_feedback, prepared)} 张误报作反例 rejected alerts as hard negatives")
         except FeedbackUnusable as unusable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -89,7 +90,8 @@ def test_what_was_measured_of_other_weights_is_not_kept() -> None:
 
 def network(to: Path, classes: int) -> Path:
     rows = numpy_helper.from_array(np.zeros(classes, np.float32), "model.22.cv3.0.2.bias")
-    onnx.save(helper.make_model(helper.make_graph([], "none", [], [], [rows])), str(to))
+    node = helper.make_node("Identity", [rows.name], ["answer"])
+    onnx.save(helper.make_model(helper.make_graph([node], "one", [], [], [rows])), str(to))
     return to
 
 
@@ -108,5 +110,9 @@ def test_weights_of_ours_of_which_no_card_tells_are_not_clear(tmp_path: Path) ->
     blended = network(tmp_path / "blended.onnx", 4)
     assert taught_before(blended) == (UNTOLD,)
     shutil.copyfile(shipped.CARD, blended.with_suffix(".json"))  # a card of other weights
+    assert taught_before(blended) == (UNTOLD,)
+    facts = json.loads(shipped.CARD.read_text(encoding="utf-8"))
+    facts |= {"sha256": hashlib.sha256(blended.read_bytes()).hexdigest(), "trained_from": ["pictures"]}
+    blended.with_suffix(".json").write_text(json.dumps(facts))  # of another maker
     assert taught_before(blended) == (UNTOLD,)
     assert not clear(UNTOLD)

@@ -582,9 +582,9 @@ class Seen(Message, frozen=True):
 
 class LookBeside(Message, frozen=True):
     """What counted in a picture, and the picture, for new weights that look beside those in force: raw BGR, ``width`` ×
-    ``height`` as the engine saw it whole, ``full_width`` × ``full_height`` to take parts from. ``objects``: after the
-    second look, the judge and the count. ``counts``: people were to be counted; ``stalls``: where parts of a stall were
-    to be looked for (x1, y1, x2, y2, normalised)."""
+    ``height`` as the engine saw it whole, ``full_width`` × ``full_height`` to take parts from (``full`` empty: from the
+    same picture). ``objects``: after the second look, the judge and the count. ``counts``: people were to be counted;
+    ``stalls``: where parts of a stall were to be looked for (x1, y1, x2, y2, normalised)."""
 
     code: str
     taken_at: float

@@ -7,12 +7,14 @@ counted in it: so the new ones take the same looks at it, and what they are comp
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 
 import numpy as np
 
 from detectors.observation import Box, Detection, Look
 from gateway.processes.active import InThread
+from gateway.processes.channel import MAX_FRAME
 from gateway.processes.messages import LookBeside, SeenObject
 from gateway.streams.keyframes import PictureUnreadable, smaller
 from gateway.workers.camera.glimpse import Glimpse
@@ -24,7 +26,9 @@ UNTOLD = (384, 640)
 STALE = 5.0
 """Seconds after its arrival at which a picture is of no use to a rule."""
 SHOWN_SIDE = 1920
-"""Longer side in px of a full picture that is shown: 11 MB at most, which the line takes; a 1080p one as it is."""
+"""Longer side in px of a full picture that is shown, 11 MB at most; a 1080p one as it is."""
+WORDS = 1024 * 1024
+"""Bytes of a message in which a picture is shown that are left to what counted in it."""
 
 
 class Asking:
@@ -83,21 +87,35 @@ class Eye:
     async def _show(
         self, code: str, glimpse: Glimpse, look: Look, counts: bool, stalls: Box | None, in_thread: InThread
     ) -> None:
-        def made() -> Picture:
-            return np.ascontiguousarray(smaller(glimpse.full(), SHOWN_SIDE, SHOWN_SIDE))
-
         try:
-            full = await in_thread(made)
+            full = await in_thread(lambda: _beside(glimpse))
         except PictureUnreadable:
             return
         (height, width), (full_height, full_width) = glimpse.small.shape[:2], full.shape[:2]
         objects = [
             SeenObject(one.label, one.score, one.box.x1, one.box.y1, one.box.x2, one.box.y2) for one in look.detections
         ]
-        small, whole = glimpse.small.tobytes(), full.tobytes()
+        small, whole = glimpse.small.tobytes(), b"" if full is glimpse.small else full.tobytes()
         within = None if stalls is None else (stalls.x1, stalls.y1, stalls.x2, stalls.y2)
         shown = LookBeside(code, look.at, small, width, height, whole, full_width, full_height, objects, counts, within)
         self._link.tell(shown, look.weights)
+
+
+def _beside(glimpse: Glimpse) -> Picture:
+    """The full picture as large as the message takes it beside the small one; that itself where it is as large. Blocks.
+    Raises ``PictureUnreadable``."""
+    small = glimpse.small
+    room = (MAX_FRAME - WORDS - small.nbytes) // 3
+    if room <= small.shape[0] * small.shape[1]:
+        return small
+    full = smaller(glimpse.full(), SHOWN_SIDE, SHOWN_SIDE)
+    height, width = full.shape[:2]
+    if height * width > room:
+        share = math.sqrt(room / (height * width))
+        full = smaller(full, math.floor(width * share), math.floor(height * share))
+    if full.shape[0] * full.shape[1] <= small.shape[0] * small.shape[1]:
+        return small
+    return np.ascontiguousarray(full)
 
 
 def _detections(objects: list[SeenObject]) -> tuple[Detection, ...]:

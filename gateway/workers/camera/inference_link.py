@@ -113,12 +113,16 @@ class InferenceLink:
         return Looked(answer, line.card) if isinstance(answer, Seen) else None
 
     def tell(self, message: Message, weights: str) -> None:
-        """Say to the engine of these weights (sha256) what wants no answer; lost where it is gone, does not keep up, or
-        where it is too large to be said."""
+        """Say to the engine of these weights (sha256) what wants no answer; lost where it is gone, or does not keep up,
+        and where it is too large to be said, which is logged."""
         line = self._line
-        if line is not None and line.card.sha256 == weights:
-            with contextlib.suppress(ChannelClosed, MessageTooLarge):
+        if line is None or line.card.sha256 != weights:
+            return
+        try:
+            with contextlib.suppress(ChannelClosed):
                 line.channel.send(message)
+        except MessageTooLarge as error:
+            log.warning("engine_not_told", reason="picture_too_large", detail=str(error))
 
     async def _run(self) -> None:
         while True:

@@ -230,13 +230,8 @@ class InferenceServer:
         if self._shadow is None or comparing:
             return
         self._shown_until = 0.0
-        small, full = (
-            _picture(*raw)
-            for raw in (
-                (shown.picture, shown.width, shown.height),
-                (shown.full, shown.full_width, shown.full_height),
-            )
-        )
+        small = _picture(shown.picture, shown.width, shown.height)
+        full = _picture(shown.full, shown.full_width, shown.full_height) if shown.full else small
         glimpse = Glimpse(small, (shown.full_width, shown.full_height), shown.taken_at, "main", lambda: full)
         within = None if shown.stalls is None else Box(*shown.stalls)
         work = self._shadow.compare(

@@ -30,7 +30,7 @@ from detectors.card_file import load_card
 from detectors.engine import Detector, open_detector
 from detectors.judge import Judge
 from detectors.networks import CUES, WHOLE, Networks, crop_part
-from detectors.observation import Detection
+from detectors.observation import Box, Detection, Look
 from detectors.refusals import WeightsRefused
 from gateway.processes.channel import MAX_FRAME, Channel, connect, listen
 from gateway.processes.messages import (
@@ -56,7 +56,7 @@ from gateway.workers.camera.inference_link import InferenceLink, Looked
 from gateway.workers.camera.sight import Sight
 from gateway.workers.inference import server as inference_server
 from gateway.workers.inference.hang import HUNG
-from gateway.workers.inference.server import FAILED, EngineFailed, InferenceServer
+from gateway.workers.inference.server import FAILED, MOST_SHOWN, EngineFailed, InferenceServer
 from gateway.workers.inference.shadow import Shadow, kept_differences
 from models import shipped
 
@@ -260,6 +260,46 @@ async def test_new_weights_are_shown_whole_what_the_engine_asks_for_and_what_cou
         assert [(one["seen_by"], one["label"]) for one in kept["differences"]] == [("old", "fire")]
         await again(glimpse.small, WHOLE)
         assert again.beside, "and then the next"
+
+
+@pytest.mark.parametrize(
+    ("small", "full", "shown"),
+    [
+        ((1664, 3004), (2160, 3895), (1664, 3004)),  # near the five megapixels that an input may have
+        ((1600, 1600), (2000, 2000), (1637, 1637)),
+        ((1500, 1500), (1500, 1500), (1500, 1500)),
+        ((384, 640), (1152, 1920), (1152, 1920)),
+        ((384, 640), (2304, 3840), (1152, 1920)),
+    ],
+)
+async def test_a_picture_for_whatever_input_is_shown_to_new_weights_as_large_as_the_line_takes_it(
+    link: InferenceLink,
+    path: Path,
+    detector: Detector,
+    tmp_path: Path,
+    small: tuple[int, int],
+    full: tuple[int, int],
+    shown: tuple[int, int],
+) -> None:
+    """Those of large inputs never came, and nobody was told: weights were promoted on the looks of other cameras."""
+    fulls: list[tuple[int, ...]] = []
+
+    class Sees(Shadow):
+        async def compare(self, code: str, glimpse: Glimpse, *about: Any, **how: Any) -> None:
+            fulls.append(glimpse.full().shape[:2])
+            await super().compare(code, glimpse, *about, **how)
+
+    glimpse = Glimpse(
+        np.zeros((*small, 3), np.uint8), full[::-1], time.time(), "main", lambda: np.zeros((*full, 3), np.uint8)
+    )
+    many = tuple(Detection("fire", 0.5, Box(0.1, 0.1, 0.2, 0.2)) for _ in range(MOST_SHOWN))
+    look = Look(glimpse.arrival, many, detector.card.sha256, detector.card.name)
+    eye = Eye(link, time.time)
+    async with engine(path, detector, Sees(Networks(SeesNothing(detector.card)), tmp_path / "shadow")) as server:
+        await until(lambda: link.connected)
+        eye.show("a", glimpse, look, counts=False, stalls=None, in_thread=asyncio.to_thread)
+        await until(lambda: of_shadow(server, "gateway_shadow_looks_total") == 1)
+    assert fulls == [shown]
 
 
 async def test_without_an_engine_nothing_is_seen_and_that_is_counted(link: InferenceLink) -> None:
@@ -488,11 +528,13 @@ async def test_a_picture_too_large_to_cross_the_channel_counts_as_not_looked_at_
         await until(lambda: link.connected)
         with capture_logs() as logs:
             assert await link.look("a", large, taken_at=now, deadline=now + 30, timeout=30) is None
-        link.tell(LookBeside("a", now, large.tobytes(), 3840, 2160, b"", 0, 0, [], counts=False), detector.card.sha256)
+            shown = LookBeside("a", now, large.tobytes(), 3840, 2160, b"", 0, 0, [], counts=False)
+            link.tell(shown, detector.card.sha256)
         assert await look(link) is not None
         assert counted(server)["gateway_looks_total"] == 1
     assert link.unanswered == 1
-    assert [one["reason"] for one in logs if one["event"] == "look_refused"] == ["picture_too_large"]
+    refused = [one["event"] for one in logs if one.get("reason") == "picture_too_large"]
+    assert refused == ["look_refused", "engine_not_told"]
 
 
 def test_whatever_input_a_card_has_its_pictures_can_be_sent() -> None:

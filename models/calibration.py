@@ -7,8 +7,8 @@ network in integers must know the bounds of what it will see.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,11 @@ from onnx import TensorProto, helper
 
 from detectors.input_size import input_for
 from detectors.letterbox import letterbox
+from models.choosing import BOUNDS, Basis, to_choose_by
 from models.figures import DENSEST, Say
 from models.looks import camera_look
 from models.prepare import NEVER_TRAINED
-from models.sample_data import read_samples
+from models.sample_data import Sample, read_samples
 from models.sample_files import read_picture
 
 FIRES, OTHERS = 100, 50
@@ -37,10 +38,12 @@ STRIDE = 32
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """Pictures as the engine gives them to the network, ``[1, 3, h, w]``: ``inputs`` each in its own proportions, and
-    some of them all of one size, ``trials``; none: bounds are not tried."""
+    some of them all of one size, ``trials``; none: bounds are not tried. ``by``: how many of each kind there were to
+    draw them from (``choosing.BOUNDS``)."""
 
     inputs: list[NDArray[np.float32]]
     trials: list[NDArray[np.float32]]
+    by: Mapping[str, Basis] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +55,23 @@ class Passed:
     mean: NDArray[np.float32]
 
 
-def calibration(sample_data: Path, input_size: tuple[int, int], say: Say) -> Calibration:
-    """Of training pictures. ``input_size``: height and width in px."""
+def calibration(
+    sample_data: Path, input_size: tuple[int, int], say: Say, *, licensed_only: bool = False
+) -> Calibration:
+    """Of training pictures. ``input_size``: height and width in px. ``licensed_only``: see ``models.choosing``."""
     random = np.random.default_rng(SEED)
     samples = [
         one
         for one in read_samples(sample_data)
         if one.split == "train" and not one.path.name.startswith((*NEVER_TRAINED, DENSEST))
     ]
-    chosen = []
-    for of_fire, most in ((True, FIRES), (False, OTHERS)):
-        kind = [one for one in samples if (one.folder == "fire") == of_fire]
+    chosen: list[Sample] = []
+    by = {}
+    for name, of_fire, most in zip(BOUNDS, (True, False), (FIRES, OTHERS), strict=True):
+        choice = to_choose_by(
+            [one for one in samples if (one.folder == "fire") == of_fire], licensed_only=licensed_only
+        )
+        kind, by[name] = choice.pictures, choice.basis
         chosen += [kind[int(n)] for n in random.choice(len(kind), min(most, len(kind)), replace=False)]
     inputs, trials = [], []
     for number, sample in enumerate(chosen):
@@ -73,7 +82,7 @@ def calibration(sample_data: Path, input_size: tuple[int, int], say: Say) -> Cal
         inputs.append(letterbox(picture, input_for(*picture.shape[:2], input_size, STRIDE))[0])
         if number % TRIED_ON == 0:
             trials.append(letterbox(picture, input_size)[0])
-    return Calibration(inputs, trials)
+    return Calibration(inputs, trials, by)
 
 
 def passed(model: Any, tensors: Sequence[str], inputs: Sequence[NDArray[np.float32]], say: Say) -> dict[str, Passed]:

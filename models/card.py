@@ -9,7 +9,7 @@ from typing import Any
 
 from detectors.card_file import load_card
 from detectors.refusals import WeightsRefused
-from models import origin
+from models import choosing, origin
 from models.classes import CLASSES
 
 FAILS = (
@@ -112,6 +112,7 @@ def page(card: Mapping[str, Any]) -> str:
         *_scenes_in_two_splits(card),
         *_table(("class", "threshold"), list(card["thresholds"].items())),
         "",
+        *_chosen_on(card),
         f"Fire's is the highest at which {'19 of 20' if card.get('judge') else 'nine of ten'} val pictures with fire"
         " show it, smoke's the lowest with nearly the best F1 on val; a person's is where gatherings of the train part"
         " are counted best.",
@@ -161,6 +162,19 @@ def _scenes_in_two_splits(card: Mapping[str, Any]) -> list[str]:
     return [
         f"But the manifest has {len(shared)} scenes in more than one split: {judged['test']} test and {judged['val']}"
         " val pictures are of scenes that train shows as well, which flatters the figures.",
+        "",
+    ]
+
+
+def _chosen_on(card: Mapping[str, Any]) -> list[str]:
+    rows = [(choosing.NAMES[name][1], clear, unclear) for name, clear, unclear in choosing.told(card)]
+    if not rows:
+        return []
+    return [
+        "As only pictures with a clear licence were trained on, such alone were chosen by where they were enough"
+        f" ({choosing.ENOUGH}; {choosing.TWICE} where a judge looks). Where they were not, all there were:",
+        "",
+        *_table(("chosen", "by pictures with a clear licence", "and without"), rows),
         "",
     ]
 

@@ -39,6 +39,10 @@ class Seen:
     def name(self) -> str:
         return self.sample.path.name
 
+    @property
+    def clear_licence(self) -> bool:
+        return self.sample.clear_licence
+
     def known(self, name: str) -> bool:
         return CLASSES.index(name) in self.sample.complete
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from detectors.card_file import load_card
+from models import choosing
 from models.carried import NAMES
 from models.classes import CLASSES
 from models.onnx_file import read_network
@@ -37,8 +38,23 @@ UNCLEAR_ALONG = (
 )
 
 
+CHOSEN = (
+    " Too few pictures with a clear licence were there to choose {en} by: those of unclear licence had their say in it."
+    " 许可明确的图片太少，{zh}的选定也用了许可不明的图片。"
+)
+
+
 def note(card: Mapping[str, Any]) -> str:
-    """The first line of a card that says what it was ``trained_from``."""
+    """The first line of a card that says what it was ``trained_from``, and where something was not ``chosen_on``
+    pictures with a clear licence though it was to be."""
+    unclear = [choosing.NAMES[name] for name, _, count in choosing.told(card) if count]
+    if not unclear:
+        return _taught_by(card)
+    zh, en = "、".join(zh for zh, _ in unclear), ", ".join(en for _, en in unclear)
+    return _taught_by(card) + CHOSEN.format(zh=zh, en=en)
+
+
+def _taught_by(card: Mapping[str, Any]) -> str:
     if not all_clear(taught(card["trained_from"])):
         return UNCLEAR
     unclear = [called for name, called in NAMES.items() if card.get(name) and not _clear_along(card[name])]
@@ -50,6 +66,12 @@ def note(card: Mapping[str, Any]) -> str:
 def taught(trained_from: Mapping[str, Any]) -> tuple[str, ...]:
     """The licences of all pictures that taught a detector, those of the weights it was begun from included."""
     return (*trained_from["licences"]["train"], *trained_from.get(PRETRAINED_ON, ()))
+
+
+def on_clear_alone(trained_from: Mapping[str, Any]) -> bool:
+    """Whether a run was on pictures with a clear licence alone, as after ``prepare --licensed-only``: then its bits and
+    thresholds are chosen by such, too, whatever it began from."""
+    return all_clear(trained_from["licences"]["train"])
 
 
 def all_clear(licences: Iterable[str]) -> bool:

@@ -12,7 +12,8 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,11 +23,12 @@ import numpy as np
 from detectors.engine import Detector, open_detector
 from detectors.processor import multiplies_bytes
 from models.calibration import calibration
+from models.choosing import BOUNDS, CHOSEN_ON, Basis, basis, to_choose_by
 from models.classes import CLASSES
-from models.evaluate import Seen, judge, look_at, recall
+from models.evaluate import Seen, judge, labels_of, look_at, recall
 from models.figures import LOW, Say
 from models.quantise import quantise
-from models.sample_data import read_samples
+from models.sample_data import Sample, read_samples
 
 LICENCE = "AGPL-3.0"
 PRECISIONS = ("fp32", "bf16", "int8")
@@ -48,20 +50,31 @@ def choose(
     sample_data: Path,
     say: Say,
     quantised_before: Mapping[str, Any] | None = None,
+    *,
+    licensed_only: bool = False,
 ) -> dict[str, Any]:
     """What the card is to say of precision. Writes the quantised file beside ``fp32`` where it is worth it; one that
     lies there and is not goes. Where this processor cannot compute it there is none, or what these weights had before.
+
+    ``licensed_only``: see ``models.choosing``; the words then say by how many pictures it was chosen.
     """
+    by: dict[str, Basis] = {}
     beside = quantised_beside(fp32)
     with tempfile.TemporaryDirectory() as folder:
         file, draft = Path(folder) / fp32.name, Path(folder) / beside.name
         file.symlink_to(fp32.absolute())
         cards = {one: low_card(file, one, input_size) for one in PRECISIONS if one != "int8"}
         if "int8" in PRECISIONS and multiplies_bytes():
-            sha256 = quantise(fp32, draft, calibration(sample_data, input_size, say), say)
+            pictures = calibration(sample_data, input_size, say, licensed_only=licensed_only)
+            sha256 = quantise(fp32, draft, pictures, say)
+            by |= pictures.by
             entry = {"weights": draft.name, "sha256": sha256, "accuracy_lost": {"fire": 0.0}}
             cards["int8"] = low_card(file, "bf16", input_size) | {"quantised": entry}
-        measured = _measured(cards, file, sample_data, say)
+        fires = _of_val(sample_data, "fire", ("fire", "smoke"), licensed_only=licensed_only)
+        people = _of_val(sample_data, "coco", ("person",), licensed_only=licensed_only)
+        of_val = {"fire": fires, "smoke": fires, "person": people}
+        by |= {f"precision_{name}": basis(shown, _showing(name)) for name, shown in of_val.items()}
+        measured = _measured(cards, file, fires, people, say)
         chosen = said(measured, cards.get("int8", {}).get("quantised"))
         if "quantised" in chosen:
             chosen["quantised"]["weights"] = beside.name
@@ -70,7 +83,21 @@ def choose(
             chosen["quantised"] = dict(quantised_before)
         else:
             beside.unlink(missing_ok=True)
+    if licensed_only:
+        shipped = [name for name in by if name not in BOUNDS or "quantised" in chosen]
+        chosen[CHOSEN_ON] = {name: asdict(by[name]) for name in shipped}
     return chosen
+
+
+def _of_val(sample_data: Path, folder: str, names: Sequence[str], *, licensed_only: bool) -> list[Sample]:
+    """Of clear ones there must be enough that show each of the classes: on what shows none nothing is lost."""
+    by = [one for one in read_samples(sample_data) if one.split == "val" and one.folder == folder]
+    choices = (to_choose_by(by, licensed_only=licensed_only, deciding=_showing(name)).pictures for name in names)
+    return max(choices, key=len)
+
+
+def _showing(name: str) -> Callable[[Sample], bool]:
+    return lambda sample: any(one.label == name for one in labels_of(sample))
 
 
 def said(measured: Measured, quantised: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -139,11 +166,8 @@ def processor_ms(detectors: Mapping[str, Detector]) -> dict[str, float]:
 
 
 def _measured(
-    cards: Mapping[str, Mapping[str, Any]], file: Path, sample_data: Path, say: Say
+    cards: Mapping[str, Mapping[str, Any]], file: Path, fires: Sequence[Sample], people: Sequence[Sample], say: Say
 ) -> dict[str, dict[str, float]]:
-    val = [one for one in read_samples(sample_data) if one.split == "val"]
-    fires = [one for one in val if one.folder == "fire"]
-    people = [one for one in val if one.folder == "coco"]
     detectors = {}
     for name, card in cards.items():
         at = file.with_suffix(".json")

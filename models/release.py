@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from detectors.weights import weights_of
 from models import thresholds
 from models.card import FAILS, FAILS_ZH, write_card
 from models.carried import ALONG
+from models.choosing import BOUNDS, CHOSEN_ON, Basis
 from models.evaluate import (
     Seen,
     fires_and_others,
@@ -27,26 +29,36 @@ from models.evaluate import (
     threshold_for_recall,
 )
 from models.figures import Profile, Say, figures, look, open_profile
-from models.origin import all_clear, note, taught
+from models.origin import all_clear, note, on_clear_alone, taught
 from models.precision import choose, low_card, quality
 from models.sample_data import read_samples
 
 GATHERING = "ind_"
 
 
-def release(fp32: Path, sample_data: Path, input_size: tuple[int, int], say: Say) -> dict[str, Any]:
+def release(
+    fp32: Path, sample_data: Path, input_size: tuple[int, int], say: Say, *, licensed_only: bool
+) -> dict[str, Any]:
     """Choose the precision of exported weights; answers the card, its thresholds low and still to be chosen.
+    ``licensed_only``: see ``models.choosing``.
 
     A quantised file lies beside ``fp32`` where it is worth it.
     """
-    return low_card(fp32, "fp32", input_size) | choose(fp32, input_size, sample_data, say)
+    return low_card(fp32, "fp32", input_size) | choose(fp32, input_size, sample_data, say, licensed_only=licensed_only)
 
 
 def choose_thresholds(card_path: Path, sample_data: Path, say: Say) -> dict[str, Any]:
     """Choose all thresholds of released weights anew on val, fire's as the judge of the second look changes it where
     there is one, and judge on test pictures. Writes the card and its page, and answers the card."""
     card: dict[str, Any] = json.loads(card_path.read_text(encoding="utf-8"))
-    card["thresholds"] = _chosen(open_profile(card_path), sample_data, say)
+    profile = open_profile(card_path)
+    found = thresholds.chosen(
+        look(profile, sample_data, "val", say),
+        gatherings_of_train(profile, sample_data, say),
+        licensed_only=on_clear_alone(card["trained_from"]),
+    )
+    card["thresholds"] = found.scores
+    _say_by(card, found.by)
     if card.get("judge") is None:
         with_figures(card, card_path, sample_data, say)
         return card
@@ -72,9 +84,10 @@ def choose_augmented(
     return choose_thresholds(card_path, sample_data, say)
 
 
-def _chosen(profile: Profile, sample_data: Path, say: Say) -> dict[str, float]:
-    seen = look(profile, sample_data, "val", say)
-    return thresholds.chosen(seen, gatherings_of_train(profile, sample_data, say))
+def _say_by(card: dict[str, Any], by: Mapping[str, Basis]) -> None:
+    """Have a card tell by what its choices were made, where it has such to keep to."""
+    if on_clear_alone(card["trained_from"]):
+        card[CHOSEN_ON] = {**card.get(CHOSEN_ON, {}), **{name: asdict(basis) for name, basis in by.items()}}
 
 
 def choose_precision(card_path: Path, sample_data: Path, say: Say) -> dict[str, Any]:
@@ -85,7 +98,12 @@ def choose_precision(card_path: Path, sample_data: Path, say: Say) -> dict[str, 
     height, width = card["input_size"]
     before = card.pop("quantised", None)
     card.pop("accuracy_lost", None)
-    card |= choose(weights, (height, width), sample_data, say, before)
+    by = card.pop(CHOSEN_ON, {})
+    clear = on_clear_alone(card["trained_from"])
+    card |= choose(weights, (height, width), sample_data, say, before, licensed_only=clear)
+    if clear:
+        kept = {name: of for name, of in by.items() if name not in BOUNDS or "quantised" in card}
+        card[CHOSEN_ON] = kept | card[CHOSEN_ON]
     with_figures(card, card_path, sample_data, say)
     return card
 
@@ -113,7 +131,10 @@ def settle_judged(card_path: Path, sample_data: Path, say: Say) -> dict[str, Any
         "with": look_at(profile.look_twice, fire, "val", say),
         "without": look_at(profile.look, fire, "val without the judge", say),
     }
-    card["thresholds"]["fire"] = thresholds.fire_judged(val["with"])
+    card["thresholds"]["fire"], basis = thresholds.fire_judged(
+        val["with"], licensed_only=on_clear_alone(card["trained_from"])
+    )
+    _say_by(card, {"fire": basis})
     card["judge"]["raised_on_val"] = {name: raised(seen) for name, seen in val.items()}
     with_figures(card, card_path, sample_data, say)
     return card

@@ -1,12 +1,15 @@
-"""The scores from which a class is shipped as seen: chosen on pictures of the val split, never on test pictures."""
+"""The scores from which a class is shipped as seen: chosen on pictures of the val split, never on test pictures, and
+where pictures with a clear licence alone taught the network, by such (``models.choosing``)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
 
+from models.choosing import TWICE, Basis, to_choose_by
 from models.evaluate import HIGHEST, LOWEST, Seen, fires_and_others, heads, judge, threshold_for_recall
 
 FIRES_FOUND, FIRES_FOUND_JUDGED = 0.9, 0.95
@@ -20,21 +23,36 @@ NEARLY = 0.5
 that is chance."""
 
 
-def fire_judged(seen: Sequence[Seen]) -> float:
-    """Fire's, where a judge has had its say; ``seen``: val as the whole profile sees it, twice."""
-    return round(threshold_for_recall(fires_and_others(seen)[0], "fire", FIRES_FOUND_JUDGED), 3)
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """``scores`` by class, and by what each was chosen."""
+
+    scores: dict[str, float]
+    by: dict[str, Basis]
 
 
-def chosen(val: dict[str, list[Seen]], gatherings: Sequence[Seen]) -> dict[str, float]:
+def fire_judged(seen: Sequence[Seen], *, licensed_only: bool) -> tuple[float, Basis]:
+    """Fire's, where a judge has had its say, and by what; ``seen``: val as the whole profile sees it, twice."""
+    fires = to_choose_by(fires_and_others(seen)[0], licensed_only=licensed_only, enough=TWICE)
+    return round(threshold_for_recall(fires.pictures, "fire", FIRES_FOUND_JUDGED), 3), fires.basis
+
+
+def chosen(val: dict[str, list[Seen]], gatherings: Sequence[Seen], *, licensed_only: bool) -> Thresholds:
     """By class. ``val`` by folder; ``gatherings``: pictures of the train part with every head marked, whose marks
     training does not use."""
-    fires, _ = fires_and_others(val["fire"])
-    return {
-        "person": round(person_threshold(gatherings), 3),
-        "fire": round(threshold_for_recall(fires, "fire", FIRES_FOUND), 3),
-        "smoke": judge(val["fire"], "smoke", None).threshold,
-        "stall": round(stall_threshold(val["fire"] + val["stall"]), 3),
-    }
+    people = to_choose_by(gatherings, licensed_only=licensed_only)
+    fires = to_choose_by(fires_and_others(val["fire"])[0], licensed_only=licensed_only)
+    smoke = to_choose_by(val["fire"], licensed_only=licensed_only, deciding=lambda one: one.shows("smoke"))
+    stalls = to_choose_by(val["fire"] + val["stall"], licensed_only=licensed_only, deciding=_without_stall)
+    return Thresholds(
+        {
+            "person": round(person_threshold(people.pictures), 3),
+            "fire": round(threshold_for_recall(fires.pictures, "fire", FIRES_FOUND), 3),
+            "smoke": judge(smoke.pictures, "smoke", None).threshold,
+            "stall": round(stall_threshold(stalls.pictures), 3),
+        },
+        {"person": people.basis, "fire": fires.basis, "smoke": smoke.basis, "stall": stalls.basis},
+    )
 
 
 def person_threshold(gatherings: Sequence[Seen]) -> float:
@@ -51,9 +69,13 @@ def person_threshold(gatherings: Sequence[Seen]) -> float:
 
 def stall_threshold(seen: Sequence[Seen]) -> float:
     """The lowest at which hardly any picture without a stall shows one, but no lower than a quarter."""
-    without = sorted((one.best("stall") for one in seen if one.known("stall") and not one.shows("stall")), reverse=True)
+    without = sorted((one.best("stall") for one in seen if _without_stall(one)), reverse=True)
     allowed = int(FALSE_STALLS * len(without))
     return float(np.clip(without[allowed] + STEP if without else 0.5, 0.25, 0.95))
+
+
+def _without_stall(seen: Seen) -> bool:
+    return seen.known("stall") and not seen.shows("stall")
 
 
 def _people(seen: Seen, threshold: float) -> int:

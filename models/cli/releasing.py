@@ -43,7 +43,7 @@ def export(
     from models.blend import blend as average
     from models.carried import ALONG, Carried, carried
     from models.export import export_onnx
-    from models.origin import with_weights
+    from models.origin import on_clear_alone, with_weights
     from models.release import choose_thresholds, described, release
 
     try:
@@ -63,7 +63,7 @@ def export(
         if alone:
             before = {name: value for name, value in before.items() if name not in ALONG}
         along.lay_beside(weights)
-        made = release(weights, sample_data, (height, width), told)
+        made = release(weights, sample_data, (height, width), told, licensed_only=on_clear_alone(origin))
         card.write_text(json.dumps(made | described(origin, recipe, before | along.entries)))
         choose_thresholds(card, sample_data, told)
     for file in along.files:

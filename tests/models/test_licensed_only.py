@@ -74,6 +74,13 @@ def test_weights_without_pictures_of_unclear_licence_say_so_and_what_the_others_
         whole: {UNCLEAR_LICENCE: 2, CLEAR_LICENCE: 2, LICENCE: 1},
         licensed: {CLEAR_LICENCE: 2, LICENCE: 1},
     }
+    chosen_on = json.loads(licensed.read_text())["chosen_on"]
+    assert chosen_on["fire"] == {"clear": 1, "unclear": 0}
+    assert set(chosen_on) == {
+        *("person", "fire", "smoke", "stall"),
+        *("precision_fire", "precision_smoke", "precision_person"),
+    }
+    assert "chosen_on" not in json.loads(whole.read_text())
     assert licensed.with_suffix(".md").read_text().startswith("Trained only on pictures with a clear licence")
     assert whole.with_suffix(".md").read_text().startswith("Trained in part on pictures whose licence is unknown")
     run("compare", licensed, "--sample-data", sample_data, "--card", whole)

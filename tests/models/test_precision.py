@@ -55,7 +55,7 @@ def test_what_is_said_of_bytes_lies_beside_the_floats_and_where_they_cannot_be_c
 ) -> None:
     monkeypatch.setattr(precision, "multiplies_bytes", lambda: able)
     # Trying bounds takes a minute.
-    monkeypatch.setattr(precision, "calibration", lambda *about: replace(calibration(*about), trials=[]))
+    monkeypatch.setattr(precision, "calibration", lambda *about, **how: replace(calibration(*about, **how), trials=[]))
     floats = tmp_path / "weights" / "small.onnx"
     floats.parent.mkdir()
     floats.write_bytes(shipped.WEIGHTS.read_bytes())
@@ -82,7 +82,7 @@ def test_the_precision_of_the_file_that_the_card_names_is_chosen(
     card.write_text(json.dumps(facts | {"weights": "network.onnx"}), encoding="utf-8")
     measured: list[Path] = []
 
-    def choose(weights: Path, *_: object) -> dict[str, Any]:
+    def choose(weights: Path, *_: object, **__: object) -> dict[str, Any]:
         measured.append(weights)
         return {"precision": "fp32"}
 

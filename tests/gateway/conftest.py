@@ -1,7 +1,7 @@
 """Databases for the tests of the gateway: an SQLite file and a real PostgreSQL, each test with one of its own.
 
 ``database`` runs a test on both; ``sqlite_database`` where the database is not what the test is about. Both are
-migrated and hold the hub platform ``hub``.
+migrated and hold the hub platform ``hub``. ``camera_row`` makes what stands for a camera in them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -30,6 +31,7 @@ from gateway.access.passwords import Passwords
 from gateway.grid.platforms import ensure_hub
 from gateway.storage.database import Database
 from gateway.storage.migrations import migrate
+from gateway.storage.tables.cameras import CameraRow
 from gateway.workers.inference.shadow import Shadow
 
 
@@ -55,6 +57,25 @@ def clock() -> ManualClock:
 def passwords() -> Passwords:
     """Real argon2, as cheap as it goes."""
     return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+@pytest.fixture
+def camera_row() -> Callable[..., CameraRow]:
+    """Makes the row of a camera that is live since it was registered at some time; what else it has is said by name."""
+
+    def make(code: str, at: datetime, **more: Any) -> CameraRow:
+        usual = {
+            "platform": "hub",
+            "name": "测试路口东",
+            "stream_url": f"rtsp://127.0.0.1/{code}",
+            "encoding": "H264",
+            "notices": [],
+            "health_state": "live",
+            "health_reason": "",
+        }
+        return CameraRow(code=code, health_since=at, registered_at=at, changed_at=at, **(usual | more))
+
+    return make
 
 
 class _SeesFire:

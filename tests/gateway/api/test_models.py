@@ -85,7 +85,11 @@ def engine(shadow_card: Path) -> Engine:
 
 @pytest.fixture
 async def services(
-    services: Services, shadow_card: Path, shadow_seeing_fire: Callable[[Path], Shadow], engine: Engine
+    services: Services,
+    camera_row: Callable[..., CameraRow],
+    shadow_card: Path,
+    shadow_seeing_fire: Callable[[Path], Shadow],
+    engine: Engine,
 ) -> Services:
     """Two cameras, one of them another platform's, and weights in shadow that saw a fire at both."""
     folder = services.settings.data_folder
@@ -93,21 +97,7 @@ async def services(
     async with services.db.transaction() as session:
         session.add(Platform(platform="town", code="town", name="测试镇", kind="town", parent="hub"))
         for code, platform in ((CODE, "hub"), (ELSEWHERE, "town")):
-            session.add(
-                CameraRow(
-                    code=code,
-                    platform=platform,
-                    name="测试路口",
-                    stream_url="rtsp://127.0.0.1/",
-                    encoding="H264",
-                    notices=[],
-                    health_state="live",
-                    health_reason="",
-                    health_since=now,
-                    registered_at=now,
-                    changed_at=now,
-                )
-            )
+            session.add(camera_row(code, now, platform=platform))
     shadow = shadow_seeing_fire(folder / FOLDER)
     for code in (CODE, ELSEWHERE):
         await shadow.compare(code, Glimpse(PICTURE, (64, 36), now.timestamp(), "main", lambda: PICTURE), [])

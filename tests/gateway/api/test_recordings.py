@@ -27,17 +27,11 @@ BYTES = bytes(range(256)) * 4
 
 
 @pytest.fixture
-async def recording(services: Services, clock: ManualClock) -> str:
+async def recording(services: Services, clock: ManualClock, camera_row: Callable[..., CameraRow]) -> str:
     """A camera with one recording; answers its id."""
     now = clock()
     async with services.db.transaction() as session:
-        session.add(
-            CameraRow(
-                code=CODE, name="门口", platform="hub", stream_url="rtsp://10.0.0.9/a", encoding="H264", notices=[],
-                health_state="live", health_reason="video", health_since=now, registered_at=now, changed_at=now,
-                profiles=[], offers=[],
-            )
-        )  # fmt: skip
+        session.add(camera_row(CODE, now))
     folder = camera_recordings(services.settings.data_folder) / CODE
     folder.mkdir(parents=True)
     recording_id = new_id()

@@ -142,16 +142,10 @@ async def test_what_is_over_in_a_view_that_nobody_stored_is_suppressed_in_no_oth
 
 
 @pytest.fixture
-async def camera(services: Services) -> str:
+async def camera(services: Services, camera_row: Callable[..., CameraRow]) -> str:
     """The door of the camera that raises the alerts."""
-    now = services.clock()
-    row = CameraRow(
-        platform=services.settings.platform_code, code=CODE, name="东门", stream_url="rtsp://192.0.2.9/1",
-        encoding="H264", notices=[], health_state="live", health_reason="", health_since=now, registered_at=now,
-        changed_at=now,
-    )  # fmt: skip
     async with services.db.transaction() as session:
-        session.add(row)
+        session.add(camera_row(CODE, services.clock()))
     return f"/api/v1/cameras/{CODE}"
 
 

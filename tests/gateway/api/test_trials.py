@@ -30,6 +30,7 @@ from models import shipped
 
 CODE = "99000000001320000001"
 ClientAs = Callable[..., Awaitable[httpx.AsyncClient]]
+MakeRow = Callable[..., CameraRow]
 
 
 @pytest.fixture
@@ -59,10 +60,12 @@ async def ended(client: httpx.AsyncClient, trial: dict[str, Any]) -> dict[str, A
 
 
 @pytest.mark.integration
-async def test_rules_are_tried_on_what_was_seen_at_a_camera_lately(client_as: ClientAs, services: Services) -> None:
+async def test_rules_are_tried_on_what_was_seen_at_a_camera_lately(
+    client_as: ClientAs, services: Services, camera_row: MakeRow
+) -> None:
     client = await client_as("duty_leader")
     async with services.db.transaction() as session:
-        session.add(camera(services))
+        session.add(camera_row(CODE, services.clock()))
     asked = {"looks": True, "camera_code": CODE, "rules": [{"kind": "crowd", "people": 2, "dwell_seconds": 10}]}
     nothing = await client.post("/api/v1/trials", json=asked)
     assert (nothing.status_code, nothing.json()["reason"]) == (404, "looks_missing")
@@ -84,11 +87,11 @@ async def test_rules_are_tried_on_what_was_seen_at_a_camera_lately(client_as: Cl
 
 @pytest.mark.integration
 async def test_a_film_that_is_brought_is_gone_through_in_a_process_of_its_own(
-    client_as: ClientAs, services: Services, tmp_path: Path
+    client_as: ClientAs, services: Services, camera_row: MakeRow, tmp_path: Path
 ) -> None:
     client = await client_as("duty_leader")
     async with services.db.transaction() as session:
-        session.add(camera(services))
+        session.add(camera_row(CODE, services.clock()))
     kept = (await client.put("/api/v1/trials/footage", content=film(tmp_path / "street.mp4"))).json()
     asked = {"footage_id": kept["footage_id"], "camera_code": CODE, "rules": [{"kind": "fire", "enabled": False}]}
     begun = await client.post("/api/v1/trials", json=asked)
@@ -152,24 +155,6 @@ async def test_a_film_that_is_brought_begins_when_its_asker_says_and_a_recording
         assert (refused.status_code, refused.json()["field"]) == (422, "starts_at")
 
 
-def camera(services: Services, platform: str = "hub", **more: Any) -> CameraRow:
-    now = services.clock()
-    return CameraRow(
-        code=CODE,
-        platform=platform,
-        name="测试路口东",
-        stream_url="rtsp://127.0.0.1/",
-        encoding="H264",
-        notices=[],
-        health_state="live",
-        health_reason="",
-        health_since=now,
-        registered_at=now,
-        changed_at=now,
-        **more,
-    )
-
-
 def begins(services: Services, monkeypatch: pytest.MonkeyPatch) -> list[TriedCamera | None]:
     """Trials that are begun do not run; for which camera they were meant is told."""
     begun: list[TriedCamera | None] = []
@@ -186,13 +171,14 @@ async def test_what_officers_rejected_at_the_camera_is_held_back_in_a_trial_as_i
     client_as: ClientAs,
     raise_alert: Callable[..., Awaitable[str]],
     services: Services,
+    camera_row: MakeRow,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A trial told of an alert that nobody would have heard: it was tried as if nothing had been rejected there."""
     begun = begins(services, monkeypatch)
     square = {"kind": "crowd", "zone": "square", "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]]}
     async with services.db.transaction() as session:
-        session.add(camera(services, rules=as_json(parse_rules([square]))))
+        session.add(camera_row(CODE, services.clock(), rules=as_json(parse_rules([square]))))
     client = await client_as("duty_leader")
     whys: dict[str, dict[str, Any]] = {
         "stall": {"box": [0.1, 0.2, 0.3, 0.4], "appearance": [256, *[0] * 27]},
@@ -230,13 +216,13 @@ async def test_what_officers_rejected_at_the_camera_is_held_back_in_a_trial_as_i
 
 @pytest.mark.integration
 async def test_a_trial_that_runs_is_told_to_whoever_sees_its_camera_and_may_be_stopped_by_them(
-    client_as: ClientAs, services: Services, tmp_path: Path
+    client_as: ClientAs, services: Services, camera_row: MakeRow, tmp_path: Path
 ) -> None:
     """Whoever closed its window had lost it, and for half an hour nobody could try anything, or say why not."""
     async with services.db.transaction() as session:
         await add_sub_platform(session, "town-a", "甲镇", "town", "hub")
         await add_sub_platform(session, "town-b", "乙镇", "town", "hub")
-        session.add(camera(services, "town-a"))
+        session.add(camera_row(CODE, services.clock(), platform="town-a"))
     leader = await client_as("duty_leader", platform="town-a")
     stranger = await client_as("duty_leader", platform="town-b")
     kept = (await leader.put("/api/v1/trials/footage", content=film(tmp_path / "street.mp4"))).json()

@@ -45,25 +45,10 @@ async def judge(client: httpx.AsyncClient, alert_id: str, verdict: str) -> None:
 
 
 async def test_rate_delay_alerts_and_the_share_of_false_ones_are_told(
-    client_as: ClientAs, raise_alert: RaiseAlert, services: Services
+    client_as: ClientAs, raise_alert: RaiseAlert, services: Services, camera_row: Callable[..., CameraRow]
 ) -> None:
     async with services.db.transaction() as session:
-        now = datetime.now(UTC)
-        session.add(
-            CameraRow(
-                code=CODE,
-                platform="hub",
-                name="测试路口东",
-                stream_url="rtsp://127.0.0.1/",
-                encoding="H264",
-                notices=[],
-                health_state="live",
-                health_reason="",
-                health_since=now,
-                registered_at=now,
-                changed_at=now,
-            )
-        )
+        session.add(camera_row(CODE, datetime.now(UTC)))
     client = await client_as("duty_officer")
     await judge(client, await raise_alert("stall"), "false_positive")
     await judge(client, await raise_alert("crowd", "east"), "confirmed")

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.access import audit, users
 from gateway.access.passwords import Passwords
 from gateway.api.app import create_app
+from gateway.api.pages import BUILT
 from gateway.api.services import Services
 from gateway.clock import system_clock
 from gateway.events.cameras import CameraFact, CameraFacts
@@ -40,7 +41,22 @@ PASSWORD = "Correct-Horse-7"
 CAMERA = "99000000001320000001"
 LATE_MS = int(os.environ.get("CONSOLE_DELAY_MS", "0"))
 """Answers under ``/api/v1`` come up to so many milliseconds late: what a page does wrong with late ones shows."""
+BROWSER = (
+    pytest.mark.integration,
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
+    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
+)
 expect.set_options(timeout=30_000)  # five seconds are little where other tests take the processor
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever asks here for the console's address looks at it in a browser."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and "address" in getattr(item, "fixturenames", ()):
+            for mark in BROWSER:
+                item.add_marker(mark)
 
 
 @pytest.fixture
@@ -111,6 +127,21 @@ async def page(address: str) -> AsyncIterator[Page]:
             yield page
         finally:
             await browser.close()
+
+
+@pytest.fixture
+def sign_in() -> Callable[..., Awaitable[None]]:
+    """Signs a user in on the console's first page, and waits until it hears what happens; not ``live``: until it tries
+    to."""
+
+    async def make(page: Page, username: str, *, live: bool = True) -> None:
+        await page.get_by_test_id("login-username").fill(username)
+        await page.get_by_test_id("login-password").fill(PASSWORD)
+        await page.get_by_test_id("login-submit").click()
+        state = "open" if live else "connecting"
+        await expect(page.get_by_test_id("link-state")).to_have_attribute("data-state", state)
+
+    return make
 
 
 class OneStreet(CameraFacts):

@@ -11,7 +11,6 @@ from playwright.async_api import Page, expect
 
 from gateway.access.passwords import Passwords
 from gateway.api.camera_network import CameraNetwork
-from gateway.api.pages import BUILT
 from gateway.api.services import Services
 from gateway.clock import system_clock
 from gateway.live import LiveHub
@@ -22,19 +21,11 @@ from gateway.virtual import Quirks, RenderedFootage, VirtualCamera, VirtualFleet
 from gateway.workers.control.camera_records import CameraRecords
 from gateway.workers.control.device_events import DeviceEvents
 
-CHROMIUM = Path("/usr/bin/chromium")
 PASSWORD = "Correct-Horse-7"
 SECRET = "made-for-this-test"
 SMALL = RenderedFootage("quiet", seconds=2.0, fps=10, size=(320, 180))
 PICTURES = os.environ.get("CONSOLE_PICTURES")
 """A folder for pictures of what was seen, for whoever wants to look at it."""
-
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.timeout(180),
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
-    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
-]
 
 UserWith = Callable[..., Awaitable[str]]
 

@@ -19,7 +19,6 @@ from playwright.async_api import Page, async_playwright, expect
 
 from gateway.access.passwords import Passwords
 from gateway.api.camera_network import CameraNetwork
-from gateway.api.pages import BUILT
 from gateway.api.services import Services
 from gateway.clock import system_clock
 from gateway.live import LiveHub, Notice
@@ -52,13 +51,6 @@ PASSWORD = "Correct-Horse-7"
 SECRET = "made-for-this-test"
 SMALL = RenderedFootage("quiet", seconds=2.0, fps=10, size=(320, 180))
 FILM = parts.film()
-
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.timeout(120),
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
-    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
-]
 
 
 UserWith = Callable[..., Awaitable[str]]

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import cv2
@@ -15,7 +14,6 @@ import pytest
 from playwright.async_api import Page, expect
 
 from detectors.observation import Box, Detection, Look
-from gateway.api.pages import BUILT
 from gateway.api.services import Services
 from gateway.api.trial_jobs import TrialJobs
 from gateway.processes.messages import Sample
@@ -25,23 +23,17 @@ from gateway.storage.tables.events import AlertRow
 from gateway.workers.camera.look_log import LookLog
 from models import shipped
 
-if TYPE_CHECKING:
-    from gateway.storage.database import Database
-
-CHROMIUM = Path("/usr/bin/chromium")
 CODE = "99000000001320000001"
-PASSWORD = "Correct-Horse-7"
-
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.timeout(180),
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
-    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
-]
+MakeRow = Callable[..., CameraRow]
+SignIn = Callable[..., Awaitable[None]]
+UserWith = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
-async def services(services: Services) -> AsyncIterator[Services]:
+async def services(services: Services, camera_row: MakeRow) -> AsyncIterator[Services]:
+    """One camera of which it is told how it is watched, and at which rules can be tried."""
+    async with services.db.transaction() as session:
+        session.add(camera_row(CODE, services.clock()))
     told = [
         Sample(f"gateway_camera_{name}", {"camera": CODE, "worker": "camera-1"}, value)
         for name, value in (("looks_per_second", 0.48), ("looks_per_second_asked", 0.5), ("look_delay_seconds", 0.21))
@@ -49,26 +41,6 @@ async def services(services: Services) -> AsyncIterator[Services]:
     jobs = TrialJobs(shipped.CARD, "auto")
     yield replace(services, extra_metrics=lambda: told, trials=jobs)
     await jobs.close()
-
-
-async def camera_stands(db: Database, services: Services) -> None:
-    now = services.clock()
-    async with db.transaction() as session:
-        session.add(
-            CameraRow(
-                code=CODE,
-                platform="hub",
-                name="测试路口东",
-                stream_url="rtsp://127.0.0.1/",
-                encoding="H264",
-                notices=[],
-                health_state="live",
-                health_reason="",
-                health_since=now,
-                registered_at=now,
-                changed_at=now,
-            )
-        )
 
 
 def film(path: Path) -> Path:
@@ -85,29 +57,25 @@ def film(path: Path) -> Path:
 
 async def test_pace_rejections_and_a_trial_are_shown_beside_the_camera(
     page: Page,
-    user_with: Callable[..., Awaitable[str]],
+    address: str,
+    sign_in: SignIn,
+    user_with: UserWith,
     raise_alert: Callable[[str], Awaitable[str]],
     services: Services,
     tmp_path: Path,
 ) -> None:
-    username = await user_with("duty_leader")
-    await camera_stands(services.db, services)
     alert_id = await raise_alert("stall")
     async with services.db.transaction() as session:
         row = await session.get(AlertRow, alert_id)
         assert row is not None
         row.why = {"box": [0.1, 0.2, 0.3, 0.4], "appearance": [256, *[0] * 27]}
-    for field, value in (("login-username", username), ("login-password", PASSWORD)):
-        entered = page.get_by_test_id(field).locator("xpath=descendant-or-self::input").first
-        await entered.fill(value)
-    await page.get_by_test_id("login-submit").click()
-    await page.get_by_test_id("nav-cameras").wait_for()
+    await sign_in(page, await user_with("duty_leader"))
     rejecting = """async ([id, csrf]) => (await fetch(`/api/v1/alerts/${id}/assess`, {method: 'POST',
       headers: {'Content-Type': 'application/json', 'X-CSRF-Token': csrf},
       body: JSON.stringify({verdict: 'false_positive', reason: '空三轮车'})})).status"""
     csrf = await page.evaluate("async () => (await (await fetch('/api/v1/session')).json()).csrf_token")
     assert await page.evaluate(rejecting, [alert_id, csrf]) == 200
-    await page.goto(f"{page.url.split('/duty')[0]}/cameras?code={CODE}")
+    await page.goto(f"{address}/cameras?code={CODE}")
     watching = page.get_by_test_id("camera-watching")
     await expect(watching).to_contain_text("每秒分析 0.48 次（要求 0.50）")
     await expect(watching).to_contain_text("误报 1 / 已研判 1")
@@ -122,22 +90,16 @@ async def test_pace_rejections_and_a_trial_are_shown_beside_the_camera(
 
 
 async def test_rules_are_tried_on_what_was_seen_at_the_camera_lately_and_told_by_the_clock(
-    page: Page, user_with: Callable[..., Awaitable[str]], services: Services
+    page: Page, address: str, sign_in: SignIn, user_with: UserWith, services: Services
 ) -> None:
-    username = await user_with("duty_leader")
-    await camera_stands(services.db, services)
     log = LookLog(look_logs(services.settings.data_folder), CODE, 1_000_000)
     began = datetime(2026, 11, 27, 1, 0, tzinfo=ZoneInfo("Asia/Shanghai")).timestamp()
     crowd = tuple(Detection("person", 0.9, Box(0.05 * n, 0.5, 0.05 * n + 0.04, 0.8)) for n in range(18))
     for n in range(450):
         log.note(Look(began + 2 * n, crowd if 100 <= n < 200 else (), "a" * 64))
     await log.close()
-    for field, value in (("login-username", username), ("login-password", PASSWORD)):
-        entered = page.get_by_test_id(field).locator("xpath=descendant-or-self::input").first
-        await entered.fill(value)
-    await page.get_by_test_id("login-submit").click()
-    await page.get_by_test_id("nav-cameras").wait_for()
-    await page.goto(f"{page.url.split('/duty')[0]}/cameras?code={CODE}")
+    await sign_in(page, await user_with("duty_leader"))
+    await page.goto(f"{address}/cameras?code={CODE}")
     await page.get_by_test_id("trial-lately").click()
     await expect(page.get_by_test_id("trial-result")).to_contain_text(
         "2026-11-27 01:00:00 起 14:58，分析 450 次", timeout=60_000

@@ -9,22 +9,14 @@ from pathlib import Path
 import cv2
 import httpx
 import numpy as np
-import pytest
 from playwright.async_api import Page, expect
 
 from detectors.rules.config import FireRuleConfig
-from gateway.api.pages import BUILT
 
 PASSWORD = "Correct-Horse-7"
-CHROMIUM = Path("/usr/bin/chromium")
-
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
-    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
-]
 
 UserWith = Callable[..., Awaitable[str]]
+SignIn = Callable[..., Awaitable[None]]
 RaiseAlert = Callable[..., Awaitable[str]]
 
 PLAYS = """async (video) => {
@@ -36,15 +28,8 @@ PLAYS = """async (video) => {
 }"""
 
 
-async def sign_in(page: Page, username: str, *, live: bool = True) -> None:
-    await page.get_by_test_id("login-username").fill(username)
-    await page.get_by_test_id("login-password").fill(PASSWORD)
-    await page.get_by_test_id("login-submit").click()
-    await expect(page.get_by_test_id("link-state")).to_have_attribute("data-state", "open" if live else "connecting")
-
-
 async def test_an_alert_arrives_live_is_judged_and_its_event_is_accepted(
-    page: Page, user_with: UserWith, raise_alert: RaiseAlert
+    page: Page, sign_in: SignIn, user_with: UserWith, raise_alert: RaiseAlert
 ) -> None:
     await sign_in(page, await user_with("duty_officer"))
     await expect(page.get_by_text("没有待研判的预警")).to_be_visible()
@@ -95,7 +80,7 @@ FIRE_WHY = {
 
 
 async def test_an_officer_reads_by_the_keyboard_why_an_alert_was_raised(
-    page: Page, user_with: UserWith, raise_alert: RaiseAlert
+    page: Page, sign_in: SignIn, user_with: UserWith, raise_alert: RaiseAlert
 ) -> None:
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await raise_alert("fire", FIRE_WHY)
@@ -133,7 +118,7 @@ async def test_an_officer_reads_by_the_keyboard_why_an_alert_was_raised(
 
 
 async def test_a_false_alarm_needs_a_reason_and_leaves_the_list(
-    page: Page, user_with: UserWith, raise_alert: RaiseAlert
+    page: Page, sign_in: SignIn, user_with: UserWith, raise_alert: RaiseAlert
 ) -> None:
     await sign_in(page, await user_with("duty_officer"))
     await raise_alert("stall")
@@ -149,7 +134,7 @@ async def test_a_false_alarm_needs_a_reason_and_leaves_the_list(
 
 
 async def test_a_department_sees_events_only_and_its_page_comes_back_after_a_reload(
-    page: Page, user_with: UserWith, raise_alert: RaiseAlert
+    page: Page, sign_in: SignIn, user_with: UserWith, raise_alert: RaiseAlert
 ) -> None:
     await raise_alert("fire")
     await sign_in(page, await user_with("department"))
@@ -162,7 +147,7 @@ async def test_a_department_sees_events_only_and_its_page_comes_back_after_a_rel
 
 
 async def test_a_lost_connection_is_said_and_what_was_missed_is_there_afterwards(
-    page: Page, user_with: UserWith, raise_alert: RaiseAlert
+    page: Page, sign_in: SignIn, user_with: UserWith, raise_alert: RaiseAlert
 ) -> None:
     await sign_in(page, await user_with("duty_officer"))
     await page.context.set_offline(True)
@@ -198,7 +183,7 @@ async def _opens_the_form(page: Page) -> None:
 
 
 async def test_a_step_that_somebody_else_took_meanwhile_is_seen_at_once(
-    page: Page, address: str, user_with: UserWith, raise_alert: RaiseAlert
+    page: Page, sign_in: SignIn, address: str, user_with: UserWith, raise_alert: RaiseAlert
 ) -> None:
     await raise_alert("fire")
     await sign_in(page, await user_with("duty_officer"))
@@ -210,7 +195,7 @@ async def test_a_step_that_somebody_else_took_meanwhile_is_seen_at_once(
 
 
 async def test_without_the_stream_a_stale_step_is_refused_and_the_event_shown_as_it_is(
-    page: Page, address: str, user_with: UserWith, raise_alert: RaiseAlert
+    page: Page, sign_in: SignIn, address: str, user_with: UserWith, raise_alert: RaiseAlert
 ) -> None:
     await raise_alert("fire")
     await page.route("**/api/v1/stream", lambda route: route.abort())
@@ -223,7 +208,7 @@ async def test_without_the_stream_a_stale_step_is_refused_and_the_event_shown_as
 
 
 async def test_a_department_is_chosen_and_feeds_back_with_its_photograph(
-    page: Page, user_with: UserWith, raise_alert: RaiseAlert, tmp_path: Path
+    page: Page, sign_in: SignIn, user_with: UserWith, raise_alert: RaiseAlert, tmp_path: Path
 ) -> None:
     await raise_alert("fire")
     await sign_in(page, await user_with("duty_leader", "dispatcher", "department"))

@@ -9,16 +9,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 from playwright.async_api import Page, expect
 
 from gateway.api.services import Services
 from gateway.grid.platforms import add_sub_platform, ensure_hub
 
-from .test_duty_page import sign_in
-
-pytestmark = pytest.mark.integration
 UserWith = Callable[..., Awaitable[str]]
+SignIn = Callable[..., Awaitable[None]]
 
 
 def _grids(path: Path) -> Path:
@@ -35,7 +32,7 @@ def _grids(path: Path) -> Path:
 
 
 async def test_grids_are_previewed_and_then_imported(
-    page: Page, user_with: UserWith, services: Services, tmp_path: Path
+    page: Page, sign_in: SignIn, user_with: UserWith, services: Services, tmp_path: Path
 ) -> None:
     await sign_in(page, await user_with("system_admin"))
     await page.get_by_test_id("nav-grid").click()
@@ -52,7 +49,7 @@ async def test_grids_are_previewed_and_then_imported(
 
 
 async def test_an_event_reported_by_hand_is_whose_the_rule_says_and_stands_on_the_map(
-    page: Page, user_with: UserWith, services: Services, tmp_path: Path
+    page: Page, sign_in: SignIn, user_with: UserWith, services: Services, tmp_path: Path
 ) -> None:
     async with services.db.transaction() as session:
         await ensure_hub(session, "hub", "枢纽")

@@ -7,21 +7,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-import pytest
 from playwright.async_api import Page, Route, expect
 
-from gateway.api.pages import BUILT
-
-from .conftest import CHROMIUM
-from .test_duty_page import sign_in
-
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
-    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
-]
-
 UserWith = Callable[..., Awaitable[str]]
+SignIn = Callable[..., Awaitable[None]]
 
 
 @asynccontextmanager
@@ -47,7 +36,7 @@ async def held(page: Page, pattern: str) -> AsyncIterator[None]:
 
 
 async def test_the_late_answer_to_a_step_does_not_close_the_form_of_the_next(
-    page: Page, user_with: UserWith, raise_alert: Callable[[str], Awaitable[str]]
+    page: Page, sign_in: SignIn, user_with: UserWith, raise_alert: Callable[[str], Awaitable[str]]
 ) -> None:
     await raise_alert("fire")
     await sign_in(page, await user_with("duty_leader", "dispatcher"))
@@ -66,7 +55,9 @@ async def test_the_late_answer_to_a_step_does_not_close_the_form_of_the_next(
     await expect(page.get_by_test_id("event-flow")).to_contain_text("请速到场")
 
 
-async def test_a_login_is_added_while_those_there_are_still_being_fetched(page: Page, user_with: UserWith) -> None:
+async def test_a_login_is_added_while_those_there_are_still_being_fetched(
+    page: Page, sign_in: SignIn, user_with: UserWith
+) -> None:
     await sign_in(page, await user_with("system_admin"))
     await page.get_by_test_id("nav-cameras").click()
     async with held(page, "**/credential-sets"):
@@ -83,7 +74,9 @@ async def test_a_login_is_added_while_those_there_are_still_being_fetched(page: 
     await expect(page.get_by_test_id("credential-name")).to_have_value("")
 
 
-async def test_after_an_upgrade_a_page_not_yet_opened_is_fetched_anew(page: Page, user_with: UserWith) -> None:
+async def test_after_an_upgrade_a_page_not_yet_opened_is_fetched_anew(
+    page: Page, sign_in: SignIn, user_with: UserWith
+) -> None:
     await sign_in(page, await user_with("duty_leader"))
     old = [page]
     page.on("framenavigated", lambda _: old.clear())

@@ -14,7 +14,6 @@ import pytest
 from playwright.async_api import Page, expect
 
 from detectors.card_file import load_card
-from gateway.api.pages import BUILT
 from gateway.api.services import Services
 from gateway.processes.messages import Sample
 from gateway.settings import InferenceSettings
@@ -25,16 +24,8 @@ from gateway.workers.inference.promotion import card_in_force, promotion, withdr
 from gateway.workers.inference.shadow import FOLDER, Shadow
 from models import shipped
 
-CHROMIUM = Path("/usr/bin/chromium")
 CODE = "99000000001320000001"
 PASSWORD = "Correct-Horse-7"
-
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.timeout(180),
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
-    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
-]
 
 
 class Engine:
@@ -74,6 +65,7 @@ def workers() -> dict[str, bool]:
 @pytest.fixture
 async def services(
     services: Services,
+    camera_row: Callable[..., CameraRow],
     shadow_card: Path,
     shadow_seeing_fire: Callable[[Path], Shadow],
     workers: dict[str, bool],
@@ -82,21 +74,7 @@ async def services(
     """New weights in shadow saw a fire on a street where those in force saw none."""
     now = services.clock()
     async with services.db.transaction() as session:
-        session.add(
-            CameraRow(
-                code=CODE,
-                platform="hub",
-                name="测试路口东",
-                stream_url="rtsp://127.0.0.1/",
-                encoding="H264",
-                notices=[],
-                health_state="live",
-                health_reason="",
-                health_since=now,
-                registered_at=now,
-                changed_at=now,
-            )
-        )
+        session.add(camera_row(CODE, now))
     folder = services.settings.data_folder
     await shadow_seeing_fire(folder / FOLDER).compare(CODE, street(now.timestamp()), [])
     desk = WeightsOnDisk(folder, InferenceSettings(shadow=shadow_card), engine.begin_again)

@@ -6,27 +6,17 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 import pytest
 from aiohttp import web
 from playwright.async_api import Page, expect
 from sqlalchemy import update
 
-from gateway.api.pages import BUILT
 from gateway.api.services import Services
 from gateway.events.outward.sender import OutboxSender
 from gateway.storage.tables.outward import DeliveryRow
 
-CHROMIUM = Path("/usr/bin/chromium")
 PASSWORD = "Correct-Horse-7"
-
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.timeout(120),
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
-    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
-]
 
 MAPPING = {"fields": [{"to": "caseInfo.outerNo", "from": "data.no"}]}
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from playwright.async_api import Page, expect
 
-from gateway.api.pages import BUILT
 from gateway.api.services import Services
 from gateway.api.trial_jobs import TrialJobs
 from gateway.storage.ids import new_id
@@ -19,16 +18,10 @@ from gateway.storage.tables.cameras import CameraRow
 from gateway.streams.recordings import camera_recordings, recording_name
 from models import shipped
 
-CHROMIUM = Path("/usr/bin/chromium")
 CODE = "99000000001320000001"
-PASSWORD = "Correct-Horse-7"
-
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.timeout(180),
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
-    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
-]
+MakeRow = Callable[..., CameraRow]
+SignIn = Callable[..., Awaitable[None]]
+UserWith = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
@@ -38,15 +31,11 @@ async def services(services: Services) -> AsyncIterator[Services]:
     await jobs.close()
 
 
-async def camera_with_a_recording(services: Services) -> None:
+@pytest.fixture
+async def camera_with_a_recording(services: Services, camera_row: MakeRow) -> None:
     now = services.clock()
     async with services.db.transaction() as session:
-        session.add(
-            CameraRow(
-                code=CODE, platform="hub", name="测试路口东", stream_url="rtsp://127.0.0.1/", encoding="H264",
-                notices=[], health_state="live", health_reason="", health_since=now, registered_at=now, changed_at=now,
-            )
-        )  # fmt: skip
+        session.add(camera_row(CODE, now))
     folder = camera_recordings(services.settings.data_folder) / CODE
     folder.mkdir(parents=True)
     begun = now.timestamp() - 5
@@ -64,16 +53,10 @@ def film(path: Path) -> None:
 
 
 async def test_a_recording_is_played_and_tried_rules_on_and_the_plan_is_changed(
-    page: Page, user_with: Callable[..., Awaitable[str]], services: Services
+    page: Page, address: str, sign_in: SignIn, user_with: UserWith, services: Services, camera_with_a_recording: None
 ) -> None:
-    username = await user_with("duty_leader")
-    await camera_with_a_recording(services)
-    for field, value in (("login-username", username), ("login-password", PASSWORD)):
-        entered = page.get_by_test_id(field).locator("xpath=descendant-or-self::input").first
-        await entered.fill(value)
-    await page.get_by_test_id("login-submit").click()
-    await page.get_by_test_id("nav-cameras").wait_for()
-    await page.goto(f"{page.url.split('/duty')[0]}/cameras?code={CODE}")
+    await sign_in(page, await user_with("duty_leader"))
+    await page.goto(f"{address}/cameras?code={CODE}")
     part = page.get_by_test_id("camera-recordings")
     await expect(part.get_by_test_id("recording")).to_contain_text("中断")
     await part.get_by_test_id("recording-play").click()

@@ -13,7 +13,6 @@ import pytest
 from playwright.async_api import Page, expect
 
 from gateway.access.passwords import Passwords
-from gateway.api.pages import BUILT
 from gateway.api.services import Services
 from gateway.storage.database import Database
 
@@ -31,13 +30,6 @@ def _loaded(path: Path) -> ModuleType:
 HERE = Path(__file__).parent
 webrtc = _loaded(HERE.parent / "webrtc_parts.py")
 parts = _loaded(HERE / "room_parts.py")
-
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.timeout(180),
-    pytest.mark.skipif(not parts.CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
-    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
-]
 UserWith = Callable[..., Awaitable[str]]
 SECONDS_PLAYED = """(video) => new Promise((done) => {
   const seen = () => (video.currentTime > 1 ? done([video.videoWidth, video.error]) : setTimeout(seen, 100));

@@ -13,7 +13,6 @@ import pytest
 from playwright.async_api import expect
 
 from gateway.access.passwords import Passwords
-from gateway.api.pages import BUILT
 from gateway.api.services import Services
 from gateway.storage.database import Database
 
@@ -37,13 +36,6 @@ parts = _loaded(HERE / "room_parts.py")
 CAMERA, MEDIA, PICTURES = parts.CAMERA, parts.MEDIA, parts.PICTURES
 browser_with, signed_in, tiles = parts.browser_with, parts.signed_in, parts.tiles
 open_room, bring_camera = parts.open_room, parts.bring_camera
-
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.timeout(180),
-    pytest.mark.skipif(not parts.CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
-    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
-]
 
 STAYS_OLD = """async (tile) => {
   for (let tries = 0; tries < 120; tries += 1) {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,21 +12,14 @@ from playwright.async_api import Locator, Page, expect
 from sqlalchemy import select, update
 
 from gateway.api.media import NoCameraMedia
-from gateway.api.pages import BUILT
 from gateway.api.services import Services
 from gateway.processes.messages import Snapshot
 from gateway.storage.tables.cameras import CameraRow
 
-CHROMIUM = Path("/usr/bin/chromium")
 CODE = "99000000001320000001"
-PASSWORD = "Correct-Horse-7"
-
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.timeout(180),
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
-    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
-]
+MakeRow = Callable[..., CameraRow]
+SignIn = Callable[..., Awaitable[None]]
+UserWith = Callable[..., Awaitable[str]]
 
 
 class OneStreet(NoCameraMedia):
@@ -46,37 +38,18 @@ class OneStreet(NoCameraMedia):
 
 
 @pytest.fixture
-async def services(services: Services) -> Services:
+async def services(services: Services, camera_row: MakeRow) -> Services:
     """One camera that gives pictures."""
-    now = services.clock()
     async with services.db.transaction() as session:
-        session.add(
-            CameraRow(
-                code=CODE,
-                platform="hub",
-                name="测试路口东",
-                stream_url="rtsp://127.0.0.1/",
-                encoding="H264",
-                notices=[],
-                health_state="live",
-                health_reason="",
-                health_since=now,
-                registered_at=now,
-                changed_at=now,
-            )
-        )
+        session.add(camera_row(CODE, services.clock()))
     return replace(services, media=OneStreet(services))
 
 
 @pytest.fixture
-async def editor(page: Page, user_with: Callable[..., Awaitable[str]]) -> Locator:
+async def editor(page: Page, address: str, sign_in: SignIn, user_with: UserWith) -> Locator:
     """The editor, opened by a duty leader who has registered why."""
-    username = await user_with("duty_leader")
-    for field, value in (("login-username", username), ("login-password", PASSWORD)):
-        await page.get_by_test_id(field).locator("xpath=descendant-or-self::input").first.fill(value)
-    await page.get_by_test_id("login-submit").click()
-    await page.get_by_test_id("nav-cameras").wait_for()
-    await page.goto(f"{page.url.split('/duty')[0]}/cameras?code={CODE}")
+    await sign_in(page, await user_with("duty_leader"))
+    await page.goto(f"{address}/cameras?code={CODE}")
     await page.get_by_test_id("rules-edit").click()
     await page.get_by_test_id("grant-preset-patrol").click()
     await page.get_by_test_id("grant-submit").click()

@@ -4,24 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-import pytest
 from playwright.async_api import Page, expect
 
-from gateway.api.pages import BUILT
-from tests.gateway.console.conftest import CHROMIUM, PASSWORD
-
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
-    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
-]
-
-
-async def sign_in(page: Page, username: str) -> None:
-    await page.get_by_test_id("login-username").fill(username)
-    await page.get_by_test_id("login-password").fill(PASSWORD)
-    await page.get_by_test_id("login-submit").click()
-    await expect(page.get_by_test_id("sign-out")).to_be_visible()
+SignIn = Callable[..., Awaitable[None]]
 
 
 async def mode_page(page: Page) -> None:
@@ -30,7 +15,7 @@ async def mode_page(page: Page) -> None:
 
 
 async def test_a_drill_is_asked_for_approved_by_another_and_told_on_every_page(
-    page: Page, user_with: Callable[..., Awaitable[str]], raise_alert: Callable[[str], Awaitable[str]]
+    page: Page, sign_in: SignIn, user_with: Callable[..., Awaitable[str]], raise_alert: Callable[[str], Awaitable[str]]
 ) -> None:
     officer, leader = await user_with("duty_officer"), await user_with("duty_leader")
     await sign_in(page, officer)
@@ -59,7 +44,7 @@ async def test_a_drill_is_asked_for_approved_by_another_and_told_on_every_page(
 
 
 async def test_the_log_is_written_and_the_shift_is_handed_over_and_signed_for(
-    page: Page, user_with: Callable[..., Awaitable[str]], raise_alert: Callable[[str], Awaitable[str]]
+    page: Page, sign_in: SignIn, user_with: Callable[..., Awaitable[str]], raise_alert: Callable[[str], Awaitable[str]]
 ) -> None:
     officer, leader = await user_with("duty_officer"), await user_with("duty_leader")
     await raise_alert("fire")

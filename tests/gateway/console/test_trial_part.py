@@ -11,23 +11,16 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from gateway.api.pages import BUILT
 from gateway.api.services import Services
 from gateway.api.trial_jobs import TrialJob, TrialJobs, TriedCamera
 from gateway.storage.tables.cameras import CameraRow
 from gateway.workers.trial.trial import RuleTried, Stretch, Trial
 from models import shipped
 
-CHROMIUM = Path("/usr/bin/chromium")
 HERE, THERE = "99000000001320000001", "99000000001320000002"
-PASSWORD = "Correct-Horse-7"
-
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.timeout(180),
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian package chromium)"),
-    pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="the console is not built (make console)"),
-]
+MakeRow = Callable[..., CameraRow]
+SignIn = Callable[..., Awaitable[None]]
+UserWith = Callable[..., Awaitable[str]]
 
 
 class HeldTrials(TrialJobs):
@@ -57,62 +50,35 @@ async def trials() -> AsyncIterator[HeldTrials]:
 
 
 @pytest.fixture
-def services(services: Services, trials: HeldTrials) -> Services:
-    return replace(services, trials=trials)
-
-
-async def cameras_stand(services: Services) -> None:
-    now = services.clock()
+async def services(services: Services, trials: HeldTrials, camera_row: MakeRow) -> Services:
+    """Two cameras at which rules can be tried."""
     async with services.db.transaction() as session:
-        for code, name in ((HERE, "测试路口东"), (THERE, "测试路口西")):
-            session.add(
-                CameraRow(
-                    code=code,
-                    platform="hub",
-                    name=name,
-                    stream_url=f"rtsp://127.0.0.1/{code}",
-                    encoding="H264",
-                    notices=[],
-                    health_state="live",
-                    health_reason="",
-                    health_since=now,
-                    registered_at=now,
-                    changed_at=now,
-                )
-            )
-
-
-async def signed_in(page: Page, username: str) -> str:
-    """The console's address."""
-    for field, value in (("login-username", username), ("login-password", PASSWORD)):
-        await page.get_by_test_id(field).locator("xpath=descendant-or-self::input").first.fill(value)
-    await page.get_by_test_id("login-submit").click()
-    await page.get_by_test_id("nav-cameras").wait_for()
-    return page.url.split("/duty")[0]
+        session.add_all(camera_row(code, services.clock()) for code in (HERE, THERE))
+    return replace(services, trials=trials)
 
 
 async def test_a_trial_is_found_again_by_who_left_its_page_and_no_alert_of_rules_that_did_not_watch_is_no_proof(
     page: Page,
-    user_with: Callable[..., Awaitable[str]],
-    services: Services,
+    address: str,
+    sign_in: SignIn,
+    user_with: UserWith,
     trials: HeldTrials,
     tmp_path: Path,
 ) -> None:
     """It ran on unseen, one answer that failed was the last that was asked for, and "0 alerts" was all that it said."""
     username = await user_with("duty_leader")
-    await cameras_stand(services)
-    console = await signed_in(page, username)
-    await page.goto(f"{console}/cameras?code={HERE}")
+    await sign_in(page, username)
+    await page.goto(f"{address}/cameras?code={HERE}")
     begins = page.get_by_test_id("trial-begins").locator("input").first
     await begins.fill("2026-11-27 12:00")
     await begins.press("Enter")
     (tmp_path / "street.mp4").write_bytes(b"film")
     await page.get_by_test_id("trial-film").set_input_files(tmp_path / "street.mp4")
     await expect(page.get_by_test_id("trial-running")).to_contain_text(username)
-    await page.goto(f"{console}/cameras?code={THERE}")
+    await page.goto(f"{address}/cameras?code={THERE}")
     await expect(page.get_by_test_id("trial-elsewhere")).to_contain_text(username)
     await expect(page.get_by_test_id("trial-elsewhere")).to_contain_text(HERE)
-    await page.goto(f"{console}/cameras?code={HERE}")
+    await page.goto(f"{address}/cameras?code={HERE}")
     await expect(page.get_by_test_id("trial-running")).to_contain_text(username)
     part = page.get_by_test_id("camera-trial")
     await page.route("**/api/v1/trials/*", lambda route: route.abort())
@@ -130,16 +96,21 @@ async def test_a_trial_is_found_again_by_who_left_its_page_and_no_alert_of_rules
 
 
 async def test_who_comes_back_to_a_camera_is_shown_its_last_trial_with_what_it_found(
-    page: Page, user_with: Callable[..., Awaitable[str]], services: Services, trials: HeldTrials, tmp_path: Path
+    page: Page,
+    address: str,
+    sign_in: SignIn,
+    user_with: UserWith,
+    services: Services,
+    trials: HeldTrials,
+    tmp_path: Path,
 ) -> None:
     """Whoever left the page before it ended, or closed the dialog, never heard what it had found."""
-    await cameras_stand(services)
-    console = await signed_in(page, await user_with("duty_leader"))
+    await sign_in(page, await user_with("duty_leader"))
     here = TriedCamera(HERE, "hub", "3", ())
     asked = {"starts_at": 1_795_000_000.0, "platform": "hub", "asked_by": "张三", "now": services.clock()}
     trials.begin(tmp_path / "street.mp4", [], here, **asked)
     trials.end.set()
-    await page.goto(f"{console}/cameras?code={HERE}")
+    await page.goto(f"{address}/cameras?code={HERE}")
     part = page.get_by_test_id("camera-trial")
     await expect(part.get_by_test_id("trial-asked")).to_contain_text("张三")
     await expect(part.get_by_test_id("trial-asked")).to_contain_text("预置位 3")
@@ -147,19 +118,24 @@ async def test_who_comes_back_to_a_camera_is_shown_its_last_trial_with_what_it_f
     await page.get_by_test_id("rules-edit").click()
     dialog = page.get_by_test_id("rule-editor")
     await expect(dialog.get_by_test_id("trial-held-back")).to_be_visible()
-    await page.goto(f"{console}/cameras?code={THERE}")
+    await page.goto(f"{address}/cameras?code={THERE}")
     await expect(page.get_by_test_id("trial-begin")).to_be_visible()
     await expect(page.get_by_test_id("trial-result")).to_have_count(0)
 
 
 async def test_a_trial_for_another_camera_can_be_stopped_from_here(
-    page: Page, user_with: Callable[..., Awaitable[str]], services: Services, trials: HeldTrials, tmp_path: Path
+    page: Page,
+    address: str,
+    sign_in: SignIn,
+    user_with: UserWith,
+    services: Services,
+    trials: HeldTrials,
+    tmp_path: Path,
 ) -> None:
     """Nobody could try anything for half an hour, and nobody knew why."""
-    await cameras_stand(services)
-    console = await signed_in(page, await user_with("duty_leader"))
+    await sign_in(page, await user_with("duty_leader"))
     trials.begin(tmp_path / "street.mp4", [], starts_at=0.0, platform="hub", asked_by="张三", now=services.clock())
-    await page.goto(f"{console}/cameras?code={THERE}")
+    await page.goto(f"{address}/cameras?code={THERE}")
     await expect(page.get_by_test_id("trial-elsewhere")).to_contain_text("张三")
     await page.get_by_test_id("trial-elsewhere-stop").click()
     await expect(page.get_by_test_id("trial-elsewhere")).to_have_count(0)

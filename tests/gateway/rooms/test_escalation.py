@@ -82,8 +82,8 @@ class Engine:
 class House:
     """Events and rooms on one database."""
 
-    def __init__(self, db: Database, clock: ManualClock, folder: Path) -> None:
-        self.db, self.clock, self.engine = db, clock, Engine()
+    def __init__(self, db: Database, clock: ManualClock, folder: Path, camera_row: Callable[..., CameraRow]) -> None:
+        self.db, self.clock, self.engine, self.camera_row = db, clock, Engine(), camera_row
         live = LiveHub()
         self.announcer = Announcer(db, live, clock)
         self.events = EventDesk(self.announcer, Opening())
@@ -112,15 +112,10 @@ class House:
         return replace(person, user_id=user.id, platform=platform)
 
     async def camera(self, code: str, lng: float = 0.0, platform: str = "hub") -> None:
-        now = self.clock()
         async with self.db.transaction() as session:
             session.add(
-                CameraRow(
-                    platform=platform, code=code, name=f"摄像机 {code[-1]}", stream_url=f"rtsp://127.0.0.1/{code}",
-                    encoding="H264", lng=lng, lat=0.0, notices=[], health_state="live", health_reason="",
-                    health_since=now, registered_at=now, changed_at=now,
-                )
-            )  # fmt: skip
+                self.camera_row(code, self.clock(), platform=platform, name=f"摄像机 {code[-1]}", lng=lng, lat=0.0)
+            )
 
     async def entries(self, room_id: str) -> list[tuple[str, dict[str, Any]]]:
         async with self.db.reading() as session:
@@ -150,8 +145,8 @@ class House:
 
 
 @pytest.fixture
-async def house(database: Database, clock: ManualClock, tmp_path: Path) -> House:
-    house = House(database, clock, tmp_path)
+async def house(database: Database, clock: ManualClock, tmp_path: Path, camera_row: Callable[..., CameraRow]) -> House:
+    house = House(database, clock, tmp_path, camera_row)
     async with database.transaction() as session:
         await ensure_hub(session, "hub", "枢纽")
     planner = house.person("commander")

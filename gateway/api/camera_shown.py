@@ -72,6 +72,14 @@ _OWN: Mapping[str, Reason] = {
         "Live, but a rule that was set before cannot be used as it is: it does not watch, the others do. See the "
         "camera's alert rules, set it anew and save.",
     ),
+    "evidence_unwritten": Reason(
+        "evidence_unwritten",
+        "正常识别，但数据目录所在磁盘已满或不可写：预警照常上报，快照和片段暂缺，磁盘恢复后补上，无法补的将缺失。"
+        "请立即清理磁盘或检查权限。",
+        "Live and watched, but the disk of the data folder is full or takes nothing: alerts are told all the same, "
+        "without snapshot or clip for now; what waits is brought when the disk takes it, what cannot wait is missing. "
+        "Free the disk, or mend its permissions, at once.",
+    ),
     "pictures_unreadable": Reason(
         "pictures_unreadable",
         "正常取流，但画面无法解码：主码流中的险情无法识别（有子码流时改用子码流），证据片段可能无法播放。"

@@ -272,7 +272,8 @@ class SceneLearned(Message, frozen=True):
 
 
 class AlertRaised(Message, frozen=True):
-    """A journalled alert. Sent again after a reconnection until ``AlertStored`` comes; ``alert_id`` makes it once."""
+    """A journalled alert, or one that the journal's disk refused: its snapshot follows as ``EvidenceReady``. Sent again
+    after a reconnection until ``AlertStored`` comes; ``alert_id`` makes it once."""
 
     alert_id: str
     code: str
@@ -310,11 +311,12 @@ class HeldBack(Message, frozen=True):
 
 
 class EvidenceReady(Message, frozen=True):
-    """A closed evidence file of an alert, beside its journal entry. ``partial``: cut short, with its true bounds."""
+    """A closed evidence file of an alert, beside its journal entry. ``partial``: cut short, with its true bounds. A
+    snapshot has its alert's own id."""
 
     evidence_id: str
     alert_id: str
-    kind: Literal["clip"]
+    kind: Literal["clip", "snapshot"]
     path: str
     sha256: str
     size: int

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { cameraShape, connectFailed, degrees, matches, toneOf, underwatched, watchable, type Camera } from '../src/domain/camera'
+import { cameraShape, connectFailed, degrees, matches, toneOf, underwatched, unrecorded, watchable, type Camera } from '../src/domain/camera'
 import { withRecord } from '../src/live/records'
 
 function camera(change: Partial<Camera> = {}, state = 'live'): Camera {
@@ -46,6 +46,13 @@ describe('the state of a camera', () => {
       expect(underwatched({ ...behind, status: 'stopped' })).toBe(false)
     }
     expect(underwatched({ ...live, health: { ...live.health, reason: 'patrolling' } })).toBe(false)
+  })
+
+  it('is looked at, and not well, where the disk takes no evidence of it', () => {
+    const live = camera({}, 'live')
+    const full = { ...live, health: { ...live.health, reason: 'evidence_unwritten' } }
+    expect([toneOf(full), unrecorded(full), underwatched(full)]).toEqual(['warn', true, false])
+    expect([unrecorded(live), unrecorded({ ...full, status: 'stopped' })]).toEqual([false, false])
   })
 
   it('says nothing of a camera that is stopped', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { snapshotOf, verdictsOf, wantsAttention, windowOf, type Alert, type Evidence } from '../src/domain/alert'
+import { snapshotOf, snapshotUnwritten, verdictsOf, wantsAttention, windowOf, type Alert, type Evidence } from '../src/domain/alert'
 import { withNewest, withOlder, type LogEntry } from '../src/domain/duty'
 import { stepsOf, type GridEvent } from '../src/domain/event'
 import { en, zhCN } from '../src/i18n/areas'
@@ -32,6 +32,13 @@ describe('an alert', () => {
     const evidence = ['snapshot', 'clip', 'snapshot', 'clip'].map((kind, at) => ({ id: `${at}`, kind }) as Evidence)
     expect(snapshotOf(evidence)?.id).toBe('2')
     expect(snapshotOf([])).toBeNull()
+  })
+})
+
+describe('an alert without a snapshot', () => {
+  it('says whether it waits for one or the disk refused it', () => {
+    expect(snapshotUnwritten({ snapshot: 'not_written' })).toBe(true)
+    expect(snapshotUnwritten({})).toBe(false)
   })
 })
 

@@ -1,7 +1,8 @@
 """Brings journalled alerts and their evidence to control, again and again until control says that it has them.
 
 An alert and its clip travel apart: the alert at once, the clip when it is closed. Only when both are stored may the
-journal forget. What a crash left in the journal is taken up at the next start.
+journal forget. What a crash left in the journal is taken up at the next start. An alert that the journal could not take
+is told all the same, its snapshot when it has been written.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class AlertDelivery:
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[str, int] = {}
         self._telling: dict[str, asyncio.Task[None]] = {}
+        self._nowhere: set[str] = set()
+        """Alerts that lie neither in the journal nor, as far as is known, in control."""
         self.refused = 0
 
     async def start(self) -> None:
@@ -67,7 +70,9 @@ class AlertDelivery:
             self._begin(self._take_up(entry))
 
     async def stop(self) -> None:
-        """Stop trying; what is not stored lies in the journal."""
+        """Stop trying; what is not stored lies in the journal. What the disk refused, too, is lost, and said."""
+        for alert_id in self._nowhere:
+            log.error("alert_lost", alert=alert_id)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -77,10 +82,21 @@ class AlertDelivery:
         """Messages that control has not taken yet."""
         return len(self._tasks)
 
-    def raised(self, alert: AlertRaised) -> None:
-        """A journalled alert; its clip follows by ``clip_closed`` or ``no_clip``."""
-        self._waiting[alert.alert_id] = 2
+    def raised(self, alert: AlertRaised, *, journalled: bool = True) -> None:
+        """An alert; its clip follows by ``clip_closed`` or ``no_clip``, and where it could not be journalled
+        ``written`` comes before that."""
+        self._waiting[alert.alert_id] = 2 if journalled else 3
+        if not journalled:
+            self._nowhere.add(alert.alert_id)
         self._telling[alert.alert_id] = self._begin(self._deliver_alert(alert))
+
+    def written(self, alert_id: str, placed: AlertRaised | None) -> None:
+        """An alert told before lies in the journal now, with its snapshot; None: that was given up."""
+        if placed is None:
+            self._begin(self._one_done(alert_id))
+            return
+        self._nowhere.discard(alert_id)
+        self._begin(self._deliver_snapshot(placed))
 
     def clip_closed(self, evidence: EvidenceReady) -> None:
         self._begin(self._deliver_evidence(evidence))
@@ -104,7 +120,18 @@ class AlertDelivery:
         answer = await self._until_answered(alert)
         del self._telling[alert.alert_id]
         if isinstance(answer, AlertStored):
+            self._nowhere.discard(alert.alert_id)
             await self._one_done(alert.alert_id)
+
+    async def _deliver_snapshot(self, placed: AlertRaised) -> None:
+        # It has its alert's id, by which control would know it for stored: it never comes before the alert.
+        telling = self._telling.get(placed.alert_id)
+        if telling is not None:
+            await asyncio.wait([telling])
+        if placed.snapshot_path:
+            await self._deliver_evidence(await asyncio.to_thread(snapshot_of, placed))
+        else:
+            await self._one_done(placed.alert_id)
 
     async def _deliver_evidence(self, evidence: EvidenceReady) -> None:
         if isinstance(await self._until_answered(evidence), EvidenceStored):
@@ -163,3 +190,18 @@ class AlertDelivery:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def snapshot_of(placed: AlertRaised) -> EvidenceReady:
+    """What control is told of the snapshot of an alert that was told without it. Blocks."""
+    return EvidenceReady(
+        evidence_id=placed.alert_id,
+        alert_id=placed.alert_id,
+        kind="snapshot",
+        path=placed.snapshot_path,
+        sha256=placed.snapshot_sha256,
+        size=Path(placed.snapshot_path).stat().st_size,
+        starts_at=placed.raised_at,
+        ends_at=placed.raised_at,
+        partial=False,
+    )

@@ -1,16 +1,19 @@
 """Evidence of one camera's hazards: clips from before it, alerts with their snapshot, both brought to control.
 
-A disk that takes nothing does not lose an alert: it is kept in memory and tried again until it lies in the journal.
+A disk that takes nothing does not hold an alert up: it is told without its evidence, which is kept in memory and tried
+again until it lies in the journal (decision 0142).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import structlog
 
 from gateway.processes.active import InThread
@@ -30,7 +33,11 @@ LEAD = 5.0
 PAST_WITHIN = 1.0
 """Seconds for which an alert waits until the seconds before its hazard lie on disk: ended a moment after it was raised,
 a worker has no second chance to see them. A slow disk does not hold the alert up for longer."""
+WRITTEN_WITHIN = 5.0
+"""Seconds for which an alert waits for the journal: a disk that hangs refuses nothing."""
 DISK_PAUSE = 2.0
+MOST_WAITING = 20
+"""Alerts of one camera whose evidence may wait in memory for the disk; that of more is given up, and said."""
 
 T = TypeVar("T")
 
@@ -48,10 +55,17 @@ class Store:
 class CameraEvidence:
     """Clips and alerts of one camera. Alerts are known by their id from the beginning of their clip on.
 
-    ``in_thread`` is where pictures are decoded and clips muxed."""
+    ``in_thread`` is where pictures are decoded and clips muxed. ``disk_changed`` hears when the disk begins to refuse
+    evidence, and when none waits for it any more."""
 
     def __init__(
-        self, code: str, bus: FrameBus, ring: ClipRing, store: Store, in_thread: InThread = asyncio.to_thread
+        self,
+        code: str,
+        bus: FrameBus,
+        ring: ClipRing,
+        store: Store,
+        in_thread: InThread = asyncio.to_thread,
+        disk_changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._code = code
         self._bus = bus
@@ -62,7 +76,10 @@ class CameraEvidence:
         self._raised: set[str] = set()
         self._ends: dict[str, float | None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._disk_changed = disk_changed
+        self._closing = asyncio.Event()
         self.waiting_for_disk = 0
+        """Files of alerts that the disk has refused and that are tried again."""
 
     def begin_clip(self, alert_id: str, since: float) -> None:
         """Begin a clip ``LEAD`` seconds before ``since``, as far as the ring reaches back."""
@@ -78,11 +95,11 @@ class CameraEvidence:
         """The rule did not fire after all."""
         recording = self._recordings.pop(alert_id, None)
         if recording is not None:
-            self._begin(self._forget(alert_id, recording))
+            self._begin(self._forget(alert_id, recording), alert_id)
 
     def raise_alert(self, alert: AlertRaised, picture: Callable[[], bytes]) -> None:
-        """Journal the alert with its snapshot (``picture`` makes the JPEG and blocks), then tell control. A clip that
-        was over before shows nothing of what fires now: another takes its place."""
+        """Journal the alert with its snapshot (``picture`` makes the JPEG and blocks), then tell control; at once where
+        the disk refuses. A clip that was over before shows nothing of what fires now: another takes its place."""
         self._raised.add(alert.alert_id)
         self._ends[alert.alert_id] = None
         recording = self._recordings.get(alert.alert_id)
@@ -91,20 +108,22 @@ class CameraEvidence:
             recording = self._recordings[alert.alert_id]
         if recording is not None:
             recording.finish_at(alert.raised_at + self._store.clip_after)
-        self._begin(self._journal_and_deliver(alert, picture, recording))
+        self._begin(self._journal_and_deliver(alert, picture, recording), alert.alert_id)
 
     def seen(self, alert_id: str, at: float, score: float) -> None:
         self._store.delivery.seen(alert_id, at, score)
 
     def ended(self, alert_id: str, at: float) -> None:
-        """Told after the alert: one that waits for the disk ends when it lies there."""
+        """Told after the alert: one that is being written ends when it has been."""
         if alert_id in self._ends:
             self._ends[alert_id] = at
         else:
             self._store.delivery.ended(alert_id, at)
 
     async def close(self) -> None:
-        """Cut what is being written. Clips of raised alerts are kept, as partial ones; the others are dropped."""
+        """Cut what is being written. Clips of raised alerts are kept, as partial ones; the others are dropped. What the
+        disk still refuses is given up, and said."""
+        self._closing.set()
         for alert_id, recording in tuple(self._recordings.items()):
             if alert_id in self._raised:
                 await recording.cut()
@@ -113,6 +132,7 @@ class CameraEvidence:
         if self._tasks:
             _done, late = await asyncio.wait(self._tasks, timeout=5)
             for task in late:
+                log.error("evidence_cut_short", camera=self._code, alert=task.get_name())
                 task.cancel()
 
     async def _journal_and_deliver(
@@ -121,21 +141,42 @@ class CameraEvidence:
         snapshot = await self._snapshot(alert.alert_id, picture)
         if recording is not None and not await recording.past_kept(PAST_WITHIN):
             log.warning("clip_not_yet_on_disk", camera=self._code, alert=alert.alert_id)
-        placed = await self._until_disk_takes(lambda: self._store.journal.raise_alert(alert, snapshot))
+
+        def write() -> AlertRaised:
+            return self._store.journal.raise_alert(alert, snapshot)
+
+        writing = asyncio.create_task(self._taken(write))
+        await asyncio.wait({writing}, timeout=WRITTEN_WITHIN)
+        placed = writing.result() if writing.done() else None
+        told = placed or _unwritten(alert)
         log.info("alert_raised", camera=self._code, alert=alert.alert_id, hazard=alert.hazard, zone=alert.zone)
-        self._store.delivery.raised(placed)
+        self._store.delivery.raised(told, journalled=placed is not None)
         ended_at = self._ends.pop(alert.alert_id)
         if ended_at is not None:
             self._store.delivery.ended(alert.alert_id, ended_at)
+        if placed is None:
+            placed = await self._until_disk_takes(write, alert.alert_id, writing)
+            self._store.delivery.written(alert.alert_id, placed)
         clip = await recording.closed() if recording is not None else None
         self._recordings.pop(alert.alert_id, None)
         self._raised.discard(alert.alert_id)
         if clip is None:
+            if recording is not None:
+                log.error("alert_without_clip", camera=self._code, alert=alert.alert_id)
             self._store.delivery.no_clip(alert.alert_id)
             return
-        evidence = evidence_of(alert.alert_id, clip)
-        await self._until_disk_takes(lambda: self._store.journal.close_clip(evidence))
-        self._store.delivery.clip_closed(evidence)
+        await self._note_clip(evidence_of(alert.alert_id, clip), journalled=placed is not None)
+
+    async def _note_clip(self, evidence: EvidenceReady, *, journalled: bool) -> None:
+        def note() -> EvidenceReady:
+            self._store.journal.close_clip(evidence)
+            return evidence
+
+        writing = asyncio.create_task(self._taken(note))
+        noted = await writing or await self._until_disk_takes(note, evidence.alert_id, writing)
+        # Where the alert lies in the journal the next start brings its clip; told now as well, it would be there twice.
+        if noted is not None or not journalled:
+            self._store.delivery.clip_closed(evidence)
 
     async def _snapshot(self, alert_id: str, picture: Callable[[], bytes]) -> bytes | None:
         """None where it cannot be made: no alert is lost over its picture."""
@@ -149,22 +190,49 @@ class CameraEvidence:
         await recording.cut()
         await asyncio.to_thread(self._store.journal.forget, alert_id)
 
-    async def _until_disk_takes(self, write: Callable[[], T]) -> T:
-        self.waiting_for_disk += 1
+    async def _taken(self, write: Callable[[], T]) -> T | None:
+        """What was written, or None where the disk refuses."""
         try:
-            while True:
-                try:
-                    return await asyncio.to_thread(write)
-                except (OSError, RuntimeError) as error:  # the disk takes nothing, or no thread can be started for now
-                    log.error("journal_not_written", camera=self._code, error=str(error))
-                    await asyncio.sleep(DISK_PAUSE)
-        finally:
-            self.waiting_for_disk -= 1
+            return await asyncio.to_thread(write)
+        except (OSError, RuntimeError) as error:  # the disk takes nothing, or no thread can be started for now
+            log.error("journal_not_written", camera=self._code, error=str(error))
+            return None
 
-    def _begin(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
+    async def _until_disk_takes(
+        self, write: Callable[[], T], alert_id: str, writing: asyncio.Task[T | None]
+    ) -> T | None:
+        """Try again what was refused or is still being written, once more when the camera is let go; None: it is given
+        up."""
+        if self.waiting_for_disk < MOST_WAITING:
+            self._wait_for_disk(1)
+            try:
+                taken = await writing
+                while taken is None and not self._closing.is_set():
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(DISK_PAUSE):
+                            await self._closing.wait()
+                    taken = await self._taken(write)
+                if taken is not None:
+                    return taken
+            finally:
+                self._wait_for_disk(-1)
+        log.error("evidence_given_up", camera=self._code, alert=alert_id)
+        return None
+
+    def _wait_for_disk(self, more: int) -> None:
+        waited, self.waiting_for_disk = self.waiting_for_disk, self.waiting_for_disk + more
+        if not waited or not self.waiting_for_disk:
+            self._disk_changed()
+
+    def _begin(self, work: Coroutine[None, None, None], alert_id: str) -> None:
+        task = asyncio.create_task(work, name=alert_id)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _unwritten(alert: AlertRaised) -> AlertRaised:
+    """As it is told while the disk takes no snapshot of it: whoever looks at it learns why there is none."""
+    return msgspec.structs.replace(alert, why={**alert.why, "snapshot": "not_written"})
 
 
 def evidence_of(alert_id: str, clip: ClosedClip) -> EvidenceReady:

@@ -99,7 +99,7 @@ class LookLog:
             self._writing = asyncio.create_task(self._write(), name=f"looks-{self._code}")
 
     async def close(self) -> None:
-        """Write what still waits."""
+        """Write what still waits. Raises nothing either."""
         if self._writing is not None:
             await self._writing
         if self._waiting:
@@ -109,7 +109,7 @@ class LookLog:
         looks, self._waiting = self._waiting, []
         try:
             await self._in_thread(lambda: self._append(looks))
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # the disk takes nothing, or no thread can be started for now
             self.left_out += len(looks)
             if not self._failing:
                 log.warning("look_log_unwritable", camera=self._code, error=str(error))

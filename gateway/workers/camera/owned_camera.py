@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -78,6 +78,9 @@ PERHAPS_MOVED = frozenset(
     {"unreachable", "refused", "not_found", "redirected", "timeout", "invalid_answer", "connection_lost"}
 )
 """Reasons for which the stream may have another address by now; a wrong password is none."""
+END_SECONDS = 30.0
+"""Seconds that a part of a camera may take to end: a clip of many minutes is closed in them, a disk that hangs is not
+waited for."""
 TRIES = 3
 """Failures in a row after which, and every so many more, control is asked for a fresh address."""
 
@@ -110,7 +113,7 @@ class OwnedCamera:
         self._ring = ClipRing(around.settings.cameras.ring_seconds)
         self._untap = self.bus.tap(self._ring.add)
         in_thread = around.marks.in_thread(order.code)
-        self.evidence = CameraEvidence(order.code, self.bus, self._ring, around.store, in_thread)
+        self.evidence = CameraEvidence(order.code, self.bus, self._ring, around.store, in_thread, self._report)
         windows = around.settings.windows
         rules = usable_rules(order)
         self._rule_unusable = len(rules) < len(order.rules)
@@ -223,19 +226,32 @@ class OwnedCamera:
             await self._pull.start()
 
     async def stop(self) -> None:
-        """Let the camera go. Clips of raised alerts are closed first."""
+        """Let the camera go. Clips of raised alerts are closed first. A part that fails or hangs keeps no other one
+        from its end: the pull of a camera that is gone would go on."""
         async with self._changing:
             for task in (self._probing, self._waiting):
                 if task is not None:
                     task.cancel()
-            await self.looks.stop()
-            await self._sight.stop()
-            await self._seen.close()
-            await self.evidence.close()
-            await self.recorder.stop()
+            for part in (
+                self.looks.stop,
+                self._sight.stop,
+                self._seen.close,
+                self.evidence.close,
+                self.recorder.stop,
+            ):
+                await self._end(part)
             self._untap()
             self.bus.close()
-            await asyncio.gather(self._pull.stop(), *([self.sub.close()] if self.sub is not None else []))
+            await asyncio.gather(
+                *(self._end(part) for part in (self._pull.stop, *([self.sub.close] if self.sub else [])))
+            )
+
+    async def _end(self, part: Callable[[], Awaitable[None]]) -> None:
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                await part()
+        except Exception:
+            log.exception("part_not_ended", camera=self.code, part=getattr(part, "__qualname__", str(part)))
 
     def samples(self) -> list[Sample]:
         labels = {"camera": self.code}
@@ -416,6 +432,7 @@ class OwnedCamera:
             reason = "rate_unmet" if self.looks.rate_unmet else reason
             reason = "rule_unusable" if self._rule_unusable else reason
             reason = "looks_left_out" if self._pace.behind else reason
+            reason = "evidence_unwritten" if self.evidence.waiting_for_disk else reason
             reason = self.looks.ailment or reason
             reason = "quarantined" if self._order.quarantined else reason
         self._around.tell(HealthChanged(self.code, self._order.fence, health.state, reason, health.since, evidence))

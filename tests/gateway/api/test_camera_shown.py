@@ -12,7 +12,16 @@ from gateway.workers.camera.looks import Ailment
 
 
 @pytest.mark.parametrize(
-    "reason", ["rate_unmet", "looks_left_out", "rule_unusable", "quarantined", "patrolling", *get_args(Ailment)]
+    "reason",
+    [
+        "rate_unmet",
+        "looks_left_out",
+        "rule_unusable",
+        "evidence_unwritten",
+        "quarantined",
+        "patrolling",
+        *get_args(Ailment),
+    ],
 )
 def test_whatever_is_amiss_with_a_live_camera_has_words_of_its_own(reason: str) -> None:
     zh, en = words_of("live", reason)

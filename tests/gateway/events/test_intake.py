@@ -22,6 +22,7 @@ from gateway.refusals import Refusal
 from gateway.storage.evidence_files import EvidenceFiles
 from gateway.storage.ids import new_id
 from gateway.storage.tables.events import AlertRow, AlertSightingRow, CounterRow, EventRow, EvidenceRow, OutboxRow
+from gateway.workers.camera.delivery import snapshot_of
 
 if TYPE_CHECKING:
     from tests.gateway.events.conftest import EventsRoom
@@ -153,6 +154,26 @@ async def test_alert_and_clip_sent_at_once_end_up_together(room: EventsRoom) -> 
     clip = room.clip(message.alert_id)
     await asyncio.gather(room.intake.handle(clip), room.intake.handle(message), room.intake.handle(clip))
     assert {item.kind for item in (await room.shown(message.alert_id)).evidence} == {"snapshot", "clip"}
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["same worker", "restarted worker and control"])
+async def test_a_snapshot_that_follows_its_alert_is_that_alert_s_and_there_once(
+    room: EventsRoom, restarted: bool
+) -> None:
+    """The worker's disk had refused it; journalled since, the alert itself is sent again by a worker that restarts."""
+    placed = room.alert("fire")
+    told = msgspec.structs.replace(placed, snapshot_path="", snapshot_sha256="", why={"snapshot": "not_written"})
+    assert await room.intake.handle(told) == AlertStored(placed.alert_id)
+    assert (await room.shown(placed.alert_id)).evidence == []
+    snapshot = snapshot_of(placed)
+    for _ in range(2):
+        assert await room.intake.handle(snapshot) == EvidenceStored(placed.alert_id)
+    if restarted:
+        room.intake._lately.clear()
+        assert await room.intake.handle(placed) == AlertStored(placed.alert_id)
+    [kept] = (await room.shown(placed.alert_id)).evidence
+    assert (kept.id, kept.kind, kept.sha256) == (placed.alert_id, "snapshot", placed.snapshot_sha256)
+    assert await room.how_many(AlertRow) == 1
 
 
 async def test_an_alert_without_a_sound_snapshot_is_stored_all_the_same(room: EventsRoom) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import shutil
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from worker_parts import BEGUN, ControlPeer, alert, film, until
 
 from gateway.processes.messages import AlertEnded, AlertRaised, EvidenceReady
@@ -187,24 +189,168 @@ async def test_a_clip_that_is_dropped_leaves_nothing_on_disk_and_tells_nothing(
     assert control.told == []
 
 
-async def test_a_disk_that_refuses_twice_loses_no_alert_and_doubles_none(
+@dataclass
+class FullDisk:
+    """Takes no alert, or no clip's closing, before it is ``cleared``."""
+
+    journal: AlertJournal
+    cleared: bool = False
+    tries: int = 0
+
+    def __post_init__(self) -> None:
+        self._raise_alert, self._begin = self.journal.raise_alert, self.journal.begin
+
+    def raise_alert(self, raised: AlertRaised, snapshot: bytes | None) -> AlertRaised:
+        self._check()
+        return self._raise_alert(raised, snapshot)
+
+    def begin(self, alert_id: str) -> Path:
+        self._check()
+        return self._begin(alert_id)
+
+    def _check(self) -> None:
+        self.tries += 1
+        if not self.cleared:
+            raise OSError(28, "No space left on device")
+
+
+@pytest.fixture
+def full(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> FullDisk:
+    disk = FullDisk(scene.journal)
+    monkeypatch.setattr(scene.journal, "raise_alert", disk.raise_alert)
+    monkeypatch.setattr(scene.journal, "begin", disk.begin)
+    return disk
+
+
+async def test_an_alert_is_told_while_the_disk_takes_nothing_and_says_that_its_snapshot_is_wanting(
+    control: ControlPeer, scene: Scene, full: FullDisk
+) -> None:
+    """It waited for the disk, for hours, though control and its database were well."""
+    scene.send(FILM[:20])
+    scene.evidence.begin_clip("a1", since=BEGUN)
+    scene.evidence.raise_alert(alert(raised_at=FILM[19].arrival), lambda: b"jpeg")
+    await until(lambda: control.of(AlertRaised) and full.tries > 4)
+    (told,) = control.of(AlertRaised)
+    assert (told.alert_id, told.snapshot_path, told.why["snapshot"]) == ("a1", "", "not_written")
+    assert scene.evidence.waiting_for_disk == 1
+
+
+async def test_a_snapshot_that_the_disk_takes_at_last_follows_its_alert_once(
+    control: ControlPeer, scene: Scene, full: FullDisk
+) -> None:
+    pictures: list[bytes] = []
+
+    def keep(message: object) -> None:
+        if isinstance(message, EvidenceReady):
+            pictures.append(Path(message.path).read_bytes())
+
+    control.refuse = keep
+    scene.evidence.raise_alert(alert(), lambda: b"jpeg")
+    await until(lambda: control.of(AlertRaised) and scene.evidence.waiting_for_disk)
+    full.cleared = True
+    await until(lambda: control.of(EvidenceReady) and not scene.delivery.waiting and not scene.on_disk)
+    assert [type(message) for message in control.told] == [AlertRaised, EvidenceReady]
+    (told,) = control.of(EvidenceReady)
+    assert (told.kind, told.evidence_id, told.alert_id) == ("snapshot", "a1", "a1")
+    assert (told.sha256, told.size) == (hashlib.sha256(b"jpeg").hexdigest(), 4)
+    assert pictures == [b"jpeg"]
+    assert scene.evidence.waiting_for_disk == 0
+
+
+async def test_a_disk_that_hangs_holds_no_alert_up_and_is_asked_once(
     control: ControlPeer, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, refusals = scene.journal.raise_alert, [OSError(28, "No space left on device")] * 2
-    waited: list[int] = []
+    monkeypatch.setattr(evidence, "WRITTEN_WITHIN", 0.02)
+    goes_on, whole, tries = threading.Event(), scene.journal.raise_alert, 0
 
-    def raise_alert(raised: AlertRaised, snapshot: bytes) -> AlertRaised:
-        waited.append(scene.evidence.waiting_for_disk)
-        if refusals:
-            raise refusals.pop()
+    def raise_alert(raised: AlertRaised, snapshot: bytes | None) -> AlertRaised:
+        nonlocal tries
+        tries += 1
+        goes_on.wait(10)
         return whole(raised, snapshot)
 
     monkeypatch.setattr(scene.journal, "raise_alert", raise_alert)
     scene.evidence.raise_alert(alert(), lambda: b"jpeg")
-    await until(lambda: control.told and not scene.delivery.waiting)
-    assert len(control.of(AlertRaised)) == 1
-    assert waited == [1, 1, 1]
-    assert scene.evidence.waiting_for_disk == 0
+    await until(lambda: control.of(AlertRaised))
+    await until(lambda: scene.evidence.waiting_for_disk)
+    goes_on.set()
+    await until(lambda: control.of(EvidenceReady) and not scene.delivery.waiting)
+    assert (len(control.told), tries) == (2, 1)
+
+
+async def test_a_snapshot_never_overtakes_its_alert(control: ControlPeer, scene: Scene, full: FullDisk) -> None:
+    """It has the alert's own id: stored first, the alert that a restart brings with its snapshot clashes with it."""
+    away = True
+    control.refuse = lambda message: ConnectionError() if away and isinstance(message, AlertRaised) else None
+    scene.evidence.raise_alert(alert(), lambda: b"jpeg")
+    await until(lambda: control.of(AlertRaised))
+    full.cleared = True
+    await until(lambda: scene.on_disk == ["a1"])
+    await asyncio.sleep(0.05)
+    assert control.of(EvidenceReady) == []
+    away = False
+    await until(lambda: control.of(EvidenceReady) and not scene.on_disk)
+
+
+async def test_a_worker_that_ends_after_the_disk_took_an_alert_brings_it_under_its_own_id(
+    control: ControlPeer, scene: Scene, full: FullDisk
+) -> None:
+    control.refuse = lambda message: ConnectionError() if isinstance(message, EvidenceReady) else None
+    scene.evidence.raise_alert(alert(), lambda: b"jpeg")
+    await until(lambda: scene.evidence.waiting_for_disk)
+    full.cleared = True
+    await until(lambda: control.of(EvidenceReady))
+    (entry,) = scene.journal.entries()
+    assert (entry.alert.alert_id, Path(entry.alert.snapshot_path).name) == ("a1", "snapshot.jpg")
+
+
+async def test_a_camera_let_go_while_the_disk_is_full_has_told_its_alert_and_says_what_is_given_up(
+    control: ControlPeer, scene: Scene, full: FullDisk
+) -> None:
+    """After five seconds the alert was gone without a word."""
+    scene.evidence.raise_alert(alert(), lambda: b"jpeg")
+    await until(lambda: scene.evidence.waiting_for_disk)
+    with capture_logs() as said:
+        async with asyncio.timeout(3):
+            await scene.evidence.close()
+    assert [type(message) for message in control.told] == [AlertRaised]
+    assert {"event": "evidence_given_up", "log_level": "error", "alert": "a1"}.items() <= said[-1].items()
+    await until(lambda: not scene.delivery.waiting)
+    assert (scene.evidence.waiting_for_disk, scene.on_disk) == (0, [])
+
+
+async def test_an_alert_that_neither_disk_nor_control_took_is_said_to_be_lost_when_the_worker_ends(
+    control: ControlPeer, scene: Scene, full: FullDisk
+) -> None:
+    control.refuse = lambda message: ConnectionError()
+    scene.evidence.raise_alert(alert(), lambda: b"jpeg")
+    await until(lambda: scene.evidence.waiting_for_disk and control.told)
+    await scene.evidence.close()
+    with capture_logs() as said:
+        await scene.delivery.stop()
+    assert [(one["event"], one["log_level"], one["alert"]) for one in said] == [("alert_lost", "error", "a1")]
+
+
+async def test_evidence_that_waits_for_the_disk_is_bounded_and_no_alert_is(
+    control: ControlPeer, scene: Scene, full: FullDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "MOST_WAITING", 3)
+    for number in range(5):
+        scene.evidence.raise_alert(alert(f"a{number}"), lambda: b"jpeg")
+    await until(lambda: len(control.of(AlertRaised)) == 5 and scene.evidence.waiting_for_disk == 3)
+
+
+async def test_whoever_shows_the_camera_hears_when_the_disk_begins_to_refuse_and_when_it_takes_again(
+    control: ControlPeer, scene: Scene, full: FullDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[int] = []
+    monkeypatch.setattr(scene.evidence, "_disk_changed", lambda: heard.append(scene.evidence.waiting_for_disk))
+    for alert_id in ("a1", "a2"):
+        scene.evidence.raise_alert(alert(alert_id), lambda: b"jpeg")
+    await until(lambda: scene.evidence.waiting_for_disk == 2)
+    full.cleared = True
+    await until(lambda: not scene.evidence.waiting_for_disk)
+    assert heard == [1, 0]
 
 
 async def test_an_alert_whose_picture_cannot_be_made_is_raised_without_it(control: ControlPeer, scene: Scene) -> None:
@@ -225,21 +371,21 @@ async def test_an_alert_whose_picture_cannot_be_made_is_raised_without_it(contro
     assert scene.on_disk == []
 
 
-async def test_an_end_never_overtakes_an_alert_that_waits_for_the_disk(
+async def test_an_end_never_overtakes_an_alert_that_is_being_written(
     control: ControlPeer, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, takes = scene.journal.raise_alert, False
+    whole, goes_on, begun = scene.journal.raise_alert, threading.Event(), threading.Event()
 
-    def raise_alert(raised: AlertRaised, snapshot: bytes) -> AlertRaised:
-        if not takes:
-            raise OSError(28, "No space left on device")
+    def raise_alert(raised: AlertRaised, snapshot: bytes | None) -> AlertRaised:
+        begun.set()
+        goes_on.wait(10)
         return whole(raised, snapshot)
 
     monkeypatch.setattr(scene.journal, "raise_alert", raise_alert)
     scene.evidence.raise_alert(alert(), lambda: b"jpeg")
-    await until(lambda: scene.evidence.waiting_for_disk)
+    await until(begun.is_set)
     scene.evidence.ended("a1", BEGUN + 5)
-    takes = True
+    goes_on.set()
     await until(lambda: len(control.told) == 2 and not scene.delivery.waiting)
     assert [type(message) for message in control.told] == [AlertRaised, AlertEnded]
     assert control.told[1] == AlertEnded("a1", BEGUN + 5)

@@ -108,6 +108,20 @@ async def test_a_disk_that_takes_nothing_costs_the_log_and_is_said_once(tmp_path
     assert [one["event"] for one in said] == ["look_log_unwritable"]
 
 
+async def test_a_log_for_which_no_thread_can_be_started_is_closed_all_the_same(tmp_path: Path) -> None:
+    """What its last write had raised came out of its end, and the camera was let go by half."""
+
+    async def no_thread(*_args: object, **_kwargs: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    log = LookLog(tmp_path, CODE, 1_000_000, no_thread)  # type: ignore[arg-type]  # gives nothing back
+    for n in range(4):
+        log.note(look(n * 5.0))
+        await asyncio.sleep(0)
+    await log.close()
+    assert log.left_out == 4
+
+
 async def test_a_disk_that_hangs_holds_a_bounded_number_of_looks_and_nobody_up(tmp_path: Path) -> None:
     goes_on = threading.Event()
 

@@ -226,3 +226,42 @@ async def test_a_camera_whose_pictures_nobody_gets_to_see_is_live_with_a_reason(
     await owned.looks.decide()
     reports = [message for message in told if isinstance(message, HealthChanged)]
     assert [(one.state, one.reason) for one in reports] == [("live", "looks_failed")]
+
+
+async def test_a_camera_whose_evidence_the_disk_refuses_is_live_with_a_reason_until_the_disk_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the log and a figure knew that its alerts had neither snapshot nor clip."""
+    monkeypatch.setattr("gateway.workers.camera.owned_camera.initial", lambda now: Health("live", "video", now))
+    told: list[Message] = []
+    owned = camera(tmp_path, AskedEye(), tell=told.append)
+    for more in (1, 1, -1, -1):
+        owned.evidence._wait_for_disk(more)
+    reports = [message for message in told if isinstance(message, HealthChanged)]
+    assert [(one.state, one.reason) for one in reports] == [("live", "evidence_unwritten"), ("live", "video")]
+
+
+@pytest.mark.parametrize("broken", ["looks.stop", "_sight.stop", "_seen.close", "evidence.close", "recorder.stop"])
+async def test_a_part_that_fails_or_hangs_as_a_camera_is_let_go_keeps_its_pull_from_no_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """The pull of a camera that was gone went on: a connection to it that nobody knew of."""
+    monkeypatch.setattr("gateway.workers.camera.owned_camera.END_SECONDS", 0.02)
+    for fault in (RuntimeError("can't start new thread"), None):
+        owned = camera(tmp_path, AskedEye())
+        ended: list[str] = []
+
+        async def fails(fault: Exception | None = fault) -> None:
+            if fault is not None:
+                raise fault
+            await asyncio.Event().wait()
+
+        async def ends(ended: list[str] = ended) -> None:
+            ended.append("pull")
+
+        part, stop = broken.split(".")
+        monkeypatch.setattr(getattr(owned, part), stop, fails)
+        monkeypatch.setattr(owned._pull, "stop", ends)
+        await owned.stop()
+        assert ended == ["pull"]
+        assert owned.bus.closed

@@ -79,6 +79,11 @@ export function snapshotOfRaising(alert: Alert): Evidence | null {
   return alert.evidence.find((one) => one.kind === 'snapshot' && one.id === alert.id) ?? null
 }
 
+/** Told while the disk of its worker refused its snapshot: none may ever come. */
+export function snapshotUnwritten(why: Why): boolean {
+  return why['snapshot'] === 'not_written'
+}
+
 /** Seconds from the first sight of the hazard to the alert. */
 export function tookSeconds(alert: Alert): number | null {
   const took = (Date.parse(alert.raised_at) - Date.parse(alert.hazard_from)) / 1000

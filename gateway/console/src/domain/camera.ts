@@ -91,11 +91,16 @@ export function underwatched(camera: Pick<Camera, 'status' | 'health'>): boolean
   return camera.status === 'in_use' && camera.health.state === 'live' && UNDERWATCHED.has(camera.health.reason)
 }
 
+/** Live and looked at, but its alerts have neither snapshot nor clip. */
+export function unrecorded(camera: Pick<Camera, 'status' | 'health'>): boolean {
+  return camera.status === 'in_use' && camera.health.state === 'live' && camera.health.reason === 'evidence_unwritten'
+}
+
 /** The colour of a camera's state; the words beside it say the same. */
 export function toneOf(camera: Pick<Camera, 'status' | 'health'>): Tone {
   if (connectFailed(camera)) return 'bad'
   if (camera.status !== 'in_use') return 'quiet'
-  if (camera.health.state === 'live') return underwatched(camera) ? 'warn' : 'good'
+  if (camera.health.state === 'live') return underwatched(camera) || unrecorded(camera) ? 'warn' : 'good'
   if (camera.health.state === 'connecting') return 'waiting'
   return BAD.has(camera.health.state) ? 'bad' : 'warn'
 }

@@ -35,6 +35,7 @@ export const zhCN = {
     noneFound: '没有符合条件的摄像机',
     searchPlaceholder: '名称、编码、地址',
     underwatched: '识别不足',
+    unrecorded: '证据未存',
     states: {
       connecting: '连接中',
       live: '正常',
@@ -134,6 +135,7 @@ export const en: typeof zhCN = {
     noneFound: 'No camera matches',
     searchPlaceholder: 'Name, code, address',
     underwatched: 'Underwatched',
+    unrecorded: 'Evidence not kept',
     states: {
       connecting: 'Connecting',
       live: 'Live',

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from itertools import islice
 
 from gateway.streams.frame import EncodedFrame
 
+SET_BACK = 5.0
+"""Seconds by which a frame may seem to arrive before the one before it, for a source's own times; more is a clock that
+was set back, by which what is held would be young for as long."""
 MOST_BYTES = 64 * 1024 * 1024
 """Bytes that one camera may hold: 30 s at 16 Mbit/s."""
 
 
 class ClipRing:
-    """Whole groups of pictures of one epoch; the oldest is let go when what is left still reaches ``seconds`` back."""
+    """Whole groups of pictures of one epoch; the oldest is let go when what is left still reaches ``seconds`` back. A
+    clock that is set back moves the times of what is held as far: it is as old as it was."""
 
     def __init__(self, seconds: float, max_bytes: int = MOST_BYTES) -> None:
         self._seconds = seconds
@@ -26,6 +31,8 @@ class ClipRing:
             return
         if self._groups and self._groups[-1][0].epoch != frame.epoch:
             self.clear()
+        if self._groups and (by := self._groups[-1][-1].arrival - frame.arrival) > SET_BACK:
+            self._groups = deque([replace(one, arrival=one.arrival - by) for one in held] for held in self._groups)
         if frame.keyframe:
             self._groups.append([frame])
         elif self._groups:

@@ -44,6 +44,29 @@ def test_a_moment_before_everything_gives_all_there_is() -> None:
     assert filled(30, 6).since(-100.0)[0].arrival == 0.0
 
 
+def test_a_clock_that_is_set_back_makes_nothing_that_is_held_young() -> None:
+    """For two minutes the ring of each camera grew, to four times its size."""
+    ring = filled(10, 100)
+    sizes = []
+    for n in range(60):
+        ring.add(frame(100.0 - 8 * 3600 + n, keyframe=n % 2 == 0))
+        sizes.append(ring.size_bytes)
+    assert max(sizes) <= 1300
+    assert 10 <= ring.seconds_held < 12
+
+
+def test_what_came_before_the_clock_was_set_back_still_comes_before() -> None:
+    """A clip of a hazard began at the step, or held two minutes from before it, with an end before its beginning."""
+    ring = filled(30, 20)
+    back = 20.0 - 8 * 3600
+    for n in range(4):
+        ring.add(frame(back + n, keyframe=n % 2 == 0))
+    arrivals = [one.arrival for one in ring.since(back - 4.0)]
+    assert arrivals == sorted(arrivals)
+    assert len(arrivals) == 10
+    assert back - 7 < arrivals[0] <= back - 4
+
+
 def test_a_new_epoch_is_not_mixed_with_the_old_one() -> None:
     ring = filled(30, 6)
     for at in (6.0, 7.0):

@@ -76,7 +76,7 @@ class CameraPull:
     """Pulls ``address`` onto ``bus``. All calls belong to the event loop.
 
     ``name`` is for logs. ``first_epoch``: the bus's frames had lower epochs before. ``sound``: take the camera's sound
-    too, where there is one.
+    too, where there is one. ``counted``: what an earlier pull has counted, to be counted on.
     """
 
     def __init__(
@@ -94,6 +94,7 @@ class CameraPull:
         first_epoch: int = 0,
         sound: bool = False,
         way: Way | None = None,
+        counted: Counted | None = None,
     ) -> None:
         self._address = address
         self._bus = bus
@@ -106,7 +107,7 @@ class CameraPull:
         self._clock = clock
         self._chance = chance
         self._with_sound = sound
-        self._counted = Counted()
+        self.counted = Counted() if counted is None else counted
         self._epoch = first_epoch - 1
         self._failures = 0
         self._wake = asyncio.Event()
@@ -114,21 +115,6 @@ class CameraPull:
         self.state = PullState("stopped", clock())
         self.title = ""
         """What the other end calls its pictures (SDP)."""
-
-    @property
-    def packets(self) -> int:
-        """RTP packets that came."""
-        return self._counted.packets
-
-    @property
-    def packets_lost(self) -> int:
-        """RTP packets that are missing between those that came."""
-        return self._counted.packets_lost
-
-    @property
-    def drops(self) -> int:
-        """Pictures left out because something of them, or before them, was lost."""
-        return self._counted.drops
 
     @property
     def epoch(self) -> int:
@@ -212,7 +198,7 @@ class CameraPull:
             description.video,
             sound,
             epoch=self._epoch + 1,
-            counted=self._counted,
+            counted=self.counted,
             patience=Patience(self._limits.silence, self._limits.keyframe),
             publish=self._publish,
             live=self._live,

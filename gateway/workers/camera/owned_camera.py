@@ -21,7 +21,7 @@ from camera_registry.health import (
     initial,
     step,
 )
-from camera_registry.login_patience import WrongLogins, may_try
+from camera_registry.login_patience import WrongLogins
 from detectors.rules.config import RuleConfig
 from detectors.rules.parsing import parse_kept
 from detectors.suppression import Suppression
@@ -40,12 +40,11 @@ from gateway.refusals import Refusal
 from gateway.settings import WorkerSettings
 from gateway.storage.look_files import look_logs
 from gateway.streams.address import StreamAddress
-from gateway.streams.backoff import Backoff
 from gateway.streams.bus import FrameBus
 from gateway.streams.frame import EncodedFrame
 from gateway.streams.keyframes import PictureUnreadable, decode_keyframe, jpeg
 from gateway.streams.on_demand import OnDemandSource
-from gateway.streams.pull import CameraPull, PullLimits, PullState
+from gateway.streams.pull import PullLimits, PullState
 from gateway.streams.recordings import camera_recordings
 from gateway.streams.ring import ClipRing
 from gateway.streams.way import Way
@@ -57,19 +56,18 @@ from gateway.workers.camera.hazards import CameraHazards
 from gateway.workers.camera.login_retry import LoginRetry
 from gateway.workers.camera.look_log import LookLog
 from gateway.workers.camera.looks import Looks
+from gateway.workers.camera.main_stream import RETRY, MainStream
 from gateway.workers.camera.pace import Pace
 from gateway.workers.camera.picture_watch import Judged, PictureWatch
 from gateway.workers.camera.reachable import reachable
 from gateway.workers.camera.recorder import CameraRecorder
 from gateway.workers.camera.rejections import rejections_of
 from gateway.workers.camera.sight import Sight
-from gateway.workers.camera.stream_samples import Lives, bus_samples
+from gateway.workers.camera.stream_samples import bus_samples
 from gateway.workers.camera.waking import WakeBudget
 
 log = structlog.get_logger(__name__)
 
-RETRY = Backoff(first=1.0, longest=8.0)
-"""A camera that is back is live again within 15 s, however long it was away."""
 SUSPICIOUS_GAP, SUSPICIOUS_SECONDS = 2.0, 15.0
 """While a picture looks wrong it is looked at more often, though the camera sends a keyframe only every ten seconds."""
 
@@ -133,15 +131,19 @@ class OwnedCamera:
         self._seen = LookLog(look_logs(around.settings.data_folder), order.code, most_bytes, in_thread)
         self._pace = Pace(around.clock())
         self._health: Health = initial(around.clock())
-        self._lives = Lives()
-        self._packets_before = 0
         self.pictures = PictureWatch(self._ring, self._decoding.threads, self._keep_scene, order.preset)
         self.pictures.know(order.scenes)
         self._probing: asyncio.Task[None] | None = None
-        self._wrong = WrongLogins(order.wrong_logins)
-        self._login_retry = LoginRetry(wrong=self._wrong, clock=around.clock)
-        self._waiting: asyncio.Task[None] | None = None
-        self._pull = self._new_pull(0)
+        self._logins = LoginRetry(wrong=WrongLogins(order.wrong_logins), clock=around.clock)
+        self._main = MainStream(
+            _address(order),
+            self.bus,
+            self._pull_says,
+            name=order.code,
+            limits=self._limits(),
+            way=around.way,
+            logins=self._logins,
+        )
         self.sub = self._sub_stream(order)
         self.recorder = CameraRecorder(
             order.code,
@@ -155,7 +157,7 @@ class OwnedCamera:
             self.bus,
             lambda: self._hazards.wish,
             self._look,
-            live=lambda: self._pull.state.phase == "live",
+            live=lambda: self._main.live,
             budget=around.waking,
             decoding=self._decoding,
             sub=self.sub,
@@ -170,33 +172,16 @@ class OwnedCamera:
     async def start(self) -> None:
         self.looks.start()
         self.recorder.start()
-        wait = self._wrong.wait(self._around.clock())
-        if wait <= 0:
+        if self._main.seconds_to_wait > 0:
+            self._observe(PullFailed("auth_failed", login=True))
+        else:
             self._report()
-            return await self._pull.start()
-        # Its login was refused before the last owner went: a worker that is restarted again and again locks nobody out.
-        self._observe(PullFailed("auth_failed", login=True))
-        self._waiting = asyncio.create_task(self._start_later(wait), name=f"login-{self.code}")
-
-    async def _start_later(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        self._waiting = None
-        await self._pull.start()
+        await self._main.start()
 
     async def retry_login(self, proved: bool) -> None:
-        """The login may be right now, or is ``proved`` to be: it is not waited for, as far as that locks nobody out."""
-        if self._health.state != "auth_failed":
-            return
-        if proved:
-            self._wrong.clear()
-        elif not may_try(self._wrong.times, self._around.clock()):
-            return
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
-            await self._pull.start()
-        elif self._pull.state.phase == "away":
-            self._pull.readdress(_address(self._order))
+        """The login may be right now, or is ``proved`` to be."""
+        if self._health.state == "auth_failed":
+            await self._main.retry(proved=proved)
 
     async def change(self, order: AssignCamera) -> None:
         """Take over a changed order. One with a lower fence is void."""
@@ -214,24 +199,16 @@ class OwnedCamera:
             return
         async with self._changing:
             await self._change_sub_stream(before, order)
-            if _main(before) == _main(order):
-                return
-            self._wrong.clear()  # another login, or an address that control has seen it take this one at
-            if self._waiting is not None:
-                self._waiting.cancel()
-                self._waiting = None
-            await self._pull.stop()
-            self._packets_before += self._pull.packets
-            self._pull = self._new_pull(self._pull.epoch + 1)
-            await self._pull.start()
+            if _main(before) != _main(order):
+                await self._main.change(_address(order))
 
     async def stop(self) -> None:
         """Let the camera go. Clips of raised alerts are closed first. A part that fails or hangs keeps no other one
         from its end: the pull of a camera that is gone would go on."""
         async with self._changing:
-            for task in (self._probing, self._waiting):
-                if task is not None:
-                    task.cancel()
+            if self._probing is not None:
+                self._probing.cancel()
+            self._main.wait_no_more()
             for part in (
                 self.looks.stop,
                 self._sight.stop,
@@ -243,7 +220,7 @@ class OwnedCamera:
             self._untap()
             self.bus.close()
             await asyncio.gather(
-                *(self._end(part) for part in (self._pull.stop, *([self.sub.close] if self.sub else [])))
+                *(self._end(part) for part in (self._main.stop, *([self.sub.close] if self.sub else [])))
             )
 
     async def _end(self, part: Callable[[], Awaitable[None]]) -> None:
@@ -256,10 +233,6 @@ class OwnedCamera:
     def samples(self) -> list[Sample]:
         labels = {"camera": self.code}
         counted = {
-            "gateway_camera_packets_total": self._packets_before + self._pull.packets,
-            "gateway_camera_packets_lost_total": self._pull.packets_lost,
-            "gateway_camera_reconnects_total": self._lives.reconnects,
-            "gateway_camera_frames_left_out_total": self._pull.drops,
             "gateway_camera_recording_failures_total": self.recorder.failures,
             "gateway_camera_looks_total": self.looks.taken,
             "gateway_camera_looks_unanswered_total": self._pace.unanswered,
@@ -282,11 +255,11 @@ class OwnedCamera:
             "gateway_camera_rate_unmet": float(self.looks.rate_unmet),
             "gateway_camera_awake": float(self.looks.decoded != "keyframes"),
             "gateway_camera_sub_stream_connected": float(self.sub is not None and self.sub.connected),
-            "gateway_camera_first_frame_seconds": self._lives.first_frame_seconds,
         }
         return [
             *(Sample(name, labels, value, "counter") for name, value in counted.items()),
             *(Sample(name, labels, value) for name, value in measured.items()),
+            *self._main.samples(),
             *bus_samples(self.code, self.bus),
         ]
 
@@ -358,7 +331,7 @@ class OwnedCamera:
             limits=self._limits(),
             way=self._around.way,
             retry=RETRY,
-            retry_after_wrong_password=self._login_retry,
+            retry_after_wrong_password=self._logins,
         )
 
     async def _change_sub_stream(self, before: AssignCamera, order: AssignCamera) -> None:
@@ -372,21 +345,6 @@ class OwnedCamera:
     def _limits(self) -> PullLimits:
         return PullLimits(silence=self._around.settings.cameras.stalled_after)
 
-    def _new_pull(self, first_epoch: int) -> CameraPull:
-        order = self._order
-        return CameraPull(
-            _address(order),
-            self.bus,
-            self._pull_says,
-            name=order.code,
-            limits=self._limits(),
-            way=self._around.way,
-            retry=RETRY,
-            retry_after_wrong_password=self._login_retry,
-            first_epoch=first_epoch,
-            sound=True,
-        )
-
     async def _evidence_of(self, judged: Judged) -> bytes | None:
         """The picture, if it changes the state."""
         after = step(self._health, PictureJudged(judged.fault), self._around.clock())
@@ -399,9 +357,6 @@ class OwnedCamera:
             self._around.tell(StreamUnreachable(self.code, self._order.fence, state.reason))
         if state.phase == "away" and state.reason in LOGIN_REFUSED:
             self._around.tell(LoginRefused(self.code, self._order.fence, self._around.clock()))
-        if state.phase == "live":
-            self._wrong.clear()
-        self._lives.told(state)
         if state.phase != "live":
             self.pictures.interrupted()
         seen = from_pull(state.phase, state.reason)

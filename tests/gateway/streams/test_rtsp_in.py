@@ -106,7 +106,7 @@ async def test_a_careless_camera_is_pulled_all_the_same(film: list[EncodedFrame]
         assert [units_of(frame) for frame in made.frames[:60]] == [units_of(film[n % len(film)]) for n in range(60)]
         assert {b.pts - a.pts for a, b in pairwise(made.frames)} == {3600}, "over the wrap of sequence and time"
         assert all(a.arrival <= b.arrival for a, b in pairwise(made.frames))
-        assert made.pull.packets_lost == made.pull.drops == 0
+        assert made.pull.counted.packets_lost == made.pull.counted.drops == 0
         await made.pull.stop()
         await until(lambda: camera.methods[-1] == "TEARDOWN")
     assert camera.connections == 1
@@ -270,7 +270,7 @@ async def test_a_picture_of_which_a_packet_is_lost_takes_its_group_along_and_is_
             units_of(film[n % len(film)]) for n in expected[:110]
         ]
         assert {frame.epoch for frame in made.frames} == {0}, "the ring keeps what it has"
-        assert made.pull.packets_lost == made.pull.drops // 20 > 0
+        assert made.pull.counted.packets_lost == made.pull.counted.drops // 20 > 0
     await camera.stop()
 
 
@@ -285,7 +285,7 @@ async def test_datagrams_in_the_wrong_order_twice_and_of_strangers_make_the_same
         numbers = [*range(60), *range(75, 90)]
         for frame, number in zip(made.frames[:75], numbers, strict=True):
             assert units_of(frame) == units_of(film[number % len(film)])
-        assert (made.reasons, made.pull.packets_lost, made.pull.drops) == ([], 1, 15)
+        assert (made.reasons, made.pull.counted.packets_lost, made.pull.counted.drops) == ([], 1, 15)
         await until(lambda: len(camera.reports) >= 2)
         receiver, *_ = RtcpPacket.parse(camera.reports[-1])
         assert isinstance(receiver, RtcpRrPacket)

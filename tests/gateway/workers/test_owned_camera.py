@@ -261,7 +261,7 @@ async def test_a_part_that_fails_or_hangs_as_a_camera_is_let_go_keeps_its_pull_f
 
         part, stop = broken.split(".")
         monkeypatch.setattr(getattr(owned, part), stop, fails)
-        monkeypatch.setattr(owned._pull, "stop", ends)
+        monkeypatch.setattr(owned._main, "stop", ends)
         await owned.stop()
         assert ended == ["pull"]
         assert owned.bus.closed

@@ -50,4 +50,5 @@ class WrongLogins:
 
     def wait(self, now: float) -> float:
         """Seconds until the next try."""
+        self.times = [min(at, now) for at in self.times]  # what is yet to come was just now: the clock was set back
         return max(0.0, next_try(self.times) - now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camera_registry.login_patience import KEPT, LIMITS, QUICK_SECONDS, WrongLogins, may_try, next_try
+from camera_registry.login_patience import KEPT, LIMITS, QUICK_SECONDS, SLOW_SECONDS, WrongLogins, may_try, next_try
 
 
 def tries(hours: float, begun: float = 0.0) -> list[float]:
@@ -58,3 +58,11 @@ def test_what_was_wrong_before_a_restart_of_ours_counts_after_it() -> None:
     assert wrong.wait(125.0) == 0.0
     assert may_try([], 0.0)
     assert not may_try([0.0], QUICK_SECONDS - 1)
+
+
+def test_a_clock_that_is_set_back_keeps_no_login_from_being_tried_for_longer_than_usual() -> None:
+    """It was tried again once the clock had made up for it: a day later."""
+    wrong = WrongLogins([90_000.0, 90_012.0])
+    wrong.note(3_600.0)
+    assert wrong.wait(3_600.0) == SLOW_SECONDS
+    assert wrong.wait(3_900.0) == SLOW_SECONDS - 300

@@ -28,7 +28,19 @@ log = structlog.get_logger(__name__)
 
 BUSY_SECONDS = 5.0
 STATEMENT_SECONDS = 20.0
+GONE_SECONDS = 10
+"""Seconds after which a PostgreSQL that acknowledges nothing on a connection is gone: a host that was switched off, or
+a firewall that forgot, sends no reset, and Linux by itself waits for a quarter of an hour."""
 POOL_SIZE = 8
+
+# libpq's names; a local socket takes none of them. Keepalives find out while an answer is waited for, and nothing of
+# ours is on its way.
+_TCP_LIMITS = {
+    "tcp_user_timeout": GONE_SECONDS * 1000,
+    "keepalives_idle": GONE_SECONDS // 2,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
 
 # PostgreSQL: lock not available, deadlock, serialisation failure, statement cancelled by its time limit.
 BUSY_STATES = {"55P03", "40P01", "40001", "57014"}
@@ -67,7 +79,7 @@ class Database:
                 pool_timeout=BUSY_SECONDS,
                 pool_pre_ping=True,
                 hide_parameters=True,
-                connect_args={"connect_timeout": int(BUSY_SECONDS), "options": options},
+                connect_args={"connect_timeout": int(BUSY_SECONDS), "options": options, **_TCP_LIMITS},
             )
         self._readers = self.engine.execution_options(sqlite_begin="BEGIN")
         self._writing = asyncio.Lock()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select, text
@@ -17,6 +18,9 @@ from gateway.storage.database import Database
 from gateway.storage.migrations import migrate
 from gateway.storage.tables.access import User
 from gateway.storage.tables.grid import Grid, Platform
+
+if TYPE_CHECKING:
+    from tests.gateway.conftest import PostgresServer
 
 
 def _platform(code: str) -> Platform:
@@ -214,3 +218,38 @@ async def test_an_error_for_the_log_holds_no_value_of_its_statement(database: Da
             await session.flush()
     assert "parameters hidden" in str(caught.value)
     assert database.kind != "sqlite" or "a-secret" not in str(caught.value)
+
+
+@pytest.mark.integration
+async def test_a_postgresql_that_vanishes_from_the_network_is_found_out_in_seconds(
+    postgres_server: PostgresServer,
+) -> None:
+    """A commit on its way when the host went waited for a quarter of an hour, and all alerts of the city behind it."""
+    async with asyncio.timeout(30):
+        copying: set[asyncio.Task[None]] = set()
+
+        async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while data := await reader.read(65536):
+                writer.write(data)
+            writer.close()
+
+        async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            there = await asyncio.open_unix_connection(postgres_server.folder / ".s.PGSQL.5432")
+            copying.update({asyncio.create_task(copy(reader, there[1])), asyncio.create_task(copy(there[0], writer))})
+
+        over_tcp = await asyncio.start_server(pass_on, "127.0.0.1", 0)
+        port = over_tcp.sockets[0].getsockname()[1]
+        database = Database(f"postgresql+psycopg://gateway@127.0.0.1:{port}/migrated")
+        async with database.engine.connect() as connection:
+            raw = await connection.get_raw_connection()
+            assert raw.driver_connection is not None
+            with socket.socket(fileno=os.dup(raw.driver_connection.fileno())) as held:
+                limit = held.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+                alive = held.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                idle = held.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+        await database.close()
+        over_tcp.close()
+        await asyncio.gather(*copying)
+    assert 0 < limit <= 15_000
+    assert alive
+    assert idle <= 10

@@ -256,9 +256,10 @@ class Assignments:
         camera = await self._cameras.one(code)
         if camera is None:
             self.quarantine.forget(code)
-            held = self._placement.remove(code)
+            held = self._placement.owner(code)
             if held is not None:
-                self._links.tell(held.worker, ReleaseCamera(code))
+                self._links.order(held.worker, ReleaseCamera(code))
+                self._placement.remove(code)  # told: until then it is its worker's, who would pull it for ever
             return
         owner = self._placement.place(code)
         self._start_workers()
@@ -279,7 +280,7 @@ class Assignments:
             preset=camera.preset,
             quarantined=code in self.quarantine,
         )
-        if not self._links.tell(owner.worker, order):
+        if not self._links.order(owner.worker, order):
             log.info("camera_waits_for_its_worker", camera=code, worker=owner.worker)
 
     def _wrong_logins(self, camera: PulledCamera) -> list[float]:

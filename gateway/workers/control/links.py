@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
 
-from gateway.processes.channel import Channel, ChannelClosed, listen
+from gateway.processes.channel import Channel, ChannelBusy, ChannelClosed, listen
 from gateway.processes.messages import Configure, Done, Message, MetricsReport, Sample, WorkerReady
 from gateway.processes.supervisor import Supervisor
 from gateway.refusals import Refusal
@@ -93,15 +94,48 @@ class WorkerLinks:
             ) from None
 
     def tell(self, worker: str, message: Message) -> bool:
-        """Send without waiting; False when the worker is away (it is told everything anew when it is back)."""
+        """Send without waiting what is told again before long; False when the worker is away (it is told everything
+        anew when it is back) or does not keep up."""
+        try:
+            return self.order(worker, message)
+        except Refusal as behind:
+            log.warning("worker_not_told", worker=worker, message=type(message).__name__, reason=behind.reason)
+            return False
+
+    def order(self, worker: str, message: Message) -> bool:
+        """Send without waiting what must not be lost; False when the worker is away. Raises ``Refusal``
+        ``worker_behind`` where it does not keep up: try again."""
         channel = self._channels.get(worker)
         if channel is None:
             return False
         try:
             channel.send(message)
+        except ChannelBusy:
+            raise Refusal(
+                "unavailable",
+                "worker_behind",
+                f"处理进程 {worker} 繁忙，请稍后重试",
+                f"worker {worker} does not keep up; try again shortly",
+            ) from None
         except ChannelClosed:
             return False
         return True
+
+    def tell_until_taken(self, worker: str, message: Message) -> None:
+        """Send now, or again and again until the worker keeps up; not to one that is away, or goes meanwhile: what was
+        to end there has ended with it. Others may overtake it."""
+        try:
+            self.order(worker, message)
+        except Refusal as behind:
+            log.warning("worker_told_later", worker=worker, message=type(message).__name__, reason=behind.reason)
+            self._begin(self._tell_later(worker, self._channels.get(worker), message))
+
+    async def _tell_later(self, worker: str, channel: Channel | None, message: Message) -> None:
+        while self._channels.get(worker) is channel:
+            await asyncio.sleep(TELL_AGAIN_SECONDS)
+            with suppress(Refusal):
+                self.order(worker, message)
+                return
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         name: str | None = None
@@ -147,6 +181,9 @@ class WorkerLinks:
                     log.exception("worker_not_attended", worker=name)
                 await asyncio.sleep(TELL_AGAIN_SECONDS)
 
-        task = asyncio.create_task(tell())
+        self._begin(tell())
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -85,7 +85,7 @@ class CameraMedia:
         """Ends a viewing; one that has ended already does no harm."""
         worker = self._viewings.pop(session_id, None)
         if worker is not None:
-            self._links.tell(worker, CloseViewing(session_id))
+            self._links.tell_until_taken(worker, CloseViewing(session_id))
 
     async def talk_codec(self, code: str) -> str:
         """What can be spoken through the camera; refuses where nothing can."""
@@ -103,7 +103,7 @@ class CameraMedia:
         """Ends a speech; one that has ended already does no harm."""
         worker = self._talks.pop(talk_id, None)
         if worker is not None:
-            self._links.tell(worker, CloseTalk(talk_id))
+            self._links.tell_until_taken(worker, CloseTalk(talk_id))
 
     async def lend(self, code: str, reader: str, until: float, login: tuple[str, str] | None = None) -> StreamLent:
         """``login``: name and password to be used, where control keeps the loan."""
@@ -114,7 +114,7 @@ class CameraMedia:
         """Ends a loan; one that has ended already does no harm."""
         held = self._placement.owner(code)
         if held is not None:
-            self._links.tell(held.worker, WithdrawStream(code, reader))
+            self._links.tell_until_taken(held.worker, WithdrawStream(code, reader))
 
     def wake(self, code: str) -> None:
         """The camera reports something by itself: its worker looks more often for a while, if it is there."""
@@ -174,4 +174,4 @@ class WorkerRoomMedia:
         self._links.tell(ROOM_WORKER, MemberAlive(room_id, member_id))
 
     def arrange(self, room_id: str, revision: int, arrangement: Arrangement) -> None:
-        self._links.tell(ROOM_WORKER, ArrangeRoom(room_id, revision, msgspec.to_builtins(arrangement)))
+        self._links.tell_until_taken(ROOM_WORKER, ArrangeRoom(room_id, revision, msgspec.to_builtins(arrangement)))

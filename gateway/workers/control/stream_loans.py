@@ -26,9 +26,10 @@ class StreamLoans:
         self._clock = clock
 
     async def again(self, worker: str, codes: Sequence[str]) -> None:
-        """Tell a worker that has just been told of these cameras what is lent of them."""
+        """Tell a worker that has just been told of these cameras what is lent of them. Raises ``Refusal`` where it does
+        not keep up."""
         for told in await self._of(codes):
-            self._links.tell(worker, told)
+            self._links.order(worker, told)
 
     async def _of(self, codes: Sequence[str]) -> list[LendStream]:
         async with self._db.reading() as session:

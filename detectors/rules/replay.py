@@ -1,8 +1,8 @@
 """Replays a log of looks through a rule: what it would have said of what was seen.
 
 A log has one look a line, as JSON: ``{"at": seconds, "seen": [[label, score, x1, y1, x2, y2, closer, stir, appearance,
-judged], …], "weights": sha256, "model": name}``; the last four of a detection, weights and model may be left out. What
-else a line says is passed over.
+judged], …], "weights": sha256, "model": name}``; of the last four of a detection those at its end that are not known,
+and weights and model, may be left out. What else a line says is passed over.
 """
 
 from __future__ import annotations
@@ -55,16 +55,29 @@ def hazards(judgements: Iterable[Judgement]) -> tuple[Hazard, ...]:
 
 
 def to_line(look: Look, **more: object) -> str:
-    """``more``: what else the line says of it (JSON-ready)."""
-    seen = [
-        [
-            *(d.label, round(d.score, 4), d.box.x1, d.box.y1, d.box.x2, d.box.y2),
-            *(d.closer, d.stir, list(d.appearance), d.judged),
-        ]
-        for d in look.detections
-    ]
-    facts = {"at": look.at, "seen": seen, "weights": look.weights, "model": look.model, **more}
-    return json.dumps(facts, ensure_ascii=False)
+    """``more``: what else the line says of it (JSON-ready). Rounded to what a rule can tell apart (a place to a
+    hundredth of a pixel, a time to the millisecond), without what is not known: 50 bytes a person."""
+    facts = {
+        "at": round(look.at, 3),
+        "seen": [_fields(one) for one in look.detections],
+        "weights": look.weights,
+        "model": look.model,
+        **more,
+    }
+    return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+
+
+def _fields(seen: Detection) -> list[Any]:
+    sides = (seen.box.x1, seen.box.y1, seen.box.x2, seen.box.y2)
+    fields: list[Any] = [seen.label, round(seen.score, 4), *(round(side, 5) for side in sides)]
+    fields += [_rounded(seen.closer, 4), _rounded(seen.stir, 6), list(seen.appearance), _rounded(seen.judged, 4)]
+    while fields[-1] in (None, []):
+        fields.pop()
+    return fields
+
+
+def _rounded(number: float | None, places: int) -> float | None:
+    return None if number is None else round(number, places)
 
 
 def from_line(line: str) -> Look:

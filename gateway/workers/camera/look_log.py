@@ -9,13 +9,14 @@ newer is full it takes the older one's place.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -45,12 +46,25 @@ def logged_looks(path: Path, unsaid: str | None = "") -> Iterator[LoggedLook]:
     """What a log holds, the oldest first, where ``path`` is the newer of its files with what is in the older one, too.
     ``unsaid``: the view of lines that say none, as older versions wrote them. Lines that are no looks, as a process
     that was killed leaves one, are passed over. Raises ``OSError``."""
-    before = older(path)
-    for one in (before, path) if before.is_file() else (path,):
-        with one.open(encoding="utf-8", errors="replace") as file:
+    with ExitStack() as stack:
+        for file in reversed(_opened(path, stack)):
             for line in file:
                 with suppress(ValueError):
                     yield _logged(json.loads(line), unsaid)
+
+
+def _opened(path: Path, stack: ExitStack) -> list[TextIO]:
+    """Its files, the newer first: opened before a line is read, none of them slips away when the newer takes the
+    older's place. Where it does so in between both are one file, which is read once."""
+    files: list[TextIO] = []
+    for one in (path, older(path)):
+        with suppress(FileNotFoundError):
+            file = stack.enter_context(one.open(encoding="utf-8", errors="replace"))
+            if not any(os.path.sameopenfile(file.fileno(), known.fileno()) for known in files):
+                files.append(file)
+    if not files:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    return files
 
 
 def last_view(path: Path) -> str | None:

@@ -5,10 +5,12 @@ import stat
 import threading
 from pathlib import Path
 
+import pytest
 from structlog.testing import capture_logs
 
 from detectors.observation import Box, Detection, Look
 from detectors.rules.replay import from_line, to_line
+from gateway.settings import Settings
 from gateway.storage.look_files import newer, older
 from gateway.workers.camera.look_log import MOST_WAITING, WRITE_EVERY, LoggedLook, LookLog, last_view, logged_looks
 
@@ -155,3 +157,47 @@ async def test_a_log_is_read_with_its_older_file_and_without_what_a_killed_proce
             *map(from_line, newer(tmp_path, CODE).read_text().splitlines()[:-3]),
         )
     ]
+
+
+def times(path: Path) -> list[float]:
+    return [one.look.at for one in logged_looks(path)]
+
+
+def write(path: Path, *at: float) -> None:
+    path.write_text("".join(f"{to_line(look(one))}\n" for one in at))
+
+
+def test_a_log_that_is_turned_over_while_it_is_read_leaves_no_hole(tmp_path: Path) -> None:
+    """Hours of looks were missing in the middle, and a trial said that the camera had been away."""
+    path = newer(tmp_path, CODE)
+    write(older(path), 1.0, 2.0)
+    write(path, 3.0, 4.0)
+    reading = logged_looks(path)
+    first = next(reading).look.at
+    path.replace(older(path))
+    write(path, 5.0)
+    assert [first, *(one.look.at for one in reading)] == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_a_log_that_is_turned_over_between_its_two_files_is_read_once(tmp_path: Path) -> None:
+    path = newer(tmp_path, CODE)
+    write(path, 1.0, 2.0)
+    older(path).hardlink_to(path)  # as the two look when the newer was opened just before
+    assert times(path) == [1.0, 2.0]
+
+
+def test_a_log_whose_newer_file_is_not_there_yet_is_read(tmp_path: Path) -> None:
+    path = newer(tmp_path, CODE)
+    write(older(path), 1.0)
+    assert times(path) == [1.0]
+    older(path).unlink()
+    with pytest.raises(FileNotFoundError):
+        times(path)
+
+
+def test_the_room_of_a_camera_holds_a_working_day_with_twenty_people_in_sight() -> None:
+    """The manual promised a night, and held one hour."""
+    box = Box(0.123456789, 0.234567891, 0.345678912, 0.456789123)
+    line = to_line(Look(1_800_000_000.5, (Detection("person", 0.51234567, box),) * 20, "a" * 64, "hazard_n"), view="")
+    always_full = Settings.model_fields["cameras"].get_default(call_default_factory=True).looks_mb * 1e6 / 2
+    assert always_full / (len(line) + 1) * 2 >= 9 * 3600, "at a look in two seconds"

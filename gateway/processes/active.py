@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import mmap
+import os
 import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
+
+import structlog
+
+log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,13 +43,11 @@ def marks_file(run_folder: Path, worker: str) -> Path:
 
 
 class ActiveMarks:
-    """A worker's own marks. Made anew at each start: what a predecessor left is gone then."""
+    """A worker's own marks. Made anew at each start: what a predecessor left is gone then. Where the disk has no room
+    for them they do not outlive the worker, which works all the same."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb+") as file:
-            file.truncate(SLOT * SLOTS)
-            self._map = mmap.mmap(file.fileno(), SLOT * SLOTS)
+        self._map = _mapped(path)
         self._own = threading.local()
         self._free = deque(range(SLOTS))
 
@@ -82,6 +85,20 @@ class ActiveMarks:
             number = self._own.number = self._free.popleft()
             weakref.finalize(threading.current_thread(), self._free.append, number)
         return number
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb+") as file:
+            # Its room is taken now: the first mark on a page for which the disk has none is a SIGBUS.
+            os.posix_fallocate(file.fileno(), 0, SLOT * SLOTS)
+            return mmap.mmap(file.fileno(), SLOT * SLOTS)
+    except OSError as error:
+        log.error("active_marks_not_kept", path=str(path), error=str(error))
+    with suppress(OSError):
+        path.unlink()  # what a predecessor left says nothing of this one
+    return mmap.mmap(-1, SLOT * SLOTS)
 
 
 class MarkedThreads(Executor):

@@ -13,7 +13,7 @@ from threading import Barrier
 
 import pytest
 
-from gateway.processes.active import SLOTS, ActiveMarks, MarkedThreads, active_in, marks_file
+from gateway.processes.active import SLOT, SLOTS, ActiveMarks, MarkedThreads, active_in, marks_file
 
 A, B = "99000000001310000001", "99000000001310000002"
 
@@ -33,6 +33,26 @@ def test_who_was_active_when_a_process_was_killed_by_its_decoder_is_known_afterw
     ended = subprocess.run([sys.executable, "-c", textwrap.dedent(dies)], timeout=30, check=False)
     assert ended.returncode == -signal.SIGSEGV
     assert active_in(path) == {A}
+
+
+def test_a_worker_for_whose_marks_the_disk_has_no_room_works_all_the_same(tmp_path: Path) -> None:
+    """Its first mark killed it with SIGBUS: with the disk full no worker that was restarted came back."""
+    path = marks_file(tmp_path, "camera-1")
+    path.write_bytes(A.encode().ljust(SLOT, b"\0"))
+    assert active_in(path) == {A}, "as a predecessor left it"
+    works = f"""
+        import resource
+        from pathlib import Path
+        from gateway.processes.active import ActiveMarks
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # a disk that has no room for a byte
+        with ActiveMarks(Path({str(path)!r})).on({B!r}):
+            print("works")
+    """
+    command = [sys.executable, "-c", textwrap.dedent(works)]
+    said = subprocess.run(command, timeout=30, check=True, capture_output=True, text=True).stdout
+    assert said.endswith("works\n")
+    assert "active_marks_not_kept" in said
+    assert active_in(path) == frozenset(), "neither its own nor its predecessor's"
 
 
 def test_work_that_is_done_leaves_no_mark_though_it_failed(tmp_path: Path) -> None:

@@ -173,7 +173,11 @@ class AlertDelivery:
         evidence = entry.evidence
         if evidence is None:
             in_thread = self._in_thread(entry.alert.code)
-            evidence = await in_thread(self._recover, entry.alert.alert_id, entry.clip_path)
+            try:
+                evidence = await in_thread(self._recover, entry.alert.alert_id, entry.clip_path)
+            except OSError as error:  # the disk takes nothing: its entry stays, and the next start tries again
+                log.error("clip_not_recovered", alert=entry.alert.alert_id, error=str(error))
+                return
         if evidence is not None:
             self.clip_closed(evidence)
         else:

@@ -16,6 +16,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,24 +43,26 @@ class JournalEntry:
 
 
 class AlertJournal:
-    """The journal of one worker, in a folder of its own."""
+    """The journal of one worker, in a folder of its own. A disk that does not take the folder is asked again with the
+    first alert: cameras are watched meanwhile."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._make_folder()
+        except OSError as error:
+            log.error("journal_not_made", folder=str(folder), error=str(error))
 
     def begin(self, alert_id: str) -> Path:
         """Make room for an alert that may come; answers where its clip goes."""
-        folder = self._folder / alert_id
-        folder.mkdir(mode=0o700, exist_ok=True)  # the alert itself may have been quicker
+        folder = self._room_for(alert_id)
         _sync_folder(self._folder)
         return folder / _CLIP
 
     def raise_alert(self, alert: AlertRaised, snapshot: bytes | None) -> AlertRaised:
         """Write snapshot and alert so that they outlive a power cut; answers the alert with its snapshot's place. None:
         it has no snapshot."""
-        folder = self._folder / alert.alert_id
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder = self._room_for(alert.alert_id)
         placed = alert
         if snapshot is not None:
             _write_synced(folder / _SNAPSHOT, snapshot)
@@ -85,6 +88,8 @@ class AlertJournal:
 
     def entries(self) -> Iterator[JournalEntry]:
         """What was raised and not yet forgotten, oldest first. An unreadable entry is set aside and said, not lost."""
+        if not self._folder.is_dir():
+            return
         for folder in sorted(self._folder.iterdir()):
             if not folder.is_dir() or folder.suffix == ".unreadable":
                 continue
@@ -97,9 +102,22 @@ class AlertJournal:
                 evidence = msgspec.json.decode(closed.read_bytes(), type=EvidenceReady) if closed.exists() else None
             except (msgspec.MsgspecError, OSError) as error:
                 log.error("journal_entry_unreadable", entry=folder.name, error=str(error))
-                folder.rename(folder.with_suffix(".unreadable"))
+                with suppress(OSError):  # of a disk that takes nothing; the others are read all the same
+                    folder.rename(folder.with_suffix(".unreadable"))
                 continue
             yield JournalEntry(alert, evidence, folder / _CLIP)
+
+    def _room_for(self, alert_id: str) -> Path:
+        """Its folder, which may be there: clip and alert begin it by themselves, whichever is quicker."""
+        self._make_folder()
+        folder = self._folder / alert_id
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    def _make_folder(self) -> None:
+        if not self._folder.is_dir():
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _sync_folder(self._folder.parent)
 
 
 def _write_synced(path: Path, data: bytes) -> None:

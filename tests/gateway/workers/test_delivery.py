@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from worker_parts import BEGUN, ControlPeer, alert, until
 
 from gateway.processes.messages import AlertEnded, AlertRaised, AlertSeen, EvidenceReady, Message
@@ -240,3 +241,18 @@ async def test_that_a_hazard_lasts_is_told_once_and_a_lost_word_of_it_harms_noth
         control.channel.close()
         delivered.seen("a1", BEGUN + 5, 0.7)
         assert delivered.waiting == 0
+
+
+async def test_a_clip_that_a_full_disk_lets_nobody_recover_is_left_for_the_next_start_and_its_alert_is_told(
+    control: ControlPeer, journal: AlertJournal
+) -> None:
+    def full(_alert_id: str, _path: Path) -> EvidenceReady | None:
+        raise OSError(28, "No space left on device")
+
+    placed = journal.raise_alert(alert(), b"jpeg")
+    with capture_logs() as said:
+        async with delivering(control, journal, full) as delivered:
+            await until(lambda: control.told and not delivered.waiting)
+    assert control.told == [placed]
+    assert held(journal) == ["a1"]
+    assert "clip_not_recovered" in [one["event"] for one in said]

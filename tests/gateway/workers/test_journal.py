@@ -93,3 +93,32 @@ def test_a_full_disk_raises_and_leaves_no_alert_behind(tmp_path: Path, monkeypat
         journal.raise_alert(alert(), b"jpeg")
     monkeypatch.undo()
     assert list(AlertJournal(tmp_path).entries()) == []
+
+
+def full(*_args: object, **_kwargs: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_journal_for_which_the_disk_has_no_folder_is_made_with_the_first_alert(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that was new on a full disk never came up: its cameras were not watched."""
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "mkdir", full)
+        journal = AlertJournal(tmp_path / "journal" / "camera-2")
+        assert list(journal.entries()) == []
+        with pytest.raises(OSError, match="No space"):
+            journal.raise_alert(alert(), b"jpeg")
+    journal.raise_alert(alert(), b"jpeg")
+    assert [entry.alert.alert_id for entry in journal.entries()] == ["a1"]
+
+
+def test_an_unreadable_entry_that_cannot_be_set_aside_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = AlertJournal(tmp_path)
+    for alert_id in ("a1", "a2"):
+        journal.raise_alert(alert(alert_id), b"jpeg")
+    (tmp_path / "a1" / "alert.json").write_text("{")
+    monkeypatch.setattr(Path, "rename", full)
+    assert [entry.alert.alert_id for entry in journal.entries()] == ["a2"]

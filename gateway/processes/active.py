@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
@@ -66,15 +67,16 @@ class ActiveMarks:
         finally:
             self._map[place] = before
 
-    def in_thread(self, code: str) -> InThread:
-        """Work for a camera in one of the loop's own threads."""
+    def in_thread(self, code: str, threads: Executor | None = None) -> InThread:
+        """Work for a camera in one of ``threads``; None: of the loop's own."""
 
         async def run(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
             def marked() -> T:
                 with self.on(code):
                     return func(*args, **kwargs)
 
-            return await asyncio.to_thread(marked)
+            told = copy_context()  # as ``asyncio.to_thread`` does: what a log line names
+            return await asyncio.get_running_loop().run_in_executor(threads, told.run, marked)
 
         return run
 

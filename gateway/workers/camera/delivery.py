@@ -44,7 +44,7 @@ class Control(Protocol):
 
 class AlertDelivery:
     """One for each worker. ``recover_clip`` makes an evidence file of a clip that a crash cut short, or None;
-    ``in_thread`` is where it does, for a camera."""
+    ``in_thread`` is where it does, for a camera, and where else the disk is waited for."""
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class AlertDelivery:
         if telling is not None:
             await asyncio.wait([telling])
         if placed.snapshot_path:
-            await self._deliver_evidence(await asyncio.to_thread(snapshot_of, placed))
+            await self._deliver_evidence(await self._in_thread(placed.code)(snapshot_of, placed))
         else:
             await self._one_done(placed.alert_id)
 
@@ -148,7 +148,7 @@ class AlertDelivery:
         self._waiting[alert_id] = left
         if left <= 0:
             del self._waiting[alert_id]
-            await asyncio.to_thread(self._journal.forget, alert_id)
+            await self._in_thread("")(self._journal.forget, alert_id)
 
     async def _until_answered(self, message: Message) -> Message | None:
         """The answer, or None when control will never take it (it stays in the journal for a person to look at)."""

@@ -55,8 +55,9 @@ class Store:
 class CameraEvidence:
     """Clips and alerts of one camera. Alerts are known by their id from the beginning of their clip on.
 
-    ``in_thread`` is where pictures are decoded and clips muxed. ``disk_changed`` hears when the disk begins to refuse
-    evidence, and when none waits for it any more."""
+    ``in_thread`` is where pictures are decoded, ``on_disk`` where clips are muxed and whatever else waits for the disk:
+    one that hangs leaves the threads of the first to those who look. ``disk_changed`` hears when the disk begins to
+    refuse evidence, and when none waits for it any more."""
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class CameraEvidence:
         ring: ClipRing,
         store: Store,
         in_thread: InThread = asyncio.to_thread,
+        on_disk: InThread = asyncio.to_thread,
         disk_changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._code = code
@@ -72,6 +74,7 @@ class CameraEvidence:
         self._ring = ring
         self._store = store
         self._in_thread = in_thread
+        self._on_disk = on_disk
         self._recordings: dict[str, ClipRecording] = {}
         self._raised: set[str] = set()
         self._ends: dict[str, float | None] = {}
@@ -88,7 +91,7 @@ class CameraEvidence:
         held = self._ring.since(since - LEAD)
         coming = self._bus.subscribe(f"clip-{alert_id}", QUEUE, "next_frame" if held else "next_keyframe")
         self._recordings[alert_id] = ClipRecording(
-            lambda: journal.begin(alert_id), held, coming, self._store.clock, self._in_thread
+            lambda: journal.begin(alert_id), held, coming, self._store.clock, self._on_disk
         )
 
     def drop_clip(self, alert_id: str) -> None:
@@ -188,12 +191,12 @@ class CameraEvidence:
 
     async def _forget(self, alert_id: str, recording: ClipRecording) -> None:
         await recording.cut()
-        await asyncio.to_thread(self._store.journal.forget, alert_id)
+        await self._on_disk(self._store.journal.forget, alert_id)
 
     async def _taken(self, write: Callable[[], T]) -> T | None:
         """What was written, or None where the disk refuses."""
         try:
-            return await asyncio.to_thread(write)
+            return await self._on_disk(write)
         except (OSError, RuntimeError) as error:  # the disk takes nothing, or no thread can be started for now
             log.error("journal_not_written", camera=self._code, error=str(error))
             return None

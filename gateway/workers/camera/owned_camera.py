@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
@@ -85,7 +86,8 @@ TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the cameras of a worker share. ``tell`` sends to control, or drops when control is away."""
+    """What the cameras of a worker share. ``tell`` sends to control, or drops when control is away. ``disk``: threads
+    that wait for the disk, so that one that hangs holds up nobody who looks; None: the loop's own."""
 
     settings: WorkerSettings
     eye: Eye
@@ -96,6 +98,7 @@ class Surroundings:
     way: Way
     clock: Callable[[], float]
     tell: Callable[[Message], None]
+    disk: Executor | None = None
 
 
 class OwnedCamera:
@@ -110,8 +113,10 @@ class OwnedCamera:
         self._decoding = around.decoding.marked(around.marks, order.code)
         self._ring = ClipRing(around.settings.cameras.ring_seconds)
         self._untap = self.bus.tap(self._ring.add)
-        in_thread = around.marks.in_thread(order.code)
-        self.evidence = CameraEvidence(order.code, self.bus, self._ring, around.store, in_thread, self._report)
+        in_thread, on_disk = (around.marks.in_thread(order.code, threads) for threads in (None, around.disk))
+        self.evidence = CameraEvidence(
+            order.code, self.bus, self._ring, around.store, in_thread, on_disk, disk_changed=self._report
+        )
         windows = around.settings.windows
         rules = usable_rules(order)
         self._rule_unusable = len(rules) < len(order.rules)
@@ -128,7 +133,7 @@ class OwnedCamera:
         self._in_thread = in_thread
         self._sight = Sight(in_thread, beside=True)
         most_bytes = int(around.settings.cameras.looks_mb * 1e6)
-        self._seen = LookLog(look_logs(around.settings.data_folder), order.code, most_bytes, in_thread)
+        self._seen = LookLog(look_logs(around.settings.data_folder), order.code, most_bytes, on_disk)
         self._pace = Pace(around.clock())
         self._health: Health = initial(around.clock())
         self.pictures = PictureWatch(self._ring, self._decoding.threads, self._keep_scene, order.preset)
@@ -149,7 +154,7 @@ class OwnedCamera:
             order.code,
             camera_recordings(around.settings.data_folder) / order.code,
             self.bus,
-            in_thread=in_thread,
+            in_thread=on_disk,
         )
         self._changing = asyncio.Lock()
         self.looks = Looks(

@@ -66,6 +66,9 @@ log = structlog.get_logger(__name__)
 DECODERS = 2
 """Threads that decode keyframes: 25 ms of a core for 1080p, so two keep up with fifty cameras' keyframes; and as many
 for the frames of woken cameras."""
+DISK_THREADS = 8
+"""Threads that wait for the disk: clips, recordings, journal and logs of looks. The loop's own would be no more on two
+cores, and each look needs them."""
 STREAM_PATH = "cameras/"
 
 
@@ -269,7 +272,8 @@ async def open_camera_worker(name: str, settings: WorkerSettings, channel: Chann
         link.start()
         stack.push_async_callback(link.stop)
         marks = ActiveMarks(marks_file(settings.run_folder, name))
-        delivery = AlertDelivery(channel, journal, recovered, marks.in_thread)
+        disk = stack.enter_context(ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="disk"))
+        delivery = AlertDelivery(channel, journal, recovered, lambda code: marks.in_thread(code, disk))
         stack.push_async_callback(delivery.stop)
         await delivery.start()
         eye = Eye(link, time.time)
@@ -286,6 +290,7 @@ async def open_camera_worker(name: str, settings: WorkerSettings, channel: Chann
             ),
             time.time,
             tell,
+            disk,
         )
         worker = CameraWorker(around, link, channel)
         stack.push_async_callback(worker.close)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,11 +24,14 @@ from gateway.processes.active import ActiveMarks
 from gateway.processes.messages import AssignCamera, HealthChanged, Message
 from gateway.settings import RtspSettings, Settings
 from gateway.storage.look_files import look_logs, newer
+from gateway.streams.frame import EncodedFrame
 from gateway.streams.way import Way
 from gateway.workers.camera.awake import Decoding
+from gateway.workers.camera.delivery import AlertDelivery
 from gateway.workers.camera.evidence import Store
 from gateway.workers.camera.eye import Eye
 from gateway.workers.camera.glimpse import Glimpse
+from gateway.workers.camera.journal import AlertJournal
 from gateway.workers.camera.look_log import logged_looks
 from gateway.workers.camera.owned_camera import OwnedCamera, Surroundings
 from gateway.workers.camera.waking import WakeBudget
@@ -68,6 +72,7 @@ def camera(
     rules: Sequence[RuleConfig] = (FireRuleConfig(),),
     threads: Executor | None = None,
     tell: Callable[[Message], None] = lambda _message: None,
+    disk: Executor | None = None,
 ) -> OwnedCamera:
     settings = Settings(data_folder=folder, rtsp=RtspSettings(port=0)).for_workers()
     around = Surroundings(
@@ -80,6 +85,7 @@ def camera(
         Way(),
         time.time,
         tell,
+        disk,
     )
     order = AssignCamera(CODE, CODE, "hub", 1, "rtsp://127.0.0.1:1/live", None, None, as_json(rules), None)
     return OwnedCamera(order, around)
@@ -226,6 +232,40 @@ async def test_a_camera_whose_pictures_nobody_gets_to_see_is_live_with_a_reason(
     await owned.looks.decide()
     reports = [message for message in told if isinstance(message, HealthChanged)]
     assert [(one.state, one.reason) for one in reports] == [("live", "looks_failed")]
+
+
+async def test_a_disk_that_hangs_leaves_the_threads_of_those_who_look_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each camera's clip, recording and log took a thread of those that second looks and snapshots need: six, on two
+    cores, and no camera of the worker was watched any more."""
+    hung, goes_on = threading.Event(), threading.Event()
+
+    def hang(*_about: object) -> None:
+        hung.set()
+        goes_on.wait(10)
+
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    with ThreadPoolExecutor(4) as disk:
+        owned = camera(tmp_path, AskedEye(), disk=disk)
+        owned.bus.publish(EncodedFrame("video", "h264", b"key", 0, 90_000, 1.0, True))
+        monkeypatch.setattr(owned._seen, "_append", hang)
+        monkeypatch.setattr(AlertJournal, "begin", hang)
+        owned.evidence._store = Store(AlertJournal(tmp_path / "journal"), cast(AlertDelivery, None), 1.0, time.time)
+        for at in (1.0, 100.0):
+            owned._seen.note(Look(at, ()))
+        for alert_id in ("a1", "a2"):
+            owned.evidence.begin_clip(alert_id, 1.0)
+        try:
+            async with asyncio.timeout(5):
+                while not hung.is_set():
+                    await asyncio.sleep(0.01)
+                assert await owned._in_thread(lambda: "looked at") == "looked at"
+        finally:
+            goes_on.set()
+        await owned._seen.close()
+        owned.bus.close()
+        await owned.evidence.close()
 
 
 async def test_a_camera_whose_evidence_the_disk_refuses_is_live_with_a_reason_until_the_disk_takes_it(

@@ -137,6 +137,16 @@ class CameraWatch:
                 self._running[key] = _Running(config, rule, rule.initial())
         return tuple(key for key in before if key not in self._running)
 
+    def fires(self, key: RuleKey) -> bool:
+        """Whether its last look said so."""
+        one = self._running.get(key)
+        return one is not None and one.verdict is not None and one.verdict.phase == "firing"
+
+    def begin_anew(self, key: RuleKey) -> None:
+        """What this rule saw is over, whatever it says: it was too long ago."""
+        if (one := self._running.get(key)) is not None:
+            one.state, one.verdict = one.rule.initial(), None
+
     def dismiss(self, key: RuleKey, at: float) -> None:
         """An officer has rejected what this rule fires for."""
         if (one := self._running.get(key)) is not None:

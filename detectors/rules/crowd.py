@@ -17,7 +17,17 @@ import numpy as np
 from detectors.observation import Detection, Look
 from detectors.rules.config import CrowdRuleConfig
 from detectors.rules.ground import largest_group, on_ground
-from detectors.rules.rule import AT_REST, Verdict, passage, phase_of, share
+from detectors.rules.rule import (
+    AT_REST,
+    UNKNOWN_PACE,
+    Verdict,
+    believed,
+    believed_span,
+    pace_of,
+    passage,
+    phase_of,
+    share,
+)
 from detectors.rules.schedule import is_on
 from detectors.rules.zones import in_zone_each
 from detectors.suppression import Suppression
@@ -52,6 +62,7 @@ class CrowdState:
     firing: bool = False
     below_for: float = 0.0
     verdict: Verdict = _NOTHING
+    pace: float = UNKNOWN_PACE
 
     def moved(self, by: float) -> CrowdState:
         """The same, on a clock that was set by so many seconds."""
@@ -79,24 +90,29 @@ class CrowdRule:
         return CrowdState()
 
     def step(self, state: CrowdState, look: Look) -> tuple[CrowdState, Verdict]:
-        passed = passage(state.at, look.at)
+        passed = passage(state.at, look.at, state.pace)
         if passed == "late":
             return state, state.verdict
-        elapsed = look.at - state.at if state.at is not None and passed == "next" else 0.0
+        pace = pace_of(state.at, look.at)
+        elapsed = pace if passed == "next" else 0.0
         if passed == "set_back" and state.at is not None:
             state = state.moved(look.at - state.at)
         if not is_on(self.config.hours, look.at):
             over = Verdict("released" if state.firing else "idle", 0.0, AT_REST)
-            return CrowdState(at=look.at, verdict=over), over
-        if passed == "gap":
-            # Nobody looked: a gathering in the making may have gone. One that fired is over only when seen to be.
-            state = replace(state, counts=()) if state.firing else CrowdState()
+            return CrowdState(at=look.at, verdict=over, pace=pace), over
+        fired = state.firing
+        if passed in ("gap", "away"):
+            # Nobody looked: a gathering in the making may have gone. One that fired is over only when seen to be, or
+            # when nobody has looked for so long that whoever stands there now is another one.
+            state = replace(state, counts=()) if fired and passed == "gap" else CrowdState()
         counted = self._gathered(self._counted(look.detections))
         score = fmean(one.score for one in counted) if counted else 0.0
         boxes = tuple((one.box.x1, one.box.y1, one.box.x2, one.box.y2) for one in counted)
         count = Count(look.at, len(counted), score, boxes)
-        state = replace(state, at=look.at, counts=_last([*state.counts, count], look.at))
+        state = replace(state, at=look.at, counts=_last([*state.counts, count], look.at), pace=pace)
         state = self._fired(state, elapsed) if state.firing else self._waiting(state, elapsed)
+        if passed == "away" and fired and not state.firing:
+            state = replace(state, verdict=Verdict("released", 0.0, state.verdict.next_look_within))
         return state, state.verdict
 
     def dismissed(self, state: CrowdState, at: float) -> CrowdState:
@@ -112,9 +128,9 @@ class CrowdRule:
         since, held = state.since, state.held
         if since is None:
             since = next(one.at for one in state.counts if one.people >= config.people)
-            held = state.counts[-1].at - since
+            held = believed_span([one.at for one in state.counts if one.at >= since])
         elif enough and state.enough:
-            held += elapsed
+            held += believed(elapsed)
         due = enough and held >= config.dwell_seconds
         rejections = tuple(one.id for one in self.suppressions if one.covers_people(people, state.counts[-1].at))
         firing = due and not rejections
@@ -130,7 +146,8 @@ class CrowdRule:
         else:
             state = replace(state, below_for=state.below_for + elapsed)
         if state.below_for >= self.config.release_seconds:
-            return CrowdState(at=state.at, counts=state.counts, verdict=Verdict("released", 0.0, IDLE))
+            over = Verdict("released", 0.0, IDLE)
+            return CrowdState(at=state.at, counts=state.counts, verdict=over, pace=state.pace)
         return replace(state, verdict=self._verdict(state, 1.0, FIRING))
 
     def _verdict(self, state: CrowdState, progress: float, next_look_within: float) -> Verdict:

@@ -16,7 +16,7 @@ from detectors.rules import zones
 from detectors.rules.config import FireRuleConfig
 from detectors.rules.fire_proof import backed, confirms, demand, heeded, hollow, kept, progress, set_aside
 from detectors.rules.fire_spots import LEAST_SIGHTINGS, Glimpse, Pool, Spot, pooled
-from detectors.rules.rule import AT_REST, Verdict, passage, phase_of
+from detectors.rules.rule import AT_REST, UNKNOWN_PACE, Passage, Verdict, pace_of, passage, phase_of
 from detectors.rules.schedule import is_on
 from detectors.suppression import Suppression
 
@@ -40,6 +40,7 @@ class FireState:
     at: float | None = None
     spots: tuple[Spot, ...] = ()
     verdict: Verdict = _NOTHING
+    pace: float = UNKNOWN_PACE
 
     def moved(self, by: float) -> FireState:
         """The same, on a clock that was set by so many seconds."""
@@ -63,22 +64,21 @@ class FireRule:
         return FireState()
 
     def step(self, state: FireState, look: Look) -> tuple[FireState, Verdict]:
-        passed = passage(state.at, look.at)
+        passed = passage(state.at, look.at, state.pace)
         if passed == "late":
             return state, state.verdict
-        elapsed = look.at - state.at if state.at is not None and passed == "next" else 0.0
+        pace = pace_of(state.at, look.at)
+        elapsed = pace if passed in ("next", "gap") else 0.0
         if passed == "set_back" and state.at is not None:
             state = state.moved(look.at - state.at)
-        spots = state.spots
-        if passed == "gap":
-            spots = tuple(spot for spot in spots if spot.fired_from is not None or spot.dismissed)
-        burning = any(spot.fired_from is not None for spot in spots)
+        burning = any(spot.fired_from is not None for spot in state.spots)
         if not is_on(self.config.hours, look.at):
             over = Verdict("released" if burning else "idle", 0.0, AT_REST)
-            return FireState(look.at, (), over), over
+            return FireState(look.at, (), over, pace), over
+        spots = _left_after(passed, state.spots)
         spots = self._looked_at(spots, pooled(self._counting(look.detections)), look.at, elapsed)
         verdict = self._verdict(spots, burning)
-        return FireState(look.at, spots, verdict), verdict
+        return FireState(look.at, spots, verdict, pace), verdict
 
     def _looked_at(self, spots: Sequence[Spot], pools: Sequence[Pool], at: float, elapsed: float) -> tuple[Spot, ...]:
         known: list[Spot] = []
@@ -231,6 +231,13 @@ class FireRule:
         """Any part is enough that lies in the zone and in no exclusion."""
         config = self.config
         return one.score >= config.min_score and zones.touches(one.box, config.polygon, config.exclusions)
+
+
+def _left_after(passed: Passage, spots: Sequence[Spot]) -> tuple[Spot, ...]:
+    """What is still known of them at the look that comes then."""
+    if passed == "away":
+        return ()
+    return tuple(spot for spot in spots if passed != "gap" or spot.fired_from is not None or spot.dismissed)
 
 
 def _order(spot: Spot) -> tuple[bool, bool, bool, float, int]:

@@ -22,8 +22,11 @@ from detectors.closer import TOO_LARGE
 from detectors.observation import Detection
 from detectors.rules.config import FireRuleConfig
 from detectors.rules.fire_spots import LEAST_SIGHTINGS, Glimpse, Signs, Spot, last_looks
-from detectors.rules.rule import share
+from detectors.rules.rule import LONGEST_GAP, believed, believed_span, share
 
+LEAST_PROOF = 1.0
+"""Seconds that three sightings take: a rule that asks for less, or for none, gets as soon an answer, and a rejection
+has something to ask more of."""
 DOUBTED = 10.0
 """Seconds for which what the second look does not confirm must be seen."""
 STILL = 0.001
@@ -60,7 +63,7 @@ def backed(found: Sequence[Detection]) -> bool | None:
 
 def demand(config: FireRuleConfig, signs: Signs) -> float:
     """Seconds for which a spot of these signs must be seen, but for what an officer said of it."""
-    seconds = config.seen_seconds
+    seconds = max(LEAST_PROOF, config.seen_seconds)
     if signs.steady:
         still = signs.stir is not None and signs.stir < STILL
         seconds = max(seconds, STILL_SECONDS if still else config.steady_seconds)
@@ -107,27 +110,38 @@ def heeded(config: FireRuleConfig, spot: Spot, signs: Signs) -> float:
 
 
 def kept(config: FireRuleConfig, glimpses: Sequence[Glimpse], at: float) -> tuple[Glimpse, ...]:
-    """As many looks as the longest proof needs."""
-    return tuple(last_looks(glimpses, at - window_for(config, LONGEST_PROOF)))
+    """As many looks as the longest proof needs, and the one before them: a window begins between two."""
+    needed = _lately(glimpses, at, window_for(config, LONGEST_PROOF))
+    return tuple(glimpses[max(0, len(glimpses) - len(needed) - 1) :])
 
 
 def _proof(spot: Spot, seconds: float, window: float) -> float:
     """0..1: seen for ``seconds`` within ``window`` and in enough looks; over a longer span, for that share of it."""
-    glimpses = last_looks(spot.glimpses, spot.glimpses[-1].at - window)
+    glimpses = _lately(spot.glimpses, spot.glimpses[-1].at, window)
     while glimpses and not glimpses[0].score:
         glimpses = glimpses[1:]
     if not glimpses:
         return 0.0
     seen = sum(
-        (after.at - before.at) * (0.5 * (before.score > 0) + 0.5 * (after.score > 0))
+        believed(after.at - before.at) * (0.5 * (before.score > 0) + 0.5 * (after.score > 0))
         for before, after in pairwise(glimpses)
     )
     before = spot.glimpses[: -len(glimpses)]
     if before and before[-1].score and all(one.score for one in glimpses):
         # The window begins between two looks that saw it: it was there all the while, which 5 of 5 s ask for.
-        seen = max(seen, min(window, glimpses[-1].at - before[-1].at))
-    span = glimpses[-1].at - glimpses[0].at
+        seen = max(seen, min(window, believed_span([one.at for one in (before[-1], *glimpses)])))
     progress = min(share(seen, seconds), share(sum(one.score > 0 for one in glimpses), LEAST_SIGHTINGS))
-    if span > window:
+    if glimpses[-1].at - glimpses[0].at > window and (span := believed_span([one.at for one in glimpses])) > window:
         progress = min(progress, share(seen / span, share(seconds, window)))
     return progress
+
+
+def _lately(glimpses: Sequence[Glimpse], at: float, window: float) -> Sequence[Glimpse]:
+    """Those of the last ``window`` seconds, of which between slow looks no more counts than is ``believed``."""
+    looks = last_looks(glimpses, at - window)
+    if len(looks) * LONGEST_GAP > 2 * window:
+        return looks
+    first = len(glimpses) - len(looks)
+    while first and believed_span([one.at for one in glimpses[first - 1 :]]) <= window:
+        first -= 1
+    return glimpses[first:]

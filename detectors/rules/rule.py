@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal, Protocol, TypeVar
 
 from detectors.observation import Look
@@ -15,6 +17,9 @@ LATE = 5.0
 """Seconds a look may lie before the last one and be taken for late, so left out. Beyond, the clock was set back."""
 LONGEST_GAP = 15.0
 """Seconds between two looks over which a rule still believes that what it saw was there in between."""
+LONGEST_ABSENCE = 60.0
+"""Seconds between two looks after which what a rule saw is another matter, though it had fired: an alert ends when
+nothing is seen for as long. Of a camera that is looked at no more often no rule can tell anything."""
 AT_REST = 10.0
 """Seconds to the next look where a rule has nothing to look for (outside its hours)."""
 
@@ -59,18 +64,47 @@ class Rule(Protocol[S]):
         ...
 
 
-Passage = Literal["first", "next", "late", "gap", "set_back"]
+UNKNOWN_PACE = math.inf
+Passage = Literal["first", "next", "late", "gap", "away", "set_back"]
+"""``gap``: looks failed to come for a while, and what was not told yet may have gone; ``away``: for so long that what
+had fired may have gone, too, and whatever is there now is another hazard."""
 
 
-def passage(last: float | None, at: float, longest_gap: float = LONGEST_GAP) -> Passage:
-    """What lies between the last look and this one."""
+def passage(
+    last: float | None,
+    at: float,
+    pace: float = UNKNOWN_PACE,
+    *,
+    longest_gap: float = LONGEST_GAP,
+    longest_absence: float = LONGEST_ABSENCE,
+) -> Passage:
+    """What lies between the last look and this one. ``pace``: seconds between the last two looks; where they come
+    slowly anyway, a long distance is the next look, of which ``believed`` says how much counts."""
     if last is None:
         return "first"
     if at < last - LATE:
         return "set_back"
     if at <= last:
         return "late"
-    return "gap" if at - last > longest_gap else "next"
+    elapsed = at - last
+    if elapsed <= longest_gap or (pace > longest_gap / 2 and elapsed <= LONGEST_ABSENCE):
+        return "next"
+    return "gap" if elapsed <= longest_absence else "away"
+
+
+def pace_of(last: float | None, at: float) -> float:
+    """Seconds between two looks, for the ``pace`` of the next."""
+    return UNKNOWN_PACE if last is None or at <= last else at - last
+
+
+def believed(elapsed: float, longest_gap: float = LONGEST_GAP) -> float:
+    """For how much of the time between two looks what both saw is taken to have been there."""
+    return min(elapsed, longest_gap)
+
+
+def believed_span(looks: Sequence[float]) -> float:
+    """From the first of these times to the last, less what is not ``believed`` of the time between two."""
+    return looks[-1] - looks[0] - sum(max(0.0, after - before - LONGEST_GAP) for before, after in pairwise(looks))
 
 
 def phase_of(progress: float, firing: bool) -> Phase:

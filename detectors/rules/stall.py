@@ -15,7 +15,17 @@ from typing import Any
 from detectors.observation import Box, Detection, Look
 from detectors.rules.config import StallRuleConfig
 from detectors.rules.cues import VEHICLES, stalls_of
-from detectors.rules.rule import AT_REST, LONGEST_GAP, Verdict, passage, phase_of, share
+from detectors.rules.rule import (
+    AT_REST,
+    LONGEST_GAP,
+    UNKNOWN_PACE,
+    Verdict,
+    believed,
+    pace_of,
+    passage,
+    phase_of,
+    share,
+)
 from detectors.rules.schedule import is_on
 from detectors.rules.zones import in_zone
 from detectors.suppression import Suppression
@@ -26,9 +36,13 @@ SAME_PLACE = 0.5
 """Least overlap (IoU) with the first box of a stand. A detector's box of a standing stall keeps well above it."""
 SEEN_SHARE = 0.3
 """Least share of looks that saw the stall: stalls are seen poorly, but chance sightings do not make one."""
+LONGEST_ABSENCE = 600.0
+"""Seconds without a look after which a stall is another one, though it had fired: its alert ends when nothing is seen
+for as long."""
 ATTENDED_WITHIN = 60.0
 """Seconds for which somebody may turn away from a stall that counts only when attended."""
-MOST_STANDS = 16
+MOST_STANDS = 50
+"""Stands that are kept: a market street has some that do not count, and they leave room for what is new."""
 UNLIKE = 3
 """Sightings in a row that no rejection covers, after which a rejected stall is another one: boxes tremble."""
 MOST_TOLD = 40
@@ -69,6 +83,7 @@ class StallState:
     at: float | None = None
     stands: tuple[Stand, ...] = ()
     verdict: Verdict = _NOTHING
+    pace: float = UNKNOWN_PACE
 
     def moved(self, by: float) -> StallState:
         """The same, on a clock that was set by so many seconds."""
@@ -92,28 +107,33 @@ class StallRule:
         return StallState()
 
     def step(self, state: StallState, look: Look) -> tuple[StallState, Verdict]:
-        passed = passage(state.at, look.at, max(LONGEST_GAP, self.config.occlusion_seconds))
+        passed = passage(state.at, look.at, state.pace, longest_gap=self._longest_gap, longest_absence=LONGEST_ABSENCE)
         if passed == "late":
             return state, state.verdict
-        elapsed = look.at - state.at if state.at is not None and passed == "next" else 0.0
+        pace = pace_of(state.at, look.at)
+        elapsed = pace if passed == "next" else 0.0
         if passed == "set_back" and state.at is not None:
             state = state.moved(look.at - state.at)
-        stands = state.stands
-        if passed == "gap":
-            stands = tuple(one for one in stands if one.fired)
-        standing = any(one.fired for one in stands)
+        standing = any(one.fired for one in state.stands)
         if not is_on(self.config.hours, look.at):
             over = Verdict("released" if standing else "idle", 0.0, AT_REST)
-            return StallState(look.at, (), over), over
+            return StallState(look.at, (), over, pace), over
+        stands = state.stands
+        if passed in ("gap", "away"):
+            stands = tuple(one for one in stands if one.fired and passed == "gap")
         stands = self._looked_at(stands, look, elapsed)
         verdict = self._verdict(stands, standing)
-        return StallState(look.at, stands, verdict), verdict
+        return StallState(look.at, stands, verdict, pace), verdict
+
+    @property
+    def _longest_gap(self) -> float:
+        return max(LONGEST_GAP, self.config.occlusion_seconds)
 
     def _looked_at(self, stands: Sequence[Stand], look: Look, elapsed: float) -> tuple[Stand, ...]:
         left = self._stalls(look)
         people = [one.box for one in look.detections if one.label == "person"]
         known: list[Stand] = []
-        for stand in sorted(stands, key=lambda one: (not one.fired, one.since)):
+        for stand in sorted(stands, key=_age):
             best = max(left, key=lambda one: one.box.iou(stand.anchor), default=None)
             if best is not None and best.box.iou(stand.anchor) >= SAME_PLACE:
                 left.remove(best)
@@ -123,7 +143,7 @@ class StallRule:
                     self._heeding(stand, best, look.at),
                     box=best.box,
                     score=max(stand.score, best.score),
-                    stood=stand.stood + stand.unseen_for + elapsed,
+                    stood=stand.stood + stand.unseen_for + believed(elapsed, self._longest_gap),
                     unseen_for=0.0,
                     looks=stand.looks + 1,
                     looks_seen=stand.looks_seen + 1,
@@ -146,8 +166,13 @@ class StallRule:
                     seen=((look.at, one.score, one.box),),
                 )
                 known.append(self._judged(_attended(stand, people, 0.0)))
-        known.sort(key=lambda one: (not one.fired, one.since))
-        return tuple(known[:MOST_STANDS])
+        kept = sorted(known, key=self._worth)[:MOST_STANDS]
+        return tuple(sorted(kept, key=_age))
+
+    def _worth(self, stand: Stand) -> tuple[bool, bool, float, float]:
+        """What is kept first: what was told, then what may be, before what an officer rejected or nobody attends."""
+        waits = stand.rejected is None and self._counts_attended(stand)
+        return not stand.fired, not waits, stand.unseen_for, stand.since
 
     def dismissed(self, state: StallState, at: float) -> StallState:
         return replace(state, stands=tuple(self._let_go(stand, at) for stand in state.stands))
@@ -238,6 +263,10 @@ class StallRule:
             one.box.x1 <= point.x <= one.box.x2 and one.box.y1 <= point.y <= one.box.y2 and is_on(point.hours, at)
             for point in config.permitted
         )
+
+
+def _age(stand: Stand) -> tuple[bool, float]:
+    return not stand.fired, stand.since
 
 
 def _attended(stand: Stand, people: Sequence[Box], elapsed: float) -> Stand:

@@ -88,6 +88,14 @@ _OWN: Mapping[str, Reason] = {
         "instead where there is one), and clips may not play. Set it to plain H.264 (no smart codec), update its "
         "firmware or restart it.",
     ),
+    "looks_too_rare": Reason(
+        "looks_too_rare",
+        "正常取流，但画面间隔超过一分钟，险情无法识别：关键帧间隔过长，且没有可用的子码流或空闲算力。"
+        "请缩短 I 帧间隔（关闭智能编码）、启用子码流，或调大 cameras.wake_cores。",
+        "Live, but its pictures are looked at more than a minute apart, so no hazard can be told: keyframes come too "
+        "slowly, and there is no sub-stream or no processor to spare. Shorten the distance between keyframes (no smart "
+        "codec), enable the sub-stream, or raise cameras.wake_cores.",
+    ),
     "looks_failed": Reason(
         "looks_failed",
         "正常，但分析其画面时反复出错，险情无法识别。请停用后重新启用该摄像机；仍出错时请将日志（look_failed）交给维护人员。",

@@ -27,7 +27,9 @@ from gateway.events.cameras import CameraFacts
 from gateway.events.classes import shipped_classes
 from gateway.events.opening import Opening, open_key
 from gateway.events.raised_alerts import RaisedAlerts, finite, held_alert, media_type, moment, set_facts, tell
+from gateway.events.windows import windows_of
 from gateway.processes.messages import (
+    ALERT_OVER,
     AlertEnded,
     AlertRaised,
     AlertSeen,
@@ -119,23 +121,26 @@ class AlertIntake:
         return AlertStored(message.alert_id, merged_into=alert_id if alert_id != message.alert_id else None)
 
     async def alert_seen(self, message: AlertSeen) -> None:
-        """The hazard lasts. An alert that had been ended for its worker's silence is open again."""
+        """The hazard lasts. An alert that was ended for its worker's silence just now is open again; the word of one
+        that ended long ago, or whose place another one has taken, is refused: its worker raises anew what it sees."""
 
         async def seen(session: AsyncSession, changes: Changes) -> None:
             sighting = await session.get(AlertSightingRow, message.alert_id)
             if sighting is None or sighting.ended_at is not None:
                 return
             alert = await held_alert(session, sighting.alert_id)
+            seen_at = moment(message.at, changes.at)
             values: dict[str, Any] = {
-                "last_seen_at": max(alert.last_seen_at, moment(message.at, changes.at)),
+                "last_seen_at": max(alert.last_seen_at, seen_at),
                 "score": max(alert.score, finite(message.score)),
                 "sightings": alert.sightings + 1,
             }
             if alert.ended_at is not None:
                 key = open_key(alert.camera_code, alert.zone, alert.hazard, alert.drill)
                 taken = await session.scalar(select(AlertRow.id).where(AlertRow.open_key == key))
-                if alert.ended_by != "silence" or taken is not None:
-                    return
+                within = windows_of(self._settings.windows, alert.hazard).reopened_within
+                if alert.ended_by != "silence" or taken is not None or seen_at - alert.last_seen_at > within:
+                    raise Refusal("conflict", ALERT_OVER, "该预警已结束。", "The alert is over.")
                 values |= {"ended_at": None, "ended_by": None, "open_key": key}
             await set_facts(session, alert, values)
             changes.alert(alert, "alert.changed")

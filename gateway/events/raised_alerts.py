@@ -172,8 +172,8 @@ class RaisedAlerts:
         found = await session.scalar(select(AlertRow).where(AlertRow.open_key == key).with_for_update())
         kind = (await self.opening.books.current(session)).classes.of_hazard(message.hazard)
         raised_at = moment(message.raised_at, changes.at)
-        if found is not None and not extends(found.state, kind.never_held_back):
-            await set_facts(session, found, {"ended_at": raised_at, "ended_by": "raised_anew", "open_key": None})
+        if found is not None and (ended := self._ended(found, raised_at, never_held_back=kind.never_held_back)):
+            await set_facts(session, found, {**ended, "open_key": None})
             changes.alert(found, "alert.changed")
             found = None
         if found is None:
@@ -201,6 +201,16 @@ class RaisedAlerts:
         else:
             await tell(session, alert, changes)
         return alert.id
+
+    def _ended(self, alert: AlertRow, raised_at: datetime, *, never_held_back: bool) -> dict[str, Any]:
+        """When and by what the open alert of a place has ended by the time at which something is raised there anew;
+        empty: it is extended. One that was not seen for so long may not have been swept yet, control having been away,
+        and its worker's word that it is over may come after that of the new one."""
+        if raised_at - alert.last_seen_at > windows_of(self.settings.windows, alert.hazard).silence:
+            return {"ended_at": alert.last_seen_at, "ended_by": "silence"}
+        if not extends(alert.state, never_held_back):
+            return {"ended_at": raised_at, "ended_by": "raised_anew"}
+        return {}
 
     async def _attend(self, session: AsyncSession, alert: AlertRow, changes: Changes) -> None:
         """Where an event of this place and hazard is open, the alert joins it; one that may not wait opens its own."""

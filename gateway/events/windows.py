@@ -24,6 +24,12 @@ class HazardWindows:
     def silence(self) -> timedelta:
         return self.end + SILENCE_GRACE
 
+    @property
+    def reopened_within(self) -> timedelta:
+        """Since an alert that was ended for silence was last seen. Its worker was out of hearing for a moment; later,
+        what is seen is another hazard, and told as such."""
+        return 2 * self.silence
+
 
 def windows_of(settings: WindowSettings, hazard: str, conduct: Conduct = PEACE) -> HazardWindows:
     """A hazard without windows of its own takes those of fire: the shortest. A mode shortens what waits for people."""

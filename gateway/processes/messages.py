@@ -287,8 +287,12 @@ class AlertRaised(Message, frozen=True):
     snapshot_sha256: str
 
 
+ALERT_OVER = "alert_over"
+"""Why control refuses to hear more of an alert: it ended long ago. What is seen is raised as another."""
+
+
 class AlertSeen(Message, frozen=True):
-    """An open alert's hazard was seen again (at most once every few seconds)."""
+    """An open alert's hazard was seen again (at most once every few seconds). Refused as ``ALERT_OVER``."""
 
     alert_id: str
     at: float

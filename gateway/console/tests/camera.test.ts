@@ -40,7 +40,10 @@ describe('the state of a camera', () => {
 
   it('is not well where nobody looks at its pictures, or too seldom', () => {
     const live = camera({}, 'live')
-    for (const reason of ['looks_left_out', 'rate_unmet', 'pictures_unreadable', 'looks_failed', 'rule_unusable']) {
+    for (const reason of [
+      ...['looks_left_out', 'looks_too_rare', 'rate_unmet'],
+      ...['pictures_unreadable', 'looks_failed', 'rule_unusable'],
+    ]) {
       const behind = { ...live, health: { ...live.health, reason } }
       expect([toneOf(behind), underwatched(behind)]).toEqual(['warn', true])
       expect(underwatched({ ...behind, status: 'stopped' })).toBe(false)

@@ -17,6 +17,7 @@ import structlog
 from gateway.processes.active import InThread
 from gateway.processes.channel import ChannelClosed
 from gateway.processes.messages import (
+    ALERT_OVER,
     AlertEnded,
     AlertRaised,
     AlertSeen,
@@ -60,6 +61,7 @@ class AlertDelivery:
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[str, int] = {}
         self._telling: dict[str, asyncio.Task[None]] = {}
+        self._saying: dict[str, asyncio.Task[None]] = {}
         self._nowhere: set[str] = set()
         """Alerts that lie neither in the journal nor, as far as is known, in control."""
         self.refused = 0
@@ -73,9 +75,10 @@ class AlertDelivery:
         """Stop trying; what is not stored lies in the journal. What the disk refused, too, is lost, and said."""
         for alert_id in self._nowhere:
             log.error("alert_lost", alert=alert_id)
-        for task in self._tasks:
+        tasks = (*self._tasks, *self._saying.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     @property
     def waiting(self) -> int:
@@ -105,12 +108,22 @@ class AlertDelivery:
         """There is no clip, or it could not be written."""
         self._begin(self._one_done(alert_id))
 
-    def seen(self, alert_id: str, at: float, score: float) -> None:
-        """Said once, without an answer: the next one follows in seconds."""
+    def seen(self, alert_id: str, at: float, score: float, over: Callable[[], None]) -> None:
+        """Said once: the next one follows in seconds. ``over`` is called where control has ended the alert for good."""
+        if alert_id not in self._saying:
+            saying = asyncio.create_task(self._say_seen(AlertSeen(alert_id, at, score), over))
+            self._saying[alert_id] = saying
+            saying.add_done_callback(lambda _: self._saying.pop(alert_id))
+
+    async def _say_seen(self, seen: AlertSeen, over: Callable[[], None]) -> None:
         try:
-            self._control.send(AlertSeen(alert_id, at, score))
-        except ChannelClosed:
-            log.info("alert_seen_not_told", alert=alert_id)
+            await self._control.request(seen, timeout=ANSWER_SECONDS)
+        except (ChannelClosed, TimeoutError):
+            log.info("alert_seen_not_told", alert=seen.alert_id)
+        except Refusal as refusal:
+            log.info("alert_seen_refused", alert=seen.alert_id, reason=refusal.reason)
+            if refusal.reason == ALERT_OVER:
+                over()
 
     def ended(self, alert_id: str, at: float) -> None:
         """Told after the alert itself: control takes the end of an alert that it does not know for done with."""

@@ -113,8 +113,8 @@ class CameraEvidence:
             recording.finish_at(alert.raised_at + self._store.clip_after)
         self._begin(self._journal_and_deliver(alert, picture, recording), alert.alert_id)
 
-    def seen(self, alert_id: str, at: float, score: float) -> None:
-        self._store.delivery.seen(alert_id, at, score)
+    def seen(self, alert_id: str, at: float, score: float, over: Callable[[], None]) -> None:
+        self._store.delivery.seen(alert_id, at, score, over)
 
     def ended(self, alert_id: str, at: float) -> None:
         """Told after the alert: one that is being written ends when it has been."""

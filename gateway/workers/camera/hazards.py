@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from detectors.observation import Box, Look
 from detectors.rules.config import RuleConfig
@@ -12,7 +13,7 @@ from detectors.watch import CameraWatch, RuleKey
 from gateway.processes.messages import AlertRaised, HeldBack, Message
 from gateway.storage.ids import new_id
 from gateway.workers.camera.evidence import LEAD, CameraEvidence
-from gateway.workers.camera.incident import BeginClip, DropClip, End, Incident, Raise, Seen, advance
+from gateway.workers.camera.incident import BeginClip, DropClip, End, Incident, Raise, Seen, advance, lapsed
 from gateway.workers.camera.look_plan import Wish
 
 JPEG = Callable[[], bytes]
@@ -54,7 +55,7 @@ class CameraHazards:
 
     def picture_is(self, *, frozen: bool) -> None:
         """Whether the camera sends the same picture again and again. Only a fire is then watched for; what has been
-        raised is not said to be seen, so that control ends it for the silence until it is."""
+        raised is not taken to be seen: if the picture stands still for as long as an alert lasts, it has ended."""
         self._watch.frozen = frozen
 
     @property
@@ -87,6 +88,7 @@ class CameraHazards:
 
     def observe(self, look: Look, jpeg: JPEG) -> None:
         """``jpeg`` makes the snapshot of the picture looked at; it blocks, and is called in a thread."""
+        self._end_what_lapsed(look.at)
         said = self._watch.observe(look)
         self._in_sight = frozenset(key for key, verdict in said if verdict.phase in IN_SIGHT)
         for key, verdict in said:
@@ -113,10 +115,31 @@ class CameraHazards:
                 self._evidence.ended(incident.alert_id, at)
                 self._incidents[key] = Incident()
 
+    def over(self, alert_id: str) -> None:
+        """Control has ended the alert long ago, having heard nothing of it: what fires on is raised anew."""
+        for key, incident in self._incidents.items():
+            if incident.raised and incident.alert_id == alert_id:
+                self._incidents[key] = Incident()
+
+    def _end_what_lapsed(self, at: float) -> None:
+        """What fired an end window ago, and could not be looked at since, is seen anew or not at all."""
+        if self._watch.frozen:
+            return
+        for key, incident in self._incidents.items():
+            end_after = self._end_after[key.kind]
+            if incident.alert_id is None or not self._watch.fires(key) or not lapsed(incident, at, end_after=end_after):
+                continue
+            self._watch.begin_anew(key)
+            self._evidence.ended(incident.alert_id, incident.last_firing + end_after)
+            self._incidents[key] = Incident()
+
     def _advance(self, key: RuleKey, verdict: Verdict, look: Look, jpeg: JPEG) -> None:
         at = look.at
+        before = self._incidents.get(key, Incident())
+        if before.raised and self._watch.frozen:
+            return
         incident, steps = advance(
-            self._incidents.get(key, Incident()),
+            before,
             self._phase(verdict, at),
             at,
             end_after=self._end_after[key.kind],
@@ -133,10 +156,10 @@ class CameraHazards:
                 case Raise(alert_id):
                     self.raised += 1
                     self._evidence.raise_alert(self._alert(alert_id, key, verdict, hazard_from, look), jpeg)
-                case Seen(alert_id) if not self._watch.frozen:
-                    self._evidence.seen(alert_id, at, verdict.score)
-                case End(alert_id):
-                    self._evidence.ended(alert_id, at)
+                case Seen(alert_id):
+                    self._evidence.seen(alert_id, at, verdict.score, partial(self.over, alert_id))
+                case End(alert_id, ended_at):
+                    self._evidence.ended(alert_id, ended_at)
 
     def _say_held_back(self, name: str, at: float) -> None:
         if not 0 <= at - self._told_held_back.get(name, -HELD_BACK_EVERY) < HELD_BACK_EVERY:

@@ -2,7 +2,8 @@
 
 A clip begins when the rule is half way to firing, so that it is on disk before the alert is raised. Where it does not
 fire for long the clip is begun anew: it shows what fires in the end, and not what was there hours before. An alert is
-raised once and stays open until the rule has been released for its hazard's end window.
+raised once and stays open until the rule has been released for its hazard's end window, or nothing could be seen of it
+for as long: what fires then is another hazard, of which nobody has heard.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from detectors.rules.rule import Phase
+from detectors.rules.rule import LONGEST_ABSENCE, Phase
 
 SEEN_EVERY = 5.0
 """Seconds between two reports that an open alert's hazard is still there."""
@@ -43,7 +44,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class End:
+    """``at``: when its window lapsed, however late that is noticed."""
+
     alert_id: str
+    at: float
 
 
 Step = BeginClip | DropClip | Raise | Seen | End
@@ -99,5 +103,11 @@ def _while_open(incident: Incident, phase: Phase, at: float, end_after: float) -
             return replace(incident, last_firing=at), ()
         return replace(incident, last_firing=at, last_told=at), (Seen(incident.alert_id),)
     if at - incident.last_firing >= end_after:
-        return Incident(), (End(incident.alert_id),)
+        return Incident(), (End(incident.alert_id, min(at, incident.last_firing + end_after)),)
     return incident, ()
+
+
+def lapsed(incident: Incident, at: float, *, end_after: float) -> bool:
+    """Whether an alert's window is over before the look at ``at``, though its rule fired when it last could. Between
+    looks that follow one another it never is, short as the window may be."""
+    return incident.raised and at - incident.last_firing >= max(end_after, LONGEST_ABSENCE)

@@ -18,6 +18,7 @@ from typing import Literal
 
 import structlog
 
+from detectors.rules.rule import LONGEST_ABSENCE
 from gateway.streams.bus import FrameBus
 from gateway.streams.frame import EncodedFrame
 from gateway.streams.keyframes import PictureUnreadable
@@ -45,7 +46,7 @@ tells as soon that they can be again."""
 SUB_TRIES, SUB_PAUSE = 2, 60.0
 """After so many failures in a row the sub-stream is left alone for so many seconds, and the main stream serves."""
 
-Ailment = Literal["pictures_unreadable", "looks_failed"]
+Ailment = Literal["pictures_unreadable", "looks_failed", "looks_too_rare"]
 """Why nothing is seen of a camera though its pictures come."""
 
 
@@ -254,17 +255,19 @@ class Looks:
             self._live_since, unmet = now, False
             await self._sleep()
             self._budget.release(self._code)
-        ailment = self._what_ails()
+        ailment = self._what_ails(now)
         if (unmet, ailment) != (self.rate_unmet, self.ailment):
             if ailment != self.ailment:
                 log.warning("camera_ails", camera=self._code, ailment=ailment)
             self.rate_unmet, self.ailment = unmet, ailment
             self._changed()
 
-    def _what_ails(self) -> Ailment | None:
+    def _what_ails(self, now: float) -> Ailment | None:
         if self._keyframes_unreadable:
             return "pictures_unreadable"
-        return "looks_failed" if self._failed >= MOST_FAILURES else None
+        if self._failed >= MOST_FAILURES:
+            return "looks_failed"
+        return "looks_too_rare" if self._awake is None and self._gap.seconds(now) > LONGEST_ABSENCE else None
 
     async def _follow(self, wish: Wish, now: float) -> bool:
         """Bring about what the wish needs; whether it stays unfulfilled."""

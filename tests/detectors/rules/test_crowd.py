@@ -12,7 +12,7 @@ from detectors.observation import Box, Detection, Look
 from detectors.rules.config import CrowdRuleConfig
 from detectors.rules.crowd import CrowdRule
 from detectors.rules.replay import Hazard, hazards, replay
-from detectors.rules.rule import LONGEST_GAP, Verdict
+from detectors.rules.rule import LONGEST_ABSENCE, LONGEST_GAP, Verdict
 
 
 def people(number: int, *, label: str = "person", score: float = 0.7) -> tuple[Detection, ...]:
@@ -157,9 +157,27 @@ def test_slow_looks_within_the_longest_gap_are_a_dwell() -> None:
 
 
 def test_a_gathering_that_fired_is_over_only_when_seen_to_be() -> None:
-    seen = [*looks(lambda at: 15, 80), *looks(lambda at: 0, 1100, start=1000)]
+    seen = [*looks(lambda at: 15, 80), *looks(lambda at: 0, 200, start=130)]
     (hazard,) = judged(seen)
-    assert hazard.released_at == pytest.approx(1010, abs=2)
+    assert hazard.released_at == pytest.approx(140, abs=2)
+
+
+@pytest.mark.parametrize("there", [0, 30])
+def test_who_stands_there_after_hours_in_which_nobody_looked_is_another_gathering(there: int) -> None:
+    """Its first looks said that the gathering of ten hours ago went on, were there nobody at all."""
+    first, *others = judged([*looks(lambda at: 15, 80), *looks(lambda at: there, 36_100, start=36_000)])
+    assert first.released_at == 36_000
+    assert [(one.hazard_from, one.fired_at) for one in others] == ([(36_000, 36_060)] if there else [])
+
+
+def test_of_the_time_between_slow_looks_no_more_is_believed_than_between_any() -> None:
+    """Where looks came more than a quarter of a minute apart no gathering was ever told; two looks a minute apart are
+    none yet."""
+    (hazard,) = judged(looks(lambda at: 15, 3600, every=20.0))
+    assert (hazard.hazard_from, hazard.fired_at, hazard.released_at) == (0, 80, None)
+    (hazard,) = judged(looks(lambda at: 15 if at else 3, 3600, every=60.0))
+    assert (hazard.hazard_from, hazard.fired_at) == (60, 60 + 4 * 60)
+    assert judged(looks(lambda at: 15, 7200, every=LONGEST_ABSENCE + 1)) == ()
 
 
 def test_a_clock_that_is_set_back_loses_no_dwell_and_makes_none() -> None:

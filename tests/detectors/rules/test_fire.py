@@ -16,7 +16,7 @@ from detectors.rules.config import FireRuleConfig
 from detectors.rules.fire import FireRule
 from detectors.rules.fire_spots import Spot
 from detectors.rules.replay import Hazard, hazards, replay
-from detectors.rules.rule import LATE, LONGEST_GAP, Verdict
+from detectors.rules.rule import LATE, LONGEST_ABSENCE, LONGEST_GAP, Verdict
 
 FLAME = Box(0.4, 0.4, 0.5, 0.6)
 Seen = Callable[[float], tuple[Detection, ...]]
@@ -263,20 +263,52 @@ def test_a_gap_between_looks_forgets_a_candidate() -> None:
 
 
 def test_a_gap_does_not_release_a_fire_that_nobody_saw_go_out() -> None:
-    seen = [*looks(lambda at: (flame(at),), 5), *looks(lambda at: (flame(at),), 2010, start=2000)]
+    seen = [*looks(lambda at: (flame(at),), 5), *looks(lambda at: (flame(at),), 60, start=50)]
     (hazard,) = judged(seen)
     assert hazard.released_at is None
 
 
-def test_after_a_gap_a_fire_that_is_out_is_released_by_looks_and_not_by_the_gap() -> None:
-    said = list(
-        replay(
-            FireRule(FireRuleConfig()), [*looks(lambda at: (flame(at),), 5), *looks(lambda at: (), 1010, start=1000)]
-        )
-    )
-    after = {one.at: one.verdict.phase for one in said if one.at >= 1000}
-    assert after[1000] == "firing"
-    assert "released" in after.values()
+def test_after_a_gap_a_fire_that_is_out_is_released_at_the_first_look() -> None:
+    (hazard,) = judged([*looks(lambda at: (flame(at),), 5), *looks(lambda at: (), 60, start=50)])
+    assert hazard.released_at == 50
+
+
+@pytest.mark.parametrize("place", [0.0, 0.3])
+def test_what_burns_after_hours_in_which_nobody_looked_is_another_fire(place: float) -> None:
+    """It was the fire of ten hours ago that burnt on, wherever in the zone it was; nobody was told."""
+    back = looks(lambda at: (flame(at, x=place),), 36_010, start=36_000)
+    first, second = judged([*looks(lambda at: (flame(at),), 5), *back])
+    assert first.released_at == 36_000
+    assert (second.hazard_from, second.released_at) == (36_000, None)
+    assert second.fired_at == pytest.approx(36_003, abs=0.5)
+
+
+@pytest.mark.parametrize("every", [16.0, 20.0, LONGEST_ABSENCE])
+def test_a_fire_is_told_at_its_third_sighting_though_looks_come_slowly(every: float) -> None:
+    """Beyond a quarter of a minute it was never told, whatever burnt."""
+    (hazard,) = judged(looks(lambda at: (flame(at),), 3600, every=every))
+    assert (hazard.hazard_from, hazard.fired_at, hazard.released_at) == (0, 2 * every, None)
+
+
+def test_of_what_is_seen_seldom_every_third_look_alone_makes_no_fire() -> None:
+    assert judged(looks(lambda at: (flame(at),) if at % 60 == 0 else (), 3600, every=20.0)) == ()
+
+
+def test_of_looks_more_than_a_minute_apart_nothing_can_be_told() -> None:
+    assert judged(looks(lambda at: (flame(at),), 7200, every=LONGEST_ABSENCE + 1)) == ()
+
+
+def test_of_the_time_between_slow_looks_no_more_is_believed_than_between_any() -> None:
+    (slow,) = judged(looks(lambda at: (lamp(),), 3600, every=40.0), steady_seconds=30.0)
+    assert slow.fired_at == 80
+    proof = judged(looks(lambda at: (replace(lamp(), stir=0.0005, closer=0.9, judged=0.9),), 3600, every=40.0))
+    assert [hazard.fired_at for hazard in proof] == [160], "a minute of what is dead still: four times fifteen seconds"
+
+
+def test_a_rule_that_asks_for_no_time_still_asks_for_three_sightings() -> None:
+    """One faint box was a fire at the first look."""
+    said = verdicts(looks(lambda at: (flame(at, score=0.3),), 3), seen_seconds=0)
+    assert [verdict.phase == "firing" for verdict in said] == [False, False, *[True] * 5]
 
 
 def test_a_late_look_changes_nothing() -> None:

@@ -259,3 +259,36 @@ def test_a_gathering_rejected_while_it_lasted_is_told_again_once_it_has_grown() 
 
     assert rejected_while(config, looks(5, 0), rejection, looks(5, 20)) == []
     assert rejected_while(config, looks(5, 0), rejection, looks(8, 20))[0] == pytest.approx(42, abs=4)
+
+
+@pytest.mark.parametrize("window", [5.0, 30.0])
+def test_what_is_dead_still_and_rejected_is_asked_for_three_minutes_and_not_silenced_by_any_rule(window: float) -> None:
+    """A rule of five out of five seconds threw away the look by which they would have been whole, at every look."""
+    at, looks_ = 0.0, []
+    for number in range(800):
+        glowing = replace(glow(0.0), score=0.95, closer=0.95, stir=0.0005, judged=0.95)
+        looks_.append(Look(at, (glowing,)))
+        at += (0.45, 0.7, 0.55, 0.4, 0.65)[number % 5]
+    (hazard,) = hazards(judged(FireRuleConfig(seen_seconds=window, window_seconds=window), looks_, REJECTED))
+    assert hazard.fired_at == pytest.approx(180, abs=2)
+
+
+def test_a_rule_that_asks_for_no_time_asks_for_three_times_as_much_of_what_was_rejected() -> None:
+    """It fired at the first look, whatever an officer had said."""
+    config = FireRuleConfig(seen_seconds=0)
+    (plain,), (rejected,) = (hazards(judged(config, fire_looks(20), *some)) for some in ((), (REJECTED,)))
+    assert (plain.fired_at, rejected.fired_at) == (1.0, 3.0)
+
+
+def test_stalls_that_were_rejected_hide_no_new_one() -> None:
+    """Sixteen of them took all the room there was."""
+    boxes = [Box(0.16 * (n % 6), 0.1 + 0.12 * (n // 6), 0.16 * (n % 6) + 0.1, 0.2 + 0.12 * (n // 6)) for n in range(20)]
+    rejections = [
+        Suppression(f"r{n}", "stall", "全画面", until=10_000.0, box=box, appearance=LANTERN)
+        for n, box in enumerate(boxes)
+    ]
+    stalls = tuple(Detection("stall", 0.6, box, appearance=LANTERN) for box in boxes)
+    new = Detection("stall", 0.6, Box(0.8, 0.85, 0.95, 0.98), appearance=FLAME)
+    looks_ = [Look(5.0 * n, stalls if n < 12 else (*stalls, new)) for n in range(100)]
+    (hazard,) = hazards(judged(StallRuleConfig(), looks_, *rejections))
+    assert hazard.hazard_from == 60

@@ -12,7 +12,7 @@ from detectors.observation import Box, Detection, Look
 from detectors.rules.config import StallRuleConfig
 from detectors.rules.replay import Hazard, hazards, replay
 from detectors.rules.rule import LONGEST_GAP, Verdict
-from detectors.rules.stall import StallRule
+from detectors.rules.stall import MOST_STANDS, StallRule
 
 Seen = Callable[[float], tuple[Detection, ...]]
 
@@ -185,9 +185,45 @@ def test_looks_as_rare_as_an_occlusion_may_last_are_enough() -> None:
 
 
 def test_a_stall_that_fired_is_over_only_when_seen_to_be() -> None:
-    seen = [*looks(lambda at: (stall(),), 400), *looks(lambda at: (), 5100, start=5000)]
+    seen = [*looks(lambda at: (stall(),), 400), *looks(lambda at: (), 1000, start=900)]
     (hazard,) = judged(seen)
-    assert hazard.released_at == pytest.approx(5025, abs=5)
+    assert hazard.released_at == pytest.approx(925, abs=5)
+
+
+def test_a_stall_that_stands_there_again_the_next_morning_is_another_one() -> None:
+    """It was told on the first day and never again."""
+    days = [looks(lambda at: (stall(),), begin + 3600, start=begin) for begin in (0, 86_400, 2 * 86_400)]
+    told = judged([look for day in days for look in day])
+    assert [(one.hazard_from, one.fired_at) for one in told] == [(day, day + 300) for day in (0, 86_400, 2 * 86_400)]
+    assert [one.released_at for one in told] == [86_400, 2 * 86_400, None]
+
+
+def test_of_the_time_between_slow_looks_no_more_is_believed_than_a_stall_may_be_hidden() -> None:
+    (hazard,) = judged(looks(lambda at: (stall(),), 3600, every=40.0))
+    assert hazard.fired_at == 600
+
+
+def place(number: int) -> Detection:
+    left, top = 0.16 * (number % 6), 0.1 + 0.12 * (number // 6)
+    return Detection("stall", 0.6, Box(left, top, left + 0.1, top + 0.1))
+
+
+def test_stalls_that_nobody_attends_hide_none_that_somebody_does() -> None:
+    """Sixteen parasols of a market street took all the room there was."""
+    new, seller = Detection("stall", 0.6, Box(0.8, 0.85, 0.95, 0.98)), person(0.87, foot=0.97)
+    parasols = tuple(place(number) for number in range(30))
+    (hazard,) = judged(looks(lambda at: (*parasols, new, seller) if at >= 60 else parasols, 600), attended_only=True)
+    assert hazard.hazard_from == 60
+
+
+def test_however_many_stalls_do_not_count_what_is_new_has_room() -> None:
+    parasols = tuple(
+        Detection("stall", 0.6, Box(x / 11, y / 11, x / 11 + 0.06, y / 11 + 0.06)) for x in range(8) for y in range(8)
+    )
+    assert len(parasols) > MOST_STANDS
+    new, seller = Detection("stall", 0.6, Box(0.8, 0.85, 0.95, 0.98)), person(0.87, foot=0.97)
+    (hazard,) = judged(looks(lambda at: (*parasols, new, seller) if at >= 60 else parasols, 600), attended_only=True)
+    assert hazard.hazard_from == 60
 
 
 def test_a_clock_that_is_set_back_loses_no_dwell_and_makes_none() -> None:
@@ -202,7 +238,7 @@ def test_a_market_of_stalls_is_bounded() -> None:
         Detection("stall", 0.5, Box(x / 10, y / 10, x / 10 + 0.08, y / 10 + 0.08)) for x in range(9) for y in range(9)
     )
     state, _ = rule().step(rule().initial(), Look(0, crowded))
-    assert len(state.stands) <= 16
+    assert len(state.stands) == MOST_STANDS
 
 
 @given(

@@ -81,6 +81,22 @@ async def test_a_hazard_raised_anew_by_a_worker_that_died_extends_the_open_alert
     assert await room.how_many(AlertRow) == 1
 
 
+async def test_what_is_raised_after_hours_in_which_nobody_was_heard_is_no_part_of_the_alert_before(
+    room: EventsRoom,
+) -> None:
+    """Control was away meanwhile: the alert was still open, and its worker's word of its end may come last."""
+    first = await room.raise_alert("crowd")
+    last_seen = room.clock()
+    room.clock.advance(hours=10)
+    again = room.alert("crowd")
+    assert await room.intake.handle(again) == AlertStored(again.alert_id)
+    alert = await room.shown(first)
+    assert (alert.ended_at, alert.sightings) == (last_seen, 1)
+    await room.intake.handle(AlertEnded(first, last_seen.timestamp() + 60))
+    assert (await room.shown(first)).ended_at == last_seen + timedelta(seconds=60)
+    assert (await room.shown(again.alert_id)).ended_at is None
+
+
 async def test_five_workers_raising_one_hazard_at_once_make_one_open_alert(room: EventsRoom) -> None:
     messages = [room.alert("crowd") for _ in range(5)]
     answers = await asyncio.gather(*(room.intake.alert_raised(message) for message in messages))

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
 from sqlalchemy import select
 
 from gateway.access.caller import Caller
 from gateway.events.promotion import Swept
-from gateway.processes.messages import AlertEnded, AlertSeen
+from gateway.processes.messages import ALERT_OVER, AlertEnded, AlertSeen
+from gateway.refusals import Refusal
 from gateway.storage.tables.access import AuditRow
 from gateway.storage.tables.events import AlertRow, EventFlowRow, EventRow, OutboxRow
 
@@ -156,12 +158,32 @@ async def test_an_alert_ended_for_silence_is_open_again_when_its_hazard_is_seen(
     assert (await room.intake.alert_raised(again)).merged_into == alert_id
 
 
+async def test_an_alert_that_ended_long_ago_is_not_open_again_and_what_is_seen_is_another(room: EventsRoom) -> None:
+    """Ten hours later it was open again, and lasted ten hours: nobody was told of what was there then."""
+    old = await room.raise_alert("fire")
+    room.clock.advance(seconds=91)
+    await room.promotion.sweep(room.clock())
+    ended = await room.shown(old)
+    room.clock.advance(hours=10)
+    room.heard()
+    with pytest.raises(Refusal, match=ALERT_OVER):
+        await room.intake.handle(AlertSeen(old, room.clock().timestamp(), 0.9))
+    assert await room.shown(old) == ended
+    assert room.topics() == []
+    new = await room.raise_alert("fire")
+    assert room.topics()[0] == "alert.raised"
+    assert (await room.shown(new)).event_no == ended.event_no, "the event of the place is still open"
+
+
 async def test_seeing_an_old_alert_does_not_open_a_second_one(room: EventsRoom) -> None:
     old = await room.raise_alert("crowd")
     room.clock.advance(seconds=91)
     await room.promotion.sweep(room.clock())
     new = await room.raise_alert("crowd")
-    await room.intake.handle(AlertSeen(old, room.clock().timestamp(), 0.9))
+    with pytest.raises(Refusal, match=ALERT_OVER):
+        await room.intake.handle(AlertSeen(old, room.clock().timestamp(), 0.9))
+    again = room.alert("crowd")
+    assert (await room.intake.alert_raised(again)).merged_into == new, "raised anew by its worker, it is that one"
     assert (await room.shown(old)).ended_at is not None
     assert (await room.shown(new)).ended_at is None
     async with room.db.reading() as session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 from worker_parts import BEGUN, ControlPeer, alert, until
 
-from gateway.processes.messages import AlertEnded, AlertRaised, AlertSeen, EvidenceReady, Message
+from gateway.processes.messages import ALERT_OVER, AlertEnded, AlertRaised, AlertSeen, EvidenceReady, Message
 from gateway.refusals import Refusal
 from gateway.workers.camera import delivery
 from gateway.workers.camera.delivery import AlertDelivery
@@ -235,11 +236,11 @@ async def test_that_a_hazard_lasts_is_told_once_and_a_lost_word_of_it_harms_noth
     control: ControlPeer, journal: AlertJournal
 ) -> None:
     async with delivering(control, journal) as delivered:
-        delivered.seen("a1", BEGUN, 0.7)
+        delivered.seen("a1", BEGUN, 0.7, unheard)
         await until(lambda: control.told)
         assert control.told == [AlertSeen("a1", BEGUN, 0.7)]
         control.channel.close()
-        delivered.seen("a1", BEGUN + 5, 0.7)
+        delivered.seen("a1", BEGUN + 5, 0.7, unheard)
         assert delivered.waiting == 0
 
 
@@ -256,3 +257,34 @@ async def test_a_clip_that_a_full_disk_lets_nobody_recover_is_left_for_the_next_
     assert control.told == [placed]
     assert held(journal) == ["a1"]
     assert "clip_not_recovered" in [one["event"] for one in said]
+
+
+def unheard() -> None:
+    pytest.fail("nobody said that it is over")
+
+
+async def test_that_control_has_ended_an_alert_is_heard_and_nothing_else_is_taken_for_it(
+    control: ControlPeer, journal: AlertJournal
+) -> None:
+    over = list[str]()
+    async with delivering(control, journal) as delivered:
+        control.refuse = lambda _message: UNAVAILABLE
+        delivered.seen("a1", BEGUN, 0.7, unheard)
+        await until(lambda: len(control.told) == 1)
+        control.refuse = lambda _message: Refusal("conflict", ALERT_OVER, "该预警已结束。", "The alert is over.")
+        delivered.seen("a2", BEGUN, 0.7, lambda: over.append("a2"))
+        await until(lambda: over)
+    assert over == ["a2"]
+
+
+async def test_while_control_is_slow_only_one_word_of_a_hazard_is_on_its_way(
+    control: ControlPeer, journal: AlertJournal
+) -> None:
+    control.deaf = 1
+    async with delivering(control, journal) as delivered:
+        for number in range(20):
+            delivered.seen("a1", BEGUN + 5 * number, 0.7, unheard)
+            await asyncio.sleep(0)
+        delivered.seen("a2", BEGUN, 0.7, unheard)
+        await until(lambda: len(control.told) == 2)
+    assert control.told == [AlertSeen("a1", BEGUN, 0.7), AlertSeen("a2", BEGUN, 0.7)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,7 @@ class Asked:
     """What was asked of the evidence, in its order."""
 
     calls: list[tuple[Any, ...]] = field(default_factory=list)
+    over: Callable[[], None] = lambda: None
 
     def begin_clip(self, alert_id: str, since: float) -> None:
         self.calls.append(("begin", alert_id, since))
@@ -29,8 +31,9 @@ class Asked:
     def raise_alert(self, alert: AlertRaised, _picture: object) -> None:
         self.calls.append(("raise", alert.alert_id, alert))
 
-    def seen(self, alert_id: str, at: float, _score: float) -> None:
+    def seen(self, alert_id: str, at: float, _score: float, over: Callable[[], None]) -> None:
         self.calls.append(("seen", alert_id, at))
+        self.over = over
 
     def ended(self, alert_id: str, at: float) -> None:
         self.calls.append(("ended", alert_id, at))
@@ -195,11 +198,26 @@ def test_a_gathering_that_was_told_goes_on_once_the_picture_moves_again_and_is_n
     told = len(asked.calls)
     watched.picture_is(frozen=True)
     assert not watched.watching
+    watch(watched, 8, 116, 140)
+    assert len(asked.calls) == told
+    watched.picture_is(frozen=False)
+    watch(watched, 8, 140, 150)
+    assert set(asked.names[told:]) == {"seen"}
+
+
+def test_who_stands_there_after_the_picture_stood_still_for_longer_than_an_alert_lasts_is_told_anew(
+    asked: Asked,
+) -> None:
+    watched = hazards(asked, dwell=10.0)
+    watch(watched, 8, 100, 116)
+    told = len(asked.calls)
+    watched.picture_is(frozen=True)
     watch(watched, 8, 116, 400)
     assert len(asked.calls) == told
     watched.picture_is(frozen=False)
-    watch(watched, 8, 400, 410)
-    assert set(asked.names[told:]) == {"seen"}
+    watch(watched, 8, 400, 414)
+    assert asked.names[told:] == ["ended", "begin", "raise"]
+    assert asked.calls[told][2] <= 116.0 + 30.0, "it ended with its window, and not when that was noticed"
 
 
 def test_a_fire_in_the_last_picture_of_a_camera_that_froze_is_told_once_and_not_said_to_burn_on(asked: Asked) -> None:
@@ -210,3 +228,66 @@ def test_a_fire_in_the_last_picture_of_a_camera_that_froze_is_told_once_and_not_
         fire = Detection("fire", 0.9, Box(0.4, 0.4, 0.6, 0.7), closer=0.9, stir=0.0)
         watched.observe(Look(float(at), (fire,), "ab" * 32, "hazard_n"), lambda: b"")
     assert asked.names == ["begin", "raise"]
+
+
+def burning(at: float, x: float = 0.4) -> Look:
+    return Look(at, (Detection("fire", 0.9, Box(x, 0.4, x + 0.2, 0.7), closer=0.9, stir=0.05),), "ab" * 32, "hazard_n")
+
+
+def observe_fire(watched: CameraHazards, begin: int, end: int, x: float = 0.4) -> None:
+    for at in range(begin, end):
+        watched.observe(burning(float(at), x), lambda: b"")
+
+
+def test_a_fire_that_burns_after_its_camera_was_away_for_longer_than_an_alert_lasts_is_told_anew(asked: Asked) -> None:
+    """It was a further sighting of the alert of ten hours ago, which nobody is told of."""
+    watched = frozen_with_a_fire_and_a_crowd(asked)
+    observe_fire(watched, 100, 110)
+    told = len(asked.calls)
+    observe_fire(watched, 36_100, 36_105, x=0.1)
+    assert [name for name in asked.names[told:] if name != "seen"] == ["ended", "begin", "raise"]
+    assert asked.calls[told][2] == 109.0 + 60.0
+    raised = [call[1] for call in asked.calls if call[0] == "raise"]
+    assert len(set(raised)) == 2
+
+
+def test_nothing_that_is_there_after_an_absence_says_nothing_of_the_alert_before(asked: Asked) -> None:
+    watched = frozen_with_a_fire_and_a_crowd(asked)
+    observe_fire(watched, 100, 110)
+    told = len(asked.calls)
+    for at in range(36_100, 36_110):
+        watched.observe(Look(float(at), (), "ab" * 32, "hazard_n"), lambda: b"")
+    assert asked.names[told:] == ["ended"]
+
+
+@pytest.mark.parametrize("burns", [True, False])
+def test_a_fire_after_hours_of_a_picture_that_stood_still_is_told_anew_and_only_if_it_burns(
+    asked: Asked, burns: bool
+) -> None:
+    """The rule fires on at each look at the same picture: the alert of hours ago was open again at the first look."""
+    watched = frozen_with_a_fire_and_a_crowd(asked)
+    observe_fire(watched, 100, 110)
+    told = len(asked.calls)
+    watched.picture_is(frozen=True)
+    observe_fire(watched, 110, 4000)
+    assert asked.names[told:] == []
+    watched.picture_is(frozen=False)
+    for at in range(4000, 4010):
+        watched.observe(burning(float(at)) if burns else Look(float(at), (), "ab" * 32, "hazard_n"), lambda: b"")
+    assert [name for name in asked.names[told:] if name != "seen"] == (
+        ["ended", "begin", "raise"] if burns else ["ended"]
+    )
+    assert asked.calls[told][2] == 109.0 + 60.0
+
+
+def test_what_fires_on_though_control_has_ended_its_alert_is_raised_anew_once(asked: Asked) -> None:
+    watched = hazards(asked, dwell=10.0)
+    watch(watched, 8, 100, 120)
+    told, over = len(asked.calls), asked.over
+    over()
+    over()
+    watch(watched, 8, 120, 140)
+    assert [name for name in asked.names[told:] if name != "seen"] == ["begin", "raise"]
+    over()
+    watch(watched, 8, 140, 150)
+    assert asked.names.count("raise") == 2, "the word of an alert that is left says nothing of the next"

@@ -67,17 +67,22 @@ def test_a_lasting_hazard_extends_its_alert_every_few_seconds_and_is_never_raise
 
 
 def test_an_alert_ends_only_when_its_rule_was_released_for_the_whole_window() -> None:
-    assert play([(0, "firing"), (10, "released"), (59, "idle"), (60, "idle")])[2:] == [End("a1")]
+    assert play([(0, "firing"), (10, "released"), (59, "idle"), (60, "idle")])[2:] == [End("a1", 60)]
 
 
 def test_a_hazard_that_returns_within_the_window_is_the_same_alert() -> None:
     steps = play([(0, "firing"), (10, "released"), (30, "half_way"), (40, "firing"), (99, "idle"), (101, "idle")])
-    assert steps == [BeginClip("a1"), Raise("a1"), Seen("a1"), End("a1")]
+    assert steps == [BeginClip("a1"), Raise("a1"), Seen("a1"), End("a1", 100)]
 
 
 def test_a_hazard_that_returns_after_the_end_is_a_new_alert() -> None:
     steps = play([(0, "firing"), (61, "idle"), (70, "firing")])
-    assert steps == [BeginClip("a1"), Raise("a1"), End("a1"), BeginClip("a2"), Raise("a2")]
+    assert steps == [BeginClip("a1"), Raise("a1"), End("a1", 60), BeginClip("a2"), Raise("a2")]
+
+
+def test_an_alert_ends_with_its_window_however_late_that_is_noticed() -> None:
+    """A camera that was away for ten hours made an alert of ten hours."""
+    assert play([(0, "firing"), (36_000, "released")])[2:] == [End("a1", 60)]
 
 
 def test_a_hazard_that_lasts_is_told_though_the_clock_was_set_back_an_hour() -> None:
@@ -89,7 +94,7 @@ def test_a_hazard_that_lasts_is_told_though_the_clock_was_set_back_an_hour() -> 
 def test_an_alert_ends_though_the_clock_was_set_back_and_what_comes_after_it_is_another() -> None:
     """It stayed open for the hour and the window, and took in whatever fired meanwhile."""
     steps = play([(4000, "firing"), (402, "released"), (450, "idle"), (462, "idle"), (500, "firing")])
-    assert steps == [BeginClip("a1"), Raise("a1"), End("a1"), BeginClip("a2"), Raise("a2")]
+    assert steps == [BeginClip("a1"), Raise("a1"), End("a1", 462), BeginClip("a2"), Raise("a2")]
 
 
 def test_a_clip_gives_way_to_another_though_the_clock_was_set_back() -> None:

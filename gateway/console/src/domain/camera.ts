@@ -85,7 +85,14 @@ export function connectFailed(camera: Pick<Camera, 'status' | 'health'>): boolea
 }
 
 /** Live, but not looked at as its rules ask. */
-const UNDERWATCHED = new Set(['rate_unmet', 'looks_left_out', 'pictures_unreadable', 'looks_failed', 'rule_unusable'])
+const UNDERWATCHED = new Set([
+  'rate_unmet',
+  'looks_left_out',
+  'looks_too_rare',
+  'pictures_unreadable',
+  'looks_failed',
+  'rule_unusable',
+])
 
 export function underwatched(camera: Pick<Camera, 'status' | 'health'>): boolean {
   return camera.status === 'in_use' && camera.health.state === 'live' && UNDERWATCHED.has(camera.health.reason)

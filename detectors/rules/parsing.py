@@ -13,9 +13,11 @@ from pydantic_core import ErrorDetails
 from detectors.rules.config import RuleConfig
 from detectors.rules.ground import on_ground
 from detectors.rules.schedule import longest_on
-from detectors.rules.zones import places
+from detectors.rules.zones import has_place
 
 MOST_RULES = 32
+MOST_CORNERS = 2048
+"""Of all zones and exclusions of a view: at each look whatever may burn is held against each of them."""
 LOWEST_FEET = 0.02
 """Where the lowest point of a zone for people or stalls must lie at least, as a share of the picture from above."""
 _RULE: TypeAdapter[RuleConfig] = TypeAdapter(RuleConfig)
@@ -55,6 +57,13 @@ def parse_rules(rules: object) -> tuple[RuleConfig, ...]:
         raise RulesRefused("rules_invalid", "规则应为列表", "rules are a list", "rules")
     if len(rules) > MOST_RULES:
         raise RulesRefused("rules_too_many", f"规则最多 {MOST_RULES} 条", f"at most {MOST_RULES} rules", "rules")
+    if sum(map(_corners, rules)) > MOST_CORNERS:
+        raise RulesRefused(
+            "rules_too_large",
+            f"区域和排除区域的顶点合计最多 {MOST_CORNERS} 个",
+            f"zones and exclusions have at most {MOST_CORNERS} corners in all",
+            "rules",
+        )
     parsed = [_parsed(number, rule) for number, rule in enumerate(rules)]
     seen: set[tuple[str, str]] = set()
     for number, one in enumerate(parsed):
@@ -82,6 +91,15 @@ def parse_kept(rules: Sequence[object]) -> KeptRules:
         except RulesRefused as refused:
             unusable.append(UnusableRule(rule, refused))
     return KeptRules(tuple(usable), tuple(unusable))
+
+
+def _corners(rule: object) -> int:
+    """As it came, not checked yet."""
+    if not isinstance(rule, Mapping):
+        return 0
+    polygon, exclusions = rule.get("polygon", ()), rule.get("exclusions", ())
+    parts = (polygon, *(exclusions if isinstance(exclusions, Sequence) else ()))
+    return sum(len(part) for part in parts if isinstance(part, Sequence))
 
 
 def _parsed(number: int, rule: object) -> RuleConfig:
@@ -119,7 +137,7 @@ def _refuse_what_never_fires(number: int, rule: RuleConfig) -> None:
             f"its hours are no longer than its dwell: the rule could never fire ({field})",
             field,
         )
-    if rule.kind != "fire" and _lowest(rule) < LOWEST_FEET:
+    if rule.kind != "fire" and not _reaches_down(rule):
         field = f"rules.{number}.polygon"
         raise RulesRefused(
             "never_fires",
@@ -128,7 +146,9 @@ def _refuse_what_never_fires(number: int, rule: RuleConfig) -> None:
             field,
         )
     plane = rule.plane if rule.kind == "crowd" else None
-    if plane is not None and not any(on_ground(one, plane) for one in places(rule.polygon, rule.exclusions)):
+    if plane is not None and not has_place(
+        rule.polygon, rule.exclusions, lambda one: on_ground(one, plane) is not None
+    ):
         field = f"rules.{number}.ground"
         raise RulesRefused(
             "never_fires",
@@ -138,11 +158,11 @@ def _refuse_what_never_fires(number: int, rule: RuleConfig) -> None:
         )
 
 
-def _lowest(rule: RuleConfig) -> float:
-    """The largest y of what counts of a zone."""
+def _reaches_down(rule: RuleConfig) -> bool:
+    """Whether feet may be in what counts of a zone."""
     if not rule.exclusions:
-        return max(y for _, y in rule.polygon)
-    return max(one.y for one in places(rule.polygon, rule.exclusions))
+        return max(y for _, y in rule.polygon) >= LOWEST_FEET
+    return has_place(rule.polygon, rule.exclusions, lambda one: one.y >= LOWEST_FEET)
 
 
 def _refused(number: int, error: ErrorDetails) -> RulesRefused:

@@ -121,7 +121,7 @@ async def get_rules(
     """The rules that hold for the camera, in the view it has now or in that of a preset."""
     async with doors.db.reading() as session:
         row = await found_camera(session, caller, code)
-        return _rules(row, doors.settings.rules, row.preset if preset is None else preset)
+        return await asyncio.to_thread(_rules, row, doors.settings.rules, row.preset if preset is None else preset)
 
 
 @router.put("/cameras/{code}/rules")

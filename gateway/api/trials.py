@@ -83,11 +83,12 @@ class TrialShown(TrialListed):
     which a rule had something in sight, in seconds since the film's beginning (``starts_at``, seconds since the epoch).
     ``rules``: of each, whether it is ``off`` (and was tried as if it were on), for how much of the film it was outside
     its hours and did not watch, how long it ``needs_seconds`` to fire, and whether the weights are ``blind`` to what it
-    waits for. ``rejections``: how many suppressions of the camera were heeded, null where none was named; a stretch's
-    ``held_back`` names those without which it would have been an alert. Of all seconds, ``unseen_seconds`` are those in
-    which nobody looked, the camera being away, ``frozen_seconds`` those in which the picture stood frozen, so that fire
-    alone was watched for, and ``other_view_seconds`` those in which it looked elsewhere than the rules are for (known
-    of what was seen lately, of no film)."""
+    waits for; ``unusable``: those of the camera that cannot be used, do not watch and were not tried. ``rejections``:
+    how many suppressions of the camera were heeded, null where none was named; a stretch's ``held_back`` names those
+    without which it would have been an alert. Of all seconds, ``unseen_seconds`` are those in which nobody looked, the
+    camera being away, ``frozen_seconds`` those in which the picture stood frozen, so that fire alone was watched for,
+    and ``other_view_seconds`` those in which it looked elsewhere than the rules are for (known of what was seen lately,
+    of no film)."""
 
     result: dict[str, Any] | None
 
@@ -179,7 +180,7 @@ def _seen(job: TrialJob, caller: Caller) -> bool:
 async def _rules(asked: TrialAsked, caller: Caller, doors: Services) -> tuple[list[dict[str, Any]], TriedCamera | None]:
     """What is tried, and for which camera."""
     try:
-        wanted = None if asked.rules is None else as_json(parse_rules(asked.rules))
+        wanted = None if asked.rules is None else as_json(await asyncio.to_thread(parse_rules, asked.rules))
     except RulesRefused as refused:
         raise Refusal("invalid", refused.reason, refused.zh, refused.en, field=refused.field) from refused
     if asked.camera_code is None:

@@ -42,7 +42,8 @@ class Swept:
 
 
 class Promotion:
-    """``since``: when control began to listen. Silence counts from then, or an outage of control would end alerts."""
+    """``since``: when control began to listen, or its database was back. Silence counts from then, or an outage would
+    end alerts whose hazards last, and have them raised once more."""
 
     def __init__(
         self,
@@ -61,7 +62,11 @@ class Promotion:
         self.work = PeriodicWork("promotion", self._turn, SWEEP_SECONDS)
 
     async def _turn(self) -> None:
-        swept = await self.sweep(self._clock())
+        try:
+            swept = await self.sweep(self._clock())
+        except Exception:
+            self._since = self._clock()
+            raise
         if swept.promoted or swept.ended:
             log.info("alerts_swept", promoted=swept.promoted, ended=swept.ended)
 

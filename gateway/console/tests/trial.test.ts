@@ -135,7 +135,7 @@ describe('a trial that is followed', () => {
 describe('what silence of a rule means', () => {
   const rule: RuleTried = { hazard: 'fire', zone: '桥下', off: false, off_hours_seconds: 0, needs_seconds: 3, blind: false }
   const result = (...rules: RuleTried[]): TrialResult => ({
-    starts_at: 0, seconds: 60, looks: 9, unseen_seconds: 0, frozen_seconds: 0, other_view_seconds: 0, cut: false, rejections: null, rules, alerts: [], timeline: [],
+    starts_at: 0, seconds: 60, looks: 9, unseen_seconds: 0, frozen_seconds: 0, other_view_seconds: 0, cut: false, rejections: null, rules, unusable: [], alerts: [], timeline: [],
   })
   const t = (key: string, values?: Record<string, string | number>): string => key.replace('trial.', '') + (values ? JSON.stringify(values) : '')
 
@@ -145,6 +145,7 @@ describe('what silence of a rule means', () => {
     expect(watchedThroughout(result({ ...rule, blind: true }))).toBe(false)
     expect(watchedThroughout(result({ ...rule, needs_seconds: 300 }))).toBe(false)
     expect(watchedThroughout({ ...result(rule), unseen_seconds: 16 })).toBe(false)
+    expect(watchedThroughout({ ...result(rule), unusable: [{ hazard: 'crowd', zone: '门口', zh: '人数不应小于 2', en: 'too few' }] })).toBe(false)
     expect(watchedThroughout({ ...result(rule), frozen_seconds: 8 })).toBe(false)
     expect(watchedThroughout({ ...result(rule), other_view_seconds: 8 })).toBe(false)
     expect(watchedThroughout(result())).toBe(false)

@@ -13,7 +13,7 @@ from detectors.watch import CameraWatch, RuleKey
 from gateway.processes.messages import AlertRaised, HeldBack, Message
 from gateway.storage.ids import new_id
 from gateway.workers.camera.evidence import LEAD, CameraEvidence
-from gateway.workers.camera.incident import BeginClip, DropClip, End, Incident, Raise, Seen, advance, lapsed
+from gateway.workers.camera.incident import BeginClip, DropClip, End, Incident, Raise, Seen, advance, end_lapsed, holds
 from gateway.workers.camera.look_plan import Wish
 
 JPEG = Callable[[], bytes]
@@ -88,7 +88,8 @@ class CameraHazards:
 
     def observe(self, look: Look, jpeg: JPEG) -> None:
         """``jpeg`` makes the snapshot of the picture looked at; it blocks, and is called in a thread."""
-        self._end_what_lapsed(look.at)
+        for lapsed in end_lapsed(self._incidents, self._watch, look.at, self._end_after):
+            self._evidence.ended(lapsed.alert_id, lapsed.at)
         said = self._watch.observe(look)
         self._in_sight = frozenset(key for key, verdict in said if verdict.phase in IN_SIGHT)
         for key, verdict in said:
@@ -121,22 +122,10 @@ class CameraHazards:
             if incident.raised and incident.alert_id == alert_id:
                 self._incidents[key] = Incident()
 
-    def _end_what_lapsed(self, at: float) -> None:
-        """What fired an end window ago, and could not be looked at since, is seen anew or not at all."""
-        if self._watch.frozen:
-            return
-        for key, incident in self._incidents.items():
-            end_after = self._end_after[key.kind]
-            if incident.alert_id is None or not self._watch.fires(key) or not lapsed(incident, at, end_after=end_after):
-                continue
-            self._watch.begin_anew(key)
-            self._evidence.ended(incident.alert_id, incident.last_firing + end_after)
-            self._incidents[key] = Incident()
-
     def _advance(self, key: RuleKey, verdict: Verdict, look: Look, jpeg: JPEG) -> None:
         at = look.at
         before = self._incidents.get(key, Incident())
-        if before.raised and self._watch.frozen:
+        if holds(before, self._watch):
             return
         incident, steps = advance(
             before,

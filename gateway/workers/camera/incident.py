@@ -8,10 +8,11 @@ for as long: what fires then is another hazard, of which nobody has heard.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from detectors.rules.rule import LONGEST_ABSENCE, Phase
+from detectors.watch import CameraWatch, RuleKey
 
 SEEN_EVERY = 5.0
 """Seconds between two reports that an open alert's hazard is still there."""
@@ -107,7 +108,23 @@ def _while_open(incident: Incident, phase: Phase, at: float, end_after: float) -
     return incident, ()
 
 
-def lapsed(incident: Incident, at: float, *, end_after: float) -> bool:
-    """Whether an alert's window is over before the look at ``at``, though its rule fired when it last could. Between
-    looks that follow one another it never is, short as the window may be."""
-    return incident.raised and at - incident.last_firing >= max(end_after, LONGEST_ABSENCE)
+def end_lapsed(
+    incidents: dict[RuleKey, Incident], watch: CameraWatch, at: float, end_after: Mapping[str, float]
+) -> tuple[End, ...]:
+    """Before the look at ``at``: what fired when it last could, and could not be looked at since for as long as its
+    alert lasts, is seen anew or not at all. Between looks that follow one another no alert lapses, however short its
+    window is; while the picture is frozen none is known to."""
+    ends: list[End] = []
+    for key, incident in incidents.items():
+        window = end_after[key.kind]
+        absent = at - incident.last_firing >= max(window, LONGEST_ABSENCE)
+        if absent and incident.raised and incident.alert_id is not None and watch.fires(key) and not watch.frozen:
+            watch.begin_anew(key)
+            incidents[key] = Incident()
+            ends.append(End(incident.alert_id, incident.last_firing + window))
+    return tuple(ends)
+
+
+def holds(incident: Incident, watch: CameraWatch) -> bool:
+    """Whether nothing is to be known of an open alert for now: the picture is frozen."""
+    return incident.raised and watch.frozen

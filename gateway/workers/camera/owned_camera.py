@@ -118,11 +118,10 @@ class OwnedCamera:
             order.code, self.bus, self._ring, around.store, in_thread, on_disk, disk_changed=self._report
         )
         windows = around.settings.windows
-        rules = usable_rules(order)
-        self._rule_unusable = len(rules) < len(order.rules)
+        self._rules = usable_rules(order)
         self._hazards = CameraHazards(
             order.code,
-            rules,
+            self._rules,
             self.evidence,
             end_after={"fire": windows.fire_end, "crowd": windows.crowd_end, "stall": windows.stall_end},
             ring_seconds=around.settings.cameras.ring_seconds,
@@ -193,9 +192,9 @@ class OwnedCamera:
         if order.fence < self._order.fence:
             return
         before, self._order = self._order, order
-        rules = usable_rules(order)
-        self._rule_unusable = len(rules) < len(order.rules)
-        self._hazards.replace(rules, self._around.clock(), _rejections(order), order.preset)
+        if order.rules != before.rules:
+            self._rules = usable_rules(order)
+        self._hazards.replace(self._rules, self._around.clock(), _rejections(order), order.preset)
         self.pictures.know(order.scenes)
         if before.preset != order.preset:
             self.pictures.use_preset(order.preset)
@@ -390,7 +389,7 @@ class OwnedCamera:
         if health.state == "live":
             reason = "patrolling" if self.pictures.patrols else reason
             reason = "rate_unmet" if self.looks.rate_unmet else reason
-            reason = "rule_unusable" if self._rule_unusable else reason
+            reason = "rule_unusable" if len(self._rules) < len(self._order.rules) else reason
             reason = "looks_left_out" if self._pace.behind else reason
             reason = "evidence_unwritten" if self.evidence.waiting_for_disk else reason
             reason = self.looks.ailment or reason

@@ -18,13 +18,13 @@ from typing import Any
 
 from detectors.card_file import load_card
 from detectors.refusals import WeightsRefused
-from detectors.rules.parsing import RulesRefused, parse_rules
+from detectors.rules.parsing import parse_kept
 from gateway.refusals import Refusal
 from gateway.storage.look_files import is_look_log
 from gateway.workers.camera.rejections import rejections_of
 from gateway.workers.logs import configure_logs
 from gateway.workers.trial.engine import opened
-from gateway.workers.trial.trial import try_rules, try_rules_on_looks
+from gateway.workers.trial.trial import UnusableTried, try_rules, try_rules_on_looks
 
 LAST = 15
 """Niceness: a trial takes what is left over."""
@@ -47,7 +47,9 @@ async def work(film: Path, asked: dict[str, Any]) -> None:
             say({"progress": seconds})
 
     try:
-        rules = parse_rules(asked["rules"])
+        # As they were kept, perhaps: a camera watches by those that can be used, whatever the door says of them now.
+        kept = parse_kept(asked["rules"])
+        rules = kept.usable
         camera = asked["camera"]
         rejections = camera and rejections_of(camera["code"], camera["rejections"], camera["view"])
         if is_look_log(film):
@@ -64,8 +66,9 @@ async def work(film: Path, asked: dict[str, Any]) -> None:
                 starts_at=float(asked["starts_at"]),
                 progress=progress,
             )
+        trial.unusable = [UnusableTried.of(one) for one in kept.unusable]
         say({"trial": trial.as_json()})
-    except (Refusal, RulesRefused, WeightsRefused) as refused:
+    except (Refusal, WeightsRefused) as refused:
         say({"refused": {"reason": refused.reason, "zh": refused.zh, "en": refused.en}})
 
 

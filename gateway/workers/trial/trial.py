@@ -20,6 +20,7 @@ from typing import Any, Literal
 from detectors.card import Card
 from detectors.observation import Look
 from detectors.rules.config import RuleConfig
+from detectors.rules.parsing import UnusableRule
 from detectors.rules.rule import LONGEST_GAP, Phase, Verdict
 from detectors.rules.schedule import seconds_off
 from detectors.sees import can_fire
@@ -27,7 +28,7 @@ from detectors.suppression import Suppression
 from detectors.watch import CameraWatch, RuleKey
 from gateway.refusals import Refusal
 from gateway.workers.camera.glimpse import of_decoded
-from gateway.workers.camera.incident import Incident, Raise, advance
+from gateway.workers.camera.incident import Incident, Raise, advance, end_lapsed, holds
 from gateway.workers.camera.look_log import logged_looks
 from gateway.workers.camera.look_plan import is_due
 from gateway.workers.camera.looks import AT_LEAST_EVERY
@@ -44,8 +45,6 @@ Progress = Callable[[float], None]
 """Told the seconds of the film that have been gone through."""
 Shown = Literal["well", "frozen", "other_view"]
 """How a camera's picture is: as it should be, the same again and again, or of a view that the rules are not for."""
-Reasons = Callable[[RuleKey, Verdict, Look], Mapping[str, Any]]
-"""What an alert carries as its why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +88,21 @@ class RuleTried:
     blind: bool
 
 
+@dataclass(frozen=True, slots=True)
+class UnusableTried:
+    """A rule of the camera that cannot be used as it is: it does not watch, and was not tried. ``zh``, ``en``: why."""
+
+    hazard: str
+    zone: str
+    zh: str
+    en: str
+
+    @classmethod
+    def of(cls, one: UnusableRule) -> UnusableTried:
+        said = one.rule if isinstance(one.rule, Mapping) else {}
+        return cls(str(said.get("kind", "")), str(said.get("zone", "")), one.why.zh, one.why.en)
+
+
 @dataclass(slots=True)
 class Trial:
     """``seconds`` of a film that began at ``starts_at`` (since the epoch), gone through in ``looks`` looks by the
@@ -108,6 +122,7 @@ class Trial:
     cut: bool = False
     rejections: int | None = None
     rules: list[RuleTried] = field(default_factory=list)
+    unusable: list[UnusableTried] = field(default_factory=list)
     alerts: list[TrialAlert] = field(default_factory=list)
     timeline: list[Stretch] = field(default_factory=list)
 
@@ -116,7 +131,7 @@ class Trial:
         """Whether every rule watched all that was gone through, and that was long enough to fire: only then does no
         alert say anything of them."""
         unwatched = self.unseen_seconds or self.frozen_seconds or self.other_view_seconds
-        return bool(self.looks and self.rules and not unwatched) and not any(
+        return bool(self.looks and self.rules and not self.unusable and not unwatched) and not any(
             one.blind or one.off_hours_seconds or one.needs_seconds > self.seconds for one in self.rules
         )
 
@@ -150,7 +165,7 @@ async def try_rules(
     watch, sight = CameraWatch([_armed(rule) for rule in rules], rejections or ()), Sight()
     stillness = Stillness()
     trial = Trial(starts_at, rejections=None if rejections is None else len(rejections))
-    telling = _Telling(trial, watch.reasons, starts_at, end_after)
+    telling = _Telling(trial, watch, starts_at, end_after)
     last = -1e9
     for at, frame in frames(film, repeat_until=repeat_until):
         if at > LONGEST:
@@ -174,7 +189,7 @@ async def try_rules(
             continue
         trial.weights_sha256 = look.weights
         seen(look)
-        telling.looked(look, watch.observe(look), frozen=watch.frozen)
+        telling.looked(look)
         if trial.told_enough:
             trial.cut = True
             break
@@ -206,7 +221,7 @@ def try_rules_on_looks(
             look = one.look
             if telling is None:
                 trial.starts_at = look.at
-                telling = _Telling(trial, watch.reasons, look.at, END_AFTER)
+                telling = _Telling(trial, watch, look.at, END_AFTER)
             trial.seconds = max(trial.seconds, look.at - trial.starts_at)
             if here != (one.view == view):
                 here = not here
@@ -215,7 +230,7 @@ def try_rules_on_looks(
             if here:
                 watch.frozen = one.frozen
                 trial.weights_sha256 = look.weights
-                telling.looked(look, watch.observe(look), frozen=one.frozen)
+                telling.looked(look)
             else:
                 telling.unwatched(look.at - trial.starts_at, "other_view")
             progress(trial.seconds)
@@ -246,9 +261,9 @@ def _tried(rule: RuleConfig, card: Card, begun: float, ended: float) -> RuleTrie
 class _Telling:
     """Makes alerts and a timeline of what the rules say."""
 
-    def __init__(self, trial: Trial, reasons: Reasons, starts_at: float, end_after: Mapping[str, float]) -> None:
+    def __init__(self, trial: Trial, watch: CameraWatch, starts_at: float, end_after: Mapping[str, float]) -> None:
         self._trial = trial
-        self._reasons = reasons
+        self._watch = watch
         self._starts_at = starts_at
         self._end_after = end_after
         self._incidents: dict[RuleKey, Incident] = {}
@@ -257,10 +272,12 @@ class _Telling:
         self._past_at = 0.0
         self._shown: Shown = "well"
 
-    def looked(self, look: Look, said: Sequence[tuple[RuleKey, Verdict]], *, frozen: bool = False) -> None:
-        """``said``: what the rules that watch say of it. ``frozen``: fire alone is watched for."""
+    def looked(self, look: Look) -> None:
+        """What the rules that watch say of it."""
         self._trial.looks += 1
-        self._past(look.at - self._starts_at, "frozen" if frozen else "well")
+        self._past(look.at - self._starts_at, "frozen" if self._watch.frozen else "well")
+        end_lapsed(self._incidents, self._watch, look.at, self._end_after)
+        said = self._watch.observe(look)
         for key, verdict in said:
             self._said(key, verdict, look)
         self._close_all_but({key for key, _ in said})
@@ -295,6 +312,8 @@ class _Telling:
         at = look.at - self._starts_at
         self._stretch(key, verdict, at)
         before = self._incidents.get(key, Incident())
+        if holds(before, self._watch):
+            return
         after, steps = advance(
             before, verdict.phase, look.at, end_after=self._end_after[key.kind], new_id=lambda: str(next(self._ids))
         )
@@ -308,7 +327,7 @@ class _Telling:
                     since - self._starts_at,
                     at,
                     verdict.score,
-                    self._reasons(key, verdict, look),
+                    self._watch.reasons(key, verdict, look),
                 )
             )
 

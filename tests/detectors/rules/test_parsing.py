@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from detectors.rules.config import (
     StallRuleConfig,
     default_rules,
 )
-from detectors.rules.parsing import RulesRefused, as_json, parse_kept, parse_rules
+from detectors.rules.parsing import MOST_CORNERS, RulesRefused, as_json, parse_kept, parse_rules
 from detectors.rules.zones import WHOLE
 
 TRIANGLE = [[0.1, 0.1], [0.9, 0.1], [0.5, 0.9]]
@@ -161,6 +162,25 @@ def test_what_is_no_list_is_refused(rules: object) -> None:
     with pytest.raises(RulesRefused) as caught:
         parse_rules(rules)
     assert caught.value.field == "rules"
+
+
+def test_rules_of_more_corners_than_a_look_can_be_held_against_are_refused_and_kept_ones_watch_on() -> None:
+    """Those of one camera held up the look at all others, for a quarter of a second and more."""
+    outline = [[round(0.5 + 0.4 * math.cos(n / 32), 6), round(0.5 + 0.4 * math.sin(n / 32), 6)] for n in range(200)]
+    large = [
+        {
+            "kind": "fire",
+            "zone": str(number),
+            "polygon": outline[number::4][:50],
+            "exclusions": [outline[::4][:40]] * 16,
+        }
+        for number in range(4)
+    ]
+    assert len(parse_rules(large[:2])) == 2
+    refused = refusal(*large)
+    assert (refused.reason, refused.field) == ("rules_too_large", "rules")
+    assert str(MOST_CORNERS) in refused.zh
+    assert len(parse_kept(large).usable) == 4
 
 
 def test_rules_without_end_are_refused() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from camera_registry.login import Login
 from camera_registry.ports import Site
 from camera_registry.registration import CameraFound
 from gateway.access.passwords import Passwords
+from gateway.api import camera_rules
 from gateway.api.camera_network import CameraNetwork
 from gateway.api.media import NoCameraMedia
 from gateway.api.services import Services
@@ -325,6 +327,19 @@ async def test_rules_kept_by_an_older_version_are_shown_with_those_of_them_that_
     ]
     saved = await client.put(door, json={"rules": answer.json()["rules"]})
     assert (saved.status_code, saved.json()["unusable"]) == (200, [])
+
+
+async def test_rules_are_gone_through_beside_the_loop_that_serves_everybody(
+    client_as: ClientAs, register: Register, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those with the most corners held every door up for seconds, each time they were looked at."""
+    code, threads, known = await register(), list[int](), camera_rules.parse_kept
+    monkeypatch.setattr(camera_rules, "parse_kept", lambda rules: threads.append(get_ident()) or known(rules))
+    async with services.db.transaction() as session:
+        await session.execute(update(CameraRow).where(CameraRow.code == code).values(rules=[{"kind": "fire"}]))
+    assert (await (await client_as("duty_leader")).get(f"{CAMERAS}/{code}/rules")).status_code == 200
+    assert threads
+    assert get_ident() not in threads
 
 
 async def test_a_camera_without_rules_of_its_own_has_the_first_values(

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import cv2
@@ -17,6 +18,7 @@ import pytest
 
 from detectors.observation import Box, Detection, Look
 from detectors.rules.parsing import as_json, parse_rules
+from gateway.api import trials
 from gateway.api.services import Services
 from gateway.api.trial_jobs import TrialJob, TrialJobs, TriedCamera
 from gateway.grid.platforms import add_sub_platform
@@ -83,6 +85,31 @@ async def test_rules_are_tried_on_what_was_seen_at_a_camera_lately(
     assert trial["result"]["looks"] == 30
     no_camera = await client.post("/api/v1/trials", json={"looks": True})
     assert (no_camera.status_code, no_camera.json()["reason"]) == (422, "camera_missing")
+
+
+@pytest.mark.integration
+async def test_the_rules_by_which_a_camera_watches_can_be_tried_whatever_the_door_says_of_them_now(
+    client_as: ClientAs, services: Services, camera_row: MakeRow
+) -> None:
+    """One that was kept before and would be refused now, or cannot be used, kept all of them from being tried."""
+    high = {"kind": "crowd", "zone": "上沿", "people": 2, "polygon": [[0, 0], [1, 0], [1, 0.015], [0, 0.015]]}
+    kept = [high, {"kind": "fire"}, {"kind": "crowd", "zone": "门口", "people": 0}]
+    client = await client_as("duty_leader")
+    async with services.db.transaction() as session:
+        session.add(camera_row(CODE, services.clock(), rules=kept))
+    log = LookLog(look_logs(services.settings.data_folder), CODE, 1_000_000)
+    begun = services.clock().timestamp() - 60
+    for n in range(30):
+        log.note(Look(begun + n, (), "a" * 64))
+    await log.close()
+    asked = {"looks": True, "camera_code": CODE}
+    trial = await ended(client, (await client.post("/api/v1/trials", json=asked)).json())
+    assert (trial["state"], trial["reason"]) == ("done", "")
+    assert [(one["hazard"], one["zone"]) for one in trial["result"]["rules"]] == [("crowd", "上沿"), ("fire", "全画面")]
+    (unusable,) = trial["result"]["unusable"]
+    assert (unusable["hazard"], unusable["zone"]) == ("crowd", "门口")
+    assert "people" in unusable["zh"]
+    assert "people" in unusable["en"]
 
 
 @pytest.mark.integration
@@ -288,6 +315,17 @@ async def test_what_is_no_film_ends_with_the_reason(client_as: ClientAs, service
     trial = await ended(client, begun.json())
     assert (trial["state"], trial["reason"]) == ("failed", "footage_unreadable")
     assert trial["zh"]
+
+
+async def test_rules_to_try_are_gone_through_beside_the_loop_that_serves_everybody(
+    client_as: ClientAs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads, known = list[int](), trials.parse_rules
+    monkeypatch.setattr(trials, "parse_rules", lambda rules: threads.append(get_ident()) or known(rules))
+    client = await client_as("duty_leader")
+    await client.post("/api/v1/trials", json={"footage_id": "none", "rules": [{"kind": "fire"}]})
+    assert threads
+    assert get_ident() not in threads
 
 
 async def test_what_cannot_be_tried_is_refused_before_anything_begins(client_as: ClientAs, services: Services) -> None:

@@ -148,6 +148,28 @@ async def test_control_that_was_away_hears_its_workers_before_it_ends_alerts(roo
     assert (await restarted.sweep(room.clock())).ended == 1
 
 
+async def test_a_database_that_was_away_ends_no_alert_before_its_worker_can_be_heard(
+    room: EventsRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was told meanwhile was lost, and the alert was over before the next word came."""
+    alert_id = await room.raise_alert("crowd")
+
+    async def away(_now: object) -> Swept:
+        raise Refusal("unavailable", "database_away", "数据库不可用", "the database is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(room.promotion, "sweep", away)
+        for _ in range(10):
+            room.clock.advance(minutes=1)
+            with pytest.raises(Refusal):
+                await room.promotion._turn()
+    room.clock.advance(seconds=1)
+    assert (await room.promotion.sweep(room.clock())).ended == 0
+    await room.intake.handle(AlertSeen(alert_id, room.clock().timestamp(), 0.9))
+    room.clock.advance(seconds=91)
+    assert (await room.promotion.sweep(room.clock())).ended == 1
+
+
 async def test_an_alert_ended_for_silence_is_open_again_when_its_hazard_is_seen(room: EventsRoom) -> None:
     alert_id = await room.raise_alert("crowd")
     room.clock.advance(seconds=91)

@@ -219,6 +219,21 @@ async def test_without_sub_stream_and_budget_the_rate_is_said_to_be_unmet_and_wh
         assert camera.budget.waiting == 0
 
 
+async def test_a_camera_whose_pictures_come_more_than_a_minute_apart_says_that_no_hazard_can_be_told() -> None:
+    """It said that it was looked at less often than its rules want, as one that tells a fire a second late."""
+    async with scene(60, cores=0) as camera:
+        await camera.plays(50)
+        assert (camera.looks.rate_unmet, camera.looks.ailment) == (True, None), "at a minute rules still can"
+    async with scene(70, cores=0) as camera:
+        await camera.plays(68)
+        assert camera.said[-1:] == ["looks_too_rare"]
+        await camera.plays(82)
+        assert camera.looks.ailment == "looks_too_rare", "nor is it well for a moment at each keyframe"
+        camera.live = False
+        await camera.looks.decide()
+        assert camera.looks.ailment is None
+
+
 async def test_a_candidate_is_looked_at_every_half_second_and_the_camera_sleeps_again_after_it() -> None:
     async with scene(2, sub_gop=10) as camera:
         await camera.plays(10)

@@ -26,6 +26,7 @@ from gateway.settings import RtspSettings, Settings
 from gateway.storage.look_files import look_logs, newer
 from gateway.streams.frame import EncodedFrame
 from gateway.streams.way import Way
+from gateway.workers.camera import owned_camera
 from gateway.workers.camera.awake import Decoding
 from gateway.workers.camera.delivery import AlertDelivery
 from gateway.workers.camera.evidence import Store
@@ -211,6 +212,21 @@ async def test_a_rule_that_cannot_be_used_is_told_while_the_others_watch(
         await owned.change(msgspec.structs.replace(owned._order, rules=rules))
     reports = [message for message in told if isinstance(message, HealthChanged)]
     assert [(one.state, one.reason) for one in reports] == [("live", "rule_unusable"), ("live", "video")]
+
+
+async def test_rules_that_did_not_change_are_not_gone_through_again_at_every_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each rejection and each turn of a head cost the worker's loop a check of all the corners there are."""
+    read: list[AssignCamera] = []
+    known = owned_camera.usable_rules
+    monkeypatch.setattr(owned_camera, "usable_rules", lambda order: read.append(order) or known(order))
+    owned = camera(tmp_path, AskedEye())
+    await owned.change(msgspec.structs.replace(owned._order, preset="3"))
+    assert len(read) == 1
+    await owned.change(msgspec.structs.replace(owned._order, rules=[{"kind": "crowd"}]))
+    assert len(read) == 2
+    assert owned._hazards.counts_people(0.0)
 
 
 async def test_a_camera_whose_pictures_nobody_gets_to_see_is_live_with_a_reason(

@@ -223,6 +223,18 @@ async def test_what_an_older_version_wrote_down_counts_in_any_view(tmp_path: Pat
     assert (len(trial.alerts), trial.other_view_seconds) == (1, 0)
 
 
+async def test_a_fire_after_the_picture_stood_frozen_for_longer_than_an_alert_lasts_is_told_anew_as_live(
+    tmp_path: Path,
+) -> None:
+    log = LookLog(tmp_path, "camera", 10_000_000)
+    burns = (Detection("fire", 0.9, Box(0.4, 0.4, 0.6, 0.7), closer=0.9, stir=0.05),)
+    for n in range(200):
+        log.note(Look(float(n), burns, "a" * 64), frozen=10 <= n < 180)
+    await log.close()
+    trial = try_rules_on_looks(newer(tmp_path, "camera"), [FireRuleConfig()], CARD)
+    assert [one.raised_at for one in trial.alerts] == [3.0, 183.0]
+
+
 async def test_what_was_seen_while_the_picture_stood_frozen_is_tried_for_fire_alone(tmp_path: Path) -> None:
     log = LookLog(tmp_path, "camera", 1_000_000)
     for n in range(40):

@@ -63,6 +63,14 @@ export interface RuleTried {
   blind: boolean
 }
 
+/** A rule of the camera that cannot be used as it is, and was not tried. */
+export interface UnusableTried {
+  hazard: string
+  zone: string
+  zh: string
+  en: string
+}
+
 export interface TrialResult {
   /** Seconds since the epoch. */
   starts_at: number
@@ -78,6 +86,7 @@ export interface TrialResult {
   /** How many of the camera's rejections were heeded; null: it was tried for none. */
   rejections: number | null
   rules: RuleTried[]
+  unusable: UnusableTried[]
   alerts: TrialAlert[]
   timeline: Stretch[]
 }

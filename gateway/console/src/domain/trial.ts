@@ -18,9 +18,9 @@ export function length(seconds: number, t: Words): string {
 }
 
 /** Whether every rule watched all that was gone through, and that was long enough to fire. */
-export function watchedThroughout({ looks, rules, seconds, unseen_seconds, frozen_seconds, other_view_seconds }: TrialResult): boolean {
+export function watchedThroughout({ looks, rules, unusable, seconds, unseen_seconds, frozen_seconds, other_view_seconds }: TrialResult): boolean {
   const watched = (one: RuleTried): boolean => !one.blind && one.off_hours_seconds === 0 && one.needs_seconds <= seconds
-  return looks > 0 && unseen_seconds + frozen_seconds + other_view_seconds === 0 && rules.length > 0 && rules.every(watched)
+  return looks > 0 && unusable.length === 0 && unseen_seconds + frozen_seconds + other_view_seconds === 0 && rules.length > 0 && rules.every(watched)
 }
 
 /** What is to be known of how a rule was tried; nothing where it watched all the film, as it is. */

@@ -111,7 +111,8 @@ class AlertIntake:
         snapshot: StoredFile | None = None
         held_up: Refusal | None = None
         try:
-            snapshot = await self._files.adopt(message.snapshot_path, message.alert_id, message.snapshot_sha256)
+            if message.snapshot_path:  # else the worker's disk took none: it follows
+                snapshot = await self._files.adopt(message.snapshot_path, message.alert_id, message.snapshot_sha256)
         except Refusal as refusal:
             log.error("snapshot_not_adopted", alert=message.alert_id, camera=message.code, reason=refusal.reason)
             held_up = refusal if refusal.kind == "unavailable" else None

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.testing import capture_logs
 
 from gateway.access import audit
 from gateway.events.announcing import Changes
@@ -179,7 +180,9 @@ async def test_a_snapshot_that_follows_its_alert_is_that_alert_s_and_there_once(
     """The worker's disk had refused it; journalled since, the alert itself is sent again by a worker that restarts."""
     placed = room.alert("fire")
     told = msgspec.structs.replace(placed, snapshot_path="", snapshot_sha256="", why={"snapshot": "not_written"})
-    assert await room.intake.handle(told) == AlertStored(placed.alert_id)
+    with capture_logs() as logged:
+        assert await room.intake.handle(told) == AlertStored(placed.alert_id)
+    assert "snapshot_not_adopted" not in {line["event"] for line in logged}  # none was sent
     assert (await room.shown(placed.alert_id)).evidence == []
     snapshot = snapshot_of(placed)
     for _ in range(2):

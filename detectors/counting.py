@@ -22,6 +22,11 @@ Corners = NDArray[np.float64]
 """N×4: x1, y1, x2, y2."""
 
 
+def in_tiles(detections: Sequence[Detection], counting: Counting | None) -> bool:
+    """Whether the whole picture shows so many people that they are to be counted in tiles."""
+    return counting is not None and sum(one.label == "person" for one in detections) >= counting.from_people
+
+
 def tiles(counting: Counting) -> tuple[Box, ...]:
     """The tiles, row by row, each reaching into its neighbours; together they are the picture."""
     found = []

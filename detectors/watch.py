@@ -11,6 +11,7 @@ from detectors.rules.config import RuleConfig, StallRuleConfig
 from detectors.rules.making import make_rule
 from detectors.rules.rule import AT_REST, Rule, Verdict
 from detectors.rules.schedule import is_on
+from detectors.rules.zones import Polygon
 from detectors.suppression import Suppression
 
 WEIGHTS = {"fire": 2.0, "crowd": 1.0, "stall": 0.5}
@@ -28,6 +29,15 @@ that stands still, but a fire in its last picture was a fire."""
 
 LEAST_STALL, BESIDE = 0.2, 0.05
 """Shares of the picture by which what stands in a zone may reach above it and beside it, at least."""
+
+
+def around_stalls(zones: Sequence[Polygon]) -> Box:
+    """Where parts of stalls in these zones are looked for: what stands there reaches above and beside them."""
+    xs, ys = [x for zone in zones for x, _ in zone], [y for zone in zones for _, y in zone]
+    high = max(LEAST_STALL, max(ys) - min(ys))
+    return Box(
+        max(0.0, min(xs) - BESIDE), max(0.0, min(ys) - high), min(1.0, max(xs) + BESIDE), min(1.0, max(ys) + BESIDE)
+    )
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -101,16 +111,7 @@ class CameraWatch:
             for one in self._watching.values()
             if isinstance(one.config, StallRuleConfig) and is_on(one.config.hours, at)
         ]
-        if not zones:
-            return None
-        xs, ys = [x for zone in zones for x, _ in zone], [y for zone in zones for _, y in zone]
-        high = max(LEAST_STALL, max(ys) - min(ys))
-        return Box(
-            max(0.0, min(xs) - BESIDE),
-            max(0.0, min(ys) - high),
-            min(1.0, max(xs) + BESIDE),
-            min(1.0, max(ys) + BESIDE),
-        )
+        return around_stalls(zones) if zones else None
 
     def observe(self, look: Look) -> list[tuple[RuleKey, Verdict]]:
         """What every rule that watches says of the look."""

@@ -105,7 +105,7 @@ class CrowdRule:
             # Nobody looked: a gathering in the making may have gone. One that fired is over only when seen to be, or
             # when nobody has looked for so long that whoever stands there now is another one.
             state = replace(state, counts=()) if fired and passed == "gap" else CrowdState()
-        counted = self._gathered(self._counted(look.detections))
+        counted = self.gathered(look.detections)
         score = fmean(one.score for one in counted) if counted else 0.0
         boxes = tuple((one.box.x1, one.box.y1, one.box.x2, one.box.y2) for one in counted)
         count = Count(look.at, len(counted), score, boxes)
@@ -166,9 +166,9 @@ class CrowdRule:
         score = max(one.score for one in state.counts)
         return Verdict(phase_of(progress, state.firing), progress, next_look_within, state.since, score, why)
 
-    def _gathered(self, counted: Sequence[Detection]) -> Sequence[Detection]:
-        """Those who stand together, where the ground is known."""
-        plane = self.config.plane
+    def gathered(self, detections: Sequence[Detection]) -> Sequence[Detection]:
+        """Who counts: those in the zone, where the ground is known those of them who stand together."""
+        counted, plane = self._counted(detections), self.config.plane
         if plane is None:
             return counted
         placed = [(one, place) for one in counted if (place := on_ground(one.box.foot, plane)) is not None]

@@ -102,12 +102,14 @@ class TrialJobs:
         rules: Sequence[dict[str, Any]],
         camera: TriedCamera | None = None,
         *,
-        starts_at: float,
+        starts_at: float | None,
+        hours: float | None = None,
         platform: str,
         asked_by: str,
         now: datetime,
     ) -> TrialJob:
-        """Raises ``Refusal`` ``trial_running`` while another one is."""
+        """``starts_at``: when the film begins, or since when a log is tried for so many ``hours``, seconds since the
+        epoch; None: the newest of a log. Raises ``Refusal`` ``trial_running`` while another one is."""
         self.check_free()
         job = TrialJob(film.name, platform, asked_by, now, camera)
         self._jobs[job.id] = job
@@ -116,6 +118,7 @@ class TrialJobs:
         asked = {
             "rules": list(rules),
             "starts_at": starts_at,
+            "hours": hours,
             "card": str(self._card),
             "engine": self._engine,
             "camera": None

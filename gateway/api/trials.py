@@ -55,8 +55,11 @@ class TrialAsked(BaseModel):
         default=None,
         ge=datetime(2000, 1, 1, tzinfo=UTC),
         lt=datetime(2100, 1, 1, tzinfo=UTC),
-        description="When a film that was brought begins, by which the rules' hours count; left out: now."
-        " Clips and recordings have their own time.",
+        description="When a film that was brought begins, by which the rules' hours count; left out: now. Of what was"
+        " seen lately: since when it is tried; left out: the newest hours. Clips and recordings have their own time.",
+    )
+    hours: float | None = Field(
+        default=None, gt=0, le=168, description="How much of what was seen lately is tried; left out: 24."
     )
 
 
@@ -82,13 +85,16 @@ class TrialShown(TrialListed):
     """``result``: ``alerts`` that would have been raised, each with its reasons, and ``timeline``, the stretches in
     which a rule had something in sight, in seconds since the film's beginning (``starts_at``, seconds since the epoch).
     ``rules``: of each, whether it is ``off`` (and was tried as if it were on), for how much of the film it was outside
-    its hours and did not watch, how long it ``needs_seconds`` to fire, and whether the weights are ``blind`` to what it
-    waits for; ``unusable``: those of the camera that cannot be used, do not watch and were not tried. ``rejections``:
-    how many suppressions of the camera were heeded, null where none was named; a stretch's ``held_back`` names those
-    without which it would have been an alert. Of all seconds, ``unseen_seconds`` are those in which nobody looked, the
-    camera being away, ``frozen_seconds`` those in which the picture stood frozen, so that fire alone was watched for,
-    and ``other_view_seconds`` those in which it looked elsewhere than the rules are for (known of what was seen lately,
-    of no film)."""
+    its hours and did not watch, how long it ``needs_seconds`` to fire, whether the weights are ``blind`` to what it
+    waits for, and, of what was seen lately, for how many ``unasked_seconds`` what it needs was not asked of the
+    pictures, no rule of that time having wanted it (people counted with care where many were in sight, parts of stalls
+    looked for where it lies). ``log_from``: since when what was seen is kept (seconds since the epoch; null: a film).
+    ``unusable``: those of the camera that cannot be used, do not watch and were not tried. ``rejections``: how many
+    suppressions of the camera were heeded, null where none was named; a stretch's ``held_back`` names those without
+    which it would have been an alert. Of all seconds, ``unseen_seconds`` are those in which nobody looked, the camera
+    being away, ``frozen_seconds`` those in which the picture stood frozen, so that fire alone was watched for, and
+    ``other_view_seconds`` those in which it looked elsewhere than the rules are for (known of what was seen lately, of
+    no film)."""
 
     result: dict[str, Any] | None
 
@@ -136,7 +142,14 @@ async def begin_trial(
         target = next(f"{kind}:{one}" for kind, one in _named(asked).items() if one is not None)
         await audit.append(session, audit.Act(caller.username, "rules.try", target, platform), doors.clock())
     job = jobs.begin(
-        film, rules, camera, starts_at=starts_at, platform=platform, asked_by=caller.username, now=doors.clock()
+        film,
+        rules,
+        camera,
+        starts_at=starts_at,
+        hours=asked.hours,
+        platform=platform,
+        asked_by=caller.username,
+        now=doors.clock(),
     )
     return TrialShown.model_validate(job)
 
@@ -196,8 +209,8 @@ async def _rules(asked: TrialAsked, caller: Caller, doors: Services) -> tuple[li
     return rules, TriedCamera(row.code, row.platform, preset, heeded)
 
 
-async def _film(asked: TrialAsked, caller: Caller, doors: Services) -> tuple[Path, float, str]:
-    """The film, when it began, and whose it is."""
+async def _film(asked: TrialAsked, caller: Caller, doors: Services) -> tuple[Path, float | None, str]:
+    """The film, when it began or is tried from (None: its newest hours), and whose it is."""
     if sum(one is not None for one in _named(asked).values()) != 1:
         raise Refusal(
             "invalid",
@@ -206,16 +219,19 @@ async def _film(asked: TrialAsked, caller: Caller, doors: Services) -> tuple[Pat
             "Name an evidence clip, a recording, a film that was brought or the log of looks (one of them).",
             field="evidence_id",
         )
-    if asked.starts_at is not None and asked.footage_id is None:
+    if asked.hours is not None and not asked.looks:
+        raise hours_of_a_film()
+    if asked.starts_at is not None and asked.footage_id is None and not asked.looks:
         raise Refusal(
             "invalid",
             "starts_at_known",
-            "录像本身带有时间，不能另行指定开始时间；只有上传的录像可以。",
-            "The footage has a time of its own; when it begins is said of films that are brought alone.",
+            "录像本身带有时间，不能另行指定开始时间；只有上传的录像和近期分析记录可以。",
+            "The footage has a time of its own; one is said of films that are brought, and of the log of looks.",
             field="starts_at",
         )
     if asked.looks:
-        return await _seen_lately(asked.camera_code, caller, doors)
+        path, platform = await _seen_lately(asked.camera_code, caller, doors)
+        return path, None if asked.starts_at is None else asked.starts_at.timestamp(), platform
     if asked.recording_id is not None:
         return await _recorded(asked.recording_id, asked.camera_code, caller, doors)
     if asked.evidence_id is not None:
@@ -245,7 +261,7 @@ async def _recorded(
     return file.path, file.starts_at, platform
 
 
-async def _seen_lately(camera_code: str | None, caller: Caller, doors: Services) -> tuple[Path, float, str]:
+async def _seen_lately(camera_code: str | None, caller: Caller, doors: Services) -> tuple[Path, str]:
     if camera_code is None:
         raise _camera_missing()
     async with doors.db.reading() as session:
@@ -259,7 +275,17 @@ async def _seen_lately(camera_code: str | None, caller: Caller, doors: Services)
             "Nothing that was seen at this camera is kept (yet, or by the setting cameras.looks_mb).",
             field="looks",
         )
-    return path, 0.0, row.platform
+    return path, row.platform
+
+
+def hours_of_a_film() -> Refusal:
+    return Refusal(
+        "invalid",
+        "hours_of_looks",
+        "只有近期分析记录可以指定时长；录像最多试前 4 小时。",
+        "Hours are chosen of the log of looks alone; of a film the first four are tried.",
+        field="hours",
+    )
 
 
 def _camera_missing() -> Refusal:

@@ -35,9 +35,16 @@ def try_rules_on(
         datetime | None,
         typer.Option(
             formats=["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"],
-            help="录像开始时间（北京时间），决定规则是否在生效时段；缺省：网关录像按其自身时间，其他为现在"
+            help="录像开始时间（北京时间），决定规则是否在生效时段；缺省：网关录像按其自身时间，其他为现在。"
+            "分析记录：从何时试起；缺省：最近的 --hours"
             " When the film begins, Asia/Shanghai time, by which the rules' hours count; else a recording's own time,"
-            " or now.",
+            " or now. Of a log: since when it is tried; else its newest hours.",
+        ),
+    ] = None,
+    hours: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01, max=168, help="分析记录：试多少小时，缺省 24 Of a log: how many hours are tried; else 24."
         ),
     ] = None,
     preset: Annotated[
@@ -51,12 +58,15 @@ def try_rules_on(
 ) -> None:
     """规则试运行 Try rules on recorded footage: what would have been raised, when and why."""
     from detectors.rules.schedule import CITY_TIME
+    from gateway.storage.look_files import is_look_log
     from gateway.streams.recordings import begun_at
     from gateway.workers.inference.promotion import card_in_force
     from gateway.workers.trial.command import print_trial
 
     settings = load_settings()
     begun = begun_at(film) if begins is None else begins.replace(tzinfo=CITY_TIME).timestamp()
+    if begun is None and not is_look_log(film):
+        begun = system_clock().timestamp()
     run(
         print_trial(
             film,
@@ -64,7 +74,8 @@ def try_rules_on(
             card or card_in_force(settings.data_folder, settings.inference),
             settings.rules,
             engine=settings.inference.engine,
-            starts_at=system_clock().timestamp() if begun is None else begun,
+            starts_at=begun,
+            hours=hours,
             preset=preset,
             as_json=as_json,
             out=console,

@@ -133,9 +133,9 @@ describe('a trial that is followed', () => {
 })
 
 describe('what silence of a rule means', () => {
-  const rule: RuleTried = { hazard: 'fire', zone: '桥下', off: false, off_hours_seconds: 0, needs_seconds: 3, blind: false }
+  const rule: RuleTried = { hazard: 'fire', zone: '桥下', off: false, off_hours_seconds: 0, needs_seconds: 3, blind: false, unasked_seconds: 0 }
   const result = (...rules: RuleTried[]): TrialResult => ({
-    starts_at: 0, seconds: 60, looks: 9, unseen_seconds: 0, frozen_seconds: 0, other_view_seconds: 0, cut: false, rejections: null, rules, unusable: [], alerts: [], timeline: [],
+    starts_at: 0, seconds: 60, looks: 9, unseen_seconds: 0, frozen_seconds: 0, other_view_seconds: 0, cut: false, log_from: null, rejections: null, rules, unusable: [], alerts: [], timeline: [],
   })
   const t = (key: string, values?: Record<string, string | number>): string => key.replace('trial.', '') + (values ? JSON.stringify(values) : '')
 
@@ -144,6 +144,7 @@ describe('what silence of a rule means', () => {
     expect(watchedThroughout(result(rule, { ...rule, off_hours_seconds: 1 }))).toBe(false)
     expect(watchedThroughout(result({ ...rule, blind: true }))).toBe(false)
     expect(watchedThroughout(result({ ...rule, needs_seconds: 300 }))).toBe(false)
+    expect(watchedThroughout(result({ ...rule, unasked_seconds: 2 }))).toBe(false)
     expect(watchedThroughout({ ...result(rule), unseen_seconds: 16 })).toBe(false)
     expect(watchedThroughout({ ...result(rule), unusable: [{ hazard: 'crowd', zone: '门口', zh: '人数不应小于 2', en: 'too few' }] })).toBe(false)
     expect(watchedThroughout({ ...result(rule), frozen_seconds: 8 })).toBe(false)
@@ -164,6 +165,8 @@ describe('what silence of a rule means', () => {
     expect(caveats({ ...rule, off: true, blind: true }, 60, t)).toEqual(['off', 'blind'])
     expect(caveats({ ...rule, needs_seconds: 300 }, 60, t)).toEqual(['tooShort{"needs":300}'])
     expect(caveats({ ...rule, off_hours_seconds: 59.8 }, 60.2, t)).toEqual(['offHoursAll'])
+    expect(caveats({ ...rule, hazard: 'crowd', unasked_seconds: 30 }, 60, t)).toEqual(['uncounted{"length":"seconds{\\"seconds\\":30}"}'])
+    expect(caveats({ ...rule, hazard: 'stall', unasked_seconds: 3600 }, 7200, t)).toEqual(['unsearched{"length":"1:00:00"}'])
     expect(caveats({ ...rule, off_hours_seconds: 0.3 }, 60, t)).toEqual(['offHours{"outside":1,"seconds":60}'])
   })
 })

@@ -2,8 +2,9 @@
 it said, or what another rule would have said (``gateway try``).
 
 Boxes and scores alone, no picture. Lines are those of ``detectors.rules.replay``, with the ``view`` that the camera had
-(rules are of one view) and, where its picture stood ``frozen``, that it did. Two files of half the size each: when the
-newer is full it takes the older one's place.
+(rules are of one view), where its picture stood ``frozen``, that it did, and what was ``asked`` for the rules of the
+time: that people were ``counted``, and the box in which parts of ``stalls`` were looked for. Two files of half the size
+each: when the newer is full it takes the older one's place.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from typing import Any, TextIO
 
 import structlog
 
-from detectors.observation import Look
+from detectors.asked import NOTHING_MORE, Asked
+from detectors.observation import Box, Look
 from detectors.rules.replay import from_facts, to_line
 from gateway.processes.active import InThread
 from gateway.storage.look_files import newer, older
@@ -35,11 +37,13 @@ MOST_WAITING = 500
 
 @dataclass(frozen=True, slots=True)
 class LoggedLook:
-    """``view``: as ``AssignCamera.preset``. ``frozen``: the camera counted as frozen, and only fire was watched for."""
+    """``view``: as ``AssignCamera.preset``. ``frozen``: the camera counted as frozen, and only fire was watched for.
+    ``asked``: nothing beyond the picture of a line that does not say, as older versions wrote them."""
 
     look: Look
     view: str | None = ""
     frozen: bool = False
+    asked: Asked = NOTHING_MORE
 
 
 def logged_looks(path: Path, unsaid: str | None = "") -> Iterator[LoggedLook]:
@@ -70,21 +74,43 @@ def _opened(path: Path, stack: ExitStack) -> list[TextIO]:
 def last_view(path: Path) -> str | None:
     """The view of the newest look in a log that ``logged_looks`` reads; where it holds none, or cannot be read, that of
     a camera that was never steered."""
-    view: str | None = ""
     with suppress(OSError):
-        for one in logged_looks(path):
-            view = one.view
-    return view
+        if (held := reach(path)) is not None:
+            return held[1].view
+    return ""
+
+
+def reach(path: Path) -> tuple[LoggedLook, LoggedLook] | None:
+    """The oldest and the newest look of a log that ``logged_looks`` reads; None where it holds none. Raises
+    ``OSError``."""
+    oldest = newest = None
+    for newest in logged_looks(path):
+        oldest = oldest or newest
+    return None if oldest is None or newest is None else (oldest, newest)
 
 
 def _logged(facts: Any, unsaid: str | None) -> LoggedLook:
     look = from_facts(facts)
     view = facts.get("view", unsaid)
-    return LoggedLook(look, None if view is None else str(view), facts.get("frozen") is True)
+    asked = Asked(facts.get("counted") is True, _box(facts.get("stalls")))
+    return LoggedLook(look, None if view is None else str(view), facts.get("frozen") is True, asked)
+
+
+def _box(sides: Any) -> Box | None:
+    try:
+        return Box(*map(float, sides))
+    except (TypeError, ValueError):  # none, or not ours
+        return None
 
 
 def _line(one: LoggedLook) -> str:
-    return to_line(one.look, view=one.view, **({"frozen": True} if one.frozen else {})) + "\n"
+    """What is not so, a line leaves out."""
+    said: dict[str, object] = {"frozen": True} if one.frozen else {}
+    if one.asked.counted:
+        said["counted"] = True
+    if (box := one.asked.stalls) is not None:
+        said["stalls"] = [round(side, 3) for side in (box.x1, box.y1, box.x2, box.y2)]
+    return to_line(one.look, view=one.view, **said) + "\n"
 
 
 class LookLog:
@@ -100,14 +126,14 @@ class LookLog:
         self._writing: asyncio.Task[None] | None = None
         self._failing = False
 
-    def note(self, look: Look, *, view: str | None = "", frozen: bool = False) -> None:
+    def note(self, look: Look, *, view: str | None = "", frozen: bool = False, asked: Asked = NOTHING_MORE) -> None:
         """Never blocks and never raises: no camera is blind because its log cannot be written."""
         if self._half == 0:
             return
         if len(self._waiting) >= MOST_WAITING:
             self.left_out += 1
             return
-        self._waiting.append(LoggedLook(look, view, frozen))
+        self._waiting.append(LoggedLook(look, view, frozen, asked))
         since = look.at - self._waiting[0].look.at
         if not 0 <= since < WRITE_EVERY and (self._writing is None or self._writing.done()):
             self._writing = asyncio.create_task(self._write(), name=f"looks-{self._code}")

@@ -23,6 +23,7 @@ from camera_registry.health import (
     step,
 )
 from camera_registry.login_patience import WrongLogins
+from detectors.asked import Asked
 from detectors.rules.config import RuleConfig
 from detectors.rules.parsing import parse_kept
 from detectors.suppression import Suppression
@@ -319,7 +320,7 @@ class OwnedCamera:
             self._pace.answered(glimpse.arrival, self._around.clock())
             if self._order.preset == view:  # else the head was turned meanwhile: other rules hold, of another view
                 self._hazards.observe(seen, lambda: jpeg(glimpse.full()))
-            self._seen.note(seen, view=view, frozen=frozen)
+            self._seen.note(seen, view=view, frozen=frozen, asked=Asked(counts, stalls))
             if ask.beside:
                 self._around.eye.show(self.code, glimpse, seen, counts=counts, stalls=stalls, in_thread=self._in_thread)
         if self._pace.behind != was_behind:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from detectors.appearance import appearance
 from detectors.card import Card, Counting
 from detectors.closer import HAZARDS, Crop, crops, placed, still_seen, with_second_look
-from detectors.counting import people, tiles
+from detectors.counting import in_tiles, people, tiles
 from detectors.density import crowded, more_people
 from detectors.input_size import input_for
 from detectors.judge import part_of
@@ -186,12 +186,12 @@ class Sight:
         """Whether people are to be counted with care now: in tiles, by density, or by both in turn."""
         if not wanted or (self._counted is not None and 0 <= at - self._counted[0] < COUNT_EVERY):
             return False
-        return _in_tiles(detections, card.counting) or crowded(detections, card.density)
+        return in_tiles(detections, card.counting) or crowded(detections, card.density)
 
     async def _count(
         self, detections: tuple[Detection, ...], full: Picture, at: float, ask: Asks, card: Card
     ) -> tuple[Detection, ...]:
-        if card.counting is not None and _in_tiles(detections, card.counting):
+        if card.counting is not None and in_tiles(detections, card.counting):
             detections = await self._counted_in_tiles(detections, full, ask, card, card.counting)
         density = card.density
         if density is not None and crowded(detections, density):
@@ -227,10 +227,6 @@ def _asking_only(ask: Asks, card: Card) -> Asks:
         return answer if answer is not None and answer.card == card else None
 
     return asked
-
-
-def _in_tiles(detections: Sequence[Detection], counting: Counting | None) -> bool:
-    return counting is not None and sum(one.label == "person" for one in detections) >= counting.from_people
 
 
 def _with_people(detections: Sequence[Detection], found: Sequence[Detection]) -> tuple[Detection, ...]:

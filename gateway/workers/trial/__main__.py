@@ -1,10 +1,10 @@
 """A trial in a process of its own, behind everything else: ``python -m gateway.workers.trial FILM``, or the log of what
 was seen at a camera instead of a film.
 
-Reads one JSON object from standard input (``rules``, ``starts_at``, ``card``, ``engine``, and, where they are tried for
-a camera, ``camera`` with its ``code``, ``view`` and the ``rejections`` there), writes ``{"progress": seconds}`` lines
-and in the end ``{"trial": …}`` or ``{"refused": …}``. FFmpeg and the engine may take their time, or crash: nothing live
-notices.
+Reads one JSON object from standard input (``rules``, ``starts_at``, ``hours``, ``card``, ``engine``, and, where they
+are tried for a camera, ``camera`` with its ``code``, ``view`` and the ``rejections`` there), writes
+``{"progress": seconds}`` lines and in the end ``{"trial": …}`` or ``{"refused": …}``. FFmpeg and the engine may take
+their time, or crash: nothing live notices.
 """
 
 from __future__ import annotations
@@ -54,7 +54,16 @@ async def work(film: Path, asked: dict[str, Any]) -> None:
         rejections = camera and rejections_of(camera["code"], camera["rejections"], camera["view"])
         if is_look_log(film):
             card, view = load_card(Path(asked["card"])), camera["view"] if camera else ""
-            trial = try_rules_on_looks(film, rules, card, view=view, rejections=rejections, progress=progress)
+            trial = try_rules_on_looks(
+                film,
+                rules,
+                card,
+                view=view,
+                rejections=rejections,
+                starts_at=asked["starts_at"],
+                hours=asked["hours"],
+                progress=progress,
+            )
         else:
             detector, ask = await asyncio.to_thread(opened, asked["engine"], Path(asked["card"]), 1)
             trial = await try_rules(

@@ -18,6 +18,7 @@ from detectors.rules.parsing import RulesRefused, parse_rules
 from detectors.rules.schedule import CITY_TIME
 from detectors.whole_file import whole_file
 from gateway.api.camera_rules import first_rules
+from gateway.api.trials import hours_of_a_film
 from gateway.refusals import Refusal
 from gateway.settings import RuleSettings
 from gateway.storage.look_files import is_look_log
@@ -36,22 +37,28 @@ async def print_trial(
     first: RuleSettings,
     *,
     engine: EngineName,
-    starts_at: float,
+    starts_at: float | None,
+    hours: float | None,
     preset: str | None,
     as_json: bool,
     out: Console,
 ) -> None:
     """``film``: or the log of what was seen at a camera, which has its own time. ``starts_at``: when the film begins,
-    seconds since the epoch. ``preset``: that which the rules are for; None: the view that the log ends with. Raises
-    ``Refusal`` for rules, weights or footage that cannot be used."""
+    or since when so many ``hours`` of the log are tried, in seconds since the epoch; None: its newest ones. ``preset``:
+    that which the rules are for; None: the view that the log ends with. Raises ``Refusal`` for rules, weights or
+    footage that cannot be used."""
     try:
+        if hours is not None and not is_look_log(film):
+            raise hours_of_a_film()
         wanted = first_rules(first) if rules is None else parse_rules(await asyncio.to_thread(_read, rules))
         if is_look_log(film):
             view = last_view(film) if preset is None else preset
-            trial = try_rules_on_looks(film, wanted, await asyncio.to_thread(load_card, card), view=view)
+            trial = try_rules_on_looks(
+                film, wanted, await asyncio.to_thread(load_card, card), view=view, starts_at=starts_at, hours=hours
+            )
         else:
             detector, ask = await asyncio.to_thread(opened, engine, card)
-            trial = await try_rules(film, wanted, ask, detector.card, starts_at=starts_at)
+            trial = await try_rules(film, wanted, ask, detector.card, starts_at=starts_at or 0.0)
     except RulesRefused as refused:
         raise Refusal("invalid", refused.reason, refused.zh, refused.en, field=refused.field) from refused
     except WeightsRefused as refused:
@@ -76,6 +83,8 @@ def show(trial: Trial, out: Console) -> None:
     begun = datetime.fromtimestamp(trial.starts_at, CITY_TIME)
     out.print(f"开始于 begins at {begun:%Y-%m-%d %H:%M:%S} ({CITY_TIME})")
     out.print(f"{trial.seconds:.0f} s, {trial.looks} 次分析 looks, 模型 weights {trial.weights_sha256[:12]}")
+    if trial.log_from is not None:
+        out.print(f"记录始于 the log goes back to {datetime.fromtimestamp(trial.log_from, CITY_TIME):%Y-%m-%d %H:%M}")
     if trial.cut:
         out.print(f"其余未试 what comes after {trial.seconds:.0f} s was not tried", style="yellow")
     out.print("未按任何摄像机的误报抑制检验 no camera's rejections are heeded", style="dim")
@@ -120,6 +129,13 @@ def _caveats(rule: RuleTried, seconds: float) -> Iterator[str]:
     if rule.needs_seconds > seconds - rule.off_hours_seconds:
         needs = f"{rule.needs_seconds:.0f} s > {seconds - rule.off_hours_seconds:.0f} s"
         yield f"监测时长不足以触发 watched for less time than it needs to fire: {needs}"
+    if rule.unasked_seconds:
+        lacking = (
+            "人数较多但当时未细数，实际可能更多 many in sight, not counted with care then: there may have been more"
+            if rule.hazard == "crowd"
+            else "当时未在此查找摊点物件，可能漏看 no parts of stalls were looked for there then"
+        )
+        yield f"{lacking}: {rule.unasked_seconds:.0f} s / {seconds:.0f} s"
     if rule.off_hours_seconds:
         out_of = f"{rule.off_hours_seconds:.0f} s / {seconds:.0f} s"
         yield f"不在生效时段，未监测 outside its hours and not watching: {out_of}"

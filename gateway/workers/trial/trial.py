@@ -6,30 +6,34 @@ engine is asked as often as needed, so that none is dropped. Rules that are off 
 before it is armed that a rule is tried. Officers' rejections hold back what they would hold back of the camera now.
 While the picture stands frozen fire alone is watched for. Where a rule did not watch, and what was held back, the
 result says. In a log the looks are those that were taken: where the camera was away, or asleep, there is none, as there
-was none live, and of a camera that turns those of the rules' own view count alone.
+was none live, and of a camera that turns those of the rules' own view count alone. People were counted with care, and
+parts of stalls looked for, where rules of that time wanted it: for how long a tried rule needs more is said.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
+from detectors.asked import falls_short
 from detectors.card import Card
 from detectors.observation import Look
 from detectors.rules.config import RuleConfig
 from detectors.rules.parsing import UnusableRule
 from detectors.rules.rule import LONGEST_GAP, Phase, Verdict
-from detectors.rules.schedule import seconds_off
+from detectors.rules.schedule import CITY_TIME, seconds_off
 from detectors.sees import can_fire
 from detectors.suppression import Suppression
 from detectors.watch import CameraWatch, RuleKey
 from gateway.refusals import Refusal
 from gateway.workers.camera.glimpse import of_decoded
 from gateway.workers.camera.incident import Incident, Raise, advance, end_lapsed, holds
-from gateway.workers.camera.look_log import logged_looks
+from gateway.workers.camera.look_log import logged_looks, reach
 from gateway.workers.camera.look_plan import is_due
 from gateway.workers.camera.looks import AT_LEAST_EVERY
 from gateway.workers.camera.sight import Asks, Sight
@@ -38,6 +42,8 @@ from gateway.workers.trial.stillness import Stillness
 
 LONGEST = 4 * 3600.0
 """Seconds of a film that are tried; that more came, which was left out, is said."""
+LOOKS_HOURS = 24.0
+"""Of a log, those that are tried where nobody says how many: last night is among the newest, whenever one asks."""
 MOST_ALERTS, MOST_STRETCHES = 100, 3000
 """A trial that has told so many ends: whoever reads it knows enough, and the answer stays within bounds."""
 END_AFTER: Mapping[str, float] = {"fire": 60.0, "crowd": 60.0, "stall": 600.0}
@@ -78,7 +84,9 @@ class Stretch:
 class RuleTried:
     """How far a rule watched. ``off``: it is turned off, and was tried as if it were on. ``off_hours_seconds``: of the
     film, those outside the rule's hours. ``needs_seconds``: how long a hazard must be in sight before it fires.
-    ``blind``: the weights cannot tell what it waits for at all."""
+    ``blind``: the weights cannot tell what it waits for at all. ``unasked_seconds``: of a log, those in which what the
+    rule needs was not asked, no rule of that time having wanted it (``detectors.asked``): what it says then is by less
+    than it would have seen."""
 
     hazard: str
     zone: str
@@ -86,6 +94,7 @@ class RuleTried:
     off_hours_seconds: float
     needs_seconds: float
     blind: bool
+    unasked_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +119,7 @@ class Trial:
     was not tried. ``unseen_seconds``: of all, those between looks too far apart for a rule to know what lay between;
     ``frozen_seconds``: those in which the picture was known to stand frozen, so that fire alone was watched for;
     ``other_view_seconds``: those in which the camera looked elsewhere, where other rules hold.
+    ``log_from``: since when the log goes back, seconds since the epoch; None: of a film.
     ``rejections``: how many of officers' were heeded; None: the rules were tried for no camera, none are known."""
 
     starts_at: float = 0.0
@@ -120,6 +130,7 @@ class Trial:
     other_view_seconds: float = 0.0
     weights_sha256: str = ""
     cut: bool = False
+    log_from: float | None = None
     rejections: int | None = None
     rules: list[RuleTried] = field(default_factory=list)
     unusable: list[UnusableTried] = field(default_factory=list)
@@ -132,7 +143,8 @@ class Trial:
         alert say anything of them."""
         unwatched = self.unseen_seconds or self.frozen_seconds or self.other_view_seconds
         return bool(self.looks and self.rules and not self.unusable and not unwatched) and not any(
-            one.blind or one.off_hours_seconds or one.needs_seconds > self.seconds for one in self.rules
+            one.blind or one.off_hours_seconds or one.unasked_seconds or one.needs_seconds > self.seconds
+            for one in self.rules
         )
 
     @property
@@ -207,18 +219,31 @@ def try_rules_on_looks(
     *,
     view: str | None = "",
     rejections: Sequence[Suppression] | None = None,
+    starts_at: float | None = None,
+    hours: float | None = None,
     progress: Progress = lambda _seconds: None,
 ) -> Trial:
     """``log``: what was seen at a camera (``gateway.workers.camera.look_log``). ``card``: of the weights in force,
     which say what rules can be told at all. ``view``: that which the rules are for, as ``AssignCamera.preset``; looks
-    that do not say of which view they are count as of this one. No network is asked: a night takes seconds. Raises
-    ``Refusal`` for a log that holds no look."""
+    that do not say of which view they are count as of this one. ``starts_at``: since when, seconds since the epoch, for
+    so many ``hours`` (None: ``LOOKS_HOURS``); None: the newest hours. No network is asked: a night takes seconds.
+    Raises ``Refusal`` for a log that holds no look, or none of then."""
     armed, rejected = [_armed(rule) for rule in rules], rejections or ()
+    needing = {RuleKey(rule.kind, rule.zone): rule for rule in armed}
     watch, here = CameraWatch(armed, rejected), True
     trial, telling = Trial(rejections=None if rejections is None else len(rejections)), None
+    span = 3600 * (LOOKS_HOURS if hours is None else hours)
     try:
+        if (held := reach(log)) is None:
+            raise Refusal("invalid", "looks_missing", "分析记录中没有任何画面。", "The log holds no look.")
+        oldest, newest = (one.look.at for one in held)
+        trial.log_from = oldest
+        begun, ended = (newest - span, newest) if starts_at is None else (starts_at, starts_at + span)
         for one in logged_looks(log, unsaid=view):
             look = one.look
+            if not begun <= look.at <= ended:
+                trial.cut = trial.cut or (look.at > ended and starts_at is not None)
+                continue
             if telling is None:
                 trial.starts_at = look.at
                 telling = _Telling(trial, watch, look.at, END_AFTER)
@@ -230,7 +255,8 @@ def try_rules_on_looks(
             if here:
                 watch.frozen = one.frozen
                 trial.weights_sha256 = look.weights
-                telling.looked(look)
+                short = [key for key in watch.keys if falls_short(one.asked, needing[key], look, card)]
+                telling.looked(look, unasked=short)
             else:
                 telling.unwatched(look.at - trial.starts_at, "other_view")
             progress(trial.seconds)
@@ -242,9 +268,22 @@ def try_rules_on_looks(
             "invalid", "looks_unreadable", f"分析记录无法读取：{error.strerror}", f"cannot be read: {error.strerror}"
         ) from error
     if telling is None:
-        raise Refusal("invalid", "looks_missing", "分析记录中没有任何画面。", "The log holds no look.")
+        since, until = (f"{datetime.fromtimestamp(at, CITY_TIME):%Y-%m-%d %H:%M}" for at in (oldest, newest))
+        raise Refusal(
+            "invalid",
+            "looks_not_of_then",
+            f"该时段没有分析记录：记录自 {since} 至 {until}。",
+            f"The log holds no look of then: it goes from {since} to {until}.",
+            field="starts_at",
+        )
     telling.end()
-    trial.rules = [_tried(rule, card, trial.starts_at, trial.starts_at + trial.seconds) for rule in rules]
+    ended = trial.starts_at + trial.seconds
+    trial.rules = [
+        replace(
+            _tried(rule, card, trial.starts_at, ended), unasked_seconds=telling.unasked[RuleKey(rule.kind, rule.zone)]
+        )
+        for rule in rules
+    ]
     return trial
 
 
@@ -271,11 +310,14 @@ class _Telling:
         self._ids = count()
         self._past_at = 0.0
         self._shown: Shown = "well"
+        self.unasked: defaultdict[RuleKey, float] = defaultdict(float)
+        """Seconds of each rule in which it needed more than was asked."""
+        self._unasked: Collection[RuleKey] = ()
 
-    def looked(self, look: Look) -> None:
-        """What the rules that watch say of it."""
+    def looked(self, look: Look, unasked: Collection[RuleKey] = ()) -> None:
+        """What the rules that watch say of it. ``unasked``: those of them that needed more than was asked."""
         self._trial.looks += 1
-        self._past(look.at - self._starts_at, "frozen" if self._watch.frozen else "well")
+        self._past(look.at - self._starts_at, "frozen" if self._watch.frozen else "well", unasked)
         end_lapsed(self._incidents, self._watch, look.at, self._end_after)
         said = self._watch.observe(look)
         for key, verdict in said:
@@ -297,8 +339,8 @@ class _Telling:
         self._close_all_but(())
         self._trial.timeline.sort(key=lambda one: (one.start, one.hazard, one.zone))
 
-    def _past(self, at: float, shown: Shown) -> None:
-        """Time has gone by until ``at``; ``shown``: how the picture is from then on."""
+    def _past(self, at: float, shown: Shown, unasked: Collection[RuleKey] = ()) -> None:
+        """Time has gone by until ``at``; ``shown``: how the picture is from then on; ``unasked``: of which rules."""
         gap = max(0.0, at - self._past_at)
         if gap > LONGEST_GAP:
             self._trial.unseen_seconds += gap
@@ -306,7 +348,10 @@ class _Telling:
             self._trial.frozen_seconds += gap
         elif self._shown == "other_view":
             self._trial.other_view_seconds += gap
-        self._past_at, self._shown = at, shown
+        else:
+            for key in self._unasked:
+                self.unasked[key] += gap
+        self._past_at, self._shown, self._unasked = at, shown, unasked
 
     def _said(self, key: RuleKey, verdict: Verdict, look: Look) -> None:
         at = look.at - self._starts_at

@@ -83,6 +83,12 @@ async def test_rules_are_tried_on_what_was_seen_at_a_camera_lately(
     assert alert["hazard"] == "crowd"
     assert trial["result"]["starts_at"] == begun
     assert trial["result"]["looks"] == 30
+    assert trial["result"]["rules"][0]["unasked_seconds"] == 0
+    last = datetime.fromtimestamp(begun + 20, UTC).isoformat()
+    trial = await ended(client, (await client.post("/api/v1/trials", json=asked | {"starts_at": last})).json())
+    assert (trial["result"]["looks"], trial["result"]["log_from"]) == (10, begun)
+    trial = await ended(client, (await client.post("/api/v1/trials", json=asked | {"hours": 4.5 / 3600})).json())
+    assert (trial["result"]["looks"], trial["result"]["starts_at"]) == (5, begun + 25)
     no_camera = await client.post("/api/v1/trials", json={"looks": True})
     assert (no_camera.status_code, no_camera.json()["reason"]) == (422, "camera_missing")
 
@@ -337,6 +343,7 @@ async def test_what_cannot_be_tried_is_refused_before_anything_begins(client_as:
         ({"recording_id": "a"}, "camera_missing"),
         ({"recording_id": "a", "camera_code": "99000000001320009999"}, "camera_unknown"),
         ({"evidence_id": "none"}, "evidence_unknown"),
+        ({"footage_id": "a", "hours": 4}, "hours_of_looks"),
         ({"footage_id": "a", "rules": [{"kind": "fire", "seen_seconds": 20}]}, "never_fires"),
         ({"footage_id": "a", "camera_code": "99000000001320009999"}, "camera_unknown"),
     ]

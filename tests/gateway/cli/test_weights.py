@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +21,7 @@ from detectors.networks import checked_files
 from detectors.observation import Look
 from detectors.refusals import WeightsRefused
 from detectors.rules.replay import to_line
+from detectors.rules.schedule import CITY_TIME
 from detectors.weights import weights_of
 from gateway.cli.main import app
 from gateway.storage.ids import new_id
@@ -164,3 +166,27 @@ def test_rules_are_tried_on_what_was_seen_in_the_view_that_the_camera_had_last_o
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert (told["looks"], told["other_view_seconds"]) == {"3": (6, 6.0), "4": (4, 12.0)}[view]
+
+
+@pytest.mark.parametrize(
+    ("words", "looks"), [([], 289), (["--hours", "1"], 13), (["--begins", "2026-11-26 22:00", "--hours", "8"], 97)]
+)
+def test_of_what_was_seen_the_newest_day_is_tried_or_the_hours_that_the_asker_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], looks: int
+) -> None:
+    """A trial began with the oldest look, and could end before it came to last night."""
+    log, begun = tmp_path / "99000000001320000001.jsonl", datetime(2026, 11, 26, tzinfo=CITY_TIME).timestamp()
+    log.write_text("\n".join(to_line(Look(begun + n * 300.0, ())) for n in range(576)))
+    monkeypatch.setenv("GATEWAY_DATA_FOLDER", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["try", str(log), "--json", *words])
+    assert done.exit_code == 0, done.output
+    assert (json.loads(done.stdout)["looks"], json.loads(done.stdout)["log_from"]) == (looks, begun)
+
+
+def test_hours_of_a_film_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "film.mp4").touch()
+    done = CliRunner().invoke(app, ["try", "film.mp4", "--hours", "2"])
+    assert done.exit_code == 1
+    assert "最多试前 4 小时" in done.output

@@ -105,3 +105,10 @@ async def test_rules_are_tried_on_what_was_seen_at_the_camera_lately_and_told_by
         "2026-11-27 01:00:00 起 14:58，分析 450 次", timeout=60_000
     )
     await expect(page.get_by_test_id("trial-alert")).to_contain_text("01:04:20产生预警")
+    begins = page.get_by_test_id("trial-begins").locator("input").first
+    await begins.fill("2026-11-27 01:02")
+    await begins.press("Enter")
+    await page.get_by_test_id("trial-lately").click()
+    await expect(page.get_by_test_id("trial-result")).to_contain_text(
+        "2026-11-27 01:02:00 起 12:58，分析 390 次", timeout=60_000
+    )

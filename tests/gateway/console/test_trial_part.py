@@ -35,6 +35,7 @@ class HeldTrials(TrialJobs):
         rules = [
             RuleTried("fire", "桥下", off=True, off_hours_seconds=6.0, needs_seconds=3.0, blind=False),
             RuleTried("stall", "门口", off=False, off_hours_seconds=0.0, needs_seconds=300.0, blind=False),
+            RuleTried("crowd", "广场", False, 0.0, 3.0, False, unasked_seconds=4.0),
         ]
         held = Stretch("stall", "门口", "half_way", 2.0, 5.0, 0.99, 0.8, ("rejection",))
         trial = Trial(asked["starts_at"], 6.0, 4, weights_sha256="ab" * 32, rejections=1, rules=rules, timeline=[held])
@@ -90,6 +91,7 @@ async def test_a_trial_is_found_again_by_who_left_its_page_and_no_alert_of_rules
     await expect(part.get_by_test_id("trial-silent")).to_have_count(0)
     await expect(part.get_by_test_id("trial-caveats")).to_contain_text("火情 · 桥下：已停用，按启用试运行；全程都不在")
     await expect(part.get_by_test_id("trial-caveats")).to_contain_text("占道经营 · 门口：须持续 300 秒才触发")
+    await expect(part.get_by_test_id("trial-caveats")).to_contain_text("人员聚集 · 广场：人数较多但当时未细数 4 秒")
     await expect(part.get_by_test_id("trial-held-back")).to_contain_text("第 2.0 秒至第 5.0 秒本会预警")
     await expect(part.get_by_test_id("trial-frozen")).to_contain_text("2 秒画面冻结")
     await expect(part.get_by_test_id("trial-other-view")).to_contain_text("1 秒摄像机处于其他视角")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from detectors.asked import Asked
 from detectors.observation import Box, Detection, Look
 from detectors.rules.replay import from_line, to_line
 from gateway.settings import Settings
@@ -47,6 +48,24 @@ async def test_the_view_that_a_camera_had_is_kept_with_each_look_and_that_its_pi
     assert list(logged_looks(path)) == [LoggedLook(look(0.0), "3"), LoggedLook(look(1.0), None, frozen=True)]
     assert last_view(path) is None
     assert last_view(tmp_path / "none.jsonl") == ""
+
+
+async def test_what_was_asked_for_each_look_is_kept_and_where_it_was_nothing_takes_no_room(tmp_path: Path) -> None:
+    log, path = LookLog(tmp_path, CODE, 1_000_000), newer(tmp_path, CODE)
+    asked = [Asked(), Asked(counted=True), Asked(stalls=Box(0.35, 0.3, 0.65, 0.75))]
+    for n, one in enumerate(asked):
+        log.note(look(float(n)), asked=one)
+    await log.close()
+    assert [one.asked for one in logged_looks(path)] == asked
+    plain, *_ = path.read_text().splitlines()
+    assert plain == to_line(look(0.0), view="")
+
+
+def test_a_line_that_says_what_was_asked_in_words_that_are_not_ours_is_a_look_all_the_same(tmp_path: Path) -> None:
+    path = newer(tmp_path, CODE)
+    said: list[object] = ["all", [0.1], {}, [0, 0, 1, "x"]]
+    path.write_text("\n".join(to_line(look(float(n)), counted="yes", stalls=one) for n, one in enumerate(said)))
+    assert list(logged_looks(path)) == [LoggedLook(look(float(n))) for n in range(len(said))]
 
 
 def test_what_an_older_version_wrote_is_read_and_is_of_the_view_that_is_asked_for(tmp_path: Path) -> None:

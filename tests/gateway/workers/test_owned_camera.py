@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from camera_registry.health import Health, HealthState
+from detectors.asked import Asked
 from detectors.card import Card
-from detectors.observation import Look
-from detectors.rules.config import CrowdRuleConfig, FireRuleConfig, RuleConfig
+from detectors.observation import Box, Look
+from detectors.rules.config import CrowdRuleConfig, FireRuleConfig, RuleConfig, StallRuleConfig
 from detectors.rules.parsing import as_json
 from detectors.rules.replay import from_line
 from gateway.processes.active import ActiveMarks
@@ -136,6 +137,29 @@ async def test_what_was_seen_at_a_camera_stays_when_it_is_let_go(tmp_path: Path)
     await owned.stop()
     (kept,) = newer(look_logs(tmp_path), CODE).read_text().splitlines()
     assert from_line(kept) == Look(1.0, (), "ab" * 32, "made")
+
+
+@pytest.mark.parametrize(
+    ("rules", "asked"),
+    [
+        ([FireRuleConfig()], Asked()),
+        ([CrowdRuleConfig()], Asked(counted=True)),
+        (
+            [StallRuleConfig(polygon=((0.4, 0.5), (0.6, 0.5), (0.6, 0.7), (0.4, 0.7)))],
+            Asked(stalls=Box(0.35, 0.3, 0.65, 0.75)),
+        ),
+    ],
+)
+async def test_what_the_rules_of_now_have_asked_for_a_look_is_kept_with_it(
+    tmp_path: Path, rules: Sequence[RuleConfig], asked: Asked
+) -> None:
+    """Rules for people and stalls were tried on looks for which only a fire rule had asked."""
+    owned = camera(tmp_path, AnsweringEye(), rules, Inline())
+    picture = np.zeros((96, 96, 3), np.uint8)
+    await owned._look_for_hazards(Glimpse(picture, (96, 96), 1.0, "main", lambda: picture))
+    await owned.stop()
+    (kept,) = logged_looks(newer(look_logs(tmp_path), CODE))
+    assert kept.asked == asked
 
 
 async def test_what_was_looked_at_before_the_head_was_turned_is_kept_as_of_then_and_judged_by_no_rule_of_now(

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from detectors.answers import AnswerUnusable
-from detectors.card import Card, Counting
+from detectors.asked import NOTHING_MORE, Asked
+from detectors.card import Card, Counting, Cues
 from detectors.networks import Networks
 from detectors.observation import Box, Detection, Look
 from detectors.rules.config import CrowdRuleConfig, FireRuleConfig, StallRuleConfig
@@ -245,6 +246,78 @@ async def test_what_was_seen_while_the_picture_stood_frozen_is_tried_for_fire_al
     assert trial.frozen_seconds == 34 * 2
 
 
+CUES = Cues("cues.onnx", "ab" * 32, ("umbrella", "cart"), {"umbrella": 0.5, "cart": 0.5}, (96, 160))
+WITH_PARTS = Card("made", "ab" * 32, ("person", "fire"), (96, 160), 32, {"person": 0.5}, "fp32", "", cues=CUES)
+
+
+async def test_time_in_which_nobody_looked_for_what_a_tried_rule_needs_is_said_and_its_silence_then_means_nothing(
+    tmp_path: Path,
+) -> None:
+    """Of a new rule for stalls it was said that it had watched and would have raised nothing: no parts had been looked
+    for, but for two minutes in which an older rule watched elsewhere."""
+    log, gate = LookLog(tmp_path, "camera", 1_000_000), StallRuleConfig(polygon=ROUND_IT)
+    there, elsewhere = Asked(stalls=Box(0.15, 0, 0.65, 0.8)), Asked(stalls=Box(0.7, 0, 1, 1))
+    for n in range(60):
+        log.note(Look(n * 10.0, (), "a" * 64), asked=there if n < 20 else elsewhere if n < 32 else NOTHING_MORE)
+    await log.close()
+    trial = try_rules_on_looks(newer(tmp_path, "camera"), [FireRuleConfig(), gate], WITH_PARTS)
+    assert [(one.hazard, one.unasked_seconds) for one in trial.rules] == [("fire", 0), ("stall", 390)]
+    assert (trial.alerts, trial.unseen_seconds, trial.watched_throughout) == ([], 0, False)
+    alone = try_rules_on_looks(newer(tmp_path, "camera"), [FireRuleConfig()], WITH_PARTS)
+    assert alone.watched_throughout
+
+
+async def test_people_that_no_rule_of_the_time_had_counted_may_have_been_more(tmp_path: Path) -> None:
+    """A crowd in which boxes miss half was below the number of a rule that was tried on it, in green."""
+    counting = Counting(2, 1, 0.1, from_people=3, threshold=0.5)
+    card = Card("made", "ab" * 32, CARD.classes, CARD.input_size, 32, CARD.thresholds, "fp32", "", counting)
+    log = LookLog(tmp_path, "camera", 1_000_000)
+    for n in range(40):
+        log.note(Look(n * 2.0, PEOPLE if n >= 10 else PEOPLE[:2], "a" * 64), asked=Asked(counted=n >= 30))
+    await log.close()
+    path = newer(tmp_path, "camera")
+    many = try_rules_on_looks(path, [CrowdRuleConfig(people=6, dwell_seconds=20)], card)
+    assert (many.alerts, many.rules[0].unasked_seconds, many.watched_throughout) == ([], 40, False)
+    few = try_rules_on_looks(path, [CrowdRuleConfig(people=3, dwell_seconds=20)], card)
+    assert (len(few.alerts), few.rules[0].unasked_seconds, few.watched_throughout) == (1, 0, True)
+
+
+def three_days(folder: Path) -> Path:
+    """A log that ends at half past eight, in which each night at two a gathering is seen for a minute."""
+    begun, lines = clock("2026-11-25 08:30:00"), []
+    for n in range(3 * 8640 + 1):
+        since_two = n * 10 % 86_400 - 63_000
+        if 0 <= since_two < 600 or n % 60 == 0:
+            lines.append(to_line(Look(begun + n * 10.0, PEOPLE if 0 <= since_two < 60 else ())))
+    path = folder / "camera.jsonl"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def clock(said: str) -> float:
+    return datetime.fromisoformat(said).replace(tzinfo=CITY_TIME).timestamp()
+
+
+def test_of_a_log_the_newest_day_is_tried_or_the_hours_that_are_asked_for(tmp_path: Path) -> None:
+    """It began with the oldest look, and ended for what it had told before it came to last night."""
+    path = three_days(tmp_path)
+
+    def nights(*, starts_at: float | None = None, hours: float | None = None) -> tuple[list[str], bool]:
+        trial = try_rules_on_looks(path, [GATHERING], CARD, starts_at=starts_at, hours=hours)
+        assert trial.log_from == clock("2026-11-25 08:30:00")
+        at = [datetime.fromtimestamp(trial.starts_at + one.raised_at, CITY_TIME) for one in trial.alerts]
+        return [f"{one:%d %H:%M}" for one in at], trial.cut
+
+    assert nights() == (["28 02:00"], False)
+    assert nights(hours=6) == ([], False)
+    assert nights(hours=168) == (["26 02:00", "27 02:00", "28 02:00"], False)
+    assert nights(starts_at=clock("2026-11-25 20:00:00")) == (["26 02:00"], True)
+    assert nights(starts_at=clock("2026-11-26 20:00:00"), hours=48) == (["27 02:00", "28 02:00"], False)
+    with pytest.raises(Refusal, match=r"from 2026-11-25 08:30 to 2026-11-28 08:30") as refused:
+        nights(starts_at=clock("2026-11-29 00:00:00"))
+    assert refused.value.reason == "looks_not_of_then"
+
+
 def test_a_log_without_a_look_is_refused(tmp_path: Path) -> None:
     (tmp_path / "camera.jsonl").write_text("no look\n")
     with pytest.raises(Refusal, match=r"no look") as refused:
@@ -334,6 +407,8 @@ async def test_a_film_shorter_than_a_rule_needs_to_fire_says_nothing_of_it(tmp_p
             RuleTried("stall", "桥下", off=False, off_hours_seconds=0.0, needs_seconds=300.0, blind=False),
             "300 s > 14 s",
         ),
+        (RuleTried("crowd", "桥下", False, 0.0, 3.0, False, unasked_seconds=9.0), "当时未细数"),
+        (RuleTried("stall", "桥下", False, 0.0, 3.0, False, unasked_seconds=9.0), "9 s / 14 s"),
     ],
 )
 def test_that_nothing_would_be_raised_is_said_only_of_rules_that_watched_all_the_time(

@@ -61,6 +61,8 @@ export interface RuleTried {
   needs_seconds: number
   /** The weights cannot tell what it waits for. */
   blind: boolean
+  /** Of what was seen lately, those in which what it needs was not asked: no rule of that time had wanted it. */
+  unasked_seconds: number
 }
 
 /** A rule of the camera that cannot be used as it is, and was not tried. */
@@ -83,6 +85,8 @@ export interface TrialResult {
   /** Of all, those in which the camera looked elsewhere than the rules are for. */
   other_view_seconds: number
   cut: boolean
+  /** Since when what was seen is kept, seconds since the epoch; null: of a film. */
+  log_from: number | null
   /** How many of the camera's rejections were heeded; null: it was tried for none. */
   rejections: number | null
   rules: RuleTried[]
@@ -142,9 +146,9 @@ export function tryOnRecording(recordingId: string, tried: Tried): Promise<Trial
   return fetchJson<Trial>('/trials', { method: 'POST', json: { recording_id: recordingId, ...asked(tried) } })
 }
 
-/** Try rules on what was seen at the camera lately. */
-export function tryOnLooks(tried: Tried): Promise<Trial> {
-  return fetchJson<Trial>('/trials', { method: 'POST', json: { looks: true, ...asked(tried) } })
+/** Try rules on what was seen at the camera in a day. `startsAt`: its beginning, an ISO time; null: the newest. */
+export function tryOnLooks(tried: Tried, startsAt: string | null): Promise<Trial> {
+  return fetchJson<Trial>('/trials', { method: 'POST', json: { looks: true, starts_at: startsAt, ...asked(tried) } })
 }
 
 function asked({ code, preset, rules }: Tried): object {

@@ -19,7 +19,7 @@ export function length(seconds: number, t: Words): string {
 
 /** Whether every rule watched all that was gone through, and that was long enough to fire. */
 export function watchedThroughout({ looks, rules, unusable, seconds, unseen_seconds, frozen_seconds, other_view_seconds }: TrialResult): boolean {
-  const watched = (one: RuleTried): boolean => !one.blind && one.off_hours_seconds === 0 && one.needs_seconds <= seconds
+  const watched = (one: RuleTried): boolean => !one.blind && one.off_hours_seconds + one.unasked_seconds === 0 && one.needs_seconds <= seconds
   return looks > 0 && unusable.length === 0 && unseen_seconds + frozen_seconds + other_view_seconds === 0 && rules.length > 0 && rules.every(watched)
 }
 
@@ -32,5 +32,6 @@ export function caveats(rule: RuleTried, seconds: number, t: Words): string[] {
   if (rule.off_hours_seconds > 0 && outside >= Math.round(seconds)) said.push(t('trial.offHoursAll'))
   else if (rule.off_hours_seconds > 0) said.push(t('trial.offHours', { outside: Math.max(1, outside), seconds: Math.round(seconds) }))
   else if (rule.needs_seconds > seconds) said.push(t('trial.tooShort', { needs: Math.round(rule.needs_seconds) }))
+  if (rule.unasked_seconds > 0) said.push(t(rule.hazard === 'crowd' ? 'trial.uncounted' : 'trial.unsearched', { length: length(rule.unasked_seconds, t) }))
   return said
 }

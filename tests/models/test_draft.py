@@ -120,7 +120,7 @@ def interrupted(*about: Any, **_how: Any) -> None:
         (["precision"], release, "choose_precision"),
         (["thresholds"], release, "choose_thresholds"),
         (["augment"], release, "choose_augmented"),
-        (["compare", "elsewhere/licensed.json"], release, "compare"),
+        (["compare"], release, "compare"),
         (["density", "--to"], models.density, "make_density"),
         (["judge", "--to"], models.judge, "make_judge"),
         (["judge", "--keep"], release, "settle_judged"),
@@ -128,12 +128,14 @@ def interrupted(*about: Any, **_how: Any) -> None:
     ],
 )
 def test_a_command_that_is_ended_while_it_measures_leaves_the_card_and_its_networks_as_they_were(
-    card: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], of: object, name: str
+    card: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], of: object, name: str
 ) -> None:
     """The card was left with thresholds of one time and figures of another, and nothing said so."""
     before = lying(card.parent)
     monkeypatch.setattr(of, name, interrupted)
     to = [card.with_name("made.onnx")] if "--to" in words else []
+    if words == ["compare"]:
+        to = [shutil.copytree(card.parent, tmp_path / "licensed") / card.name]
     assert run(*words, *to, "--card", card, "--sample-data", card.parent) == ENDED
     assert lying(card.parent) == before
 
@@ -142,8 +144,8 @@ def test_an_export_that_is_ended_while_it_measures_leaves_the_weights_before_in_
     card: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = lying(card.parent)
-    for record in ("recipe.json", "licences.json"):
-        (tmp_path / record).write_text("{}")
+    (tmp_path / "recipe.json").write_text("{}")
+    (tmp_path / "licences.json").write_text(json.dumps({"licences": {"train": {"unknown": 1}}}))
     monkeypatch.setattr(models.export, "export_onnx", lambda _last, to, **_how: to.write_bytes(b"exported"))
     monkeypatch.setattr(release, "release", interrupted)
     assert run("export", "--to", card.with_suffix(".onnx"), "--out", tmp_path, "--sample-data", tmp_path) == ENDED

@@ -6,6 +6,7 @@ lost its memory, extends that one. A file is adopted before the row that names i
 
 What is told again while it is still being stored waits for that, and what was stored lately is answered from memory: a
 worker that heard nothing in time must not double the work of a control that is behind, nor stand in its queue anew.
+Told without its snapshot and again with it, an alert is not the same told twice: the snapshot is still to be stored.
 
 An alert is more than its picture: when the snapshot cannot be taken over for now (disk full), the alert is stored all
 the same and the refusal goes back, so that the worker keeps the picture and sends again.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,14 @@ def evidence_folder(settings: Settings) -> Path:
     return settings.data_folder / "evidence"
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """An alert as it was told; ``snapshot``: the SHA-256 of the one that came with it, empty without."""
+
+    alert_id: str
+    snapshot: str
+
+
 class AlertIntake:
     """``files`` adopts out of the workers' journals, ``cameras`` tells what an alert takes over from its camera."""
 
@@ -69,8 +79,8 @@ class AlertIntake:
         self._settings = settings
         self._announcer = announcer
         self._raised = RaisedAlerts(cameras, settings, announcer, opening)
-        self._under_way: dict[str, asyncio.Task[AlertStored]] = {}
-        self._lately: OrderedDict[str, AlertStored] = OrderedDict()
+        self._under_way: dict[_Told, asyncio.Task[AlertStored]] = {}
+        self._lately: OrderedDict[_Told, AlertStored] = OrderedDict()
 
     async def handle(
         self, message: AlertRaised | AlertSeen | AlertEnded | EvidenceReady
@@ -88,21 +98,22 @@ class AlertIntake:
         return Done()
 
     async def alert_raised(self, message: AlertRaised) -> AlertStored:
-        known = self._lately.get(message.alert_id)
+        told = _Told(message.alert_id, message.snapshot_sha256)
+        known = self._lately.get(told)
         if known is not None:
             return known
-        taking = self._under_way.get(message.alert_id)
+        taking = self._under_way.get(told)
         if taking is None:
             taking = asyncio.create_task(self._take(message), name=f"take {message.alert_id}")
-            self._under_way[message.alert_id] = taking
-            taking.add_done_callback(lambda done: self._taken(message.alert_id, done))
+            self._under_way[told] = taking
+            taking.add_done_callback(lambda done: self._taken(told, done))
         return await asyncio.shield(taking)
 
-    def _taken(self, alert_id: str, done: asyncio.Task[AlertStored]) -> None:
-        del self._under_way[alert_id]
+    def _taken(self, told: _Told, done: asyncio.Task[AlertStored]) -> None:
+        del self._under_way[told]
         if done.cancelled() or done.exception() is not None:  # seen, also where nobody waits any more
             return
-        self._lately[alert_id] = done.result()
+        self._lately[told] = done.result()
         while len(self._lately) > MOST_LATELY:
             self._lately.popitem(last=False)
 

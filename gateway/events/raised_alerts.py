@@ -109,7 +109,7 @@ class RaisedAlerts:
         ids = [raised.message.alert_id for raised in batch]
         sighted = select(AlertSightingRow.id, AlertSightingRow.alert_id).where(AlertSightingRow.id.in_(ids))
         known = {sighting_id: alert_id for sighting_id, alert_id in await session.execute(sighted)}  # noqa: C416 - rows
-        pictured = set(await session.scalars(select(EvidenceRow.id).where(EvidenceRow.id.in_(known))))
+        pictured = set(await session.scalars(select(EvidenceRow.id).where(EvidenceRow.id.in_(ids))))
         facts = await self.cameras.facts(session, {raised.message.code for raised in batch})
         drills = {raised: await self._in_drill(session, raised, facts, changes) for raised in batch}
         keys = Counter(raised.key(drills[raised]) for raised in batch)
@@ -118,14 +118,14 @@ class RaisedAlerts:
         alone = [
             raised
             for raised in batch
-            if raised.message.alert_id not in known
+            if raised.message.alert_id not in known.keys() | pictured  # a snapshot may have come before its alert
             and (key := raised.key(drills[raised])) not in taken
             and keys[key] == 1
         ]
         await self._store_new(session, alone, facts, changes)
         done = {raised: raised.message.alert_id for raised in alone}
         # Sent again and there with its picture: workers do so when control is slow, and must not make it slower.
-        done |= {raised: known[one] for raised in batch if (one := raised.message.alert_id) in pictured}
+        done |= {raised: known[one] for raised in batch if (one := raised.message.alert_id) in known.keys() & pictured}
         for raised in batch:
             if raised not in done:
                 done[raised] = await self._store_one(session, raised, facts, changes)

@@ -18,7 +18,7 @@ from gateway.access import audit
 from gateway.events.announcing import Changes
 from gateway.events.cameras import CameraFact
 from gateway.events.raised_alerts import RaisedAlerts
-from gateway.processes.messages import AlertEnded, AlertSeen, AlertStored, Done, EvidenceStored
+from gateway.processes.messages import AlertEnded, AlertRaised, AlertSeen, AlertStored, Done, EvidenceStored
 from gateway.refusals import Refusal
 from gateway.storage.evidence_files import EvidenceFiles
 from gateway.storage.ids import new_id
@@ -179,9 +179,8 @@ async def test_a_snapshot_that_follows_its_alert_is_that_alert_s_and_there_once(
 ) -> None:
     """The worker's disk had refused it; journalled since, the alert itself is sent again by a worker that restarts."""
     placed = room.alert("fire")
-    told = msgspec.structs.replace(placed, snapshot_path="", snapshot_sha256="", why={"snapshot": "not_written"})
     with capture_logs() as logged:
-        assert await room.intake.handle(told) == AlertStored(placed.alert_id)
+        assert await room.intake.handle(without_snapshot(placed)) == AlertStored(placed.alert_id)
     assert "snapshot_not_adopted" not in {line["event"] for line in logged}  # none was sent
     assert (await room.shown(placed.alert_id)).evidence == []
     snapshot = snapshot_of(placed)
@@ -193,6 +192,39 @@ async def test_a_snapshot_that_follows_its_alert_is_that_alert_s_and_there_once(
     [kept] = (await room.shown(placed.alert_id)).evidence
     assert (kept.id, kept.kind, kept.sha256) == (placed.alert_id, "snapshot", placed.snapshot_sha256)
     assert await room.how_many(AlertRow) == 1
+
+
+def without_snapshot(placed: AlertRaised) -> AlertRaised:
+    """As it is told where the worker's disk did not take it at once."""
+    return msgspec.structs.replace(placed, snapshot_path="", snapshot_sha256="", why={"snapshot": "not_written"})
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["one after the other", "at once"])
+async def test_a_snapshot_that_was_not_taken_over_before_its_worker_died_comes_with_the_alert_of_the_next(
+    room: EventsRoom, at_once: bool
+) -> None:
+    """Control lived on and knew the alert for stored; the journal forgot it, and the snapshot was lost."""
+    placed = room.alert("fire")
+    told = [without_snapshot(placed), placed, placed]
+    handled = [room.intake.handle(message) for message in told]
+    answers = await asyncio.gather(*handled) if at_once else [await one for one in handled]
+    assert answers == [AlertStored(placed.alert_id)] * 3
+    [kept] = (await room.shown(placed.alert_id)).evidence
+    assert (kept.id, kept.kind, kept.sha256) == (placed.alert_id, "snapshot", placed.snapshot_sha256)
+    assert await room.how_many(AlertRow) == 1
+
+
+@pytest.mark.parametrize("again_with_it", [True, False], ids=["sent with its snapshot", "sent without"])
+async def test_an_alert_whose_snapshot_was_there_before_it_is_stored(room: EventsRoom, again_with_it: bool) -> None:
+    """Refused at first, it ran into its own snapshot whenever it was sent again: it was never stored."""
+    placed, other = room.alert("fire"), room.alert("fire", zone="gate")
+    assert await room.intake.handle(snapshot_of(placed)) == EvidenceStored(placed.alert_id)
+    sent = placed if again_with_it else without_snapshot(placed)
+    answers = await asyncio.gather(*(room.intake.handle(message) for message in (sent, other, sent)))
+    assert answers == [AlertStored(message.alert_id) for message in (sent, other, sent)]
+    alert = await room.shown(placed.alert_id)
+    assert (alert.state, [one.id for one in alert.evidence]) == ("auto_promoted", [placed.alert_id])
+    assert room.topics().count("alert.raised") == await room.how_many(AlertRow) == 2
 
 
 async def test_an_alert_without_a_sound_snapshot_is_stored_all_the_same(room: EventsRoom) -> None:

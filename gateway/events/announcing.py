@@ -22,6 +22,7 @@ from gateway.clock import Clock
 from gateway.events.outward import outbox, warnings
 from gateway.events.shown import AlertShown, EventShown, shown_alerts, shown_events
 from gateway.live import LiveHub, Notice, Topic
+from gateway.refusals import Refusal
 from gateway.storage.database import Database
 from gateway.storage.tables.events import AlertRow, EventRow
 
@@ -106,6 +107,8 @@ class Announcer:
         self._live = live
         self._clock = clock
         self._wake = wake
+        self.refused_at: datetime | None = None
+        """When the database last took nothing of what was to be written (full, locked, away)."""
 
     async def commit(self, work: Work[T]) -> T:
         """Do ``work``, commit, tell. Work that ran into a row which another transaction had just made is done anew."""
@@ -120,6 +123,10 @@ class Announcer:
                     raise
                 log.info("transaction_done_anew")
                 continue
+            except Refusal as refusal:
+                if refusal.kind == "unavailable":
+                    self.refused_at = self._clock()
+                raise
             self._tell(changes)
             return done
         raise AssertionError("unreachable")

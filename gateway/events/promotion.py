@@ -42,8 +42,9 @@ class Swept:
 
 
 class Promotion:
-    """``since``: when control began to listen, or its database was back. Silence counts from then, or an outage would
-    end alerts whose hazards last, and have them raised once more."""
+    """``since``: when control began to listen, or its database could not be read last. Silence counts from then, and
+    from when the database last took nothing: the workers' word is refused all the while, and an outage would end alerts
+    whose hazards last, and have them raised once more."""
 
     def __init__(
         self,
@@ -76,7 +77,7 @@ class Promotion:
         async with self._db.reading() as session:
             lapsed = select(AlertRow.id).where(AlertRow.due_at <= now).order_by(AlertRow.due_at)
             due = list(await session.scalars(lapsed.limit(most)))
-            silent = list(await session.scalars(self._silent(now).limit(most))) if now > self._since else []
+            silent = list(await session.scalars(self._silent(now).limit(most))) if now > self._listens_since else []
         promoted = await self._each(due, now, self._promote)
         ended = await self._each(silent, now, self._end)
         return Swept(promoted, ended)
@@ -105,7 +106,8 @@ class Promotion:
         alert = await session.scalar(query)
         if alert is None or alert.ended_at is not None:
             return False
-        if alert.last_seen_at > now - windows_of(self._windows, alert.hazard).silence:
+        heard = max(alert.last_seen_at, self._listens_since)  # it may have been refused within this very sweep
+        if heard > now - windows_of(self._windows, alert.hazard).silence:
             return False
         await session.execute(
             update(AlertRow)
@@ -115,10 +117,15 @@ class Promotion:
         changes.alert(alert, "alert.changed")
         return True
 
+    @property
+    def _listens_since(self) -> datetime:
+        refused_at = self._announcer.refused_at
+        return self._since if refused_at is None else max(self._since, refused_at)
+
     def _silent(self, now: datetime) -> Select[str]:
         conditions = []
         for hazard in HAZARDS:
             silence = windows_of(self._windows, hazard).silence
-            if now - self._since > silence:
+            if now - self._listens_since > silence:
                 conditions.append(and_(AlertRow.hazard == hazard, AlertRow.last_seen_at <= now - silence))
         return select(AlertRow.id).where(AlertRow.open_key.is_not(None), or_(false(), *conditions))

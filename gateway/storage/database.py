@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm.exc import StaleDataError
@@ -44,6 +44,7 @@ _TCP_LIMITS = {
 
 # PostgreSQL: lock not available, deadlock, serialisation failure, statement cancelled by its time limit.
 BUSY_STATES = {"55P03", "40P01", "40001", "57014"}
+READ_ONLY_STATE = "25006"
 
 
 class Database:
@@ -89,7 +90,8 @@ class Database:
         """A writing transaction: committed when the block ends well, rolled back as a whole when it does not.
 
         Never open one inside another. Raises ``Refusal`` ``database_busy``, ``database_unavailable``,
-        ``database_full`` or ``revision_stale``; an ``IntegrityError`` is left to the caller, who knows what it means.
+        ``database_full``, ``database_read_only`` or ``revision_stale``; an ``IntegrityError`` is left to the caller,
+        who knows what it means.
         """
         async with self._turn(), self._session(self.engine) as session:
             yield session
@@ -144,7 +146,9 @@ class Database:
                 "有的值过长、过大或含有无法保存的字符。",
                 "A value is too long, too large or holds characters that cannot be stored.",
             ) from error
-        except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        except (OperationalError, InterfaceError, InternalError, PoolTimeoutError) as error:
+            if isinstance(error, InternalError) and _state(error) != READ_ONLY_STATE:
+                raise
             refusal = refusal_for(error)
             log.warning("database_failed", reason=refusal.reason, error=type(error).__name__, cause=_cause(error))
             raise refusal from error
@@ -163,7 +167,7 @@ def make_private(path: Path) -> None:
 def refusal_for(error: Exception) -> Refusal:
     """What an operator is told about a failed statement or connection."""
     cause = _cause(error)
-    state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+    state = _state(error)
     if "database is locked" in cause or "database table is locked" in cause or state in BUSY_STATES:
         return _busy()
     if isinstance(error, PoolTimeoutError):
@@ -174,6 +178,13 @@ def refusal_for(error: Exception) -> Refusal:
             "database_full",
             "数据库所在磁盘已满，请清理磁盘空间。",
             "The disk of the database is full; free some space.",
+        )
+    if "readonly database" in cause or state == READ_ONLY_STATE:
+        return Refusal(
+            "unavailable",
+            "database_read_only",
+            "数据库只读，无法写入：请检查是否连到备库，或磁盘、文件权限是否只读。",
+            "The database takes no writes: check whether it is a standby, or its disk or file is read-only.",
         )
     return Refusal(
         "unavailable",
@@ -187,6 +198,11 @@ def _busy() -> Refusal:
     return Refusal(
         "unavailable", "database_busy", "数据库繁忙，请稍后重试。", "The database is busy; try again shortly."
     )
+
+
+def _state(error: Exception) -> str | None:
+    """PostgreSQL's five characters for what failed."""
+    return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
 
 
 def _cause(error: Exception) -> str:

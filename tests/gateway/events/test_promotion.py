@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.caller import Caller
 from gateway.events.promotion import Swept
-from gateway.processes.messages import ALERT_OVER, AlertEnded, AlertSeen
+from gateway.processes.messages import ALERT_OVER, AlertEnded, AlertSeen, Done
 from gateway.refusals import Refusal
 from gateway.storage.tables.access import AuditRow
 from gateway.storage.tables.events import AlertRow, EventFlowRow, EventRow, OutboxRow
@@ -168,6 +170,55 @@ async def test_a_database_that_was_away_ends_no_alert_before_its_worker_can_be_h
     await room.intake.handle(AlertSeen(alert_id, room.clock().timestamp(), 0.9))
     room.clock.advance(seconds=91)
     assert (await room.promotion.sweep(room.clock())).ended == 1
+
+
+class TakesNothing:
+    """A database that is read and takes nothing, its disk being full, for the next ``times`` transactions."""
+
+    def __init__(self, room: EventsRoom, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+        self.left, transaction = times, room.db.transaction
+
+        @asynccontextmanager
+        async def refused() -> AsyncIterator[AsyncSession]:
+            if self.left:
+                self.left -= 1
+                raise Refusal("unavailable", "database_full", "数据库磁盘已满", "the database's disk is full")
+            async with transaction() as session:
+                yield session
+
+        monkeypatch.setattr(room.db, "transaction", refused)
+
+
+async def test_a_database_that_was_read_and_took_nothing_ends_no_alert_before_its_worker_can_be_heard(
+    room: EventsRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With room on its disk again all open alerts were ended, and each hazard that lasted was raised once more."""
+    alert_id = await room.raise_alert("fire")
+    disk = TakesNothing(room, monkeypatch, times=10_000)
+    for _ in range(100):
+        room.clock.advance(seconds=2)
+        await room.promotion._turn()
+        with pytest.raises(Refusal, match="database_full"):
+            await room.intake.handle(AlertSeen(alert_id, room.clock().timestamp(), 0.9))
+    disk.left = 0
+    for _ in range(5):  # until its worker says that it lasts
+        room.clock.advance(seconds=1)
+        await room.promotion._turn()
+    assert await room.intake.handle(AlertSeen(alert_id, room.clock().timestamp(), 0.9)) == Done()
+    assert (await room.shown(alert_id)).ended_at is None
+    room.clock.advance(seconds=91)
+    await room.promotion._turn()
+    assert (await room.shown(alert_id)).ended_at is not None, "silence counts from then"
+
+
+async def test_a_sweep_whose_writes_are_refused_ends_nothing_when_the_database_is_back_within_it(
+    room: EventsRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alerts = [await room.raise_alert("fire", zone=zone) for zone in ("square", "gate")]
+    room.clock.advance(seconds=91)
+    TakesNothing(room, monkeypatch, times=1)
+    assert (await room.promotion.sweep(room.clock())).ended == 0
+    assert [(await room.shown(alert_id)).ended_at for alert_id in alerts] == [None, None]
 
 
 async def test_an_alert_ended_for_silence_is_open_again_when_its_hazard_is_seen(room: EventsRoom) -> None:

@@ -129,6 +129,17 @@ async def test_sqlite_held_by_another_process_is_reported_as_busy(
     await impatient.close()
 
 
+async def test_a_database_that_is_read_and_takes_no_writes_says_so(database: Database) -> None:
+    """A standby after a switch-over was an internal error, and nobody knew that all writes failed for the same."""
+    read_only = "PRAGMA query_only = ON" if database.kind == "sqlite" else "SET TRANSACTION READ ONLY"
+    with pytest.raises(Refusal, match="database_read_only") as refused:
+        async with database.transaction() as session:
+            await session.execute(text(read_only))
+            session.add(_platform("town-1"))
+    assert refused.value.kind == "unavailable"
+    await database.check()
+
+
 async def test_sqlite_checks_foreign_keys(sqlite_database: Database) -> None:
     async with sqlite_database.reading() as session:
         assert (await session.execute(text("PRAGMA foreign_keys"))).scalar_one() == 1

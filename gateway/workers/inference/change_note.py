@@ -36,11 +36,15 @@ class ChangeNote:
 def write(models: Path, note: ChangeNote) -> None:
     """On the disk, whole or not at all. Raises ``OSError``."""
     fresh = models / f"{_FILE}.new"
-    with fresh.open("w", encoding="utf-8") as file:
-        json.dump(asdict(note) | {"at": note.at.isoformat()}, file, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(models / _FILE)
+    try:
+        with fresh.open("w", encoding="utf-8") as file:
+            json.dump(asdict(note) | {"at": note.at.isoformat()}, file, ensure_ascii=False)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(models / _FILE)
+    finally:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
     to_disk(models)
 
 

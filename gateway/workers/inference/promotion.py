@@ -8,6 +8,7 @@ shipped ones.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import re
 import shutil
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
+
+import structlog
 
 from detectors.card_file import load_card
 from detectors.engine import EngineName, runtime_for
@@ -28,12 +31,15 @@ from gateway.workers.inference import change_note
 from gateway.workers.inference.change_note import ChangeNote, to_disk
 from models import shipped
 
+log = structlog.get_logger(__name__)
+
 _CARD, _WEIGHTS = "weights.json", "weights.onnx"
 _DRAFT, _GONE = "promoted.new", "promoted.gone"
 _NUMBERED = re.compile(r"promoted\.([1-9][0-9]*)")
 _EARLIER = ("promoted.old", "promoted")
 """Folders from before they had numbers, the older first. Cut off between two renames there may be the older alone: then
 that is in force."""
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 KEPT = 2
 """Promotions that are kept: the last one, and the one to go back to."""
 
@@ -111,12 +117,16 @@ class Change(Turn):
         self._folder, self._to = folder, to
 
     def note(self, act: Mapping[str, Any], at: datetime) -> None:
-        """Before the chain is told of it. Raises ``Refusal`` ``promotion_not_written``."""
-        then = self._to if self.card.parent == self._folder else self.card.parent
+        """Before the chain is told of it. Raises ``Refusal`` ``promotion_not_written``; to take weights back, which
+        needs but a rename, goes on without a note where the disk is full: bad ones must not stay in force for that."""
+        back = self.card.parent != self._folder
+        then = self.card.parent if back else self._to
         try:
             change_note.write(self._models, ChangeNote(act, at, then.name))
         except OSError as error:
-            raise _not_written(self._models, error) from error
+            if not back or error.errno not in _FULL:
+                raise _not_written(self._models, error) from error
+            log.warning("weights_change_not_noted", folder=str(self._models), error=error.strerror)
 
     def make(self) -> None:
         """In force from the next start of the inference process on; the turn is over. Raises ``Refusal``

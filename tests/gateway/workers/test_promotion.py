@@ -5,14 +5,17 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import onnx
 import pytest
+from structlog.testing import capture_logs
 
 from detectors.card_file import load_card
 from detectors.engine import EngineName
@@ -210,6 +213,37 @@ def test_weights_that_cannot_be_taken_back_stay_in_force(
     assert card_in_force(data, InferenceSettings()) == in_force
     assert in_force.is_file()
     assert withdraw(data)
+
+
+def test_weights_are_taken_back_though_a_full_disk_takes_no_note_of_it(
+    tmp_path: Path, new_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What needed but a rename was refused: bad weights stayed in force for as long as the disk was full."""
+    data = tmp_path / "data"
+    promote(new_weights, data)
+    fault = errno.EROFS
+
+    def takes_nothing(_note: object, file: IO[str], **_how: object) -> None:
+        file.write("half of")
+        raise OSError(fault, os.strerror(fault))
+
+    act, at = {"who": "leader"}, datetime(2026, 3, 4, tzinfo=UTC)
+    monkeypatch.setattr("gateway.workers.inference.change_note.json.dump", takes_nothing)
+    back = withdrawal(data)
+    assert back is not None
+    with pytest.raises(Refusal, match="promotion_not_written"):  # a disk that takes no rename either
+        back.note(act, at)
+    fault = errno.ENOSPC
+    with capture_logs() as logs:
+        back.note(act, at)
+    assert [(one["event"], one["log_level"]) for one in logs] == [("weights_change_not_noted", "warning")]
+    back.make()
+    assert card_in_force(data, InferenceSettings()) == shipped.CARD
+    forth = promotion(new_weights, data)
+    with pytest.raises(Refusal, match="promotion_not_written"):
+        forth.note(act, at)
+    forth.drop()
+    assert [one.name for one in (data / "models").iterdir()] == ["promotion.lock"], "no half note"
 
 
 class Killed(BaseException):

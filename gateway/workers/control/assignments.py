@@ -118,10 +118,21 @@ class Assignments:
         self.quarantine = Quarantine()
 
     def tell(self, code: str, message: Message) -> None:
-        """Tell the worker that owns the camera, if there is one."""
+        """Tell the worker that owns the camera, if there is one, what is told again before long."""
         owner = self._placement.owner(code)
         if owner is not None:
             self._links.tell(owner.worker, message)
+
+    def tell_until_taken(self, code: str, message: Message) -> None:
+        """Tell it what is said but once; after a change of the camera that is still being told, for it may be of that:
+        a login that was proved is the new one."""
+        telling = self._telling.get(code)
+        if telling is not None and not telling.done():
+            telling.add_done_callback(lambda _: self.tell_until_taken(code, message))
+            return
+        owner = self._placement.owner(code)
+        if owner is not None:
+            self._links.tell_until_taken(owner.worker, message)
 
     async def scene(self, worker: str, learned: SceneLearned) -> None:
         """A worker has learned what a camera's scene looks like, if it still owns the camera."""

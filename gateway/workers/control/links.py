@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -19,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 REQUEST_SECONDS = 10.0
 TELL_AGAIN_SECONDS = 1.0
+MOST_LATE = 1_000
+"""Messages that wait for one worker; one that takes none of so many is cut off, and ends with all that it held."""
 
 OnMessage = Callable[[str, Message], Awaitable[Message | None]]
 OnWorker = Callable[[str], Awaitable[None]]
@@ -31,6 +35,30 @@ def worker_away(name: str) -> Refusal:
         f"处理进程 {name} 正在重启，请稍后重试",
         f"worker {name} is restarting; try again shortly",
     )
+
+
+def _behind(name: str) -> Refusal:
+    return Refusal(
+        "unavailable",
+        "worker_behind",
+        f"处理进程 {name} 繁忙，请稍后重试",
+        f"worker {name} does not keep up; try again shortly",
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Late:
+    """What waits for a worker that does not keep up, in its order. It is for who is at that end of the channel, and for
+    nobody who comes after."""
+
+    channel: Channel
+    messages: deque[Message] = field(default_factory=deque)
+
+    def send(self) -> None:
+        """Raises ``ChannelBusy`` and ``ChannelClosed``; what was not sent goes on waiting."""
+        while self.messages:
+            self.channel.send(self.messages[0])
+            self.messages.popleft()
 
 
 class WorkerLinks:
@@ -51,6 +79,7 @@ class WorkerLinks:
         self._on_ready = on_ready
         self._on_lost = on_lost
         self._channels: dict[str, Channel] = {}
+        self._late: dict[str, _Late] = {}
         self._samples: dict[str, list[Sample]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -77,12 +106,15 @@ class WorkerLinks:
         return [(name, sample) for name, samples in self._samples.items() for sample in samples]
 
     async def request(self, worker: str, message: Message, *, timeout: float = REQUEST_SECONDS) -> Message:
-        """Ask a worker. Raises its Refusal, or one that says it is away or does not answer."""
+        """Ask a worker. Raises its Refusal, or one that says it is away, does not keep up or does not answer."""
         channel = self._channels.get(worker)
         if channel is None:
             raise worker_away(worker)
         try:
+            self._send_late(worker, channel)
             return await channel.request(message, timeout=timeout)
+        except ChannelBusy:
+            raise _behind(worker) from None
         except ChannelClosed:
             raise worker_away(worker) from None
         except TimeoutError:
@@ -109,33 +141,45 @@ class WorkerLinks:
         if channel is None:
             return False
         try:
+            self._send_late(worker, channel)
             channel.send(message)
         except ChannelBusy:
-            raise Refusal(
-                "unavailable",
-                "worker_behind",
-                f"处理进程 {worker} 繁忙，请稍后重试",
-                f"worker {worker} does not keep up; try again shortly",
-            ) from None
+            raise _behind(worker) from None
         except ChannelClosed:
             return False
         return True
 
     def tell_until_taken(self, worker: str, message: Message) -> None:
         """Send now, or again and again until the worker keeps up; not to one that is away, or goes meanwhile: what was
-        to end there has ended with it. Others may overtake it."""
+        to end there has ended with it. Nothing overtakes it, or the end of a loan would end the one given after it."""
+        channel = self._channels.get(worker)
+        if channel is None:
+            return
         try:
             self.order(worker, message)
         except Refusal as behind:
             log.warning("worker_told_later", worker=worker, message=type(message).__name__, reason=behind.reason)
-            self._begin(self._tell_later(worker, self._channels.get(worker), message))
+            late = self._late.get(worker)
+            if late is None or late.channel is not channel:
+                late = self._late[worker] = _Late(channel)
+                self._begin(self._tell_later(worker, late))
+            late.messages.append(message)
+            if len(late.messages) > MOST_LATE:
+                log.error("worker_cut_off", worker=worker, waiting=len(late.messages))
+                channel.close()
 
-    async def _tell_later(self, worker: str, channel: Channel | None, message: Message) -> None:
-        while self._channels.get(worker) is channel:
+    def _send_late(self, worker: str, channel: Channel) -> None:
+        late = self._late.get(worker)
+        if late is not None and late.channel is channel:
+            late.send()
+
+    async def _tell_later(self, worker: str, late: _Late) -> None:
+        while late.messages and self._channels.get(worker) is late.channel:
             await asyncio.sleep(TELL_AGAIN_SECONDS)
-            with suppress(Refusal):
-                self.order(worker, message)
-                return
+            with suppress(ChannelClosed):
+                late.send()
+        if self._late.get(worker) is late:
+            del self._late[worker]
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         name: str | None = None

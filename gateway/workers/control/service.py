@@ -297,7 +297,7 @@ class ControlProcess:
                 wake_outbox=sender.wake,
                 cameras_changed=camera_changed,
                 device_events=device_events,
-                tell_camera=assignments.tell,
+                tell_camera=assignments.tell_until_taken,
                 recordings_changed=keeper.wake,
                 report_asked=reports.wake,
                 workers_ready=ready,

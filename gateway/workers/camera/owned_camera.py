@@ -389,10 +389,11 @@ class OwnedCamera:
         reason = health.reason
         if health.state == "live":
             reason = "patrolling" if self.pictures.patrols else reason
+            # What keeps hazards from being seen is worse than what keeps them from being shown: it is put over it.
+            reason = "evidence_unwritten" if self.evidence.waiting_for_disk else reason
             reason = "rate_unmet" if self.looks.rate_unmet else reason
             reason = "rule_unusable" if len(self._rules) < len(self._order.rules) else reason
             reason = "looks_left_out" if self._pace.behind else reason
-            reason = "evidence_unwritten" if self.evidence.waiting_for_disk else reason
             reason = self.looks.ailment or reason
             reason = "quarantined" if self._order.quarantined else reason
         self._around.tell(HealthChanged(self.code, self._order.fence, health.state, reason, health.since, evidence))

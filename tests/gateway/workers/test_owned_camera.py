@@ -321,6 +321,23 @@ async def test_a_camera_whose_evidence_the_disk_refuses_is_live_with_a_reason_un
     assert [(one.state, one.reason) for one in reports] == [("live", "evidence_unwritten"), ("live", "video")]
 
 
+async def test_what_keeps_hazards_from_being_seen_is_said_before_what_keeps_them_from_being_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For as long as one file waited for the disk nobody was told that a rule did not watch."""
+    monkeypatch.setattr("gateway.workers.camera.owned_camera.initial", lambda now: Health("live", "video", now))
+    told: list[Message] = []
+    owned = camera(tmp_path, AskedEye(), tell=told.append)
+    owned.evidence._wait_for_disk(1)
+    owned.looks.rate_unmet = True
+    owned._report()
+    await owned.change(msgspec.structs.replace(owned._order, rules=[{"kind": "crowd", "people": 0}]))
+    owned._pace.behind = True
+    owned._report()
+    reasons = [message.reason for message in told if isinstance(message, HealthChanged)]
+    assert reasons == ["evidence_unwritten", "rate_unmet", "rule_unusable", "looks_left_out"]
+
+
 @pytest.mark.parametrize("broken", ["looks.stop", "_sight.stop", "_seen.close", "evidence.close", "recorder.stop"])
 async def test_a_part_that_fails_or_hangs_as_a_camera_is_let_go_keeps_its_pull_from_no_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str

@@ -306,6 +306,12 @@ class AlertEnded(Message, frozen=True):
     at: float
 
 
+class AlertsLost(Message, frozen=True):
+    """So many alerts of a worker that ends lie neither on its disk nor in control; its log names them."""
+
+    count: int
+
+
 class HeldBack(Message, frozen=True):
     """A rule would be firing but for an officer's rejection (at most once a minute for each)."""
 
@@ -610,7 +616,8 @@ AnyMessage = (
     | AssignCamera | RecordCamera | WakeCamera | ReleaseCamera | AlertStored | EvidenceStored | TakeSnapshot | Snapshot
     | AskTalk | TalkKnown | OpenTalk | CloseTalk
     | OpenViewing | Answer | CloseViewing | LendStream | StreamLent | WithdrawStream
-    | HealthChanged | StreamUnreachable | LoginRefused | AlertRaised | AlertSeen | AlertEnded | HeldBack | EvidenceReady
+    | HealthChanged | StreamUnreachable | LoginRefused | AlertRaised | AlertSeen | AlertEnded | AlertsLost
+    | HeldBack | EvidenceReady
     | ClockOffset | RetryLogin | LearnScene | SceneLearned
     | OpenRoom | CloseRoom | AddCameraMember | AddPersonMember | RemoveMember
     | ArrangeRoom | SpeakerChanged | TerminalArrives | TerminalTakenIn | LookUpTerminal | TerminalKnown

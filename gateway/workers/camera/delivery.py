@@ -2,13 +2,14 @@
 
 An alert and its clip travel apart: the alert at once, the clip when it is closed. Only when both are stored may the
 journal forget. What a crash left in the journal is taken up at the next start. An alert that the journal could not take
-is told all the same, its snapshot when it has been written.
+is told all the same, its snapshot when it has been written and control has the alert.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from gateway.processes.messages import (
     AlertEnded,
     AlertRaised,
     AlertSeen,
+    AlertsLost,
     AlertStored,
     EvidenceReady,
     EvidenceStored,
@@ -33,6 +35,8 @@ log = structlog.get_logger(__name__)
 
 ANSWER_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+LAST_SECONDS = 1.0
+"""For the last answer to an alert that lies nowhere, and once more for how many were lost."""
 
 
 class Control(Protocol):
@@ -62,8 +66,10 @@ class AlertDelivery:
         self._waiting: dict[str, int] = {}
         self._telling: dict[str, asyncio.Task[None]] = {}
         self._saying: dict[str, asyncio.Task[None]] = {}
-        self._nowhere: set[str] = set()
+        self._nowhere: dict[str, AlertRaised] = {}
         """Alerts that lie neither in the journal nor, as far as is known, in control."""
+        self._never_stored: set[str] = set()
+        """Alerts that control will not take."""
         self.refused = 0
 
     async def start(self) -> None:
@@ -72,25 +78,51 @@ class AlertDelivery:
             self._begin(self._take_up(entry))
 
     async def stop(self) -> None:
-        """Stop trying; what is not stored lies in the journal. What the disk refused, too, is lost, and said."""
-        for alert_id in self._nowhere:
-            log.error("alert_lost", alert=alert_id)
+        """Stop trying; what is not stored lies in the journal. What the disk refused is told once more, whatever came
+        of it before; what control does not take then is lost, and said. Waits for no disk."""
         tasks = (*self._tasks, *self._saying.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(self._tell_once_more(alert) for alert in tuple(self._nowhere.values())))
+        for alert_id in self._nowhere:
+            log.error("alert_lost", alert=alert_id)
+        if self._nowhere:
+            with suppress(ChannelClosed, TimeoutError, Refusal):
+                await self._control.request(AlertsLost(len(self._nowhere)), timeout=LAST_SECONDS)
+
+    async def _tell_once_more(self, alert: AlertRaised) -> None:
+        with suppress(ChannelClosed, TimeoutError, Refusal):
+            if isinstance(await self._control.request(alert, timeout=LAST_SECONDS), AlertStored):
+                del self._nowhere[alert.alert_id]
 
     @property
     def waiting(self) -> int:
         """Messages that control has not taken yet."""
         return len(self._tasks)
 
+    @property
+    def in_memory_alone(self) -> int:
+        """Alerts that would be lost if the worker were killed now."""
+        return len(self._nowhere)
+
+    def coming(self, alert: AlertRaised) -> None:
+        """An alert that is about to be journalled, as it is told where nothing comes of that."""
+        self._nowhere[alert.alert_id] = alert
+
     def raised(self, alert: AlertRaised, *, journalled: bool = True) -> None:
         """An alert; its clip follows by ``clip_closed`` or ``no_clip``, and where it could not be journalled
         ``written`` comes before that."""
         self._waiting[alert.alert_id] = 2 if journalled else 3
-        if not journalled:
-            self._nowhere.add(alert.alert_id)
+        if journalled:
+            self._nowhere.pop(alert.alert_id, None)
+        else:
+            self._nowhere[alert.alert_id] = alert
+        self._telling[alert.alert_id] = self._begin(self._deliver_alert(alert))
+
+    def raised_in_memory(self, alert: AlertRaised) -> None:
+        """An alert of which nothing lies on the disk, and nothing will: the journal has nothing to forget."""
+        self._nowhere[alert.alert_id] = alert
         self._telling[alert.alert_id] = self._begin(self._deliver_alert(alert))
 
     def written(self, alert_id: str, placed: AlertRaised | None) -> None:
@@ -98,7 +130,7 @@ class AlertDelivery:
         if placed is None:
             self._begin(self._one_done(alert_id))
             return
-        self._nowhere.discard(alert_id)
+        self._nowhere.pop(alert_id, None)
         self._begin(self._deliver_snapshot(placed))
 
     def clip_closed(self, evidence: EvidenceReady) -> None:
@@ -133,14 +165,19 @@ class AlertDelivery:
         answer = await self._until_answered(alert)
         del self._telling[alert.alert_id]
         if isinstance(answer, AlertStored):
-            self._nowhere.discard(alert.alert_id)
+            self._nowhere.pop(alert.alert_id, None)
             await self._one_done(alert.alert_id)
+        else:
+            self._never_stored.add(alert.alert_id)
 
     async def _deliver_snapshot(self, placed: AlertRaised) -> None:
-        # It has its alert's id, by which control would know it for stored: it never comes before the alert.
+        # It has its alert's id, by which control would know it for stored: it never comes before the alert, and where
+        # control does not take that it stays in the journal beside it.
         telling = self._telling.get(placed.alert_id)
         if telling is not None:
             await asyncio.wait([telling])
+        if placed.alert_id in self._never_stored:
+            return
         if placed.snapshot_path:
             await self._deliver_evidence(await self._in_thread(placed.code)(snapshot_of, placed))
         else:
@@ -157,9 +194,10 @@ class AlertDelivery:
         await self._until_answered(end)
 
     async def _one_done(self, alert_id: str) -> None:
-        left = self._waiting.get(alert_id, 1) - 1
-        self._waiting[alert_id] = left
-        if left <= 0:
+        if alert_id not in self._waiting:
+            return
+        self._waiting[alert_id] -= 1
+        if self._waiting[alert_id] <= 0:
             del self._waiting[alert_id]
             await self._in_thread("")(self._journal.forget, alert_id)
 

@@ -57,6 +57,15 @@ class ClipRecording:
         took nothing."""
         return self._task.done()
 
+    def hangs(self, after: float) -> bool:
+        """Whether what the ring held has waited for the disk for ``after`` seconds: all of it stays in memory."""
+        return self.holding and not 0 <= self._clock() - self._begun < after
+
+    @property
+    def holding(self) -> bool:
+        """Whether what the ring held still waits for the disk."""
+        return not self._past_kept.is_set()
+
     async def past_kept(self, within: float) -> bool:
         """Wait until what the ring held lies on disk, whole fragments of it, or cannot be brought there; at most
         ``within`` seconds. Answers whether that came in time."""
@@ -70,10 +79,14 @@ class ClipRecording:
         """The finished clip, or None where there is none: nothing came, or the disk took nothing."""
         return await asyncio.shield(self._task)
 
-    async def cut(self) -> ClosedClip | None:
-        """End now, with what there is: a partial clip."""
+    def finish_now(self) -> None:
+        """End with what there is: a partial clip."""
         self._until = 0.0
         self._coming.close()
+
+    async def cut(self) -> ClosedClip | None:
+        """``finish_now``, and wait for it."""
+        self.finish_now()
         return await self.closed()
 
     async def _run(self) -> ClosedClip | None:

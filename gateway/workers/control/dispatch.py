@@ -7,6 +7,7 @@ from gateway.processes.messages import (
     AlertEnded,
     AlertRaised,
     AlertSeen,
+    AlertsLost,
     Done,
     EvidenceReady,
     HealthChanged,
@@ -53,12 +54,15 @@ class Dispatch:
         self._loans = loans
         self._rooms = rooms
         self._addresses = addresses
+        self.alerts_lost = 0
 
     async def message(self, worker: str, message: Message) -> Message | None:
         """The answer to a worker's message."""
         match message:
             case AlertRaised() | AlertSeen() | AlertEnded() | EvidenceReady() if is_camera_worker(worker):
                 return await self._intake.handle(message)
+            case AlertsLost(count) if is_camera_worker(worker):
+                self.alerts_lost += count
             case HeldBack() if is_camera_worker(worker):
                 await self._cameras.held_back(message)
             case HealthChanged() if is_camera_worker(worker):

@@ -264,6 +264,7 @@ class ControlProcess:
             yield from holidays.samples()
             for health, count in assignments.changes.items():
                 yield Sample("gateway_camera_health_changes_total", {"state": health}, count, "counter")
+            yield Sample("gateway_alerts_lost_total", {}, dispatch.alerts_lost, "counter")
             yield Sample("gateway_cameras_quarantined", {}, len(assignments.quarantine))
             yield from keeper.samples()
             yield from periodic.samples(works)

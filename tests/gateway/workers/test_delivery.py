@@ -11,7 +11,15 @@ import pytest
 from structlog.testing import capture_logs
 from worker_parts import BEGUN, ControlPeer, alert, until
 
-from gateway.processes.messages import ALERT_OVER, AlertEnded, AlertRaised, AlertSeen, EvidenceReady, Message
+from gateway.processes.messages import (
+    ALERT_OVER,
+    AlertEnded,
+    AlertRaised,
+    AlertSeen,
+    AlertsLost,
+    EvidenceReady,
+    Message,
+)
 from gateway.refusals import Refusal
 from gateway.workers.camera import delivery
 from gateway.workers.camera.delivery import AlertDelivery
@@ -288,3 +296,64 @@ async def test_while_control_is_slow_only_one_word_of_a_hazard_is_on_its_way(
         delivered.seen("a2", BEGUN, 0.7, unheard)
         await until(lambda: len(control.told) == 2)
     assert control.told == [AlertSeen("a1", BEGUN, 0.7), AlertSeen("a2", BEGUN, 0.7)]
+
+
+@pytest.mark.parametrize("written_first", [False, True])
+async def test_the_snapshot_of_an_alert_that_control_will_never_take_stays_in_the_journal_beside_it(
+    control: ControlPeer, journal: AlertJournal, written_first: bool
+) -> None:
+    """Stored under the alert's own id without the alert, it kept that out for ever when a later start brought it."""
+    refused = [UNAVAILABLE, UNAVAILABLE, INVALID]
+    control.refuse = lambda message: refused.pop(0) if isinstance(message, AlertRaised) else None
+    async with delivering(control, journal) as delivered:
+        delivered.raised(alert(), journalled=False)
+        if not written_first:
+            await until(lambda: not delivered.waiting)
+        delivered.written("a1", journal.raise_alert(alert(), b"jpeg"))
+        delivered.no_clip("a1")
+        await until(lambda: not delivered.waiting)
+    assert not refused
+    assert control.of(EvidenceReady) == []
+    assert held(journal) == ["a1"]
+
+
+async def test_an_alert_that_lies_nowhere_is_told_once_more_before_it_is_said_to_be_lost(
+    control: ControlPeer, journal: AlertJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was said to be lost though control had it, or took it again a moment later."""
+    monkeypatch.setattr(delivery, "FIRST_PAUSE", 30.0)
+    control.refuse = first_refusals(1, UNAVAILABLE, AlertRaised)
+    with capture_logs() as said:
+        async with delivering(control, journal) as delivered:
+            delivered.raised(alert(), journalled=False)
+            await until(lambda: delivered.refused)
+    assert control.told == [alert()] * 2
+    assert "alert_lost" not in [one["event"] for one in said]
+
+
+async def test_a_control_that_does_not_answer_keeps_no_worker_from_its_end(
+    control: ControlPeer, journal: AlertJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "LAST_SECONDS", 0.05)
+    control.deaf = 10
+    with capture_logs() as said:
+        async with asyncio.timeout(5), delivering(control, journal) as delivered:
+            for number in range(3):
+                delivered.raised_in_memory(alert(f"a{number}"))
+    assert [one["alert"] for one in said if one["event"] == "alert_lost"] == ["a0", "a1", "a2"]
+    assert control.of(AlertsLost) == [AlertsLost(3)]
+
+
+async def test_of_an_alert_of_which_nothing_lies_on_the_disk_nothing_is_forgotten_there(
+    control: ControlPeer, journal: AlertJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each was one more piece of work for a disk that hangs."""
+    forgotten: list[str] = []
+    monkeypatch.setattr(journal, "forget", forgotten.append)
+    async with delivering(control, journal) as delivered:
+        delivered.raised_in_memory(alert())
+        delivered.written("a1", None)
+        delivered.no_clip("a1")
+        await until(lambda: not delivered.waiting)
+    assert control.told == [alert()]
+    assert forgotten == []

@@ -88,7 +88,8 @@ TRIES = 3
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the cameras of a worker share. ``tell`` sends to control, or drops when control is away. ``disk``: threads
-    that wait for the disk, so that one that hangs holds up nobody who looks; None: the loop's own."""
+    that wait for the disk of journal and clips, so that one that hangs holds up nobody who looks; ``recordings``: those
+    that wait for recordings and logs of looks, which may lie elsewhere. None: the loop's own."""
 
     settings: WorkerSettings
     eye: Eye
@@ -100,6 +101,7 @@ class Surroundings:
     clock: Callable[[], float]
     tell: Callable[[Message], None]
     disk: Executor | None = None
+    recordings: Executor | None = None
 
 
 class OwnedCamera:
@@ -114,7 +116,9 @@ class OwnedCamera:
         self._decoding = around.decoding.marked(around.marks, order.code)
         self._ring = ClipRing(around.settings.cameras.ring_seconds)
         self._untap = self.bus.tap(self._ring.add)
-        in_thread, on_disk = (around.marks.in_thread(order.code, threads) for threads in (None, around.disk))
+        in_thread, on_disk, recording = (
+            around.marks.in_thread(order.code, threads) for threads in (None, around.disk, around.recordings)
+        )
         self.evidence = CameraEvidence(
             order.code, self.bus, self._ring, around.store, in_thread, on_disk, disk_changed=self._report
         )
@@ -133,7 +137,7 @@ class OwnedCamera:
         self._in_thread = in_thread
         self._sight = Sight(in_thread, beside=True)
         most_bytes = int(around.settings.cameras.looks_mb * 1e6)
-        self._seen = LookLog(look_logs(around.settings.data_folder), order.code, most_bytes, on_disk)
+        self._seen = LookLog(look_logs(around.settings.data_folder), order.code, most_bytes, recording)
         self._pace = Pace(around.clock())
         self._health: Health = initial(around.clock())
         self.pictures = PictureWatch(self._ring, self._decoding.threads, self._keep_scene, order.preset)
@@ -154,7 +158,7 @@ class OwnedCamera:
             order.code,
             camera_recordings(around.settings.data_folder) / order.code,
             self.bus,
-            in_thread=on_disk,
+            in_thread=recording,
         )
         self._changing = asyncio.Lock()
         self.looks = Looks(
@@ -208,25 +212,24 @@ class OwnedCamera:
                 await self._main.change(_address(order))
 
     async def stop(self) -> None:
-        """Let the camera go. Clips of raised alerts are closed first. A part that fails or hangs keeps no other one
-        from its end: the pull of a camera that is gone would go on."""
+        """Let the camera go: its pull waits for nothing, another worker may own it before a disk that hangs has
+        answered. A part that fails or hangs keeps no other one from its end."""
         async with self._changing:
             if self._probing is not None:
                 self._probing.cancel()
             self._main.wait_no_more()
-            for part in (
-                self.looks.stop,
-                self._sight.stop,
-                self._seen.close,
-                self.evidence.close,
-                self.recorder.stop,
-            ):
-                await self._end(part)
+            await asyncio.gather(self._end(self._main.stop), self._end_watching())
             self._untap()
             self.bus.close()
-            await asyncio.gather(
-                *(self._end(part) for part in (self._main.stop, *([self.sub.close] if self.sub else [])))
-            )
+
+    async def _end_watching(self) -> None:
+        """Looks first: nothing is raised after them, and nobody asks for the sub-stream."""
+        for part in (self.looks.stop, self._sight.stop):
+            await self._end(part)
+        parts = [self.evidence.close, self._seen.close, self.recorder.stop]
+        if self.sub is not None:
+            parts.append(self.sub.close)
+        await asyncio.gather(*map(self._end, parts))
 
     async def _end(self, part: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -247,6 +250,8 @@ class OwnedCamera:
             "gateway_camera_decode_seconds_total": self.looks.seconds_decoding,
             "gateway_camera_alerts_total": self._hazards.raised,
             "gateway_camera_looks_not_logged_total": self._seen.left_out,
+            "gateway_camera_evidence_given_up_total": self.evidence.given_up,
+            "gateway_camera_alerts_without_clip_total": self.evidence.without_clip,
         }
         measured = {
             "gateway_camera_ring_bytes": self._ring.size_bytes,

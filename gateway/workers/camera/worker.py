@@ -67,8 +67,12 @@ DECODERS = 2
 """Threads that decode keyframes: 25 ms of a core for 1080p, so two keep up with fifty cameras' keyframes; and as many
 for the frames of woken cameras."""
 DISK_THREADS = 8
-"""Threads that wait for the disk: clips, recordings, journal and logs of looks. The loop's own would be no more on two
-cores, and each look needs them."""
+"""Threads that wait for the disk of journal and clips, and as many for that of recordings and logs of looks: recordings
+on a disk of their own that hangs take no alert its evidence. The loop's own would be no more on two cores, and each
+look needs them."""
+CLOSE_WITHIN = 4.5
+"""Seconds in which a worker ends, whatever hangs; then ``AlertDelivery.stop`` has its last word. A supervisor kills it
+after eight."""
 STREAM_PATH = "cameras/"
 
 
@@ -104,11 +108,21 @@ class CameraWorker:
         self._rtsp_address = f"rtsp://[{host}]:{port}" if ":" in host else f"rtsp://{host}:{port}"
 
     async def close(self) -> None:
-        """Clips first: what is raised is journalled with its clip. Then whoever watches, then the cameras."""
-        await asyncio.gather(*(camera.evidence.close() for camera in self._cameras.values()))
-        await asyncio.gather(self._whep.close_all(), self._talks.close_all())
-        await self._rtsp.stop()
-        await asyncio.gather(*(camera.stop() for camera in self._cameras.values()))
+        """Everything beside everything else, in ``CLOSE_WITHIN``: what is cut short then lies in the journal, or is
+        said. Cameras that were let go before are waited for as well."""
+        for work in (
+            *(camera.stop() for camera in self._cameras.values()),
+            self._whep.close_all(),
+            self._talks.close_all(),
+            self._rtsp.stop(),
+        ):
+            self._begin(work)
+        _done, late = await asyncio.wait(self._tasks, timeout=CLOSE_WITHIN)
+        if late:
+            log.error("worker_cut_short", seconds=CLOSE_WITHIN)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         self._cameras.clear()
 
     async def handle(self, message: Message) -> Message | None:
@@ -194,6 +208,7 @@ class CameraWorker:
             Sample("gateway_cameras_rate_unmet", {}, sum(one.rate_unmet for one in looks)),
             Sample("gateway_alert_messages_waiting", {}, delivery.waiting),
             Sample("gateway_alert_messages_refused_total", {}, delivery.refused, "counter"),
+            Sample("gateway_alerts_in_memory_alone", {}, delivery.in_memory_alone),
         ]
         return own + known + [sample for camera in self._cameras.values() for sample in camera.samples()]
 
@@ -272,7 +287,11 @@ async def open_camera_worker(name: str, settings: WorkerSettings, channel: Chann
         link.start()
         stack.push_async_callback(link.stop)
         marks = ActiveMarks(marks_file(settings.run_folder, name))
-        disk = stack.enter_context(ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="disk"))
+        disk, recordings = (
+            ThreadPoolExecutor(DISK_THREADS, thread_name_prefix=prefix) for prefix in ("disk", "recordings")
+        )
+        for hanging in (disk, recordings):
+            stack.callback(hanging.shutdown, wait=False, cancel_futures=True)
         delivery = AlertDelivery(channel, journal, recovered, lambda code: marks.in_thread(code, disk))
         stack.push_async_callback(delivery.stop)
         await delivery.start()
@@ -291,6 +310,7 @@ async def open_camera_worker(name: str, settings: WorkerSettings, channel: Chann
             time.time,
             tell,
             disk,
+            recordings,
         )
         worker = CameraWorker(around, link, channel)
         stack.push_async_callback(worker.close)

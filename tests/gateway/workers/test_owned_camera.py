@@ -75,6 +75,7 @@ def camera(
     threads: Executor | None = None,
     tell: Callable[[Message], None] = lambda _message: None,
     disk: Executor | None = None,
+    recordings: Executor | None = None,
 ) -> OwnedCamera:
     settings = Settings(data_folder=folder, rtsp=RtspSettings(port=0)).for_workers()
     around = Surroundings(
@@ -88,6 +89,7 @@ def camera(
         time.time,
         tell,
         disk,
+        recordings,
     )
     order = AssignCamera(CODE, CODE, "hub", 1, "rtsp://127.0.0.1:1/live", None, None, as_json(rules), None)
     return OwnedCamera(order, around)
@@ -287,7 +289,7 @@ async def test_a_disk_that_hangs_leaves_the_threads_of_those_who_look_alone(
 
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
     with ThreadPoolExecutor(4) as disk:
-        owned = camera(tmp_path, AskedEye(), disk=disk)
+        owned = camera(tmp_path, AskedEye(), disk=disk, recordings=disk)
         owned.bus.publish(EncodedFrame("video", "h264", b"key", 0, 90_000, 1.0, True))
         monkeypatch.setattr(owned._seen, "_append", hang)
         monkeypatch.setattr(AlertJournal, "begin", hang)
@@ -306,6 +308,28 @@ async def test_a_disk_that_hangs_leaves_the_threads_of_those_who_look_alone(
         await owned._seen.close()
         owned.bus.close()
         await owned.evidence.close()
+
+
+async def test_a_folder_of_recordings_that_hangs_leaves_journal_and_clips_their_threads(tmp_path: Path) -> None:
+    """Eight cameras that recorded onto a network drive that hung took all alerts their snapshots and clips."""
+    goes_on, hung = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        hung.set()
+        goes_on.wait(10)
+
+    with ThreadPoolExecutor(1) as disk, ThreadPoolExecutor(1) as recordings:
+        owned = camera(tmp_path, AskedEye(), disk=disk, recordings=recordings)
+        hanging = [asyncio.create_task(one._in_thread(hang)) for one in (owned.recorder, owned._seen)]
+        try:
+            async with asyncio.timeout(5):
+                while not hung.is_set():
+                    await asyncio.sleep(0.01)
+                assert await owned.evidence._on_disk(lambda: "written") == "written"
+            assert not any(one.done() for one in hanging)
+        finally:
+            goes_on.set()
+        await asyncio.gather(*hanging)
 
 
 async def test_a_camera_whose_evidence_the_disk_refuses_is_live_with_a_reason_until_the_disk_takes_it(
@@ -362,3 +386,28 @@ async def test_a_part_that_fails_or_hangs_as_a_camera_is_let_go_keeps_its_pull_f
         await owned.stop()
         assert ended == ["pull"]
         assert owned.bus.closed
+
+
+@pytest.mark.parametrize("hanging", ["_seen.close", "evidence.close", "recorder.stop"])
+async def test_the_pull_of_a_camera_that_is_let_go_ends_while_its_disk_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hanging: str
+) -> None:
+    """It went on for up to a minute and a half: a camera that was put back meanwhile was pulled twice."""
+    owned = camera(tmp_path, AskedEye())
+    ended = asyncio.Event()
+
+    async def hangs() -> None:
+        await asyncio.Event().wait()
+
+    async def ends() -> None:
+        ended.set()
+
+    part, stop = hanging.split(".")
+    monkeypatch.setattr(getattr(owned, part), stop, hangs)
+    monkeypatch.setattr(owned._main, "stop", ends)
+    stopping = asyncio.create_task(owned.stop())
+    async with asyncio.timeout(5):
+        await ended.wait()
+    assert not stopping.done()
+    stopping.cancel()
+    await asyncio.gather(stopping, return_exceptions=True)

@@ -74,11 +74,11 @@ _OWN: Mapping[str, Reason] = {
     ),
     "evidence_unwritten": Reason(
         "evidence_unwritten",
-        "正常识别，但数据目录所在磁盘已满或不可写：预警照常上报，快照和片段暂缺，磁盘恢复后补上，无法补的将缺失。"
-        "请立即清理磁盘或检查权限。",
-        "Live and watched, but the disk of the data folder is full or takes nothing: alerts are told all the same, "
-        "without snapshot or clip for now; what waits is brought when the disk takes it, what cannot wait is missing. "
-        "Free the disk, or mend its permissions, at once.",
+        "正常识别，但数据目录所在磁盘已满、无响应或不可写：预警照常上报，快照和片段暂缺，磁盘恢复后补上，无法补的将缺失。"
+        "请立即清理磁盘，检查其连接和权限。",
+        "Live and watched, but the disk of the data folder is full, hangs or may not be written: alerts are told all "
+        "the same, without snapshot or clip for now; what waits is brought when the disk takes it, what cannot wait is "
+        "missing. Free the disk, or mend its connection or permissions, at once.",
     ),
     "pictures_unreadable": Reason(
         "pictures_unreadable",

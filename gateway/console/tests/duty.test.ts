@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { snapshotOf, snapshotUnwritten, verdictsOf, wantsAttention, windowOf, type Alert, type Evidence } from '../src/domain/alert'
+import { snapshotOf, snapshotWanting, verdictsOf, wantsAttention, windowOf, type Alert, type Evidence } from '../src/domain/alert'
 import { withNewest, withOlder, type LogEntry } from '../src/domain/duty'
 import { stepsOf, type GridEvent } from '../src/domain/event'
 import { en, zhCN } from '../src/i18n/areas'
@@ -36,9 +36,9 @@ describe('an alert', () => {
 })
 
 describe('an alert without a snapshot', () => {
-  it('says whether it waits for one or the disk refused it', () => {
-    expect(snapshotUnwritten({ snapshot: 'not_written' })).toBe(true)
-    expect(snapshotUnwritten({})).toBe(false)
+  it('says whether the disk refused it, has not answered yet, or none will come', () => {
+    const said = ['not_written', 'not_answered', 'given_up', undefined].map((snapshot) => snapshotWanting({ snapshot }))
+    expect(said).toEqual(['evidence.unwritten', 'evidence.unanswered', 'evidence.givenUp', null])
   })
 })
 

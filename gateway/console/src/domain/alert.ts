@@ -79,9 +79,18 @@ export function snapshotOfRaising(alert: Alert): Evidence | null {
   return alert.evidence.find((one) => one.kind === 'snapshot' && one.id === alert.id) ?? null
 }
 
-/** Told while the disk of its worker refused its snapshot: none may ever come. */
-export function snapshotUnwritten(why: Why): boolean {
-  return why['snapshot'] === 'not_written'
+/** Why an alert was told without its snapshot, as its worker's disk has it, and what that is called; null: none says so. */
+export function snapshotWanting(why: Why): string | null {
+  switch (why['snapshot']) {
+    case 'not_written':
+      return 'evidence.unwritten'
+    case 'not_answered':
+      return 'evidence.unanswered'
+    case 'given_up':
+      return 'evidence.givenUp'
+    default:
+      return null
+  }
 }
 
 /** Seconds from the first sight of the hazard to the alert. */

@@ -32,6 +32,7 @@ from gateway.live import LiveHub, Notice
 from gateway.processes.periodic import PeriodicWork
 from gateway.refusals import Refusal
 from gateway.storage.database import Database
+from gateway.storage.durable import to_disk
 from gateway.storage.tables.reports import ReportPlanRow, ReportRow
 
 log = structlog.get_logger(__name__)
@@ -204,9 +205,5 @@ def _kept(draft: Path, place: Path) -> tuple[str, int]:
     size = draft.stat().st_size
     draft.chmod(0o600)
     draft.replace(place)
-    handle = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    to_disk(place.parent)
     return sha256, size

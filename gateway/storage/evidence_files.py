@@ -24,6 +24,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from gateway.refusals import Refusal
+from gateway.storage.durable import to_disk
 
 _CHUNK = 1 << 20
 AT_ONCE = 16
@@ -119,7 +120,7 @@ class EvidenceFiles:
             os.fchmod(reader.fileno(), 0o600)
             os.fsync(reader.fileno())
             draft.replace(place)
-            _sync_folder(place.parent)
+            to_disk(place.parent)
         except OSError:
             return False
         finally:
@@ -130,7 +131,7 @@ class EvidenceFiles:
     def _make_folder(self, folder: Path) -> None:
         if not folder.is_dir():
             folder.mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(self._folder)
+            to_disk(self._folder)
 
     def _write(self, content: bytes, evidence_id: str, suffix: str) -> StoredFile:
         place = self._place(evidence_id, suffix)
@@ -163,7 +164,7 @@ class EvidenceFiles:
             if digest.hexdigest() != sha256:
                 raise _damaged()
             draft.replace(place)
-            _sync_folder(place.parent)
+            to_disk(place.parent)
         except OSError as error:
             raise Refusal(
                 "unavailable",
@@ -190,15 +191,6 @@ def _private(path: str, flags: int) -> int:
 def _sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new name is on disk only once its folder is."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _missing() -> Refusal:

@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.refusals import Refusal
+from gateway.storage.durable import to_disk
 
 _NONCE_BYTES = 12  # NIST SP 800-38D: 96 bits, random
 _KEY_BYTES = 32
@@ -83,11 +84,7 @@ def _write_keys(path: Path, keys: dict[int, bytes]) -> None:
     except OSError:
         draft.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    to_disk(path.parent)
 
 
 def _read_keys(path: Path) -> dict[int, bytes]:

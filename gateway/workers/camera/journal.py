@@ -24,6 +24,7 @@ import msgspec
 import structlog
 
 from gateway.processes.messages import AlertRaised, EvidenceReady
+from gateway.storage.durable import to_disk
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +57,7 @@ class AlertJournal:
     def begin(self, alert_id: str) -> Path:
         """Make room for an alert that may come; answers where its clip goes."""
         folder = self._room_for(alert_id)
-        _sync_folder(self._folder)
+        to_disk(self._folder)
         return folder / _CLIP
 
     def raise_alert(self, alert: AlertRaised, snapshot: bytes | None) -> AlertRaised:
@@ -72,15 +73,15 @@ class AlertJournal:
                 snapshot_sha256=hashlib.sha256(snapshot).hexdigest(),
             )
         _write_synced(folder / _RAISED, msgspec.json.encode(placed))
-        _sync_folder(folder)
-        _sync_folder(self._folder)
+        to_disk(folder)
+        to_disk(self._folder)
         return placed
 
     def close_clip(self, evidence: EvidenceReady) -> None:
         """Note a clip as closed, with its bounds and digest."""
         folder = self._folder / evidence.alert_id
         _write_synced(folder / _CLIP_CLOSED, msgspec.json.encode(evidence))
-        _sync_folder(folder)
+        to_disk(folder)
 
     def forget(self, alert_id: str) -> None:
         """Control has the alert and its evidence, or the alert was never raised."""
@@ -117,7 +118,7 @@ class AlertJournal:
     def _make_folder(self) -> None:
         if not self._folder.is_dir():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _sync_folder(self._folder.parent)
+            to_disk(self._folder.parent)
 
 
 def _write_synced(path: Path, data: bytes) -> None:
@@ -128,11 +129,3 @@ def _write_synced(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.rename(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

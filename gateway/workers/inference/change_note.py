@@ -17,6 +17,8 @@ from typing import Any
 
 import structlog
 
+from gateway.storage.durable import to_disk
+
 log = structlog.get_logger(__name__)
 
 _FILE = "change.json"
@@ -66,12 +68,3 @@ def remove(models: Path) -> None:
     """One that stays nevertheless is of a change that was made, and says so to whoever reads it."""
     with suppress(OSError):
         (models / _FILE).unlink(missing_ok=True)
-
-
-def to_disk(path: Path) -> None:
-    """Of a folder: the names in it. Raises ``OSError``."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -27,8 +27,9 @@ from detectors.networks import checked_files, files_of
 from detectors.sees import refuse_blindness
 from gateway.refusals import Refusal
 from gateway.settings import InferenceSettings
+from gateway.storage.durable import to_disk
 from gateway.workers.inference import change_note
-from gateway.workers.inference.change_note import ChangeNote, to_disk
+from gateway.workers.inference.change_note import ChangeNote
 from models import shipped
 
 log = structlog.get_logger(__name__)

@@ -4,39 +4,40 @@ The clips go through the product's own looks, rules and alert life cycle in the 
 try`` does), with the domain's first values: this measures the rules and the weights, not how fast this machine is.
 Live, a look waits for a keyframe or for the camera to be woken besides; `load` measures that.
 
-Negative footage is shown once: what is repeated is no evidence. A clip with a hazard is repeated until its rule's
-dwell is over, for few clips last so long. ``DATA=DIR`` judges other footage: films whose names begin with the hazard
-they show (``fire_``, ``crowd_``, ``stall_``; anything else shows none), and where the hazard begins later than the
-film ``video/begins.json``, ``{"name without ending": seconds}``. A film of whose scene there are pictures in the train
-or val part (by the folder's manifest) is judged, and the time to a fire is given without it, too.
+Negative footage is shown once: what is repeated is no evidence. Its minutes are those that were watched: not what lay
+between looks too far apart, nor a frozen picture. The bound is by the alerts raised in it, each counted. A rule that
+waits for minutes is not tried by a clip of seconds: for how long each could have fired is given beside it.
+A clip with a hazard is repeated until its rule's dwell is over, for few clips last so long. ``DATA=DIR`` judges other
+footage: films whose names begin with the hazard they show (``fire_``, ``crowd_``, ``stall_``; anything else shows
+none), and where the hazard begins later than the film ``video/begins.json``, ``{"name without ending": seconds}``;
+what is raised before then is wrong. A film of whose scene there are pictures in the train or val part (by the folder's
+manifest) is judged, and the time to a fire is given without it, too. One that cannot be read is left out, and counted.
 """
 
 from __future__ import annotations
 
 import asyncio
-import csv
-import json
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import quantiles
 
-from bench.result import Result
+from scipy.stats import gamma
+
+from bench.footage import HAZARDS, Clip, FootageUnusable, clips_of
+from bench.nearest_rank import p95
+from bench.result import Figures, Result
 from detectors.card import Card
 from detectors.rules.config import DEFAULT_RULES
+from gateway.refusals import Refusal
 from gateway.workers.camera.sight import Asks
 from gateway.workers.trial.engine import opened
-from gateway.workers.trial.film import frames
-from gateway.workers.trial.trial import try_rules
+from gateway.workers.trial.trial import Trial, try_rules
 from models import shipped
 
-FILMS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".ts", ".webm", ".gif"})
-HAZARDS = ("fire", "crowd", "stall")
-BEGINS = {"fire_night_blast_overlay": 1.2}
-"""Seconds at which a hazard of the sample data begins, where it is not there from the first picture on."""
 SHOWN_FOR = {"fire": 30.0, "crowd": 90.0, "stall": 330.0}
 """A clip with a hazard is repeated for so long: the rule's dwell and the time in which its alert is due."""
 PHASES = (0.0, 0.5, 1.0, 1.5)
@@ -51,88 +52,106 @@ def say(line: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
-    path: Path
-    hazard: str | None
-    begins: float
-    seconds: float
-    learnt: bool
-    """Pictures of its scene were trained on, or chosen by."""
+class Judged:
+    """A clip, what was wrongly raised in it (hazards, one for each alert), the seconds that were watched, and of those
+    for each hazard the ones in which its rule could have fired. ``delays``: from where a hazard begins until it is
+    told; infinite where it never is."""
+
+    clip: Clip
+    false: tuple[str, ...]
+    watched: float
+    could_fire: Mapping[str, float]
+    delays: tuple[float, ...] = ()
 
 
 async def false_alarms() -> Result:
     """See the head of this module. Figures are None where there is no footage."""
     folder = os.environ.get("DATA") or os.environ.get("GATEWAY_SAMPLE_DATA")
     if not folder or not (Path(folder) / "video").is_dir():
-        say("no footage: set GATEWAY_SAMPLE_DATA, or DATA=DIR")
+        say("no footage: set GATEWAY_SAMPLE_DATA, or DATA=DIR with a folder video/")
         return Result("false_alarms", dict.fromkeys(TARGETS), TARGETS)
-    clips = await asyncio.to_thread(clips_of, Path(folder) / "video")
+    try:
+        clips = await asyncio.to_thread(clips_of, Path(folder) / "video")
+    except FootageUnusable as unusable:
+        say(str(unusable))
+        return Result("false_alarms", dict.fromkeys(TARGETS), TARGETS)
     detector, ask = await asyncio.to_thread(opened, "auto", shipped.CARD)
     say(f"{detector.card.name} {detector.card.sha256[:12]}; rules as they come; {len(clips)} clips, in recorded time")
-    wrong, missed, hazards, fire_seconds, unlearnt_fire_seconds = 0, 0, 0, list[float](), list[float]()
-    negative_seconds, negatives = 0.0, 0
+    judged = list[Judged]()
     for clip in clips:
-        once = await try_rules(clip.path, DEFAULT_RULES, ask, detector.card)
-        false = sorted({alert.hazard for alert in once.alerts if alert.hazard != clip.hazard})
-        wrong += bool(false)
-        if clip.hazard is None:
-            negatives, negative_seconds = negatives + 1, negative_seconds + clip.seconds
-            say(f"{clip.path.stem:30} {clip.seconds:6.1f} s  wrongly raised: {false or 'nothing'}")
-            continue
-        hazards += 1
-        delays = await delays_of(clip, ask, detector.card)
-        missed += None in delays
-        if clip.hazard == "fire":
-            seconds = [delay if delay is not None else math.inf for delay in delays]
-            fire_seconds += seconds
-            unlearnt_fire_seconds += [] if clip.learnt else seconds
-        known = " (its scene was trained on)" if clip.learnt else ""
-        say(f"{clip.path.stem:30} {clip.hazard} told after {delays} s; wrongly raised: {false or 'nothing'}{known}")
-    days = negative_seconds / SECONDS_A_DAY
-    figures: dict[str, float | None] = {
-        "negative_minutes": round(negative_seconds / 60, 2),
-        "scenes": float(len(clips)),
-        "negative_scenes": float(negatives),
-        "scenes_with_false_alert": float(wrong),
-        "upper_bound_per_camera_day": round(upper_bound(wrong) / days, 1) if days else None,
-        "hazards": float(hazards),
-        "hazards_missed": float(missed),
-        "hazards_of_learnt_scenes": float(sum(clip.learnt and clip.hazard is not None for clip in clips)),
-        "fire_alert_p95_s": _p95(fire_seconds),
-        "fire_alert_p95_s_without_learnt_scenes": _p95(unlearnt_fire_seconds),
-        "stall_hazards": float(sum(clip.hazard == "stall" for clip in clips)) or None,
+        try:
+            judged.append(await _judged(clip, ask, detector.card))
+        except Refusal as refusal:
+            say(f"{clip.path.name}: left out: {refusal.en}")
+        else:
+            say(_told(judged[-1]))
+    return Result("false_alarms", figures(judged, left_out=len(clips) - len(judged)), TARGETS)
+
+
+def figures(judged: Sequence[Judged], left_out: int = 0) -> Figures:
+    """Of all clips together; None where there are none to say it by."""
+    negative = [one for one in judged if one.clip.hazard is None]
+    hazards = [one for one in judged if one.clip.hazard is not None]
+    fires = [one for one in hazards if one.clip.hazard == "fire"]
+    seconds = sum(one.watched for one in negative)
+    alerts = sum(len(one.false) for one in negative)
+    return {
+        "negative_minutes": round(seconds / 60, 2),
+        **{
+            f"negative_minutes_{hazard}_could_fire": round(sum(one.could_fire[hazard] for one in negative) / 60, 2)
+            for hazard in HAZARDS
+        },
+        "scenes": float(len(judged)),
+        "films_left_out": float(left_out),
+        "negative_scenes": float(len(negative)),
+        "false_alerts_in_negative_scenes": float(alerts) if negative else None,
+        "scenes_with_false_alert": float(sum(bool(one.false) for one in judged)) if judged else None,
+        "upper_bound_per_camera_day": round(upper_bound(alerts) * SECONDS_A_DAY / seconds, 1) if seconds else None,
+        "hazards": float(len(hazards)),
+        "hazards_missed": float(sum(math.inf in one.delays for one in hazards)) if hazards else None,
+        "hazards_of_learnt_scenes": float(sum(one.clip.learnt for one in hazards)),
+        "fire_alert_p95_s": p95([delay for one in fires for delay in one.delays]),
+        "fire_alert_p95_s_without_learnt_scenes": p95(
+            [delay for one in fires if not one.clip.learnt for delay in one.delays]
+        ),
+        "stall_hazards": float(sum(one.clip.hazard == "stall" for one in hazards)) or None,
     }
-    return Result("false_alarms", figures, TARGETS)
 
 
-def clips_of(folder: Path) -> list[Clip]:
-    """The films of a folder, each once, with what it shows."""
-    told: Mapping[str, float] = BEGINS
-    if (folder / "begins.json").is_file():
-        told = json.loads((folder / "begins.json").read_text())
-    learnt = learnt_films(folder.parent / "MANIFEST.tsv")
-    found = []
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in FILMS:
-            hazard = next((name for name in HAZARDS if path.stem.startswith(name)), None)
-            last = max((at for at, _ in frames(path)), default=0.0)
-            found.append(Clip(path, hazard, float(told.get(path.stem, 0.0)), last, path.name in learnt))
-    return found
+async def _judged(clip: Clip, ask: Asks, card: Card) -> Judged:
+    """Raises ``Refusal`` for a film that cannot be read, or shows its hazard at no time."""
+    once = await try_rules(clip.path, DEFAULT_RULES, ask, card)
+    if not once.looks:
+        raise _useless(clip, "未解码出画面", "no picture could be made of it")
+    if once.cut:
+        say(f"{clip.path.name}: judged until {once.seconds:.0f} s; the rest is left out")
+    if clip.hazard is not None and clip.begins > once.seconds:
+        raise _useless(
+            clip, f"险情在录像结束后才开始（{clip.begins} 秒）", f"its hazard begins after it, {clip.begins} s"
+        )
+    delays = await delays_of(clip, ask, card) if clip.hazard is not None else ()
+    watched = watched_seconds(once)
+    could_fire = dict.fromkeys(HAZARDS, 0.0)
+    for rule in once.rules:
+        if not rule.blind:
+            could_fire[rule.hazard] += max(0.0, watched - rule.off_hours_seconds - rule.needs_seconds)
+    return Judged(clip, false_alerts(clip, once), watched, could_fire, delays)
 
 
-def learnt_films(manifest: Path) -> frozenset[str]:
-    """Names of the films of whose scene the manifest has a picture in train or val; none without a manifest."""
-    if not manifest.is_file():
-        return frozenset()
-    with manifest.open(newline="", encoding="utf-8") as file:
-        rows = [(Path(row["file"]), row["split"], row["scene"]) for row in csv.DictReader(file, delimiter="\t")]
-    learnt = {scene for _, split, scene in rows if split in ("train", "val")}
-    return frozenset(place.name for place, _, scene in rows if place.parts[0] == "video" and scene in learnt)
+def false_alerts(clip: Clip, once: Trial) -> tuple[str, ...]:
+    """The hazard of each alert in a clip that shows another, none, or this one only later."""
+    return tuple(alert.hazard for alert in once.alerts if alert.hazard != clip.hazard or alert.raised_at < clip.begins)
 
 
-async def delays_of(clip: Clip, ask: Asks, card: Card) -> list[float | None]:
-    """Seconds from the hazard's beginning to its alert; None: never. A fire from several moments between two looks."""
-    delays: list[float | None] = []
+def watched_seconds(once: Trial) -> float:
+    """Seconds of a film in which every rule watched."""
+    return max(0.0, once.seconds - once.unseen_seconds - once.frozen_seconds)
+
+
+async def delays_of(clip: Clip, ask: Asks, card: Card) -> tuple[float, ...]:
+    """Seconds from the hazard's beginning to its alert; infinite: never. A fire from several moments between two
+    looks."""
+    delays: list[float] = []
     hazard = clip.hazard or ""
     for phase in PHASES if hazard == "fire" else PHASES[:1]:
         trial = await try_rules(
@@ -140,29 +159,28 @@ async def delays_of(clip: Clip, ask: Asks, card: Card) -> list[float | None]:
             DEFAULT_RULES,
             ask,
             card,
-            repeat_until=SHOWN_FOR[hazard],
+            repeat_until=clip.begins + SHOWN_FOR[hazard],
             first_look=clip.begins + phase,
             until_raised=hazard,
         )
         raised = [alert.raised_at for alert in trial.alerts if alert.hazard == hazard]
-        delays.append(round(min(raised) - clip.begins, 1) if raised else None)
-    return delays
+        delays.append(round(min(raised) - clip.begins, 1) if raised else math.inf)
+    return tuple(delays)
 
 
 def upper_bound(events: int) -> float:
-    """Of a Poisson mean, one-sided, where so many events were seen (by bisection; 3.0 for none)."""
-
-    def chance_of_so_few(mean: float) -> float:
-        return sum(math.exp(-mean) * mean**k / math.factorial(k) for k in range(events + 1))
-
-    low, high = 0.0, 10.0 + 5 * events
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if chance_of_so_few(middle) > 1 - CONFIDENCE else (low, middle)
-    return high
+    """Of a Poisson mean, one-sided, where so many events were seen (Garwood 1936; 3.0 for none)."""
+    return float(gamma.ppf(CONFIDENCE, events + 1))
 
 
-def _p95(seconds: list[float]) -> float | None:
-    if not seconds or math.inf in seconds:
-        return None
-    return round(quantiles(seconds, n=20, method="inclusive")[-1], 1) if len(seconds) > 1 else seconds[0]
+def _told(one: Judged) -> str:
+    wrongly = f"wrongly raised: {dict(Counter(one.false)) or 'nothing'}"
+    if one.clip.hazard is None:
+        return f"{one.clip.path.stem:30} {one.watched:6.1f} s watched; {wrongly}"
+    known = " (its scene was trained on)" if one.clip.learnt else ""
+    delays = ", ".join("never" if math.isinf(delay) else f"{delay}" for delay in one.delays)
+    return f"{one.clip.path.stem:30} {one.clip.hazard} told after {delays} s; {wrongly}{known}"
+
+
+def _useless(clip: Clip, zh: str, en: str) -> Refusal:
+    return Refusal("invalid", "footage_unusable", f"录像 {clip.path.name}：{zh}。", f"the film {clip.path.name}: {en}")

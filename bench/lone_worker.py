@@ -46,6 +46,7 @@ class LoneWorker:
     alerts: list[AlertRaised] = field(default_factory=list)
     heard_at: dict[str, float] = field(default_factory=dict)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
+    report: asyncio.Event = field(default_factory=asyncio.Event)
 
     def assign(
         self, code: str, url: str, sub_url: str | None = None, rules: Sequence[RuleConfig] = (FireRuleConfig(),)
@@ -65,6 +66,12 @@ class LoneWorker:
         while self.live < cameras:
             self.heard.clear()
             await self.heard.wait()
+
+    async def reported(self, within: float) -> None:
+        """Until ``samples`` are those of this moment. Raises ``TimeoutError``."""
+        self.report.clear()
+        async with asyncio.timeout(within):
+            await self.report.wait()
 
     def cpu_seconds(self) -> float:
         times = self.process.cpu_times()
@@ -89,6 +96,7 @@ async def lone_worker(folder: Path, settings: Settings | None = None) -> AsyncIt
                 return Configure(told.model_dump(mode="json"))
             case MetricsReport(samples) if worker is not None:
                 worker.samples = samples
+                worker.report.set()
                 if not ready.done():
                     ready.set_result(None)
             case AlertRaised() if worker is not None:

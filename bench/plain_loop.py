@@ -20,15 +20,18 @@ CAMERAS, SECONDS = 4, 24.0
 WIDTH, HEIGHT = 1920, 1080
 
 
-async def cameras_of_plain_loop(film: Path, say: Callable[[str], None]) -> float:
+async def cameras_of_plain_loop(film: Path, say: Callable[[str], None]) -> float | None:
     """Cameras that this machine's cores carry so, at one look every two seconds: what is left to each camera of the
-    processor time that a few take. Decoding and predicting are measured, not their queueing."""
+    processor time that a few take. Decoding and predicting are measured, not their queueing. None where it does not run
+    here, which is said."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bench.plain_loop", film), stdout=PIPE, stderr=DEVNULL, env={**os.environ}
     )
     assert process.stdout is not None  # noqa: S101 - asked for above
     out = await process.stdout.read()
-    await process.wait()
+    if await process.wait():
+        say(f"plain loop: it ended with {process.returncode} (it needs the training extra and ffmpeg)")
+        return None
     per_camera = float(json.loads(out.splitlines()[-1])["cores_per_camera"])
     say(f"plain loop: {per_camera:.3f} cores a camera")
     return round(cores() / per_camera, 1)

@@ -17,6 +17,10 @@ from detectors.engine import Detector
 from detectors.fusion import fused
 from detectors.observation import Box, Detection
 
+LEAST = 0.02
+"""Score from which boxes of both views are fused, whoever asks: a flame that one view shows clearly and the other
+hardly scores the same live as where the weights are judged, down to lower scores."""
+
 
 def look(detector: Detector, picture: NDArray[np.uint8], *, lowest: float = 1.0) -> tuple[Detection, ...]:
     """What is seen in a whole picture (BGR H×W×3), from the card's thresholds on; with ``lowest`` from that score on
@@ -24,10 +28,7 @@ def look(detector: Detector, picture: NDArray[np.uint8], *, lowest: float = 1.0)
     again, thresholds = detector.card.augmented, detector.card.thresholds_to(lowest)
     if again is None:
         return detector.detect(picture, thresholds=thresholds)
-    least = {
-        name: min(threshold, again.from_score) if name in HAZARDS else threshold
-        for name, threshold in thresholds.items()
-    }
+    least = {name: min(threshold, LEAST) if name in HAZARDS else threshold for name, threshold in thresholds.items()}
     found = detector.detect(picture, thresholds=least)
     hazards = [one for one in found if one.label in HAZARDS]
     if any(one.score >= again.from_score for one in hazards):

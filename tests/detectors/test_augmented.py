@@ -68,7 +68,14 @@ def test_a_candidate_below_its_threshold_is_looked_at_mirrored_and_small_and_sta
     mirrored, lowest, size = detector.asked[1]
     assert (mirrored[:, -10:] == 200).all()
     assert not mirrored[:, :-10].any()
-    assert (lowest, size) == (0.1, (32, 32))
+    assert (lowest, size) == (augmented.LEAST, (32, 32))
+
+
+def test_what_one_view_hardly_shows_scores_the_same_live_as_where_the_weights_are_judged() -> None:
+    views = [Detection("fire", 0.78, LEFT)], [Detection("fire", 0.04, RIGHT)]
+    (live,) = augmented.look(Told(*views), PICTURE)
+    (judged,) = augmented.look(Told(*views), PICTURE, lowest=0.02)
+    assert live.score == judged.score == pytest.approx(0.41)
 
 
 def test_what_the_other_look_does_not_show_falls_below_its_threshold() -> None:

@@ -48,6 +48,14 @@ def test_a_picture_that_is_no_contiguous_block_is_read_as_it_looks() -> None:
     assert tensor.max() == pytest.approx(10 / 255)
 
 
+def test_a_picture_much_larger_than_the_input_is_averaged_and_not_picked_from() -> None:
+    stripes = picture(512, 512, 0)
+    stripes[:, ::4] = 200
+    tensor, _ = letterbox(stripes, (64, 64))
+    assert tensor.min() == pytest.approx(tensor.max())
+    assert tensor.max() == pytest.approx(50 / 255)
+
+
 @given(
     height=st.integers(8, 1200),
     width=st.integers(8, 2000),

@@ -28,13 +28,14 @@ from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 
 from gateway.refusals import Refusal
+from gateway.streams.upright import upright
 from gateway.virtual.spoiling import Change, changed
 from models.scenes import Scene, SceneKind
 
 log = structlog.get_logger(__name__)
 
 KEYFRAME_SECONDS = 2
-_FORMAT = 3
+_FORMAT = 4
 """Counts up when the encoding changes, so that an older cache is not taken for a newer one."""
 
 Picture = NDArray[np.uint8]
@@ -220,9 +221,10 @@ def _film(footage: ClipFootage) -> _Pictures:
         with av.open(str(footage.path)) as film:
             video = film.streams.video[0]
             rate = min(video.average_rate or Fraction(25), Fraction(footage.max_fps))
-            scale = min(1.0, footage.max_height / video.height)
-            width, height = (max(2, int(side * scale) // 2 * 2) for side in (video.width, video.height))
             length = float(film.duration or 0) / av.time_base or footage.max_seconds
+            first = next((upright(frame) for frame in film.decode(video)), video)
+            scale = min(1.0, footage.max_height / first.height)
+            width, height = (max(2, int(side * scale) // 2 * 2) for side in (first.width, first.height))
     except (av.error.FFmpegError, IndexError, OSError) as error:
         raise _unreadable(footage, error) from error
     expected = int(min(length, footage.max_seconds) * rate)
@@ -246,7 +248,8 @@ def _film_pictures(footage: ClipFootage, rate: Fraction, size: tuple[int, int]) 
                     tick += 1
                 if at >= footage.max_seconds:
                     return
-                shown = np.asarray(cv2.resize(frame.to_ndarray(format="bgr24"), size, interpolation=cv2.INTER_AREA))
+                full = upright(frame).to_ndarray(format="bgr24")
+                shown = np.asarray(cv2.resize(full, size, interpolation=cv2.INTER_AREA))
             if shown is not None:
                 yield shown
     except av.error.FFmpegError as error:

@@ -11,6 +11,7 @@ from av import VideoFrame
 from camera_registry.health import PacketArrived, PictureJudged, initial, step
 from camera_registry.picture_quality import PictureJudge, Sight
 from gateway.streams.decoding import in_bgr
+from gateway.streams.upright import upright
 from gateway.workers.camera.glimpse import Glimpse
 
 
@@ -45,7 +46,7 @@ class Stillness:
             if self._group is None:
                 return None
             height, width = glimpse.small.shape[:2]
-            first, last = (Sight.of(in_bgr(one, width, height), glimpse.profile) for one in self._group)
+            first, last = (Sight.of(in_bgr(upright(one), width, height), glimpse.profile) for one in self._group)
             return first, last
 
         sight = Sight.of(glimpse.small, glimpse.profile)

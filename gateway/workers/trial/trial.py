@@ -31,6 +31,7 @@ from detectors.sees import can_fire
 from detectors.suppression import Suppression
 from detectors.watch import CameraWatch, RuleKey
 from gateway.refusals import Refusal
+from gateway.streams.upright import upright
 from gateway.workers.camera.glimpse import of_decoded
 from gateway.workers.camera.incident import Incident, Raise, advance, end_lapsed, holds
 from gateway.workers.camera.look_log import logged_looks, reach
@@ -188,7 +189,7 @@ async def try_rules(
         if at < first_look or not is_due(at, last, min(watch.next_look_within, AT_LEAST_EVERY), at):
             continue
         last = at
-        glimpse = of_decoded(frame, card.input_size, starts_at + at, "main")
+        glimpse = of_decoded(upright(frame), card.input_size, starts_at + at, "main")
         watch.frozen = stillness.frozen
         stillness.judge(glimpse)
         progress(at)

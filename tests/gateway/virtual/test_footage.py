@@ -14,6 +14,7 @@ from av.video.frame import PictureType
 
 from gateway.refusals import Refusal
 from gateway.virtual import ClipFootage, RenderedFootage, prepare_footage
+from tests.gateway.film_parts import A_QUARTER_RIGHT, to_be_turned
 
 
 def a_film(path: Path, seconds: float, fps: int = 20, size: tuple[int, int] = (64, 48)) -> Path:
@@ -70,6 +71,17 @@ async def test_a_clip_is_played_at_its_own_speed(tmp_path: Path) -> None:
     prepared = (await prepare_footage([clip], tmp_path))[clip]
     assert prepared.fps == 10
     assert prepared.seconds == pytest.approx(3.0, abs=0.2)
+
+
+async def test_a_clip_on_its_side_is_shown_upright(tmp_path: Path) -> None:
+    path = a_film(tmp_path / "clip.mp4", 1.0)
+    with av.open(str(path)) as film:
+        assert (film.streams.video[0].width, film.streams.video[0].height) == (64, 48)
+    clip = ClipFootage(to_be_turned(path, A_QUARTER_RIGHT))
+    prepared = (await prepare_footage([clip], tmp_path))[clip]
+    assert (prepared.width, prepared.height) == (48, 64)
+    with av.open(str(prepared.stream), format="h264") as shown:
+        assert {(frame.width, frame.height) for frame in shown.decode(video=0)} == {(48, 64)}
 
 
 async def test_a_clip_is_cut_at_its_longest(tmp_path: Path) -> None:

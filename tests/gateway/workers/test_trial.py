@@ -30,6 +30,7 @@ from gateway.workers.camera.sight import Answer
 from gateway.workers.trial.command import show
 from gateway.workers.trial.engine import asking
 from gateway.workers.trial.trial import MOST_ALERTS, RuleTried, Trial, try_rules, try_rules_on_looks
+from tests.gateway.film_parts import A_QUARTER_LEFT, A_QUARTER_RIGHT, UPSIDE_DOWN, to_be_turned
 
 Picture = NDArray[np.uint8]
 FPS, WIDTH, HEIGHT = 5, 320, 180
@@ -109,6 +110,24 @@ async def test_a_fire_in_a_film_is_told_with_its_time_and_reasons(tmp_path: Path
     assert alert.why["judged"] == 0.75
     assert (alert.why["model"], alert.why["weights_sha256"]) == (CARD.name, CARD.sha256)
     assert alert.why["rule"]["seen_seconds"] == 3
+
+
+@pytest.mark.parametrize(
+    ("matrix", "box"),
+    [
+        (A_QUARTER_LEFT, (1 / 3, 0.5, 2 / 3, 0.75)),
+        (UPSIDE_DOWN, (0.5, 1 / 3, 0.75, 2 / 3)),
+        (A_QUARTER_RIGHT, (1 / 3, 0.25, 2 / 3, 0.5)),
+    ],
+)
+async def test_a_film_on_its_side_is_turned_upright(
+    tmp_path: Path, matrix: tuple[int, int, int, int], box: tuple[float, ...]
+) -> None:
+    """A phone stores what its sensor gave: people lay on their sides, and few of them were found."""
+    path = to_be_turned(film(tmp_path / "phone.mp4", 30, fire_from=2, frozen=(6, 1e9)), matrix)
+    trial = await tried(path, RedIsFire())
+    assert trial.alerts[0].why["box"] == pytest.approx(box, abs=0.03)
+    assert trial.frozen_seconds > 0
 
 
 async def test_while_the_picture_stands_frozen_people_are_not_told_of_and_for_how_long_it_stood_is_said(

@@ -39,7 +39,7 @@ from bench.nearest_rank import p95
 from bench.plain_loop import cameras_of_plain_loop
 from bench.result import Result
 from detectors.card_file import load_card
-from detectors.plan import cores
+from detectors.cores import cores
 from detectors.processor import multiplies_bytes
 from detectors.rules.config import DEFAULT_RULES
 from models import shipped

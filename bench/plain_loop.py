@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from detectors.plan import cores
+from detectors.cores import cores
 from models import shipped
 
 CAMERAS, SECONDS = 4, 24.0

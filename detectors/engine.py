@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from detectors.card import TORCH, Card
 from detectors.card_file import load_card
 from detectors.checking import check_answers
+from detectors.cores import cores
 from detectors.observation import Detection
-from detectors.plan import Plan, cores, fastest, plans
+from detectors.plan import Plan, fastest, plans
 from detectors.refusals import WeightsRefused
 
 EngineName = Literal["openvino", "onnxruntime", "ultralytics", "auto"]

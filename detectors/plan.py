@@ -6,7 +6,6 @@ two cores, and on a machine with many cores a stream for each starves the caches
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -32,11 +31,6 @@ class Plan:
 
     threads: int
     streams: int
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return max(1, len(os.sched_getaffinity(0)))
 
 
 def plans(threads: int) -> tuple[Plan, ...]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from detectors.boxes import detections
 from detectors.card import Card
+from detectors.cores import cores
 from detectors.input_size import input_for
 from detectors.letterbox import letterbox, shows_nothing
 from detectors.observation import Detection
@@ -48,8 +49,7 @@ class UltralyticsDetector:
         from ultralytics.nn.autobackend import AutoBackend
 
         self._torch = torch
-        if threads:
-            torch.set_num_threads(threads)
+        torch.set_num_threads(threads or min(cores(), torch.get_num_threads()))
         self._device = torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
         try:
             self._network: Any = AutoBackend(model=str(weights), device=self._device, verbose=False, end2end=False)

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import torch
 
+from detectors.cores import cores
 from models import record
 from models.coco_init import begin_alike, coco_network, hazard_network, unfold_batch_norm
 from models.dataset import HazardDataset
@@ -89,7 +90,7 @@ def train(
     trainer.args.workers = 1  # on a CPU Ultralytics takes none: the network then waits for the next pictures
     trainer.add_callback("on_train_epoch_end", lambda t: progress(t.epoch + 1, t.epochs))
     # Ultralytics leaves one core idle on a CPU: of two, that is half.
-    trainer.add_callback("on_train_start", lambda _: torch.set_num_threads(recipe.threads or os.cpu_count() or 1))
+    trainer.add_callback("on_train_start", lambda _: torch.set_num_threads(recipe.threads or cores()))
     trainer.train()
     return last
 

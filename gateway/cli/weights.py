@@ -100,7 +100,7 @@ def promote_weights(
     back: Annotated[bool, typer.Option("--back", help="撤回 Back to the weights before.")] = False,
 ) -> None:
     """启用新模型 Put weights in force, from the next start on; a person decides, and the audit chain says who."""
-    from detectors.networks import open_networks
+    from detectors.networks import checked_files, open_networks
     from detectors.refusals import WeightsRefused
     from gateway.access import audit
     from gateway.api.weights_desk import make_change
@@ -110,8 +110,10 @@ def promote_weights(
     chosen = card or settings.inference.shadow
 
     def seen_to_answer(change: Change) -> str:
-        """The very files that are put in force, which nobody exchanges any more."""
+        """The very files that are in force then, which nobody exchanges any more: over those that are amiss, or do
+        not open, the engine would not start again."""
         try:
+            checked_files(change.card)
             return open_networks(settings.inference.engine, change.card, 1).detector.card.sha256
         except BaseException:
             change.drop()
@@ -119,23 +121,22 @@ def promote_weights(
 
     async def work(db: Database) -> None:
         refuse_pinned(settings.inference)
-        change, what, of = None, "weights.promote", ""
+        change, what, seen = None, "weights.withdraw" if back else "weights.promote", ""
         try:
             if back:
-                change, what, of = withdrawal(settings.data_folder), "weights.withdraw", "promoted"
+                change = withdrawal(settings.data_folder)
             elif chosen is not None:
                 change = promotion(chosen, settings.data_folder, settings.inference.engine)
-                of = seen_to_answer(change)
+            seen = "" if change is None else seen_to_answer(change)
         except WeightsRefused as refused:
             raise Refusal("invalid", refused.reason, refused.zh, refused.en, field="card") from refused
         if change is None:
             raise Refusal(
                 "invalid", "weights_missing", "没有可启用的模型。", "There are no such weights.", field="card"
             )
-        await make_change(
-            db, change, audit.Act(getpass.getuser(), what, f"weights:{of}", settings.platform_code), system_clock
-        )
-        console.print(f"下次启动生效 in force from the next start on: {'before' if back else of}", markup=False)
+        act = audit.Act(getpass.getuser(), what, f"weights:{'promoted' if back else seen}", settings.platform_code)
+        await make_change(db, change, act, system_clock)
+        console.print(f"下次启动生效 in force from the next start on: {seen}", markup=False)
 
     run(with_database(work, settings))
 

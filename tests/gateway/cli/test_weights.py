@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from detectors import networks
 from detectors.card_file import load_card
+from detectors.engine import EngineName
 from detectors.networks import checked_files
 from detectors.observation import Look
 from detectors.refusals import WeightsRefused
@@ -24,9 +25,10 @@ from detectors.rules.replay import to_line
 from detectors.rules.schedule import CITY_TIME
 from detectors.weights import weights_of
 from gateway.cli.main import app
+from gateway.settings import InferenceSettings
 from gateway.storage.ids import new_id
 from gateway.streams.recordings import recording_name
-from gateway.workers.inference.promotion import promotion
+from gateway.workers.inference.promotion import card_in_force, promotion
 from gateway.workers.trial import command
 from gateway.workers.trial.trial import Trial
 from models import shipped
@@ -41,9 +43,10 @@ def test_weights_that_are_taken_back_are_called_so_in_the_audit_chain(
     data.mkdir()
     monkeypatch.setenv("GATEWAY_DATA_FOLDER", str(data))
     monkeypatch.chdir(tmp_path)
-    for words in ([str(shadow_card)], ["--back"]):
+    for words, card in (([str(shadow_card)], shadow_card), (["--back"], shipped.CARD)):
         done = CliRunner().invoke(app, ["promote", *words])
         assert done.exit_code == 0, done.output
+        assert load_card(card).sha256 in done.output, "which ones are in force then"
     refused = CliRunner().invoke(app, ["promote", "--back"])
     assert refused.exit_code != 0
 
@@ -102,6 +105,43 @@ def test_weights_that_do_not_answer_are_not_put_in_force_and_keep_nobody_from_pr
     assert (done.exit_code != 0, "weights_answer_nothing_usable" in done.output) == (True, True), done.output
     promotion(shadow_card, data).drop()
     assert [path.name for path in (data / "models").iterdir()] == ["promotion.lock"]
+
+
+@pytest.mark.parametrize("amiss", ["damaged", "unopened"])
+def test_weights_from_before_that_are_amiss_or_do_not_open_are_not_gone_back_to(
+    tmp_path: Path, shadow_card: Path, monkeypatch: pytest.MonkeyPatch, amiss: str
+) -> None:
+    """The engine would not start again over them, and nobody would hear of a fire."""
+    data = tmp_path / "data"
+    data.mkdir()
+    monkeypatch.setenv("GATEWAY_DATA_FOLDER", str(data))
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert CliRunner().invoke(app, ["promote", str(shadow_card)]).exit_code == 0
+    before = data / "models" / "promoted.1" / "weights.json"
+    opens = networks.open_networks
+
+    def fails(engine: EngineName, card: Path, threads: int) -> networks.Networks:
+        if amiss == "unopened" and card == before:
+            raise WeightsRefused("weights_unusable", "模型权重无法加载", "they cannot be loaded")
+        return opens(engine, card, threads)
+
+    monkeypatch.setattr(networks, "open_networks", fails)
+    if amiss == "damaged":
+        weights = weights_of(load_card(before), before)
+        weights.write_bytes(weights.read_bytes()[:-1])
+    refused = CliRunner().invoke(app, ["promote", "--back"])
+    reason = {"damaged": "weights_damaged", "unopened": "weights_unusable"}[amiss]
+    assert (refused.exit_code != 0, reason in refused.output) == (True, True), refused.output
+    assert card_in_force(data, InferenceSettings()) == data / "models" / "promoted.2" / "weights.json"
+    [database] = data.glob("*.db")
+    engine = create_engine(f"sqlite:///{database}")
+    with engine.connect() as connection:
+        told = connection.scalar(text("SELECT count(*) FROM audit WHERE what LIKE 'weights.withdraw%'"))
+    engine.dispose()
+    assert told == 0
+    done = CliRunner().invoke(app, ["promote", str(shipped.CARD)])
+    assert done.exit_code == 0, "and others can be put in force"
 
 
 def test_rules_are_tried_with_the_weights_in_force_on_the_engine_of_the_settings(

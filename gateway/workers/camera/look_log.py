@@ -13,11 +13,11 @@ import asyncio
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import structlog
 
@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 WRITE_EVERY = 10.0
 """Seconds of looks that are written at once."""
+BLOCK = 64 * 1024
+"""Bytes that are read at a time from the end of a file; a line of twenty people has a thousand."""
 MOST_WAITING = 500
 """Looks that wait for the disk at most: of more, the newest are left out."""
 
@@ -52,18 +54,22 @@ def logged_looks(path: Path, unsaid: str | None = "") -> Iterator[LoggedLook]:
     that was killed leaves one, are passed over. Raises ``OSError``."""
     with ExitStack() as stack:
         for file in reversed(_opened(path, stack)):
-            for line in file:
-                with suppress(ValueError):
-                    yield _logged(json.loads(line), unsaid)
+            yield from _looks_in(file, unsaid)
 
 
-def _opened(path: Path, stack: ExitStack) -> list[TextIO]:
+def _looks_in(lines: Iterable[bytes], unsaid: str | None) -> Iterator[LoggedLook]:
+    for line in lines:
+        with suppress(ValueError, RecursionError):
+            yield _logged(json.loads(line.decode("utf-8", "replace")), unsaid)
+
+
+def _opened(path: Path, stack: ExitStack) -> list[BinaryIO]:
     """Its files, the newer first: opened before a line is read, none of them slips away when the newer takes the
     older's place. Where it does so in between both are one file, which is read once."""
-    files: list[TextIO] = []
+    files: list[BinaryIO] = []
     for one in (path, older(path)):
         with suppress(FileNotFoundError):
-            file = stack.enter_context(one.open(encoding="utf-8", errors="replace"))
+            file = stack.enter_context(one.open("rb"))
             if not any(os.path.sameopenfile(file.fileno(), known.fileno()) for known in files):
                 files.append(file)
     if not files:
@@ -81,12 +87,28 @@ def last_view(path: Path) -> str | None:
 
 
 def reach(path: Path) -> tuple[LoggedLook, LoggedLook] | None:
-    """The oldest and the newest look of a log that ``logged_looks`` reads; None where it holds none. Raises
-    ``OSError``."""
-    oldest = newest = None
-    for newest in logged_looks(path):
-        oldest = oldest or newest
+    """The oldest and the newest look of a log that ``logged_looks`` reads; None where it holds none. No more of it is
+    read than that takes: both ends, as a rule. Raises ``OSError``."""
+    with ExitStack() as stack:
+        files = _opened(path, stack)
+        oldest = next((one for file in reversed(files) for one in _looks_in(file, "")), None)
+        newest = next((one for file in files for one in _looks_in(_backwards(file), "")), None)
     return None if oldest is None or newest is None else (oldest, newest)
+
+
+def _backwards(file: BinaryIO) -> Iterator[bytes]:
+    """Its lines, the last one first."""
+    begin, end_of_line = file.seek(0, os.SEEK_END), list[bytes]()
+    while begin > 0:
+        begin, end = max(0, begin - BLOCK), begin
+        file.seek(begin)
+        first, *others = file.read(end - begin).split(b"\n")
+        if others:
+            others[-1] += b"".join(reversed(end_of_line))
+            yield from reversed(others)
+            end_of_line.clear()
+        end_of_line.append(first)
+    yield b"".join(reversed(end_of_line))
 
 
 def _logged(facts: Any, unsaid: str | None) -> LoggedLook:

@@ -13,7 +13,16 @@ from detectors.observation import Box, Detection, Look
 from detectors.rules.replay import from_line, to_line
 from gateway.settings import Settings
 from gateway.storage.look_files import newer, older
-from gateway.workers.camera.look_log import MOST_WAITING, WRITE_EVERY, LoggedLook, LookLog, last_view, logged_looks
+from gateway.workers.camera import look_log
+from gateway.workers.camera.look_log import (
+    MOST_WAITING,
+    WRITE_EVERY,
+    LoggedLook,
+    LookLog,
+    last_view,
+    logged_looks,
+    reach,
+)
 
 CODE = "99000000081322000001"
 
@@ -212,6 +221,43 @@ def test_a_log_whose_newer_file_is_not_there_yet_is_read(tmp_path: Path) -> None
     older(path).unlink()
     with pytest.raises(FileNotFoundError):
         times(path)
+
+
+@pytest.mark.parametrize("block", [1, 7, 200, 64 * 1024])
+@pytest.mark.parametrize("left", [b"", b'{"at": 99, "se', b'[]\n\x00\n\n\xff\xfe\n{"at": 99, "seen": 1}', b"[" * 9000])
+def test_how_far_a_log_reaches_is_told_by_its_two_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int, left: bytes
+) -> None:
+    """All of it was read for that, and then once more for what was wanted: 40 MB twice."""
+    path = newer(tmp_path, CODE)
+    write(older(path), *map(float, range(100)))
+    path.write_bytes(
+        left + b"\n" + "".join(f"{to_line(look(float(n)), view='街 3')}\n" for n in (100, 101)).encode() + left
+    )
+    read: list[float] = []
+
+    def counted(facts: dict[str, float], unsaid: str | None) -> LoggedLook:
+        one = logged(facts, unsaid)
+        read.append(one.look.at)
+        return one
+
+    logged = look_log._logged
+    monkeypatch.setattr(look_log, "_logged", counted)
+    monkeypatch.setattr(look_log, "BLOCK", block)
+    assert reach(path) == (LoggedLook(look(0.0)), LoggedLook(look(101.0), "街 3"))
+    assert read == [0.0, 101.0]
+
+
+def test_a_log_that_has_looks_in_one_of_its_files_alone_reaches_as_far_as_that(tmp_path: Path) -> None:
+    path = newer(tmp_path, CODE)
+    path.write_bytes(b"no look\n")
+    write(older(path), 1.0, 2.0)
+    assert reach(path) == (LoggedLook(look(1.0)), LoggedLook(look(2.0)))
+    write(path, 3.0)
+    older(path).write_bytes(b"")
+    assert reach(path) == (LoggedLook(look(3.0)), LoggedLook(look(3.0)))
+    path.write_bytes(b"")
+    assert reach(path) is None
 
 
 def test_the_room_of_a_camera_holds_a_working_day_with_twenty_people_in_sight() -> None:

@@ -47,12 +47,14 @@ async def print_trial(
     or since when so many ``hours`` of the log are tried, in seconds since the epoch; None: its newest ones. ``preset``:
     that which the rules are for; None: the view that the log ends with. Raises ``Refusal`` for rules, weights or
     footage that cannot be used."""
+    viewed = ""
     try:
         if hours is not None and not is_look_log(film):
             raise hours_of_a_film()
         wanted = first_rules(first) if rules is None else parse_rules(await asyncio.to_thread(_read, rules))
         if is_look_log(film):
             view = last_view(film) if preset is None else preset
+            viewed = _in_words(view)
             trial = try_rules_on_looks(
                 film, wanted, await asyncio.to_thread(load_card, card), view=view, starts_at=starts_at, hours=hours
             )
@@ -66,7 +68,16 @@ async def print_trial(
     if as_json:
         out.print_json(json.dumps(trial.as_json()))
     else:
+        if viewed:
+            out.print(f"规则所属视角 the rules are for {viewed}", markup=False)
         show(trial, out)
+
+
+def _in_words(view: str | None) -> str:
+    """``view``: as looks are logged with it."""
+    if view is None:
+        return "不在任何预置位的视角 a view at no preset"
+    return f"预置位 preset {view}" if view else "固定视角 the only view"
 
 
 def _read(path: Path) -> object:

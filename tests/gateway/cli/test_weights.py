@@ -206,6 +206,8 @@ def test_rules_are_tried_on_what_was_seen_in_the_view_that_the_camera_had_last_o
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert (told["looks"], told["other_view_seconds"]) == {"3": (6, 6.0), "4": (4, 12.0)}[view]
+    said = CliRunner().invoke(app, ["try", str(log), *words]).stdout
+    assert f"规则所属视角 the rules are for 预置位 preset {view}" in said
 
 
 @pytest.mark.parametrize(

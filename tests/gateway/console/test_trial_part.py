@@ -29,6 +29,7 @@ class HeldTrials(TrialJobs):
     def __init__(self) -> None:
         super().__init__(shipped.CARD, "auto")
         self.end = asyncio.Event()
+        self.log_from: float | None = None
 
     async def _run(self, job: TrialJob, film: Path, asked: dict[str, Any]) -> None:
         await self.end.wait()
@@ -39,7 +40,7 @@ class HeldTrials(TrialJobs):
         ]
         held = Stretch("stall", "门口", "half_way", 2.0, 5.0, 0.99, 0.8, ("rejection",))
         trial = Trial(asked["starts_at"], 6.0, 4, weights_sha256="ab" * 32, rejections=1, rules=rules, timeline=[held])
-        trial.frozen_seconds, trial.other_view_seconds = 2.0, 1.0
+        trial.frozen_seconds, trial.other_view_seconds, trial.log_from = 2.0, 1.0, self.log_from
         job.state, job.result = "done", trial.as_json()
 
 
@@ -116,6 +117,7 @@ async def test_who_comes_back_to_a_camera_is_shown_its_last_trial_with_what_it_f
     part = page.get_by_test_id("camera-trial")
     await expect(part.get_by_test_id("trial-asked")).to_contain_text("张三")
     await expect(part.get_by_test_id("trial-asked")).to_contain_text("预置位 3")
+    await expect(part.get_by_test_id("trial-view-unchecked")).to_be_visible()
     await expect(part.get_by_test_id("trial-held-back")).to_be_visible()
     await page.get_by_test_id("rules-edit").click()
     dialog = page.get_by_test_id("rule-editor")
@@ -123,6 +125,36 @@ async def test_who_comes_back_to_a_camera_is_shown_its_last_trial_with_what_it_f
     await page.goto(f"{address}/cameras?code={THERE}")
     await expect(page.get_by_test_id("trial-begin")).to_be_visible()
     await expect(page.get_by_test_id("trial-result")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("preset", "log_from", "named", "unchecked"),
+    [(None, None, "", 0), ("", None, "不在任何预置位", 1), ("3", 1_794_000_000.0, "预置位 3", 0)],
+)
+async def test_for_which_view_rules_were_tried_is_said_and_that_a_film_does_not_tell_its_own(
+    page: Page,
+    address: str,
+    sign_in: SignIn,
+    user_with: UserWith,
+    services: Services,
+    trials: HeldTrials,
+    tmp_path: Path,
+    preset: str | None,
+    log_from: float | None,
+    named: str,
+    unchecked: int,
+) -> None:
+    """Rules of one preset were tried on a film of another, and nothing told them apart."""
+    await sign_in(page, await user_with("duty_leader"))
+    asked = {"starts_at": 1_795_000_000.0, "platform": "hub", "asked_by": "张三", "now": services.clock()}
+    trials.log_from = log_from
+    trials.begin(tmp_path / "street.mp4", [], TriedCamera(HERE, "hub", preset, ()), **asked)
+    trials.end.set()
+    await page.goto(f"{address}/cameras?code={HERE}")
+    part = page.get_by_test_id("camera-trial")
+    await expect(part.get_by_test_id("trial-result")).to_be_visible()
+    await expect(part.get_by_test_id("trial-asked")).to_contain_text(named)
+    await expect(part.get_by_test_id("trial-view-unchecked")).to_have_count(unchecked)
 
 
 async def test_a_trial_for_another_camera_can_be_stopped_from_here(

@@ -18,6 +18,8 @@ from models.sample_data import Sample
 
 NUMBERS = {"fire": ("0", "1"), "stall": ("0",), "coco": ("0",), "crowd": ("0",)}
 """Classes that the label files of a folder know."""
+VALUES = 4
+"""Of a box, after its class."""
 FARTHEST = 0.5
 """How far beyond the picture a box may reach, as a share of it: farther, and it is told in pixels or is none."""
 
@@ -31,25 +33,28 @@ class LabelRow:
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
-    """BGR H×W×3. Raises ``DataRefused`` where the file is no picture."""
-    picture = cv2.imread(str(path))
+    """BGR H×W×3. Raises ``DataRefused`` where the file is no picture, or one of more than 2³⁰ pixels."""
+    try:
+        # A name that is no UTF-8, as archives from a Chinese Windows unpack to, ends the process in imread.
+        picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error) as error:
+        raise _no_picture(path) from error
     if picture is None:
-        raise DataRefused(
-            "picture_unusable",
-            path,
-            "不是可用的图片：修复文件，或从 MANIFEST.tsv 中删去",
-            "this is no picture: mend it, or take it out of MANIFEST.tsv",
-        )
+        raise _no_picture(path)
     return np.asarray(picture, np.uint8)
 
 
 def label_rows(sample: Sample) -> tuple[LabelRow, ...]:
-    """The rows of the label file; none without one. Raises ``DataRefused``."""
+    """The rows of the label file; none without one. Raises ``DataRefused``.
+
+    A sixth value, the score that YOLO tools write when they predict, is refused: such a box is what a network saw, at
+    whatever score, not what somebody said is there. Ultralytics takes no such file for labels, either.
+    """
     if sample.label_path is None:
         return ()
     file = sample.label_path
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise _invalid(file, None, sample) from error
     return tuple(_row(sample, file, number, line) for number, line in enumerate(lines, 1) if line.strip())
@@ -60,16 +65,33 @@ def heads_px(sample: Sample) -> NDArray[np.float64]:
     marked them."""
     file = sample.path.parents[1] / "points" / f"{sample.path.stem}.json"
     try:
-        points = np.asarray(json.loads(file.read_text(encoding="utf-8"))["points"], np.float64).reshape(-1, 2)
-    except (ValueError, KeyError, TypeError) as error:
+        points = np.asarray(json.loads(file.read_text(encoding="utf-8-sig"))["points"], np.float64).reshape(-1, 2)
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise _no_points(file) from error
     if not np.isfinite(points).all():
         raise _no_points(file)
     return points
 
 
+def _no_picture(path: Path) -> DataRefused:
+    return DataRefused(
+        "picture_unusable",
+        path,
+        "不是可用的图片：修复文件，或从 MANIFEST.tsv 中删去",
+        "this is no picture: mend it, or take it out of MANIFEST.tsv",
+    )
+
+
 def _row(sample: Sample, file: Path, number: int, line: str) -> LabelRow:
     name, *values = line.split()
+    if len(values) == VALUES + 1:
+        raise DataRefused(
+            "label_invalid",
+            file,
+            "第六个值（得分）说明这是模型的输出而非人工标注：核对后去掉得分",
+            "a sixth value, a score, makes this what a network saw and no label: check the box and leave the score out",
+            number,
+        )
     try:
         x, y, w, h = (float(value) for value in values)
     except ValueError as error:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +55,19 @@ def test_a_label_file_is_read_in_our_classes(tmp_path: Path) -> None:
     assert [found.label for found in labels_of(one)] == ["fire", "smoke"]
 
 
+def test_a_byte_order_mark_and_the_lines_of_windows_change_no_label(tmp_path: Path) -> None:
+    one = sample(tmp_path, "fire", b"\xef\xbb\xbf0 0.5 0.5 0.2 0.4\r\n1 0.1 0.1 0.25 0.2\r\n")
+    assert [row.cls for row in label_rows(one)] == [FIRE, SMOKE]
+
+
+def test_boxes_with_a_score_are_what_a_network_saw_and_no_labels(tmp_path: Path) -> None:
+    with pytest.raises(DataRefused, match="label_invalid") as refused:
+        label_rows(sample(tmp_path, "fire", "0 0.5 0.5 0.2 0.4\n0 0.5 0.5 0.2 0.4 0.91\n"))
+    assert "第 2 行" in refused.value.zh
+    assert "得分" in refused.value.zh
+    assert "a score" in refused.value.en
+
+
 @pytest.mark.parametrize(
     ("kind", "line"),
     [("fire", "2 0.5 0.5 0.1 0.1"), ("fire", "9 0.5 0.5 0.1 0.1"), ("fire", "-1 0.5 0.5 0.1 0.1"),
@@ -74,6 +90,31 @@ def test_a_file_that_is_no_picture_is_refused_by_its_name(tmp_path: Path) -> Non
         with pytest.raises(DataRefused, match=rf"picture_unusable: .*/{name}\.png") as refused:
             read_picture(tmp_path / f"{name}.png")
         assert "不是可用的图片" in refused.value.zh
+
+
+def png_of(width: int, height: int) -> bytes:
+    """A picture that says to be so large, and ends after its first bytes."""
+    chunks = (b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), b"IDAT" + zlib.compress(b"\0"))
+    packed = (struct.pack(">I", len(one) - 4) + one + struct.pack(">I", zlib.crc32(one)) for one in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+@pytest.mark.parametrize("content", [b"", png_of(64, 64), png_of(40_000, 40_000)], ids=["empty", "cut", "huge"])
+def test_a_picture_that_is_empty_cut_off_or_far_too_large_is_refused_by_its_name(
+    tmp_path: Path, content: bytes
+) -> None:
+    """One of more than 2³⁰ pixels raised an error of OpenCV."""
+    (tmp_path / "one.png").write_bytes(content)
+    with pytest.raises(DataRefused, match=r"picture_unusable: .*/one\.png"):
+        read_picture(tmp_path / "one.png")
+
+
+def test_a_picture_is_read_though_its_name_is_no_utf_8(tmp_path: Path) -> None:
+    """OpenCV ended the process at such a name, as archives from a Chinese Windows unpack to."""
+    encoded = cv2.imencode(".png", np.full((4, 6, 3), 7, np.uint8))[1].tobytes()
+    path = tmp_path / os.fsdecode("火.png".encode("gb18030"))
+    path.write_bytes(encoded)
+    assert read_picture(path).shape == (4, 6, 3)
 
 
 @pytest.mark.parametrize(
@@ -101,8 +142,10 @@ def test_a_manifest_in_another_encoding_is_refused_and_one_with_a_byte_order_mar
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"points": [[1, 2, 3]]}', '{"points": "many"}', '{"points": [[1, null]]}']
-)
+    "text",
+    ["", "[]", "{}", '{"points": [[1, 2, 3]]}', '{"points": "many"}', '{"points": [[1, null]]}',
+     f'{{"points": [[1, 1{"0" * 400}]]}}', "[" * 100_000],
+)  # fmt: skip
 def test_points_that_are_none_are_refused_by_file(tmp_path: Path, text: str) -> None:
     one = sample(tmp_path, "crowd", "")
     (tmp_path / "crowd" / "points").mkdir()
@@ -116,7 +159,9 @@ def test_heads_are_where_the_points_are(tmp_path: Path) -> None:
     for kind in ("points", "images"):
         (tmp_path / "crowd" / kind).mkdir()
     cv2.imwrite(str(one.path), np.zeros((40, 80, 3), np.uint8))
-    (tmp_path / "crowd" / "points" / "one.json").write_text(json.dumps({"count": 1, "points": [[20, 10]]}))
+    (tmp_path / "crowd" / "points" / "one.json").write_text(
+        json.dumps({"count": 1, "points": [[20, 10]]}), encoding="utf-8-sig"
+    )
     assert heads(one) == ((0.25, 0.25),)
 
 

@@ -8,17 +8,30 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from pathlib import Path, PurePosixPath
+from typing import Literal, cast
 
 from models.classes import FIRE, PERSON, SMOKE, STALL
 from models.refusals import DataRefused
 
 Split = Literal["train", "val", "test"]
+Kind = Literal["fire", "crowd", "stall", "coco"]
 FOLDERS = ("fire", "crowd", "stall", "coco")
 COLUMNS = ("file", "split", "scene", "licence", "note")
+SPLITS: dict[str, Split] = {"train": "train", "val": "val", "valid": "val", "test": "test"}
+"""As they are spelt, in any case: ``valid`` by the tools that write YOLO folders."""
+PICTURES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".gif", ".avif"}
+) | {".jp2", ".ppm", ".pgm"}
+"""Endings, in any case, of what is taken for a picture where no manifest names it."""
+
+PassedOver = Callable[[str, str], None]
+"""Told why a file, or a row of the manifest, was not taken for a picture, and which."""
+NO_PICTURE = "files that are no pictures by their names"
+NO_SPLIT = "rows of the manifest in none of train, val, test"
+ELSEWHERE = f"rows of the manifest with pictures outside {', '.join(f'{kind}/images' for kind in FOLDERS)}"
 
 _CLEAR = ("CC-BY", "CC0", "MIT text", "made by hand", "COCO", "own cameras")
 """Beginnings of licence texts that allow use with attribution at least; the rest is unknown or research-only."""
@@ -38,7 +51,7 @@ class Sample:
     split: Split
     scene: str
     licence: str
-    folder: Literal["fire", "crowd", "stall", "coco"]
+    folder: Kind
     labelled: frozenset[int]
     complete: frozenset[int]
 
@@ -56,42 +69,82 @@ def clear(licence: str) -> bool:
     return licence.startswith(_CLEAR) and not _RESTRICTED.search(licence)
 
 
-def read_samples(folder: Path) -> Iterator[Sample]:
+def read_samples(folder: Path, passed_over: PassedOver = lambda _why, _which: None) -> Iterator[Sample]:
     """All pictures of the manifest that belong to a split. Raises ``FileNotFoundError`` without a manifest or pictures,
-    ``DataRefused`` where the manifest cannot be used.
+    ``DataRefused`` where the manifest cannot be used: where it names a split, or a place for pictures, that is none.
 
     Without a manifest every picture of the same folders is a test picture whose labels are taken to be whole.
     """
     if not (folder / "MANIFEST.tsv").exists():
-        yield from _without_manifest(folder)
+        yield from _without_manifest(folder, passed_over)
         return
     manifest = folder / "MANIFEST.tsv"
+    named: dict[tuple[Kind, str], int] = {}
     for line, row in _rows(manifest):
-        place = Path(row["file"])
-        split = row["split"]
-        if len(place.parts) < 3 or place.parts[1] != "images" or split not in ("train", "val", "test"):
+        place = _place(manifest, line, row["file"], passed_over)
+        split = _split(manifest, line, row["split"], passed_over) if place else None
+        if place is None or split is None:
             continue
-        kind = place.parts[0]
-        if kind not in FOLDERS:
-            raise DataRefused(
-                "manifest_invalid",
-                manifest,
-                f"没有 {kind} 这一类图片，只有 {'、'.join(FOLDERS)}",
-                f"there are no pictures of {kind}: they are {', '.join(FOLDERS)}",
-                line,
+        kind, name = place
+        if place in named:
+            raise _invalid(
+                manifest, f"与第 {named[place]} 行是同一图片", f"this picture is named in line {named[place]}", line
             )
-        labels = folder / kind / "labels" / f"{place.stem}.txt"
-        labelled, complete = _knowledge(kind, place.name, row["note"])
+        named[place] = line
+        path = folder / kind / "images" / name
+        labelled, complete = _knowledge(kind, name, row["note"])
         yield Sample(
-            path=folder / place,
-            label_path=labels if labels.exists() else None,
-            split=split,  # type: ignore[arg-type]  # checked above
+            path=path,
+            label_path=_labels(path),
+            split=split,
             scene=row["scene"],
             licence=row["licence"] if row["licence"] not in ("-", "") else "unknown",
-            folder=kind,  # type: ignore[arg-type]  # the manifest's folders
+            folder=kind,
             labelled=labelled,
             complete=complete,
         )
+
+
+def _labels(picture: Path) -> Path | None:
+    labels = picture.parents[1] / "labels" / f"{picture.stem}.txt"
+    return labels if labels.exists() else None
+
+
+def _place(manifest: Path, line: int, file: str, passed_over: PassedOver) -> tuple[Kind, str] | None:
+    """Which of the folders a row's picture lies in, and its name; None where the row is of something else. Windows
+    writes backslashes, and any case in the names of folders."""
+    parts = PurePosixPath(file.strip().replace("\\", "/")).parts
+    within = tuple(part.lower() for part in parts[:-1])
+    if len(within) == 2 and within[0] in FOLDERS and within[1] == "images":
+        return cast(Kind, within[0]), parts[-1]
+    if "images" in within:
+        raise _invalid(
+            manifest,
+            f"图片应在 {'、'.join(f'{kind}/images' for kind in FOLDERS)} 之下，路径相对于本目录，不含子目录",
+            f"pictures lie in {', '.join(f'{kind}/images' for kind in FOLDERS)}, without folders of their own there;"
+            " paths begin at this folder",
+            line,
+        )
+    of_others = within[:1] in (("video",), ("weights",)) or within[1:2] in (("labels",), ("points",))
+    if parts and not of_others and PurePosixPath(parts[-1]).suffix.lower() in PICTURES:
+        passed_over(ELSEWHERE, f"line {line}: {file}")
+    return None
+
+
+def _split(manifest: Path, line: int, told: str, passed_over: PassedOver) -> Split | None:
+    """None where a row is of no split: it says so, or names a part of its own beside one (``test-image-level``)."""
+    spelt = told.strip().lower()
+    if spelt in SPLITS:
+        return SPLITS[spelt]
+    if spelt.partition("-")[0] not in ("", *SPLITS):
+        raise _invalid(
+            manifest,
+            f"没有 {told} 这一部分，应为 train、val 或 test，不属于任何部分时为 -",
+            f"there is no split {told}: it is train, val or test, and - where a picture is in none",
+            line,
+        )
+    passed_over(NO_SPLIT, f"line {line}: {told}")
+    return None
 
 
 def scenes_in_two_splits(samples: Iterable[Sample]) -> dict[str, dict[Split, int]]:
@@ -118,8 +171,7 @@ def _rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
                     raise _without_columns(manifest, cut, reader.line_num)
                 yield reader.line_num, row
         except (csv.Error, UnicodeDecodeError) as error:
-            raise DataRefused(
-                "manifest_invalid",
+            raise _invalid(
                 manifest,
                 "不是 UTF-8 编码、以制表符分隔的表格",
                 f"this is no table in UTF-8 with tabs between its columns: {error}",
@@ -128,8 +180,7 @@ def _rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _without_columns(manifest: Path, missing: Sequence[str], line: int) -> DataRefused:
-    return DataRefused(
-        "manifest_invalid",
+    return _invalid(
         manifest,
         f"缺少列 {'、'.join(missing)}（制表符分隔：{'、'.join(COLUMNS)}）",
         f"{', '.join(missing)} missing; columns, between tabs: {', '.join(COLUMNS)}",
@@ -137,21 +188,32 @@ def _without_columns(manifest: Path, missing: Sequence[str], line: int) -> DataR
     )
 
 
-def _without_manifest(folder: Path) -> Iterator[Sample]:
+def _invalid(manifest: Path, zh: str, en: str, line: int) -> DataRefused:
+    return DataRefused("manifest_invalid", manifest, zh, en, line)
+
+
+def _without_manifest(folder: Path, passed_over: PassedOver) -> Iterator[Sample]:
     everything = frozenset({FIRE, SMOKE, STALL})
-    known = {"fire": everything, "stall": everything, "crowd": frozenset({FIRE, SMOKE}), "coco": everything}
+    known: dict[Kind, frozenset[int]] = {
+        "fire": everything,
+        "stall": everything,
+        "crowd": frozenset({FIRE, SMOKE}),
+        "coco": everything,
+    }
     found = False
     for kind, complete in known.items():
         for path in sorted((folder / kind / "images").glob("*")):
-            labels = folder / kind / "labels" / f"{path.stem}.txt"
+            if path.name.startswith(".") or path.suffix.lower() not in PICTURES or not path.is_file():
+                passed_over(NO_PICTURE, f"{kind}/images/{path.name}")
+                continue
             found = True
             yield Sample(
                 path=path,
-                label_path=labels if labels.exists() else None,
+                label_path=_labels(path),
                 split="test",
                 scene=path.stem,
                 licence="unknown",
-                folder=kind,  # type: ignore[arg-type]  # the four above
+                folder=kind,
                 labelled=complete,
                 complete=complete,
             )

@@ -45,10 +45,10 @@ def marks_file(run_folder: Path, worker: str) -> Path:
 
 class ActiveMarks:
     """A worker's own marks. Made anew at each start: what a predecessor left is gone then. Where the disk has no room
-    for them they do not outlive the worker, which works all the same."""
+    for them, or there is no ``path``, they do not outlive the worker, which works all the same."""
 
-    def __init__(self, path: Path) -> None:
-        self._map = _mapped(path)
+    def __init__(self, path: Path | None) -> None:
+        self._map = _in_memory() if path is None else _mapped(path)
         self._own = threading.local()
         self._free = deque(range(SLOTS))
 
@@ -100,6 +100,10 @@ def _mapped(path: Path) -> mmap.mmap:
         log.error("active_marks_not_kept", path=str(path), error=str(error))
     with suppress(OSError):
         path.unlink()  # what a predecessor left says nothing of this one
+    return _in_memory()
+
+
+def _in_memory() -> mmap.mmap:
     return mmap.mmap(-1, SLOT * SLOTS)
 
 

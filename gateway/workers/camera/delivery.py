@@ -1,8 +1,9 @@
 """Brings journalled alerts and their evidence to control, again and again until control says that it has them.
 
 An alert and its clip travel apart: the alert at once, the clip when it is closed. Only when both are stored may the
-journal forget. What a crash left in the journal is taken up at the next start. An alert that the journal could not take
-is told all the same, its snapshot when it has been written and control has the alert.
+journal forget. What a crash left in the journal is taken up at the next start, or when the disk gives it after that. An
+alert that the journal could not take is told all the same, its snapshot when it has been written and control has the
+alert.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -33,8 +34,13 @@ from gateway.workers.camera.journal import AlertJournal, JournalEntry
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 ANSWER_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+START_WITHIN = 2.0
+"""Seconds for which a start waits for the disk: one that hangs keeps no camera unwatched."""
+DISK_PAUSE = 5.0
 LAST_SECONDS = 1.0
 """For the last answer to an alert that lies nowhere, and once more for how many were lost."""
 
@@ -70,17 +76,46 @@ class AlertDelivery:
         """Alerts that lie neither in the journal nor, as far as is known, in control."""
         self._never_stored: set[str] = set()
         """Alerts that control will not take."""
+        self._starting: asyncio.Task[None] | None = None
+        self.disk_silent = False
+        """Whether the disk has not answered yet what was asked of it at the start."""
         self.refused = 0
 
-    async def start(self) -> None:
-        """Take up what an earlier run left behind. Comes before any camera may raise: its clips are no leftovers."""
-        for entry in await asyncio.to_thread(lambda: list(self._journal.entries())):
+    async def start(self, answers: Callable[[], None] = lambda: None) -> None:
+        """Take up what an earlier run left behind. A disk that hangs or refuses is waited for aside, after
+        ``START_WITHIN``; ``answers`` is called when it does."""
+        self._starting = asyncio.create_task(self._take_up_left(answers), name="journal")
+        await asyncio.wait([self._starting], timeout=START_WITHIN)
+        if self._starting.done():
+            self._starting.result()
+        elif not self.disk_silent:
+            self.disk_silent = True
+            log.error("disk_not_answering", seconds=START_WITHIN)
+
+    async def _take_up_left(self, answers: Callable[[], None]) -> None:
+        for entry in await self._until_disk_answers("journal_not_read", lambda: list(self._journal.entries())):
             self._begin(self._take_up(entry))
+        # What was read may have come from memory.
+        await self._until_disk_answers("journal_not_written", self._journal.try_out)
+        if self.disk_silent:
+            self.disk_silent = False
+            log.info("disk_answers")
+            answers()
+
+    async def _until_disk_answers(self, refused: str, ask: Callable[[], T]) -> T:
+        while True:
+            try:
+                return await self._in_thread("")(ask)
+            except (OSError, RuntimeError) as error:  # it refuses, or no thread can be started for now
+                self.disk_silent = True
+                log.error(refused, error=str(error))
+            await asyncio.sleep(DISK_PAUSE)
 
     async def stop(self) -> None:
         """Stop trying; what is not stored lies in the journal. What the disk refused is told once more, whatever came
         of it before; what control does not take then is lost, and said. Waits for no disk."""
-        tasks = (*self._tasks, *self._saying.values())
+        starting = () if self._starting is None else (self._starting,)
+        tasks = (*starting, *self._tasks, *self._saying.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

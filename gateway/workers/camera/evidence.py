@@ -99,6 +99,11 @@ class CameraEvidence:
         self.given_up = 0
         self.without_clip = 0
 
+    @property
+    def unwritten(self) -> bool:
+        """Whether the disk takes no evidence, or has not answered since the worker started."""
+        return self.waiting_for_disk > 0 or self._store.delivery.disk_silent
+
     def begin_clip(self, alert_id: str, since: float) -> None:
         """Begin a clip ``LEAD`` seconds before ``since``, as far as the ring reaches back. While the disk hangs
         there is none."""

@@ -7,7 +7,9 @@ One folder for each alert, named by its id::
     <alert_id>/alert.json     … this, whose presence means: raised
     <alert_id>/clip.json      the closed clip, with its true bounds
 
-A folder without ``alert.json`` was never raised and is cleared at the next start. All calls block; use a thread.
+A folder without ``alert.json`` was never raised and is cleared at the next start. All calls block; use a thread. What
+an earlier run left is listed before this one writes anything: neither is taken for the other, however late the disk
+answers.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -44,15 +47,21 @@ class JournalEntry:
 
 
 class AlertJournal:
-    """The journal of one worker, in a folder of its own. A disk that does not take the folder is asked again with the
-    first alert: cameras are watched meanwhile."""
+    """The journal of one worker, in a folder of its own. To make one asks the disk for nothing. A disk that does not
+    take the folder is asked again with the first alert: cameras are watched meanwhile."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        try:
-            self._make_folder()
-        except OSError as error:
-            log.error("journal_not_made", folder=str(folder), error=str(error))
+        self._left: tuple[str, ...] | None = None
+        self._listing = threading.Lock()
+
+    def try_out(self) -> None:
+        """Whether the disk takes anything. Raises ``OSError``."""
+        self._left_behind()
+        self._make_folder()
+        tried = self._folder / "tried"
+        _write_synced(tried, b"tried")
+        tried.unlink()
 
     def begin(self, alert_id: str) -> Path:
         """Make room for an alert that may come; answers where its clip goes."""
@@ -88,10 +97,10 @@ class AlertJournal:
         shutil.rmtree(self._folder / alert_id, ignore_errors=True)
 
     def entries(self) -> Iterator[JournalEntry]:
-        """What was raised and not yet forgotten, oldest first. An unreadable entry is set aside and said, not lost."""
-        if not self._folder.is_dir():
-            return
-        for folder in sorted(self._folder.iterdir()):
+        """What an earlier run raised and did not forget, oldest first. An unreadable entry is set aside and said, not
+        lost. Raises ``OSError`` of a disk that cannot be read."""
+        for name in self._left_behind():
+            folder = self._folder / name
             if not folder.is_dir() or folder.suffix == ".unreadable":
                 continue
             if not (folder / _RAISED).exists():
@@ -110,10 +119,29 @@ class AlertJournal:
 
     def _room_for(self, alert_id: str) -> Path:
         """Its folder, which may be there: clip and alert begin it by themselves, whichever is quicker."""
+        self._left_behind()
         self._make_folder()
         folder = self._folder / alert_id
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
+
+    def _left_behind(self) -> tuple[str, ...]:
+        """The folders that were there before this run's own."""
+        with self._listing:
+            if self._left is None:
+                self._left = self._listed()
+            return self._left
+
+    def _listed(self) -> tuple[str, ...]:
+        try:
+            return tuple(sorted(folder.name for folder in self._folder.iterdir()))
+        except FileNotFoundError:
+            pass
+        try:
+            self._make_folder()
+        except OSError as error:
+            log.error("journal_not_made", folder=str(self._folder), error=str(error))
+        return ()
 
     def _make_folder(self) -> None:
         if not self._folder.is_dir():

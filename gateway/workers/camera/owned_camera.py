@@ -187,6 +187,10 @@ class OwnedCamera:
             self._report()
         await self._main.start()
 
+    def disk_answers(self) -> None:
+        """That of the journal, which did not as the worker started."""
+        self._report()
+
     async def retry_login(self, proved: bool) -> None:
         """The login may be right now, or is ``proved`` to be."""
         if self._health.state == "auth_failed":
@@ -395,7 +399,7 @@ class OwnedCamera:
         if health.state == "live":
             reason = "patrolling" if self.pictures.patrols else reason
             # What keeps hazards from being seen is worse than what keeps them from being shown: it is put over it.
-            reason = "evidence_unwritten" if self.evidence.waiting_for_disk else reason
+            reason = "evidence_unwritten" if self.evidence.unwritten else reason
             reason = "rate_unmet" if self.looks.rate_unmet else reason
             reason = "rule_unusable" if len(self._rules) < len(self._order.rules) else reason
             reason = "looks_left_out" if self._pace.behind else reason

@@ -70,6 +70,8 @@ DISK_THREADS = 8
 """Threads that wait for the disk of journal and clips, and as many for that of recordings and logs of looks: recordings
 on a disk of their own that hangs take no alert its evidence. The loop's own would be no more on two cores, and each
 look needs them."""
+MARKS_WITHIN = 2.0
+"""Seconds for which a start waits for the file of its marks: on a disk that hangs they lie in memory of their own."""
 CLOSE_WITHIN = 4.5
 """Seconds in which a worker ends, whatever hangs; then ``AlertDelivery.stop`` has its last word. A supervisor kills it
 after eight."""
@@ -124,6 +126,11 @@ class CameraWorker:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         self._cameras.clear()
+
+    def disk_answers(self) -> None:
+        """That of the journal, which did not at the start."""
+        for camera in self._cameras.values():
+            camera.disk_answers()
 
     async def handle(self, message: Message) -> Message | None:
         match message:
@@ -270,7 +277,8 @@ def recovered(alert_id: str, path: Path) -> EvidenceReady | None:
 
 @asynccontextmanager
 async def open_camera_worker(name: str, settings: WorkerSettings, channel: Channel) -> AsyncIterator[CameraWorker]:
-    """Open the journal, the line to the engine and the doors; take up what an earlier run left behind."""
+    """Open the journal, the line to the engine and the doors; take up what an earlier run left behind. Waits for no
+    disk that hangs."""
 
     def tell(message: Message) -> None:
         try:
@@ -278,7 +286,7 @@ async def open_camera_worker(name: str, settings: WorkerSettings, channel: Chann
         except ChannelClosed:
             log.info("control_away", message=type(message).__name__)
 
-    journal = await asyncio.to_thread(AlertJournal, journals_folder(settings.data_folder) / name)
+    journal = AlertJournal(journals_folder(settings.data_folder) / name)
     async with AsyncExitStack() as stack:
         threads, awake = (
             stack.enter_context(ThreadPoolExecutor(DECODERS, thread_name_prefix=name)) for name in ("decode", "awake")
@@ -286,15 +294,14 @@ async def open_camera_worker(name: str, settings: WorkerSettings, channel: Chann
         link = InferenceLink(settings.run_folder / SOCKET_NAME)
         link.start()
         stack.push_async_callback(link.stop)
-        marks = ActiveMarks(marks_file(settings.run_folder, name))
         disk, recordings = (
             ThreadPoolExecutor(DISK_THREADS, thread_name_prefix=prefix) for prefix in ("disk", "recordings")
         )
         for hanging in (disk, recordings):
             stack.callback(hanging.shutdown, wait=False, cancel_futures=True)
+        marks = await _marks(marks_file(settings.run_folder, name), disk)
         delivery = AlertDelivery(channel, journal, recovered, lambda code: marks.in_thread(code, disk))
         stack.push_async_callback(delivery.stop)
-        await delivery.start()
         eye = Eye(link, time.time)
         around = Surroundings(
             settings,
@@ -314,10 +321,21 @@ async def open_camera_worker(name: str, settings: WorkerSettings, channel: Chann
         )
         worker = CameraWorker(around, link, channel)
         stack.push_async_callback(worker.close)
+        await delivery.start(worker.disk_answers)
         await worker.open(rtsp_door(settings.rtsp, name))
         trimming = asyncio.create_task(give_back(), name="heap")
         stack.callback(trimming.cancel)
         yield worker
+
+
+async def _marks(path: Path, disk: Executor) -> ActiveMarks:
+    making = asyncio.get_running_loop().run_in_executor(disk, ActiveMarks, path)
+    try:
+        async with asyncio.timeout(MARKS_WITHIN):
+            return await making
+    except TimeoutError:
+        log.error("active_marks_not_kept", path=str(path), error=f"no answer in {MARKS_WITHIN:g} s")
+        return ActiveMarks(None)
 
 
 def rtsp_door(settings: RtspSettings, worker: str) -> RtspSettings:

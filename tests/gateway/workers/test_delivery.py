@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -62,8 +64,13 @@ def clip(alert_id: str = "a1") -> EvidenceReady:
     return EvidenceReady("e1", alert_id, "clip", "clip.mp4", "00" * 32, 5, BEGUN - 5, BEGUN + 20, False)
 
 
+def later(journal: AlertJournal) -> AlertJournal:
+    """The same one as the next run opens it."""
+    return AlertJournal(journal._folder)
+
+
 def held(journal: AlertJournal) -> list[str]:
-    return [entry.alert.alert_id for entry in journal.entries()]
+    return [entry.alert.alert_id for entry in later(journal).entries()]
 
 
 def first_refusals(count: int, refusal: Refusal, kind: type[Message]) -> Callable[[Message], Exception | None]:
@@ -168,7 +175,7 @@ async def test_stopping_leaves_in_the_journal_what_is_not_stored_and_the_next_st
     assert held(journal) == ["a1"]
     control.told.clear()
     control.refuse = lambda _message: None
-    async with delivering(control, journal) as delivered:
+    async with delivering(control, later(journal)) as delivered:
         await until(lambda: not delivered.waiting)
     assert control.of(AlertRaised) == [placed]
     assert control.of(EvidenceReady) == [clip()]
@@ -188,10 +195,10 @@ async def test_a_clip_that_a_crash_cut_short_is_recovered_noted_and_told(
         return clip(alert_id)
 
     control.refuse = lambda message: UNAVAILABLE if isinstance(message, EvidenceReady) else None
-    async with delivering(control, journal, recover):
+    async with delivering(control, later(journal), recover):
         await until(lambda: control.of(EvidenceReady))
     assert asked == [("a1", place)]
-    (entry,) = journal.entries()
+    (entry,) = later(journal).entries()
     # Noted: the next start tells the same clip under the same id, so that it is stored once.
     assert entry.evidence == clip()
 
@@ -201,7 +208,7 @@ async def test_an_alert_whose_clip_cannot_be_recovered_is_told_without_one(
 ) -> None:
     journal.begin("a1")
     placed = journal.raise_alert(alert(), b"jpeg")
-    async with delivering(control, journal) as delivered:
+    async with delivering(control, later(journal)) as delivered:
         await until(lambda: not delivered.waiting)
     assert control.told == [placed]
     assert held(journal) == []
@@ -216,7 +223,7 @@ async def test_a_clip_that_was_closed_before_the_crash_is_not_recovered_again(
     def recover(_alert_id: str, _path: Path) -> EvidenceReady | None:
         pytest.fail("the clip was closed already")
 
-    async with delivering(control, journal, recover) as delivered:
+    async with delivering(control, later(journal), recover) as delivered:
         await until(lambda: not delivered.waiting)
     assert control.of(EvidenceReady) == [clip()]
 
@@ -260,7 +267,7 @@ async def test_a_clip_that_a_full_disk_lets_nobody_recover_is_left_for_the_next_
 
     placed = journal.raise_alert(alert(), b"jpeg")
     with capture_logs() as said:
-        async with delivering(control, journal, full) as delivered:
+        async with delivering(control, later(journal), full) as delivered:
             await until(lambda: control.told and not delivered.waiting)
     assert control.told == [placed]
     assert held(journal) == ["a1"]
@@ -357,3 +364,51 @@ async def test_of_an_alert_of_which_nothing_lies_on_the_disk_nothing_is_forgotte
         await until(lambda: not delivered.waiting)
     assert control.told == [alert()]
     assert forgotten == []
+
+
+async def test_a_disk_that_cannot_be_read_as_the_worker_starts_is_read_when_it_can_be(
+    control: ControlPeer, journal: AlertJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker ended of it, again and again, and none of its cameras was watched."""
+    monkeypatch.setattr(delivery, "START_WITHIN", 0.02)
+    monkeypatch.setattr(delivery, "DISK_PAUSE", 0.02)
+    placed = journal.raise_alert(alert(), b"jpeg")
+    listed = Path.iterdir
+
+    def unreadable(_folder: Path) -> Iterator[Path]:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "iterdir", unreadable)
+    late: list[bool] = []
+    found = AlertDelivery(control.channel, later(journal), no_recovery)
+    with capture_logs() as said:
+        await found.start(lambda: late.append(found.disk_silent))
+    assert (found.disk_silent, late, control.told) == (True, [], [])
+    assert {one["event"] for one in said} == {"journal_not_read"}
+    monkeypatch.setattr(Path, "iterdir", listed)
+    await until(lambda: late and not found.waiting)
+    assert (late, control.told) == ([False], [placed])
+    await found.stop()
+
+
+async def test_a_disk_that_gives_what_is_in_memory_and_takes_nothing_is_found_out_at_the_start(
+    control: ControlPeer, journal: AlertJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "START_WITHIN", 0.1)
+    monkeypatch.setattr(delivery, "DISK_PAUSE", 0.02)
+    placed, goes_on, whole = journal.raise_alert(alert(), b"jpeg"), threading.Event(), os.fsync
+
+    def hang(descriptor: int) -> None:
+        goes_on.wait(10)
+        whole(descriptor)
+
+    monkeypatch.setattr(os, "fsync", hang)
+    found, answers = AlertDelivery(control.channel, later(journal), no_recovery), asyncio.Event()
+    await found.start(answers.set)
+    assert found.disk_silent
+    await until(lambda: control.told == [placed])
+    goes_on.set()
+    async with asyncio.timeout(5):
+        await answers.wait()
+    assert not found.disk_silent
+    await found.stop()

@@ -49,7 +49,7 @@ class Scene:
 
     @property
     def on_disk(self) -> list[str]:
-        return sorted(path.name for path in self.folder.iterdir())
+        return sorted(path.name for path in self.folder.glob("*"))
 
     @property
     def subscribers(self) -> int:
@@ -117,7 +117,7 @@ async def test_an_alert_is_told_at_once_and_its_clip_when_it_is_closed(control: 
     scene.evidence.raise_alert(alert(raised_at=FILM[19].arrival), lambda: b"jpeg")
     await until(lambda: control.of(AlertRaised) and not scene.delivery.waiting)
     assert control.of(EvidenceReady) == []
-    (entry,) = scene.journal.entries()
+    (entry,) = AlertJournal(scene.folder).entries()
     assert entry.alert == control.of(AlertRaised)[0]
     assert await asyncio.to_thread(Path(entry.alert.snapshot_path).read_bytes) == b"jpeg"
 
@@ -131,7 +131,7 @@ async def test_a_worker_that_ends_the_moment_an_alert_is_raised_leaves_what_was_
     scene.evidence.begin_clip("a1", since=BEGUN + 6.5)
     scene.evidence.raise_alert(alert(raised_at=BEGUN + 6), lambda: b"jpeg")
     await asyncio.sleep(0.05)  # an alert that waited for nothing would lie in the journal by now
-    assert list(scene.journal.entries()) == []
+    assert list(AlertJournal(scene.folder).entries()) == []
     opened.set()
     await until(lambda: (scene.folder / "a1" / "alert.json").exists())
     left = shutil.copytree(scene.folder / "a1", scene.folder.parent / "left")
@@ -305,7 +305,7 @@ async def test_a_worker_that_ends_after_the_disk_took_an_alert_brings_it_under_i
     await until(lambda: scene.evidence.waiting_for_disk)
     full.cleared = True
     await until(lambda: control.of(EvidenceReady))
-    (entry,) = scene.journal.entries()
+    (entry,) = AlertJournal(scene.folder).entries()
     assert (entry.alert.alert_id, Path(entry.alert.snapshot_path).name) == ("a1", "snapshot.jpg")
 
 
@@ -514,7 +514,7 @@ async def test_closing_keeps_the_clips_of_raised_alerts_as_partial_ones_and_drop
     await until(lambda: control.of(AlertRaised))
     await scene.evidence.close()
     assert scene.on_disk == ["raised"]
-    (entry,) = scene.journal.entries()
+    (entry,) = AlertJournal(scene.folder).entries()
     assert entry.evidence is not None
     assert entry.evidence.partial
     assert entry.clip_path.stat().st_size == entry.evidence.size

@@ -52,7 +52,7 @@ def test_a_closed_clip_is_found_again(tmp_path: Path) -> None:
 def test_what_was_never_raised_is_cleared_away(tmp_path: Path) -> None:
     journal = AlertJournal(tmp_path)
     journal.begin("half-way").write_bytes(b"mp4")
-    assert list(journal.entries()) == []
+    assert list(AlertJournal(tmp_path).entries()) == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -61,7 +61,7 @@ def test_a_crash_between_snapshot_and_alert_leaves_no_half_alert(tmp_path: Path)
     journal.begin("a1")
     (tmp_path / "a1" / "snapshot.jpg").write_bytes(b"jpeg")
     (tmp_path / "a1" / "alert.json.new").write_bytes(b'{"alert_id": "a')
-    assert list(journal.entries()) == []
+    assert list(AlertJournal(tmp_path).entries()) == []
 
 
 def test_an_unreadable_entry_is_set_aside_and_hides_no_other(tmp_path: Path) -> None:
@@ -69,9 +69,9 @@ def test_an_unreadable_entry_is_set_aside_and_hides_no_other(tmp_path: Path) -> 
     journal.raise_alert(alert("a1"), b"jpeg")
     journal.raise_alert(alert("a2"), b"jpeg")
     (tmp_path / "a1" / "alert.json").write_bytes(b"\0\0\0")
-    assert [entry.alert.alert_id for entry in journal.entries()] == ["a2"]
+    assert [entry.alert.alert_id for entry in AlertJournal(tmp_path).entries()] == ["a2"]
     assert (tmp_path / "a1.unreadable").is_dir()
-    assert [entry.alert.alert_id for entry in journal.entries()] == ["a2"]
+    assert [entry.alert.alert_id for entry in AlertJournal(tmp_path).entries()] == ["a2"]
 
 
 def test_a_forgotten_alert_is_gone_and_forgetting_twice_does_no_harm(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_forgotten_alert_is_gone_and_forgetting_twice_does_no_harm(tmp_path: P
     journal.raise_alert(alert(), b"jpeg")
     journal.forget("a1")
     journal.forget("a1")
-    assert list(journal.entries()) == []
+    assert list(AlertJournal(tmp_path).entries()) == []
 
 
 def test_a_full_disk_raises_and_leaves_no_alert_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,8 @@ def test_a_journal_for_which_the_disk_has_no_folder_is_made_with_the_first_alert
         with pytest.raises(OSError, match="No space"):
             journal.raise_alert(alert(), b"jpeg")
     journal.raise_alert(alert(), b"jpeg")
-    assert [entry.alert.alert_id for entry in journal.entries()] == ["a1"]
+    later = AlertJournal(tmp_path / "journal" / "camera-2")
+    assert [entry.alert.alert_id for entry in later.entries()] == ["a1"]
 
 
 def test_an_unreadable_entry_that_cannot_be_set_aside_hides_no_other(
@@ -121,4 +122,14 @@ def test_an_unreadable_entry_that_cannot_be_set_aside_hides_no_other(
         journal.raise_alert(alert(alert_id), b"jpeg")
     (tmp_path / "a1" / "alert.json").write_text("{")
     monkeypatch.setattr(Path, "rename", full)
-    assert [entry.alert.alert_id for entry in journal.entries()] == ["a2"]
+    assert [entry.alert.alert_id for entry in AlertJournal(tmp_path).entries()] == ["a2"]
+
+
+def test_what_a_run_writes_is_never_taken_for_what_an_earlier_one_left(tmp_path: Path) -> None:
+    """A disk that hung as the worker started gives what was left when clips and alerts of its own lie there."""
+    AlertJournal(tmp_path).raise_alert(alert("left"), b"jpeg")
+    journal = AlertJournal(tmp_path)
+    clip_of_a_candidate = journal.begin("half-way")
+    journal.raise_alert(alert("raised"), b"jpeg")
+    assert [entry.alert.alert_id for entry in journal.entries()] == ["left"]
+    assert clip_of_a_candidate.parent.is_dir()

@@ -22,6 +22,7 @@ from detectors.rules.config import CrowdRuleConfig, FireRuleConfig, RuleConfig, 
 from detectors.rules.parsing import as_json
 from detectors.rules.replay import from_line
 from gateway.processes.active import ActiveMarks
+from gateway.processes.channel import Channel
 from gateway.processes.messages import AssignCamera, HealthChanged, Message
 from gateway.settings import RtspSettings, Settings
 from gateway.storage.look_files import look_logs, newer
@@ -78,13 +79,14 @@ def camera(
     recordings: Executor | None = None,
 ) -> OwnedCamera:
     settings = Settings(data_folder=folder, rtsp=RtspSettings(port=0)).for_workers()
+    journal = AlertJournal(folder / "journal")
     around = Surroundings(
         settings,
         cast(Eye, eye),
         Decoding(threads or Busy(), threads or Busy(), lambda: (96, 96), time.time),
         ActiveMarks(folder / "active"),
         WakeBudget(0.0),
-        cast(Store, None),
+        Store(journal, AlertDelivery(cast(Channel, None), journal, lambda _alert, _path: None), 1.0, time.time),
         Way(),
         time.time,
         tell,
@@ -293,7 +295,6 @@ async def test_a_disk_that_hangs_leaves_the_threads_of_those_who_look_alone(
         owned.bus.publish(EncodedFrame("video", "h264", b"key", 0, 90_000, 1.0, True))
         monkeypatch.setattr(owned._seen, "_append", hang)
         monkeypatch.setattr(AlertJournal, "begin", hang)
-        owned.evidence._store = Store(AlertJournal(tmp_path / "journal"), cast(AlertDelivery, None), 1.0, time.time)
         for at in (1.0, 100.0):
             owned._seen.note(Look(at, ()))
         for alert_id in ("a1", "a2"):

@@ -1,7 +1,7 @@
 """Brings journalled alerts and their evidence to control, again and again until control says that it has them.
 
-An alert and its clip travel apart: the alert at once, the clip when it is closed. Only when both are stored may the
-journal forget. What a crash left in the journal is taken up at the next start, or when the disk gives it after that. An
+An alert and its clip travel apart: the alert at once, the clip when it is closed, though never before its alert nor
+without it. Only when both are stored may the journal forget. What a crash left in the journal is taken up at the next start, or when the disk gives it after that. An
 alert that the journal could not take is told all the same, its snapshot when it has been written and control has the
 alert.
 """
@@ -206,12 +206,8 @@ class AlertDelivery:
             self._never_stored.add(alert.alert_id)
 
     async def _deliver_snapshot(self, placed: AlertRaised) -> None:
-        # It has its alert's id, by which control would know it for stored: it never comes before the alert, and where
-        # control does not take that it stays in the journal beside it.
-        telling = self._telling.get(placed.alert_id)
-        if telling is not None:
-            await asyncio.wait([telling])
-        if placed.alert_id in self._never_stored:
+        # It has its alert's id, by which control would know it for stored.
+        if not await self._alert_taken(placed.alert_id):
             return
         if placed.snapshot_path:
             await self._deliver_evidence(await self._in_thread(placed.code)(snapshot_of, placed))
@@ -219,14 +215,21 @@ class AlertDelivery:
             await self._one_done(placed.alert_id)
 
     async def _deliver_evidence(self, evidence: EvidenceReady) -> None:
-        if isinstance(await self._until_answered(evidence), EvidenceStored):
-            await self._one_done(evidence.alert_id)
+        if await self._alert_taken(evidence.alert_id):
+            if isinstance(await self._until_answered(evidence), EvidenceStored):
+                await self._one_done(evidence.alert_id)
 
     async def _deliver_end(self, end: AlertEnded) -> None:
-        telling = self._telling.get(end.alert_id)
+        if await self._alert_taken(end.alert_id):
+            await self._until_answered(end)
+
+    async def _alert_taken(self, alert_id: str) -> bool:
+        """Wait until control has answered to an alert. False: it will never take it, and what belongs to it stays in
+        the journal beside it."""
+        telling = self._telling.get(alert_id)
         if telling is not None:
             await asyncio.wait([telling])
-        await self._until_answered(end)
+        return alert_id not in self._never_stored
 
     async def _one_done(self, alert_id: str) -> None:
         if alert_id not in self._waiting:

@@ -94,18 +94,18 @@ async def test_the_journal_forgets_only_after_alert_and_clip_are_stored(
         assert held(journal) == []
 
 
-async def test_a_clip_stored_before_its_alert_does_not_let_the_journal_forget_the_alert(
-    control: ControlPeer, journal: AlertJournal
-) -> None:
+async def test_a_clip_never_overtakes_its_alert(control: ControlPeer, journal: AlertJournal) -> None:
     may_pass = False
     control.refuse = lambda message: UNAVAILABLE if isinstance(message, AlertRaised) and not may_pass else None
     async with delivering(control, journal) as delivered:
         delivered.raised(journal.raise_alert(alert(), b"jpeg"))
         delivered.clip_closed(clip())
-        await until(lambda: delivered.waiting == 1 and len(control.of(AlertRaised)) > 2)
+        await until(lambda: len(control.of(AlertRaised)) > 2)
+        assert control.of(EvidenceReady) == []
         assert held(journal) == ["a1"]
         may_pass = True
         await until(lambda: not delivered.waiting)
+        assert control.of(EvidenceReady) == [clip()]
         assert held(journal) == []
 
 
@@ -303,6 +303,26 @@ async def test_while_control_is_slow_only_one_word_of_a_hazard_is_on_its_way(
         delivered.seen("a2", BEGUN, 0.7, unheard)
         await until(lambda: len(control.told) == 2)
     assert control.told == [AlertSeen("a1", BEGUN, 0.7), AlertSeen("a2", BEGUN, 0.7)]
+
+
+@pytest.mark.parametrize("closed_first", [False, True])
+async def test_of_an_alert_that_control_will_never_take_neither_clip_nor_end_is_told(
+    control: ControlPeer, journal: AlertJournal, closed_first: bool
+) -> None:
+    """Its clip was stored all the same, as evidence of nothing."""
+    refused = [UNAVAILABLE, UNAVAILABLE, INVALID]
+    control.refuse = lambda message: refused.pop(0) if isinstance(message, AlertRaised) else None
+    async with delivering(control, journal) as delivered:
+        delivered.raised(journal.raise_alert(alert(), b"jpeg"))
+        if not closed_first:
+            await until(lambda: not delivered.waiting)
+        journal.close_clip(clip())
+        delivered.clip_closed(clip())
+        delivered.ended("a1", BEGUN)
+        await until(lambda: not delivered.waiting)
+    assert [type(message) for message in control.told] == [AlertRaised] * 3
+    (entry,) = later(journal).entries()
+    assert entry.evidence == clip()
 
 
 @pytest.mark.parametrize("written_first", [False, True])

@@ -1,9 +1,9 @@
 """Brings journalled alerts and their evidence to control, again and again until control says that it has them.
 
 An alert and its clip travel apart: the alert at once, the clip when it is closed, though never before its alert nor
-without it. Only when both are stored may the journal forget. What a crash left in the journal is taken up at the next start, or when the disk gives it after that. An
-alert that the journal could not take is told all the same, its snapshot when it has been written and control has the
-alert.
+without it. Only when both are stored may the journal forget. What a crash left in the journal is taken up at the next
+start, or when the disk gives it after that. An alert that the journal could not take is told all the same, its snapshot
+when it has been written and control has the alert.
 """
 
 from __future__ import annotations
@@ -215,9 +215,10 @@ class AlertDelivery:
             await self._one_done(placed.alert_id)
 
     async def _deliver_evidence(self, evidence: EvidenceReady) -> None:
-        if await self._alert_taken(evidence.alert_id):
-            if isinstance(await self._until_answered(evidence), EvidenceStored):
-                await self._one_done(evidence.alert_id)
+        if not await self._alert_taken(evidence.alert_id):
+            return
+        if isinstance(await self._until_answered(evidence), EvidenceStored):
+            await self._one_done(evidence.alert_id)
 
     async def _deliver_end(self, end: AlertEnded) -> None:
         if await self._alert_taken(end.alert_id):

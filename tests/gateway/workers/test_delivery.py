@@ -423,12 +423,12 @@ async def test_a_disk_that_gives_what_is_in_memory_and_takes_nothing_is_found_ou
         whole(descriptor)
 
     monkeypatch.setattr(os, "fsync", hang)
-    found, answers = AlertDelivery(control.channel, later(journal), no_recovery), asyncio.Event()
-    await found.start(answers.set)
-    assert found.disk_silent
+    late: list[bool] = []
+    found = AlertDelivery(control.channel, later(journal), no_recovery)
+    await found.start(lambda: late.append(found.disk_silent))
     await until(lambda: control.told == [placed])
+    assert (found.disk_silent, late) == (True, [])
     goes_on.set()
-    async with asyncio.timeout(5):
-        await answers.wait()
-    assert not found.disk_silent
+    await until(lambda: late)
+    assert late == [False]
     await found.stop()

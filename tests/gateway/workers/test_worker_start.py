@@ -111,4 +111,5 @@ async def test_what_an_earlier_run_left_is_brought_when_the_disk_gives_it_and_wh
         await until(lambda: control.of(AlertRaised))
         assert [one.alert_id for one in control.of(AlertRaised)] == [LEFT]
         await until(lambda: (journal / "half-way" / "clip.mp4").exists() and not (journal / LEFT).exists())
-        assert [one.reason for one in control.of(HealthChanged)][-2:] == ["evidence_unwritten", "video"]
+        await until(lambda: control.of(HealthChanged)[-1].reason == "video")
+        assert control.of(HealthChanged)[-2].reason == "evidence_unwritten"

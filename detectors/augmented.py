@@ -2,7 +2,8 @@
 fused (decision 0126).
 
 A candidate that hangs on how the picture happens to lie in the input loses by it, a flame does not. The smaller view
-takes half a look's time, and only a picture with a candidate takes it.
+takes half a look's time, and only a picture with a candidate takes it. Where the network answers that view with nothing
+usable, what it saw in the first one stands: a fire is not silenced by it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
+from detectors.answers import AnswerUnusable
 from detectors.closer import HAZARDS
 from detectors.engine import Detector
 from detectors.fusion import fused
 from detectors.observation import Box, Detection
+
+log = structlog.get_logger(__name__)
 
 LEAST = 0.02
 """Score from which boxes of both views are fused, whoever asks: a flame that one view shows clearly and the other
@@ -33,10 +38,14 @@ def look(detector: Detector, picture: NDArray[np.uint8], *, lowest: float = 1.0)
     hazards = [one for one in found if one.label in HAZARDS]
     if any(one.score >= again.from_score for one in hazards):
         turned = np.ascontiguousarray(picture[:, ::-1])
-        mirrored = detector.detect(turned, thresholds=least, input_size=again.input_size)
-        theirs = [_mirrored(one) for one in mirrored if one.label in HAZARDS]
-        others = [one for one in found if one.label not in HAZARDS]
-        found = tuple(sorted((*fused((hazards, theirs)), *others), key=lambda one: -one.score))
+        try:
+            mirrored = detector.detect(turned, thresholds=least, input_size=again.input_size)
+        except AnswerUnusable as unusable:
+            log.warning("second_view_unusable", detail=unusable.en)
+        else:
+            theirs = [_mirrored(one) for one in mirrored if one.label in HAZARDS]
+            others = [one for one in found if one.label not in HAZARDS]
+            found = tuple(sorted((*fused((hazards, theirs)), *others), key=lambda one: -one.score))
     return tuple(one for one in found if one.score >= thresholds[one.label]) if hazards else found
 
 

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from detectors import augmented
+from detectors.answers import AnswerUnusable
 from detectors.card_facts import card_of
 from detectors.engine import EngineName, open_detector
 from detectors.networks import WHOLE, crop_part, open_networks
@@ -29,7 +30,7 @@ class Told:
     precision = "fp32"
     at_once = 1
 
-    def __init__(self, *answers: Sequence[Detection], again: dict[str, Any] | None = AGAIN) -> None:
+    def __init__(self, *answers: Sequence[Detection] | AnswerUnusable, again: dict[str, Any] | None = AGAIN) -> None:
         self._answers = list(answers)
         self.asked: list[tuple[Picture, float, tuple[int, int] | None]] = []
         classes = ("person", "fire", "smoke")
@@ -49,7 +50,10 @@ class Told:
     ) -> tuple[Detection, ...]:
         least = thresholds or self.card.thresholds
         self.asked.append((picture, least["fire"], input_size))
-        return tuple(one for one in self._answers[len(self.asked) - 1] if one.score >= least[one.label])
+        answer = self._answers[len(self.asked) - 1]
+        if isinstance(answer, AnswerUnusable):
+            raise answer
+        return tuple(one for one in answer if one.score >= least[one.label])
 
 
 def test_a_quiet_street_is_looked_at_once() -> None:
@@ -132,3 +136,15 @@ class _Counted:
         self.looks += 1
         answer: tuple[Detection, ...] = self._of.detect(picture, **how)
         return answer
+
+
+def test_a_fire_is_not_silenced_by_a_second_view_that_the_network_answers_with_nothing_usable() -> None:
+    """NaN at the size of the second view alone: no look at a fire ever had an answer, those at quiet streets all."""
+    seen = [Detection("fire", 0.9, LEFT), Detection("smoke", 0.3, RIGHT)]
+    detector = Told(seen, AnswerUnusable("含 NaN", "NaN"))
+    assert augmented.look(detector, PICTURE) == (Detection("fire", 0.9, LEFT),)
+
+
+def test_a_first_view_that_is_answered_with_nothing_usable_is_no_look() -> None:
+    with pytest.raises(AnswerUnusable):
+        augmented.look(Told(AnswerUnusable("含 NaN", "NaN")), PICTURE)

@@ -21,9 +21,11 @@ from typing import Any, TextIO
 
 import structlog
 
+from detectors.card import Card
 from detectors.card_file import load_card
 from detectors.engine import EngineName, runtime_for
 from detectors.networks import checked_files, files_of
+from detectors.refusals import WeightsRefused
 from detectors.sees import refuse_blindness
 from gateway.refusals import Refusal
 from gateway.settings import InferenceSettings
@@ -158,13 +160,23 @@ def promotion(card_path: Path, data_folder: Path, engine: EngineName = "auto") -
             _copy(card_path, draft)
             card, _ = checked_files(draft / _CARD)  # of two files of one name only one lies there
             runtime_for(engine, card)
-            refuse_blindness(card, instead_of=load_card(card_in_force(data_folder, InferenceSettings())))
+            refuse_blindness(card, instead_of=_card_before(data_folder))
             for file in (*draft.iterdir(), draft):
                 to_disk(file)
         except OSError as error:
             raise _not_written(models, error) from error
         to = models / f"promoted.{max(_numbers(models), default=0) + 1}"
         return Change(data_folder, draft, to, draft / _CARD, held.pop_all())
+
+
+def _card_before(data_folder: Path) -> Card | None:
+    """In whose place others are put in force; None where it cannot be read: by it no engine starts, and nothing falls
+    silent that it could tell."""
+    try:
+        return load_card(card_in_force(data_folder, InferenceSettings()))
+    except WeightsRefused as refused:
+        log.warning("card_in_force_unreadable", reason=refused.reason, detail=refused.en)
+        return None
 
 
 def _copy(card_path: Path, draft: Path) -> None:

@@ -159,6 +159,27 @@ def test_weights_that_are_exchanged_while_they_are_copied_are_checked_as_they_ar
     assert card_in_force(tmp_path / "data", InferenceSettings()) == shipped.CARD
 
 
+@pytest.mark.parametrize("amiss", ["cut short", "gone"])
+def test_others_can_be_put_in_force_in_the_place_of_a_card_that_cannot_be_read(
+    tmp_path: Path, new_weights: Path, amiss: str
+) -> None:
+    """With those before as damaged, the service never started again: neither way led to weights that are whole."""
+    data = tmp_path / "data"
+    for _ in range(2):
+        promote(new_weights, data)
+    for number in (1, 2):
+        card = data / "models" / f"promoted.{number}" / "weights.json"
+        if amiss == "gone":
+            card.unlink()
+        else:
+            card.write_bytes(card.read_bytes()[:100])
+    with capture_logs() as logs:
+        promote(shipped.CARD, data)
+    in_force = card_in_force(data, InferenceSettings())
+    assert load_card(in_force).card_sha256 == load_card(shipped.CARD).card_sha256
+    assert [one["reason"] for one in logs] == [{"gone": "card_missing", "cut short": "card_invalid"}[amiss]]
+
+
 @pytest.mark.parametrize("step", ["copyfile", "mkdir", "rename"])
 def test_a_disk_that_takes_no_weights_is_told_and_leaves_in_force_what_was_and_nothing_behind(
     tmp_path: Path, new_weights: Path, monkeypatch: pytest.MonkeyPatch, step: str

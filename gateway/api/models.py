@@ -298,9 +298,9 @@ def _problem(stand: WeightsStand, told: EngineTold) -> WeightsRefused | None:
     if begun and (told.shadow is None or told.shadow.card_sha256 != stand.shadow.card_sha256):
         return WeightsRefused(
             "shadow_not_loaded",
-            "试用模型的文件已更换，识别引擎尚未载入：请重启服务，先试用。",
-            "The file of the weights in shadow was exchanged, and the engine has not loaded it: restart the service and"
-            " let them look first.",
+            "识别引擎尚未载入试用模型：刚启动时请稍候；文件已更换的，请重启服务，先试用。",
+            "The engine has not loaded the weights in shadow: wait a moment where it has just begun; where their file"
+            " was exchanged, restart the service and let them look first.",
         )
     return None
 

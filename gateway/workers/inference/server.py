@@ -78,8 +78,7 @@ class InferenceServer:
         self, networks: Networks, shadow: Shadow | WeightsRefused | None = None, most_cameras: int = MOST_CAMERAS
     ) -> None:
         """``shadow``: or why there is none, though the settings name one. ``most_cameras``: of one camera worker."""
-        self._shadow = None if isinstance(shadow, WeightsRefused) else shadow
-        self._shadow_refused = shadow if isinstance(shadow, WeightsRefused) else None
+        self.beside(shadow)
         self._comparing: asyncio.Task[None] | None = None
         self._shown_until = 0.0
         self._networks = networks
@@ -98,9 +97,19 @@ class InferenceServer:
         self._unusable = 0
         self._threads = ThreadPoolExecutor(self._at_once + 1, thread_name_prefix="engine")
 
+    def beside(self, shadow: Shadow | WeightsRefused | None) -> None:
+        """These new weights look beside those in force from now on, or they cannot."""
+        self._shadow = None if isinstance(shadow, WeightsRefused) else shadow
+        self._shadow_refused = shadow if isinstance(shadow, WeightsRefused) else None
+
     @property
     def card(self) -> Card:
         return self._networks.detector.card
+
+    @property
+    def comparing(self) -> bool:
+        """Whether new weights look at a picture now."""
+        return self._comparing is not None and not self._comparing.done()
 
     async def handle(self, message: Message) -> Message | None:
         """Control asks nothing of this worker but to live."""
@@ -218,16 +227,14 @@ class InferenceServer:
         """Whether the new weights are to be shown this picture: one at a time, and only while nothing waits."""
         if self._shadow is None or waiting.look.part != WHOLE or waiting.answer.done() or len(self._queue):
             return False
-        comparing = self._comparing is not None and not self._comparing.done()
-        if comparing or time.monotonic() < self._shown_until or not self._shadow.wants(_detections(seen.objects)):
+        if self.comparing or time.monotonic() < self._shown_until or not self._shadow.wants(_detections(seen.objects)):
             return False
         self._shown_until = time.monotonic() + SHOWN_WITHIN
         return True
 
     def show(self, shown: LookBeside) -> None:
         """Let the new weights look at what they asked for; left out where they are busy."""
-        comparing = self._comparing is not None and not self._comparing.done()
-        if self._shadow is None or comparing:
+        if self._shadow is None or self.comparing:
             return
         self._shown_until = 0.0
         small = _picture(shown.picture, shown.width, shown.height)
@@ -349,7 +356,10 @@ def _shadow(settings: WorkerSettings, in_force: Card) -> Shadow | WeightsRefused
 
 @asynccontextmanager
 async def open_inference(name: str, settings: WorkerSettings, channel: Channel) -> AsyncIterator[InferenceServer]:
-    """Load the engine, then listen: who can connect finds it ready. Unusable weights end the process, saying why."""
+    """Load the engine, then listen: who can connect finds it ready. Unusable weights end the process, saying why.
+
+    New weights to look beside it are opened meanwhile, however long they take: nobody waits for them, nor does the end
+    of the process."""
     card = card_in_force(settings.data_folder, settings.inference)
     networks = await asyncio.to_thread(open_networks, settings.inference.engine, card, settings.inference.threads)
     detector = networks.detector
@@ -362,10 +372,14 @@ async def open_inference(name: str, settings: WorkerSettings, channel: Channel) 
         at_once=detector.at_once,
         judge=networks.judge is not None,
     )
-    shadow = await asyncio.to_thread(_shadow, settings, detector.card)
-    server = InferenceServer(networks, shadow, settings.cameras.per_worker)
+    server = InferenceServer(networks, most_cameras=settings.cameras.per_worker)
     engine = asyncio.create_task(server.run_engine())
     listening = await listen(settings.run_folder / SOCKET_NAME, server.accept)
+
+    async def open_beside() -> None:
+        server.beside(await asyncio.to_thread(_shadow, settings, detector.card))
+
+    opening = asyncio.create_task(open_beside())
     try:
         yield server
     except EngineFailed:
@@ -374,3 +388,5 @@ async def open_inference(name: str, settings: WorkerSettings, channel: Channel) 
         listening.close()
         await server.close()
         engine.cancel()
+    if server.comparing or not opening.done():
+        os._exit(0)  # as above

@@ -792,11 +792,9 @@ attachment.main(server.open_inference)
 """
 
 
-async def test_a_process_whose_engine_hangs_ends_at_once_and_says_why(
-    link: InferenceLink, path: Path, tmp_path: Path
-) -> None:
-    """The interpreter waits for its threads: the supervisor once had to find out by half a minute's silence."""
-    settings = Settings(data_folder=tmp_path).for_workers()
+@asynccontextmanager
+async def begun(script: str, settings: WorkerSettings, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process of its own, as control begins one."""
 
     async def control(message: Message) -> Message | None:
         return Configure(settings.model_dump(mode="json")) if isinstance(message, WorkerReady) else None
@@ -804,21 +802,72 @@ async def test_a_process_whose_engine_hangs_ends_at_once_and_says_why(
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await Channel(reader, writer, control, name="control").run()
 
-    socket = tmp_path / "control.sock"
+    socket = folder / "control.sock"
     listening = await listen(socket, accept)
-    arguments = ["-c", HANGING, "--name", "inference", "--socket", str(socket)]
+    arguments = ["-c", script, "--name", "inference", "--socket", str(socket)]
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stderr=asyncio.subprocess.PIPE)
     try:
-        await until(lambda: link.connected)
-        asked = asyncio.create_task(look(link))
-        _, said = await asyncio.wait_for(process.communicate(), 10)
-        assert await asked is None
+        yield process
     finally:
         if process.returncode is None:
             process.kill()
         listening.close()
+
+
+async def test_a_process_whose_engine_hangs_ends_at_once_and_says_why(
+    link: InferenceLink, path: Path, tmp_path: Path
+) -> None:
+    """The interpreter waits for its threads: the supervisor once had to find out by half a minute's silence."""
+    settings = Settings(data_folder=tmp_path).for_workers()
+    async with begun(HANGING, settings, tmp_path) as process:
+        await until(lambda: link.connected)
+        asked = asyncio.create_task(look(link))
+        _, said = await asyncio.wait_for(process.communicate(), 10)
+        assert await asked is None
     assert process.returncode == FAILED
     assert '"reason": "EngineHung"' in said.decode()
+
+
+BESIDE = """
+import threading
+
+from detectors.card_file import load_card
+from detectors.networks import Networks
+from gateway.workers import attachment
+from gateway.workers.inference import server
+from models import shipped
+
+
+class SeesNothing:
+    card = load_card(shipped.CARD)
+    at_once, precision, compiling = 1, "fp32", False
+
+    def detect(self, _picture, **_how):
+        return ()
+
+
+def opened(_engine, card, _threads):
+    if card != shipped.CARD:
+        threading.Event().wait()
+    return Networks(SeesNothing())
+
+
+server.open_networks = opened
+attachment.main(server.open_inference)
+"""
+
+
+async def test_no_camera_waits_for_new_weights_that_are_never_done_loading_nor_does_the_end(
+    link: InferenceLink, path: Path, tmp_path: Path, shadow_card: Path
+) -> None:
+    """They were opened before anybody was let in: the engine in force was killed as silent, again and again."""
+    beside = InferenceSettings(shadow=shadow_card)
+    settings = Settings(data_folder=tmp_path, inference=beside).for_workers()
+    async with begun(BESIDE, settings, tmp_path) as process:
+        await until(lambda: link.connected)
+        assert await look(link) is not None
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 10) == 0
 
 
 async def test_a_worker_that_sends_pictures_without_end_fills_no_memory_but_its_own(

@@ -27,6 +27,9 @@ log = structlog.get_logger(__name__)
 
 MAX_FRAME = 16 * 1024 * 1024
 """Bytes of the largest message: a 4K snapshot as JPEG or a 1080p picture in BGR fits."""
+MOST_WAITING = 128 * 1024 * 1024
+"""Bytes of messages that wait to be written: those of many cameras whose pictures for a large input cross the channel,
+while the engine stands still, would be gigabytes before they were too many."""
 CLOSED_WITHIN = 1.0
 """Seconds after which a channel that was closed has ended: what was said before is let through as far as it goes."""
 MOST_BETWEEN_TRIES = 0.5
@@ -80,6 +83,7 @@ class Channel:
         self._writer = writer
         self._handler = handler
         self._outgoing: asyncio.Queue[bytes] = asyncio.Queue(outgoing)
+        self._outgoing_bytes = 0
         self._at_once = asyncio.Semaphore(at_once)
         self._waiting: dict[int, asyncio.Future[Message]] = {}
         self._serving: set[asyncio.Task[None]] = set()
@@ -163,15 +167,16 @@ class Channel:
         if self._outgoing.empty() and not self._writer.transport.get_write_buffer_size():
             self._writer.write(framed(data))  # nothing waits before it: no turn of the loop is spent on it
             return
-        try:
-            self._outgoing.put_nowait(data)
-        except asyncio.QueueFull:
-            raise ChannelBusy(f"{self.name} does not keep up") from None
+        if self._outgoing.full() or self._outgoing_bytes + len(data) > MOST_WAITING:
+            raise ChannelBusy(f"{self.name} does not keep up")
+        self._outgoing.put_nowait(data)
+        self._outgoing_bytes += len(data)
 
     async def _write_all(self) -> None:
         try:
             while True:
                 data = await self._outgoing.get()
+                self._outgoing_bytes -= len(data)
                 self._writer.write(framed(data))  # one packet: the peer wakes once
                 await self._writer.drain()
         except ConnectionError:

@@ -169,6 +169,39 @@ async def test_a_peer_that_does_not_read_is_noticed_instead_of_filling_memory(tm
                 peer.send(ReleaseCamera("x" * 200_000))
 
 
+async def test_of_large_messages_fewer_wait_for_a_peer_that_does_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their number alone was bounded: pictures for a large input came to gigabytes while the engine stood still."""
+    monkeypatch.setattr(channel_module, "MOST_WAITING", 1_000_000)
+    reads = asyncio.Event()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        await reads.wait()
+        reader._transport.resume_reading()  # type: ignore[attr-defined]
+        await Channel(reader, writer, nothing, name="peer").run()
+
+    server = await listen(tmp_path / "deaf.sock", accept)
+    ours = await connect(tmp_path / "deaf.sock", nothing, name="ours", timeout=2)
+    running = asyncio.create_task(ours.run())
+    large, sent = ReleaseCamera("x" * 400_000), 0
+    with pytest.raises(ChannelBusy):
+        while sent < 100:
+            ours.send(large)
+            sent += 1
+            await asyncio.sleep(0.005)
+    assert sent < 6
+    reads.set()
+    while ours._outgoing.qsize():
+        await asyncio.sleep(0.005)
+    for _ in range(10):  # and once it reads, they go as before
+        await ours.request(large, timeout=5)
+    ours.close()
+    await running
+    server.close()
+
+
 async def test_a_channel_closed_towards_a_peer_that_does_not_read_ends_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

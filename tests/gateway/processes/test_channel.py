@@ -176,11 +176,14 @@ async def test_of_large_messages_fewer_wait_for_a_peer_that_does_not_read(
     monkeypatch.setattr(channel_module, "MOST_WAITING", 1_000_000)
     reads = asyncio.Event()
 
+    async def done(_message: Message) -> Message | None:
+        return Done()
+
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         reader._transport.pause_reading()  # type: ignore[attr-defined]
         await reads.wait()
         reader._transport.resume_reading()  # type: ignore[attr-defined]
-        await Channel(reader, writer, nothing, name="peer").run()
+        await Channel(reader, writer, done, name="peer").run()
 
     server = await listen(tmp_path / "deaf.sock", accept)
     ours = await connect(tmp_path / "deaf.sock", nothing, name="ours", timeout=2)

@@ -17,6 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.events.responsibility import ResponsibleShown
 from gateway.storage.tables.events import AlertRow, AlertSightingRow, EventFlowRow, EventRow, EvidenceRow
 
+WANTING = "snapshot"
+"""Of the reasons of an alert: why it was told without its snapshot."""
+
 
 class EvidenceShown(BaseModel):
     """An evidence file; its bytes are at ``/api/v1/evidence/{id}``. ``partial``: cut short, with its true bounds.
@@ -36,7 +39,8 @@ class EvidenceShown(BaseModel):
 
 
 class AlertShown(BaseModel):
-    """An alert. ``assess_until`` runs from the acknowledgement on; ``ended_at``: its hazard is over."""
+    """An alert. ``assess_until`` runs from the acknowledgement on; ``ended_at``: its hazard is over. ``why`` says in
+    ``snapshot`` why it came without one, until one is there."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -89,7 +93,8 @@ class FlowShown(BaseModel):
 class EventShown(BaseModel):
     """A grid event. ``level`` 1 特别重大 … 4 一般; ``due_at`` ends the clock of its present state, whose ``stage`` is
     running, warned, overdue or supervised, or empty while none runs. ``handle_due_at``: the deadline of the class.
-    ``responsible``: whom the dispatch rules name and why; ``department``: whom it was dispatched to."""
+    ``responsible``: whom the dispatch rules name and why; ``department``: whom it was dispatched to.
+    ``snapshot_wanting``: why its newest alert came without a snapshot, while the event has none."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -138,6 +143,7 @@ class EventShown(BaseModel):
     description: str
     alert_ids: list[str] = []
     evidence: list[EvidenceShown] = []
+    snapshot_wanting: str | None = Field(None, description="not_written, not_answered or given_up")
     flow: list[FlowShown] = []
     drill: bool
     revision: int
@@ -150,7 +156,18 @@ async def shown_alert(session: AsyncSession, row: AlertRow) -> AlertShown:
 async def shown_alerts(session: AsyncSession, rows: Sequence[AlertRow]) -> list[AlertShown]:
     """The alerts with their evidence, in the order of ``rows``."""
     evidence = await _evidence_of(session, [row.id for row in rows])
-    return [AlertShown.model_validate(row).model_copy(update={"evidence": evidence[row.id]}) for row in rows]
+    return [
+        AlertShown.model_validate(row).model_copy(
+            update={"evidence": evidence[row.id], "why": _why_now(row, evidence[row.id])}
+        )
+        for row in rows
+    ]
+
+
+def _why_now(row: AlertRow, evidence: Sequence[EvidenceShown]) -> dict[str, Any]:
+    """As it was told; that its snapshot is wanting no longer holds once that is there."""
+    wanting = all(one.id != row.id for one in evidence)
+    return {key: value for key, value in row.why.items() if wanting or key != WANTING}
 
 
 async def shown_event(session: AsyncSession, row: EventRow) -> EventShown:
@@ -161,10 +178,15 @@ async def shown_events(session: AsyncSession, rows: Sequence[EventRow]) -> list[
     """The events with flow, alerts and all evidence of these, in the order of ``rows``."""
     numbers = [row.no for row in rows]
     alerts: defaultdict[str, list[str]] = defaultdict(list)
-    linked = select(AlertRow.event_no, AlertRow.id).where(AlertRow.event_no.in_(numbers))
-    for no, alert_id in await session.execute(linked.order_by(AlertRow.raised_at, AlertRow.id)):
+    why: dict[str, str | None] = {}
+    linked = select(AlertRow.event_no, AlertRow.id, AlertRow.why[WANTING].as_string()).where(
+        AlertRow.event_no.in_(numbers)
+    )
+    for no, alert_id, wanting in await session.execute(linked.order_by(AlertRow.raised_at, AlertRow.id)):
         alerts[no or ""].append(alert_id)
+        why[alert_id] = wanting
     evidence = await _evidence_of(session, [alert_id for ids in alerts.values() for alert_id in ids])
+    joined = {no: _joined(alerts[no], evidence) for no in numbers}
     added: defaultdict[str, list[EvidenceShown]] = defaultdict(list)
     photos = (
         select(EvidenceRow).where(EvidenceRow.event_no.in_(numbers)).order_by(EvidenceRow.stored_at, EvidenceRow.id)
@@ -183,7 +205,8 @@ async def shown_events(session: AsyncSession, rows: Sequence[EventRow]) -> list[
         EventShown.model_validate(row).model_copy(
             update={
                 "alert_ids": alerts[row.no],
-                "evidence": _joined(alerts[row.no], evidence) + added[row.no],
+                "evidence": joined[row.no] + added[row.no],
+                "snapshot_wanting": _wanting(joined[row.no], [why[alert_id] for alert_id in alerts[row.no]]),
                 "duplicates": duplicates[row.no],
                 "flow": flow[row.no],
             }
@@ -194,6 +217,11 @@ async def shown_events(session: AsyncSession, rows: Sequence[EventRow]) -> list[
 
 def _joined(alert_ids: Iterable[str], evidence: Mapping[str, list[EvidenceShown]]) -> list[EvidenceShown]:
     return [item for alert_id in alert_ids for item in evidence[alert_id]]
+
+
+def _wanting(evidence: Iterable[EvidenceShown], why: Sequence[str | None]) -> str | None:
+    """``why``: of its alerts, the newest last."""
+    return why[-1] if why and all(one.kind != "snapshot" for one in evidence) else None
 
 
 async def _evidence_of(session: AsyncSession, alert_ids: Sequence[str]) -> defaultdict[str, list[EvidenceShown]]:

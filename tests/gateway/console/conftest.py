@@ -170,14 +170,18 @@ def _clip(path: Path) -> None:
 
 @pytest.fixture
 def raise_alert(services: Services) -> Callable[..., Awaitable[str]]:
-    """Hands in an alert and then its clip, as a camera worker does; answers the alert's id. ``why``: its reasons."""
+    """Hands in an alert and then its clip, as a camera worker does; answers the alert's id. ``why``: its reasons. Not
+    ``evident``: its worker's disk takes neither snapshot nor clip."""
     journal = services.settings.data_folder / "journal"
     journal.mkdir()
     files = EvidenceFiles(evidence_folder(services.settings), (journal,))
     intake = AlertIntake(files, OneStreet(), services.settings, services.announcer, services.opening)
 
-    async def make(hazard: str, why: dict[str, Any] | None = None) -> str:
+    async def make(hazard: str, why: dict[str, Any] | None = None, *, evident: bool = True) -> str:
         alert_id, now = new_id(), system_clock().timestamp()
+        if not evident:
+            await intake.handle(AlertRaised(alert_id, CAMERA, "square", hazard, now - 3, now, 0.9, why or {}, "", ""))
+            return alert_id
         snapshot, clip = journal / f"{alert_id}.jpg", journal / f"{alert_id}.mp4"
         _snapshot(snapshot)
         _clip(clip)

@@ -62,6 +62,18 @@ async def test_an_alert_arrives_live_is_judged_and_its_event_is_accepted(
     await expect(detail.get_by_test_id("event-flow")).to_contain_text("情况属实")
 
 
+async def test_an_event_without_evidence_says_why_there_is_none(
+    page: Page, sign_in: SignIn, user_with: UserWith, raise_alert: RaiseAlert
+) -> None:
+    """It said “no evidence yet”, of what would never come, too."""
+    await sign_in(page, await user_with("duty_officer"))
+    await raise_alert("fire", {"snapshot": "given_up"}, evident=False)
+    await page.get_by_test_id("event-row").click()
+    detail = page.get_by_test_id("event-detail")
+    await expect(detail.get_by_test_id("event-no-evidence")).to_contain_text("已放弃本条快照")
+    await expect(detail).not_to_contain_text("暂无证据")
+
+
 FIRE_WHY = {
     "labels": ["fire"],
     "box": [0.4, 0.3, 0.5, 0.6],

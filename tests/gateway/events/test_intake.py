@@ -227,6 +227,24 @@ async def test_an_alert_whose_snapshot_was_there_before_it_is_stored(room: Event
     assert room.topics().count("alert.raised") == await room.how_many(AlertRow) == 2
 
 
+async def test_that_a_snapshot_is_wanting_is_said_of_alert_and_event_until_it_is_there(room: EventsRoom) -> None:
+    """An alert said for good that its snapshot was on its way; of its event only that there was no evidence yet."""
+    placed = room.alert("fire")
+    await room.intake.handle(without_snapshot(placed))
+    alert = await room.shown(placed.alert_id)
+    assert alert.why == {"snapshot": "not_written"}
+    assert (await room.event(alert.event_no)).snapshot_wanting == "not_written"
+
+    await room.intake.handle(snapshot_of(placed))
+    assert (await room.shown(placed.alert_id)).why == {}
+    assert (await room.event(alert.event_no)).snapshot_wanting is None
+
+
+async def test_an_event_whose_alert_has_its_snapshot_wants_none(room: EventsRoom) -> None:
+    alert = await room.shown(await room.raise_alert("fire"))
+    assert (await room.event(alert.event_no)).snapshot_wanting is None
+
+
 async def test_an_alert_without_a_sound_snapshot_is_stored_all_the_same(room: EventsRoom) -> None:
     message = msgspec.structs.replace(room.alert(), snapshot_sha256="0" * 64)
     assert await room.intake.handle(message) == AlertStored(message.alert_id)

@@ -81,7 +81,11 @@ export function snapshotOfRaising(alert: Alert): Evidence | null {
 
 /** Why an alert was told without its snapshot, as its worker's disk has it, and what that is called; null: none says so. */
 export function snapshotWanting(why: Why): string | null {
-  switch (why['snapshot']) {
+  return wordsOfWanting(why['snapshot'])
+}
+
+export function wordsOfWanting(wanting: unknown): string | null {
+  switch (wanting) {
     case 'not_written':
       return 'evidence.unwritten'
     case 'not_answered':

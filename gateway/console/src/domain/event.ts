@@ -66,6 +66,7 @@ export interface GridEvent {
   description: string
   alert_ids: string[]
   evidence: Evidence[]
+  snapshot_wanting: string | null
   flow: FlowStep[]
   drill: boolean
   revision: number

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from detectors.observation import Box, Detection
 from models.classes import CLASSES, FIRE, SMOKE
+from models.refusals import DataRefused
 from models.sample_data import Sample
 from models.sample_files import heads_px, label_rows, read_picture
 
@@ -25,6 +26,9 @@ NEARLY = 0.01
 at a higher one no rule finds."""
 HEAD = 0.5
 """A head's point lies in the upper part of its person's box, this share of the height."""
+
+LeaveOut = Callable[[Sample, DataRefused], None]
+"""Told which picture cannot be read, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +93,21 @@ def look_at(
     samples: Sequence[Sample],
     what: str,
     say: Callable[[str, int, int], None],
+    leave_out: LeaveOut | None = None,
 ) -> list[Seen]:
-    """Show every picture to what ``sees``. It must give boxes down to low scores, or average precision is cut short."""
+    """Show every picture to what ``sees``. It must give boxes down to low scores, or average precision is cut short.
+    Raises ``DataRefused``; with ``leave_out`` a picture that is none is left out instead."""
     seen = []
     for done, sample in enumerate(samples):
         say(what, done, len(samples))
-        seen.append(Seen(sample, labels_of(sample), sees(read_picture(sample.path))))
+        try:
+            picture = read_picture(sample.path)
+        except DataRefused as refused:
+            if leave_out is None:
+                raise
+            leave_out(sample, refused)
+        else:
+            seen.append(Seen(sample, labels_of(sample), sees(picture)))
     return seen
 
 

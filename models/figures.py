@@ -28,7 +28,7 @@ from detectors.observation import Detection
 from detectors.rules.cues import all_stalls
 from detectors.rules.fire_proof import confirms
 from models import evaluate
-from models.evaluate import Seen, fires_and_others, judge, threshold_for_recall
+from models.evaluate import LeaveOut, Seen, fires_and_others, judge, threshold_for_recall
 from models.sample_data import Sample, Split, read_samples
 from models.sample_files import read_picture
 
@@ -111,13 +111,20 @@ def open_profile(card_path: Path, engine: EngineName = "auto", threads: int = 1)
 
 
 def look(profile: Profile, folder: Path, split: Split, say: Say) -> dict[str, list[Seen]]:
-    """Everything the profile sees in a split, by folder: ``fire``, ``stall``, ``coco``, ``crowd``."""
+    """Everything the profile sees in a split, by folder: ``fire``, ``stall``, ``coco``, ``crowd``. Raises
+    ``DataRefused``."""
+    return look_at(profile, [one for one in read_samples(folder) if one.split == split], say)
+
+
+def look_at(
+    profile: Profile, samples: Sequence[Sample], say: Say, leave_out: LeaveOut | None = None
+) -> dict[str, list[Seen]]:
+    """Everything the profile sees in these pictures, by folder; ``leave_out``: see ``evaluate.look_at``."""
     seen: dict[str, list[Seen]] = {}
-    samples = [one for one in read_samples(folder) if one.split == split and not one.path.name.startswith(DENSEST)]
     for kind in ("fire", "stall", "coco", "crowd"):
-        chosen = [one for one in samples if one.folder == kind]
+        chosen = [one for one in samples if one.folder == kind and not one.path.name.startswith(DENSEST)]
         sees = {"fire": profile.look_twice, "stall": profile.with_cues}.get(kind, profile.look)
-        seen[kind] = evaluate.look_at(sees, chosen, kind, say)
+        seen[kind] = evaluate.look_at(sees, chosen, kind, say, leave_out)
     return seen
 
 

@@ -175,7 +175,7 @@ def _rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
                 manifest,
                 "不是 UTF-8 编码、以制表符分隔的表格",
                 f"this is no table in UTF-8 with tabs between its columns: {error}",
-                reader.line_num,
+                reader.line_num if isinstance(error, csv.Error) else None,  # what is decoded runs ahead of the lines
             ) from error
 
 
@@ -188,7 +188,7 @@ def _without_columns(manifest: Path, missing: Sequence[str], line: int) -> DataR
     )
 
 
-def _invalid(manifest: Path, zh: str, en: str, line: int) -> DataRefused:
+def _invalid(manifest: Path, zh: str, en: str, line: int | None) -> DataRefused:
     return DataRefused("manifest_invalid", manifest, zh, en, line)
 
 

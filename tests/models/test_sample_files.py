@@ -137,7 +137,7 @@ def test_a_manifest_in_another_encoding_is_refused_and_one_with_a_byte_order_mar
     (folder / "MANIFEST.tsv").write_text(f"{HEADER}\n{row}\n", encoding="utf-8-sig")
     assert [one.scene for one in read_samples(folder)] == ["火场"]
     (folder / "MANIFEST.tsv").write_text(f"{HEADER}\n{row}\n", encoding="gb18030")
-    with pytest.raises(DataRefused, match="manifest_invalid"):
+    with pytest.raises(DataRefused, match=r"manifest_invalid: .*MANIFEST\.tsv: this is no table in UTF-8"):
         list(read_samples(folder))
 
 

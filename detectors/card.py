@@ -32,7 +32,7 @@ class Density:
 
     ``weights``: its file beside the card, of ``sha256``. It is asked, with the picture's longer side at
     ``longest_side`` px, once boxes show ``from_people`` whose median height is under ``smaller_than`` of the picture's:
-    people so small are mostly missed by boxes. Its count then stands in the place of theirs.
+    people so small are mostly missed by boxes. Whom they miss is then added.
     """
 
     weights: str

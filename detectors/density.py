@@ -1,8 +1,9 @@
 """People counted by density where they are too many and too small for boxes: one box each, placed where they are dense.
 
-The network answers with people in each cell of the picture (fractions add up). Rules look at detections in zones, so
-the map is turned into as many small boxes as it holds people. It is asked only where boxes already show a crowd: it was
-taught crowds, and in an empty street it may see somebody.
+The network answers with people in each cell of the picture (fractions add up), each where the head is. Rules look at
+detections in zones, so the map is turned into as many small boxes as it holds people. Whom the detector's boxes show
+keeps them: a head may lie far above the zone in which somebody stands. It is asked only where boxes already show a
+crowd: it was taught crowds, and in an empty street it may see somebody.
 """
 
 from __future__ import annotations
@@ -26,10 +27,13 @@ from detectors.checking import noise, seen_to_answer
 from detectors.observation import Box, Detection
 from detectors.refusals import WeightsRefused
 
+HEAD = 0.1
+"""Where in a person's box the head is, as a share of its height from above."""
+_LEAST_SIDE = 1e-6
 PIECE = 32
 """The input's sides are multiples of this."""
 SCORE = 0.5
-"""Of each box: the density has no score of its own, and takes that of the boxes in whose place it stands."""
+"""Of each box: the density has no score of its own, and takes that of the boxes beside which it stands."""
 MOST_PEOPLE = 5000
 FEWEST = 45
 """People by density from which its count stands: of gatherings seen from near boxes tell as well (decisions 0112,
@@ -85,25 +89,40 @@ def _z_curve(height: int, width: int) -> NDArray[np.int64]:
 
 
 def crowded(detections: Sequence[Detection], density: Density | None) -> bool:
-    """Whether boxes show so many and so small people that the density's count is to stand in the place of theirs."""
+    """Whether boxes show so many and so small people that the density is asked for those whom they miss."""
     heights = [one.box.height for one in detections if one.label == "person"]
     return density is not None and len(heights) >= density.from_people and median(heights) < density.smaller_than
 
 
 def more_people(detections: Sequence[Detection], by_density: Sequence[Detection]) -> tuple[Detection, ...]:
-    """``detections`` with the density's people in the place of theirs, where those are more, each as sure as the surest
-    of them: a rule's least score means boxes, and must not silence a crowd for being dense.
+    """``detections`` with the density's people beside theirs, where those are more, each as sure as the surest of them:
+    a rule's least score means boxes, and must not silence a crowd for being dense. Whom boxes show keeps his box, by
+    which he stands in a zone; of the density's people those are added whom none shows.
 
-    The density is asked because boxes miss people in a crowd; a lower count takes none back that boxes have seen, as in
-    scenes unlike those it was taught, and one of fewer than FEWEST is none of a crowd, unless boxes
-    show many from far.
+    The density is asked because boxes miss people in a crowd; it takes none back that boxes have seen, in the whole
+    picture, as in scenes unlike those it was taught, or in a part of it. A count of fewer than FEWEST is none of a
+    crowd, unless boxes show many from far.
     """
-    scores = [one.score for one in detections if one.label == "person"]
-    if len(by_density) <= len(scores) or (len(by_density) < FEWEST and not _many_from_far(detections)):
+    seen = [one for one in detections if one.label == "person"]
+    if len(by_density) <= len(seen) or (len(by_density) < FEWEST and not _many_from_far(detections)):
         return tuple(detections)
-    surest = max(scores, default=SCORE)
+    surest = max((one.score for one in seen), default=SCORE)
     others = (one for one in detections if one.label != "person")
-    return (*others, *(replace(one, score=surest) for one in by_density))
+    return (*others, *(replace(one, score=surest) for one in (*seen, *_not_shown(by_density, seen))))
+
+
+def _not_shown(by_density: Sequence[Detection], seen: Sequence[Detection]) -> list[Detection]:
+    """Of the density's people, of whom there are some, those that are left when each box has taken the one nearest to
+    its head, no farther from it than the box is wide and high: a box that the density knows nothing of takes nobody."""
+    x, y = np.array([(one.box.centre.x, one.box.centre.y) for one in by_density]).T
+    left = np.ones(len(by_density), np.bool_)
+    for one in seen:
+        wide, high = max(one.box.width, _LEAST_SIDE), max(one.box.height, _LEAST_SIDE)
+        away = ((x - one.box.centre.x) / wide) ** 2 + ((y - one.box.y1 - HEAD * high) / high) ** 2
+        away[~left] = np.inf
+        nearest = away.argmin()
+        left[nearest] &= away[nearest] > 1
+    return [one for one, stays in zip(by_density, left.tolist(), strict=True) if stays]
 
 
 def _many_from_far(detections: Sequence[Detection]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -118,15 +119,35 @@ def test_a_lower_count_takes_nobody_back_whom_boxes_have_seen() -> None:
     by_density = Detection("person", 0.5, Box(0.4, 0.4, 0.41, 0.41))
     fire = Detection("fire", 0.6, Box(0.1, 0.1, 0.2, 0.3))
     assert more_people((somebody,) * 21 + (fire,), (by_density,) * 8) == (somebody,) * 21 + (fire,)
-    crowd = more_people((somebody,) * 19 + (fire,), (by_density,) * 47)
-    assert [(one.label, one.box) for one in crowd] == [("fire", fire.box)] + [("person", by_density.box)] * 47
+    crowd = more_people((somebody,) * 2 + (fire,), (by_density,) * 47)
+    people = [somebody.box] * 2 + [by_density.box] * 47
+    assert [(one.label, one.box) for one in crowd] == [("fire", fire.box)] + [("person", box) for box in people]
+
+
+def test_somebody_whom_a_box_and_the_density_show_counts_once() -> None:
+    boxes = [Detection("person", 0.6, Box(x, 0.5, x + 0.05, 0.8)) for x in (0.1, 0.15, 0.2, 0.3)]
+    heads = [Detection("person", 0.5, Box(x, 0.53, x + 0.01, 0.54)) for x in (0.12, 0.16, 0.22)]  # one is a statue
+    far = [Detection("person", 0.5, Box(x / 100, 0.1, x / 100 + 0.01, 0.11)) for x in range(FEWEST)]
+    crowd = more_people(boxes, [*heads, *far])
+    assert [one.box for one in crowd] == [one.box for one in (*boxes, *far)]
+
+
+def test_a_gathering_in_a_zone_on_the_ground_is_told_though_the_density_sees_only_heads_above_the_zone() -> None:
+    boxes = [Detection("person", 0.6, Box(x / 20, 0.4, x / 20 + 0.04, 0.8)) for x in range(18)]
+    heads = [Detection("person", 0.5, Box(x / 20 + 0.01, 0.43, x / 20 + 0.02, 0.44)) for x in range(18)]
+    far = [Detection("person", 0.5, Box(x / 100, 0.1, x / 100 + 0.01, 0.11)) for x in range(40)]
+    square = CrowdRuleConfig(people=15, dwell_seconds=0, polygon=((0, 0.6), (1, 0.6), (1, 1), (0, 1)))
+    rule = CrowdRule(square)
+    look = Look(0.0, more_people(boxes, [*heads, *far]))
+    assert rule.step(rule.initial(), look)[1].why["people"] == 18
 
 
 def test_a_gathering_is_counted_by_its_boxes_though_the_density_sees_a_few_more() -> None:
     somebody = Detection("person", 0.6, Box(0.1, 0.1, 0.2, 0.3))
     by_density = Detection("person", 0.5, Box(0.4, 0.4, 0.41, 0.41))
     assert more_people((somebody,) * 12, (by_density,) * (FEWEST - 1)) == (somebody,) * 12
-    assert len(more_people((somebody,) * 12, (by_density,) * FEWEST)) == FEWEST
+    at_heads = replace(by_density, box=Box(0.14, 0.11, 0.16, 0.13))
+    assert len(more_people((somebody,) * 12, (at_heads,) * FEWEST)) == FEWEST
 
 
 def test_many_people_seen_from_far_are_counted_by_density_though_they_are_no_crowd_yet() -> None:

@@ -199,7 +199,7 @@ class Sight:
             picture = await self._in_thread(lambda: np.ascontiguousarray(smaller(full, side, side)))
             answer = await ask(picture, DENSITY)
             if answer is not None:
-                detections = more_people(detections, answer.detections)
+                detections = await self._in_thread(more_people, detections, answer.detections)
         self.counts += 1
         self._counted = at, tuple(one for one in detections if one.label == "person")
         return detections

@@ -11,7 +11,8 @@ from gateway.streams.backoff import Backoff
 
 @dataclass(frozen=True, slots=True)
 class LoginRetry(Backoff):
-    """Asked once for each refused login, which it notes in ``wrong``. ``clock``: seconds since the epoch."""
+    """Asked once for each refused login, which it notes in ``wrong``. ``clock``: seconds of a clock that is never set:
+    by one that was set back, a sign that the login may be right now would come before the login that was wrong."""
 
     wrong: WrongLogins = field(kw_only=True)
     clock: Callable[[], float] = field(kw_only=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 
 import structlog
 
@@ -143,7 +144,8 @@ class OwnedCamera:
         self.pictures = PictureWatch(self._ring, self._decoding.threads, self._keep_scene, order.preset)
         self.pictures.know(order.scenes)
         self._probing: asyncio.Task[None] | None = None
-        self._logins = LoginRetry(wrong=WrongLogins(order.wrong_logins), clock=around.clock)
+        wrong_logins = _by_steady_clock(order.wrong_logins, around.clock())
+        self._logins = LoginRetry(wrong=WrongLogins(wrong_logins), clock=monotonic)
         self._main = MainStream(
             _address(order),
             self.bus,
@@ -410,6 +412,11 @@ class OwnedCamera:
 
 def _jpeg_of(frame: EncodedFrame) -> bytes:
     return jpeg(decode_keyframe(frame))
+
+
+def _by_steady_clock(times: Sequence[float], now: float) -> list[float]:
+    """Seconds since the epoch, as ``monotonic`` counts them; what is yet to come was just now."""
+    return [monotonic() - max(0.0, now - at) for at in times]
 
 
 def _address(order: AssignCamera) -> StreamAddress:

@@ -39,13 +39,22 @@ class Clocked:
 
 
 class ClockWatch:
-    """``tell`` brings a message to the worker that owns the camera."""
+    """``tell`` brings what is told again before long to the worker that owns the camera, ``tell_until_taken`` what is
+    said but once."""
 
-    def __init__(self, db: Database, policy: AddressPolicy, clock: Clock, tell: Callable[[str, Message], None]) -> None:
+    def __init__(
+        self,
+        db: Database,
+        policy: AddressPolicy,
+        clock: Clock,
+        tell: Callable[[str, Message], None],
+        tell_until_taken: Callable[[str, Message], None],
+    ) -> None:
         self._db = db
         self._policy = policy
         self._clock = clock
         self._tell = tell
+        self._tell_until_taken = tell_until_taken
         self._at_once = asyncio.Semaphore(MOST_AT_ONCE)
         self._silent: set[str] = set()
         """Codes of cameras that did not answer when they were asked last."""
@@ -98,7 +107,7 @@ class ClockWatch:
         if camera.code in self._silent:
             # It was restarted, which makes a camera forget wrong logins, and perhaps was given its password back.
             self._silent.discard(camera.code)
-            self._tell(camera.code, RetryLogin(camera.code))
+            self._tell_until_taken(camera.code, RetryLogin(camera.code))
         self._tell(camera.code, ClockOffset(camera.code, offset.total_seconds()))
 
     def samples(self) -> list[Sample]:

@@ -222,7 +222,9 @@ class ControlProcess:
         )
         reports = ReportKeeper.over(db, books, live, clock, settings.data_folder)
         dispatch = Dispatch(intake, assignments, loans, rooms, addresses, cameras)
-        clocks = ClockWatch(db, AddressPolicy(settings.cameras.networks), clock, assignments.tell)
+        clocks = ClockWatch(
+            db, AddressPolicy(settings.cameras.networks), clock, assignments.tell, assignments.tell_until_taken
+        )
 
         device_events = DeviceEvents(db, vault, network.control, live, clock, media.wake)
         stack.push_async_callback(device_events.close)

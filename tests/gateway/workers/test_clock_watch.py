@@ -29,6 +29,8 @@ class Street:
     def __init__(self) -> None:
         self.faults: dict[str, Exception] = {}
         self.told: list[Message] = []
+        self.behind = False
+        """Whether their worker does not keep up."""
 
     async def offset(self, _http: Any, address: str, _clock: Any) -> timedelta:
         for number, fault in self.faults.items():
@@ -37,6 +39,10 @@ class Street:
         return timedelta(seconds=2)
 
     def tell(self, _code: str, message: Message) -> None:
+        if not self.behind:
+            self.told.append(message)
+
+    def tell_until_taken(self, _code: str, message: Message) -> None:
         self.told.append(message)
 
 
@@ -49,7 +55,9 @@ def street(monkeypatch: pytest.MonkeyPatch) -> Street:
 
 @pytest.fixture
 def watch(sqlite_database: Database, clock: ManualClock, street: Street) -> ClockWatch:
-    return ClockWatch(sqlite_database, AddressPolicy((ip_network("127.0.0.0/8"),)), clock, street.tell)
+    return ClockWatch(
+        sqlite_database, AddressPolicy((ip_network("127.0.0.0/8"),)), clock, street.tell, street.tell_until_taken
+    )
 
 
 async def at_once(_seconds: float) -> None:
@@ -84,6 +92,19 @@ async def test_a_camera_that_was_silent_is_tried_with_its_login_again(watch: Clo
     await watch.round(CAMERAS[:1], pause=at_once)
     assert street.told == [RetryLogin(CAMERAS[0].code), ClockOffset(CAMERAS[0].code, 2.0)]
     assert (watch.read, watch.unread) == (1, 1)
+
+
+async def test_that_a_login_may_be_right_now_is_said_but_once_and_reaches_a_worker_that_is_behind(
+    watch: ClockWatch, street: Street
+) -> None:
+    """It was dropped, and the camera stayed away until its login was due."""
+    street.faults["1"] = CameraRefused(CLOCK_UNKNOWN)
+    await watch.round(CAMERAS[:1], pause=at_once)
+    street.faults.clear()
+    street.behind = True
+    for _ in range(2):
+        await watch.round(CAMERAS[:1], pause=at_once)
+    assert street.told == [RetryLogin(CAMERAS[0].code)]
 
 
 @pytest.mark.parametrize(("amiss", "cameras"), [("1", 1), ("123", 3), ("12", 3)])

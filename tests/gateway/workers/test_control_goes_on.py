@@ -56,7 +56,7 @@ def works(db: Database, clock: ManualClock, folder: Path) -> list[PeriodicWork]:
         ModeKeeping(db, announcer, clock).work,
         Escalations(rooms.register, rooms.standing_orders, announcer).work,
         rooms.steering.work,
-        ClockWatch(db, AddressPolicy(()), clock, lambda *_: None).work,
+        ClockWatch(db, AddressPolicy(()), clock, lambda *_: None, lambda *_: None).work,
         HolidayWatch(db, books, clock).work,
         RecordingKeeper(db, cast(Any, None), Placement(50), folder, settings.recordings, clock).work,
         ReportKeeper.over(db, books, live, clock, folder).work,

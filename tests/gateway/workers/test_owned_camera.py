@@ -77,6 +77,8 @@ def camera(
     tell: Callable[[Message], None] = lambda _message: None,
     disk: Executor | None = None,
     recordings: Executor | None = None,
+    clock: Callable[[], float] = time.time,
+    wrong_logins: Sequence[float] = (),
 ) -> OwnedCamera:
     settings = Settings(data_folder=folder, rtsp=RtspSettings(port=0)).for_workers()
     journal = AlertJournal(folder / "journal")
@@ -88,13 +90,13 @@ def camera(
         WakeBudget(0.0),
         Store(journal, AlertDelivery(cast(Channel, None), journal, lambda _alert, _path: None), 1.0, time.time),
         Way(),
-        time.time,
+        clock,
         tell,
         disk,
         recordings,
     )
     order = AssignCamera(CODE, CODE, "hub", 1, "rtsp://127.0.0.1:1/live", None, None, as_json(rules), None)
-    return OwnedCamera(order, around)
+    return OwnedCamera(msgspec.structs.replace(order, wrong_logins=list(wrong_logins)), around)
 
 
 async def test_the_rules_wait_for_no_thread_that_judges_whether_the_picture_is_well(tmp_path: Path) -> None:
@@ -412,3 +414,20 @@ async def test_the_pull_of_a_camera_that_is_let_go_ends_while_its_disk_hangs(
     assert not stopping.done()
     stopping.cancel()
     await asyncio.gather(stopping, return_exceptions=True)
+
+
+async def test_a_sign_that_a_login_may_be_right_now_is_heeded_though_the_clock_was_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes but once, when the camera is back, and seemed to come before the login that was wrong: until the next
+    try, ten minutes later perhaps, nobody watched."""
+    wall, steady = 1_900_000_000.0, 500.0
+    monkeypatch.setattr(owned_camera, "monotonic", lambda: steady, raising=False)
+    owned = camera(tmp_path, AskedEye(), clock=lambda: wall, wrong_logins=[wall - 40, wall - 28, wall - 16])
+    await owned.start()
+    await owned.retry_login(proved=False)
+    assert owned._main._waiting, "three wrong ones in five minutes are enough"
+    wall, steady = wall - 3600 + 300, steady + 300
+    await owned.retry_login(proved=False)
+    assert not owned._main._waiting
+    await owned.stop()

@@ -76,18 +76,23 @@ class FireRule:
             over = Verdict("released" if burning else "idle", 0.0, AT_REST)
             return FireState(look.at, (), over, pace), over
         spots = _left_after(passed, state.spots)
-        spots = self._looked_at(spots, pooled(self._counting(look.detections)), look.at, elapsed)
+        pools = pooled(self._counting(look.detections))
+        spots = self._looked_at(spots, pools, look.at, elapsed, follows=passed == "next")
         verdict = self._verdict(spots, burning)
         return FireState(look.at, spots, verdict, pace), verdict
 
-    def _looked_at(self, spots: Sequence[Spot], pools: Sequence[Pool], at: float, elapsed: float) -> tuple[Spot, ...]:
+    def _looked_at(
+        self, spots: Sequence[Spot], pools: Sequence[Pool], at: float, elapsed: float, *, follows: bool
+    ) -> tuple[Spot, ...]:
+        """``follows``: the look is the next one, however slowly they come: that it alone misses a fire ends none."""
         known: list[Spot] = []
         used: set[int] = set()
         for spot in spots:
             here = [number for number, pool in enumerate(pools) if spot.reaches(pool.box)]
             used.update(here)
             spot = self._seen(spot, [pools[number] for number in here], at, elapsed)
-            if spot.unseen_for <= self._remembered(spot):
+            missed_once = follows and spot.fired_from is not None and any(one.score for one in spot.glimpses[-2:])
+            if missed_once or spot.unseen_for <= self._remembered(spot):
                 known.append(spot)
         for number, pool in enumerate(pools):
             if number not in used:

@@ -151,7 +151,8 @@ class StallRule:
                     seen=(*stand.seen[1 - MOST_TOLD :], (look.at, best.score, best.box)),
                 )
             else:
-                stand = replace(stand, unseen_for=stand.unseen_for + elapsed, looks=stand.looks + 1)
+                unseen_for = stand.unseen_for + believed(elapsed, self._longest_gap)
+                stand = replace(stand, unseen_for=unseen_for, looks=stand.looks + 1)
             if stand.unseen_for <= self.config.occlusion_seconds:
                 known.append(self._judged(_attended(stand, people, elapsed)))
         for one in left:

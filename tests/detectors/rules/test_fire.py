@@ -294,6 +294,15 @@ def test_of_what_is_seen_seldom_every_third_look_alone_makes_no_fire() -> None:
     assert judged(looks(lambda at: (flame(at),) if at % 60 == 0 else (), 3600, every=20.0)) == ()
 
 
+@pytest.mark.parametrize("every", [7.0, 10.0, 30.0])
+def test_one_slow_look_that_misses_a_fire_ends_none(every: float) -> None:
+    """Ten seconds apart, a fire that one look in ten missed was told every few minutes, as another one each time."""
+    (hazard,) = judged(looks(lambda at: (flame(at),) if round(at / every) % 5 != 3 else (), 1800, every))
+    assert hazard.released_at is None
+    (out,) = judged(looks(lambda at: (flame(at),) if at <= 20 * every else (), 1800, every))
+    assert out.released_at == 22 * every
+
+
 def test_of_looks_more_than_a_minute_apart_nothing_can_be_told() -> None:
     assert judged(looks(lambda at: (flame(at),), 7200, every=LONGEST_ABSENCE + 1)) == ()
 

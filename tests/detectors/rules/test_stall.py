@@ -198,6 +198,20 @@ def test_a_stall_that_stands_there_again_the_next_morning_is_another_one() -> No
     assert [one.released_at for one in told] == [86_400, 2 * 86_400, None]
 
 
+@pytest.mark.parametrize("every", [21.0, 30.0, 55.0])
+def test_a_look_that_misses_a_stall_takes_no_more_of_its_dwell_where_looks_come_slowly(every: float) -> None:
+    """Half a minute apart, each look that missed it began the dwell anew."""
+    (hazard,) = judged(looks(lambda at: (stall(),) if round(at / every) % 5 != 3 else (), 3000, every))
+    assert hazard.hazard_from == 0
+    assert hazard.fired_at <= 300 / 20 * every + every
+    assert hazard.released_at is None
+
+
+def test_a_stall_that_two_slow_looks_missed_has_left() -> None:
+    (hazard,) = judged(looks(lambda at: (stall(),) if at <= 600 else (), 900, 30.0))
+    assert hazard.released_at == 660
+
+
 def test_of_the_time_between_slow_looks_no_more_is_believed_than_a_stall_may_be_hidden() -> None:
     (hazard,) = judged(looks(lambda at: (stall(),), 3600, every=40.0))
     assert hazard.fired_at == 600

@@ -323,7 +323,7 @@ class OwnedCamera:
         ask = self._around.eye.of(self.code, glimpse.arrival, self._hazards.urgency)
         counts = self._hazards.counts_people(glimpse.arrival)
         stalls = self._hazards.stalls_within(glimpse.arrival)
-        seen = await self._sight.look(glimpse, ask, count=counts, stalls=stalls)
+        seen = await self._sight.look(glimpse, ask, count=counts, stalls=stalls, view=view)
         was_behind = self._pace.behind
         if seen is None:
             self._pace.left_out(self._around.clock())

@@ -76,6 +76,7 @@ class Sight:
 
     def __init__(self, in_thread: InThread = asyncio.to_thread, *, beside: bool = False) -> None:
         self._card: Card | None = None
+        self._view: str | None = ""
         self._in_thread = in_thread
         self._last: tuple[float, Luma] | None = None
         self._counted: tuple[float, tuple[Detection, ...]] | None = None
@@ -85,15 +86,22 @@ class Sight:
         self.second_looks = 0
         self.counts = 0
 
-    async def look(self, glimpse: Glimpse, ask: Asks, *, count: bool, stalls: Box | None = None) -> Look | None:
+    async def look(
+        self, glimpse: Glimpse, ask: Asks, *, count: bool, stalls: Box | None = None, view: str | None = ""
+    ) -> Look | None:
         """``count``: people are wanted to be counted, though the whole picture shows few. ``stalls``: where in the
-        picture parts of a stall are looked for. None: no answer in time."""
+        picture parts of a stall are looked for. ``view`` the camera has, as in ``AssignCamera``: nothing of what was
+        seen in another stands. None: no answer in time."""
         seen = await ask(glimpse.small, WHOLE)
         if seen is None:
             return None
         card, ask = seen.card, _asking_only(ask, seen.card)
         if card != self._card:  # nor does a count by other weights stand
             self._card, self._counted, self._stalls = card, None, NOTHING_FOUND
+        if view != self._view:
+            self._view, self._last, self._counted = view, None, None
+            if self._stalls != NOTHING_FOUND:
+                self._stalls, self._cues_asked = (glimpse.arrival - CUES_EVERY, WHOLE_PICTURE, ()), -inf
         detections = self._described(seen.detections, glimpse)
         candidates = crops(detections)
         counting = self._counting(detections, glimpse.arrival, card, wanted=count)
@@ -131,14 +139,17 @@ class Sight:
         if where == within and 0 <= glimpse.arrival - at < CUES_EVERY:
             return known
         if not self._beside:
-            return await self._found_by_parts(glimpse, within, ask, card)
+            return await self._found_by_parts(glimpse, within, ask, card, self._view)
         unanswered = where == within and 0 <= glimpse.arrival - self._cues_asked < CUES_AGAIN
         if not unanswered and (self._finding is None or self._finding.done()):
             self._cues_asked = glimpse.arrival
-            self._finding = asyncio.create_task(self._found_by_parts(glimpse, within, ask, card))
+            finding = self._found_by_parts(glimpse, within, ask, card, self._view)
+            self._finding = asyncio.create_task(finding)
         return known
 
-    async def _found_by_parts(self, glimpse: Glimpse, within: Box, ask: Asks, card: Card) -> tuple[Detection, ...]:
+    async def _found_by_parts(
+        self, glimpse: Glimpse, within: Box, ask: Asks, card: Card, view: str | None
+    ) -> tuple[Detection, ...]:
         part, picture = WHOLE_PICTURE, glimpse.small
         if min(within.width, within.height) < NEARLY_WHOLE:
             try:
@@ -151,7 +162,7 @@ class Sight:
         cues = [replace(one, box=placed(one.box, part)) for one in answer.detections]
         stalls = (replace(one, appearance=appearance(glimpse.small, one.box)) for one in all_stalls(cues))
         found = (*stalls, *(one for one in cues if one.label in VEHICLES))
-        if card == self._card:
+        if (card, view) == (self._card, self._view):
             self._stalls = glimpse.arrival, within, found
         return found
 

@@ -193,9 +193,10 @@ class Market:
         return Answer((*FRUIT, VAN), KNOWS_STALLS) if self.answers else None
 
 
-async def seen_at(second: float, sight: Sight, ask: Market, within: Box | None) -> list[str]:
+async def seen_at(second: float, sight: Sight, ask: Market, within: Box | None, view: str | None = "") -> list[str]:
     full = np.random.default_rng(5).integers(0, 255, (960, 1600, 3), np.uint8)
-    look = await sight.look(Glimpse(STREET, (1600, 960), second, "main", lambda: full), ask, count=False, stalls=within)
+    glimpse = Glimpse(STREET, (1600, 960), second, "main", lambda: full)
+    look = await sight.look(glimpse, ask, count=False, stalls=within, view=view)
     assert look is not None
     return sorted(one.label for one in look.detections)
 
@@ -213,6 +214,59 @@ async def test_parts_of_a_stall_are_looked_for_where_a_rule_watches_and_stand_fo
     assert len(ask.shown) == 3, "another zone is another question"
     ask.answers = False
     assert await seen_at(40, sight, ask, whole) == []
+
+
+async def test_a_stall_seen_in_one_view_does_not_stand_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a turn it stood for up to half a minute in the zones of the new view."""
+    monkeypatch.setattr(sight_module, "uniform", lambda _low, high: high)
+    sight, ask, whole = Sight(beside=True), Market(), Box(0, 0, 1, 1)
+    found = []
+    for second, view in ((0, "1"), (1, "1"), (2, "1"), (3, "2")):
+        await seen_at(second, sight, ask, whole, view)
+        while len(ask.shown) < min(second, 1):
+            await asyncio.sleep(0)
+        found.append(await seen_at(second + 0.5, sight, ask, whole, view))
+    assert found == [[], ["car", "stall"], ["car", "stall"], []]
+
+
+async def test_parts_of_a_stall_asked_about_in_one_view_are_not_found_in_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sight_module, "uniform", lambda _low, high: high)
+    sight, whole, may_answer = Sight(beside=True), Box(0, 0, 1, 1), asyncio.Event()
+
+    class Busy(Market):
+        async def __call__(self, picture: Picture, part: str) -> Answer | None:
+            if part == CUES:
+                await may_answer.wait()
+            return await super().__call__(picture, part)
+
+    ask = Busy()
+    for second in (0, 1):
+        await seen_at(second, sight, ask, whole, "1")
+    assert await seen_at(2, sight, ask, whole, "2") == []
+    may_answer.set()
+    while not ask.shown:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    ask.answers = False
+    assert await seen_at(3, sight, ask, whole, "2") == []
+    await sight.stop()
+
+
+async def test_a_crowd_counted_in_one_view_does_not_stand_in_the_next() -> None:
+    card = replace(CARD, density=Density("crowds.onnx", "ef" * 32, from_people=5, smaller_than=0.4, longest_side=1024))
+    crowd = tuple(Detection("person", 0.6, Box(0.1 * n, 0.1, 0.1 * n + 0.05, 0.2)) for n in range(8))
+    sight, counted = Sight(), []
+    for at, view, people in ((0.0, "1", crowd), (0.5, "1", crowd), (1.0, None, crowd[:1])):
+
+        async def ask(_picture: Picture, part: str, people: tuple[Detection, ...] = people) -> Answer | None:
+            return Answer((crowd * 8)[:60] if part == DENSITY else people, card)
+
+        look = await sight.look(at_second(at), ask, count=True, view=view)
+        assert look is not None
+        counted.append(len(look.detections))
+    assert counted == [60, 60, 1]
 
 
 async def test_a_small_zone_is_looked_at_at_full_size_and_its_stall_is_placed_in_the_picture() -> None:

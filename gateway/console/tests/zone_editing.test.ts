@@ -45,6 +45,17 @@ describe('an outline drawn by clicks', () => {
     expect(withClick(THREE, [0.6, 0.6], 'exclusion', SIZE)).toEqual({ corners: THREE, whole: false })
   })
 
+  it('reaches to the edge of the picture where a click comes near it', () => {
+    expect(withClick(THREE, [0.3, 0.985], 'zone', SIZE).corners.at(-1)).toEqual([0.3, 1])
+    expect(withClick(THREE, [0.01, 0.97], 'exclusion', SIZE).corners.at(-1)).toEqual([0, 0.97])
+    expect(withClick([], [0.3, 0.985], 'ground', SIZE).corners).toEqual([[0.3, 0.985]])
+  })
+
+  it('is closed at a first corner that lies on the edge', () => {
+    const low: Outline = [[0.2, 1], [0.6, 0.2], [0.6, 1]]
+    expect(withClick(low, [0.2, 0.985], 'zone', SIZE).whole).toBe(true)
+  })
+
   it('is a point with one click', () => {
     expect(withClick([], [0.3, 0.4], 'permitted', SIZE)).toEqual({ corners: [[0.3, 0.4]], whole: true })
   })
@@ -62,6 +73,11 @@ describe('what is dragged', () => {
     const between = taken('zone:0', 3, withMiddleOf(THREE, 2), [0.4, 0.4])
     expect(draggedTo(between, [0.1, 0.5]).corners).toEqual([...THREE, [0.1, 0.5]])
     expect(draggedTo(taken('zone:0', null, THREE, [0.5, 0.3]), [0.6, 0.4]).corners).toEqual([[0.3, 0.3], [0.7, 0.3], [0.7, 0.7]])
+  })
+
+  it('reaches to the edge of the picture by a corner, and not by a point', () => {
+    expect(draggedTo(taken('zone:0', 1, THREE, [0.6, 0.2]), [0.99, 0.3]).corners[1]).toEqual([1, 0.3])
+    expect(draggedTo(taken('ground:0', 0, [[0.5, 0.5]], [0.5, 0.5]), [0.99, 0.3]).corners).toEqual([[0.99, 0.3]])
   })
 
   it('is measured from where it was taken, however often it moves', () => {

@@ -1,7 +1,7 @@
 // An outline or a point while it is drawn, click by click. Pure.
 import { isPoint, type Role } from './drawing'
 import { pixelOf, type Size } from './frame'
-import { FEWEST_CORNERS, MIDDLE, type Corner, type Outline } from './zone'
+import { drawnTo, FEWEST_CORNERS, MIDDLE, type Corner, type Outline } from './zone'
 
 /** Pixels within which a click means the first corner. */
 const CLOSING = 14
@@ -13,8 +13,9 @@ export interface Sketch {
   readonly whole: boolean
 }
 
-export function withClick(corners: Outline, corner: Corner, role: Role, size: Size): Sketch {
-  if (isPoint(role)) return { corners: [corner], whole: true }
+export function withClick(corners: Outline, clicked: Corner, role: Role, size: Size): Sketch {
+  if (isPoint(role)) return { corners: [clicked], whole: true }
+  const corner = drawnTo(clicked)
   if (closes(corners, corner, size)) return { corners, whole: true }
   // The second click of a double one adds nothing.
   return { corners: String(corners.at(-1)) === String(corner) ? corners : [...corners, corner], whole: false }

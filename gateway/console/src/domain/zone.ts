@@ -12,12 +12,23 @@ export const MOST_CORNERS = 64
 /** Share of the picture. */
 const SMALLEST_AREA = 1e-4
 const DECIMALS = 1e4
+/** Share of the picture within which a corner set by hand is meant to lie on its edge. */
+const EDGE = 0.02
 
 export type OutlineFault = 'tooFew' | 'tooMany' | 'same' | 'crosses' | 'small'
 
 /** In the picture, and no finer than a ten-thousandth of it. */
 export function within(x: number, y: number): Corner {
   const placed = (value: number): number => Math.round(Math.min(1, Math.max(0, value)) * DECIMALS) / DECIMALS
+  return [placed(x), placed(y)]
+}
+
+/**
+ * A corner set near the picture's edge lies on it. Whoever the edge cuts off is taken to stand there (the middle of the
+ * lower side of what is seen): in a zone that ends just above it, nobody in the foreground would ever count.
+ */
+export function drawnTo([x, y]: Corner): Corner {
+  const placed = (value: number): number => (value < EDGE ? 0 : value > 1 - EDGE ? 1 : value)
   return [placed(x), placed(y)]
 }
 

@@ -97,11 +97,11 @@ class Says:
 class Counts:
     """A counter of crowds."""
 
-    def __init__(self, number: int) -> None:
-        self.number = number
+    def __init__(self, *people: Detection) -> None:
+        self._people = people
 
     def people(self, _picture: NDArray[np.uint8]) -> tuple[Detection, ...]:
-        return (seen("person"),) * self.number
+        return self._people
 
 
 async def test_a_fire_that_the_new_judge_doubts_away_is_none_and_the_crop_is_of_the_full_picture(
@@ -117,7 +117,7 @@ async def test_a_fire_that_the_new_judge_doubts_away_is_none_and_the_crop_is_of_
 
 async def test_a_crowd_is_compared_as_it_is_counted(tmp_path: Path) -> None:
     boxes = [seen("person", Box(0.1 * n, 0.1, 0.1 * n + 0.05, 0.2)) for n in range(8)]
-    shadow = Shadow(Networks(Sees(*boxes), density=Counts(60)), tmp_path)  # type: ignore[arg-type]
+    shadow = Shadow(Networks(Sees(*boxes), density=Counts(*(boxes * 8)[:60])), tmp_path)  # type: ignore[arg-type]
     await shadow.compare("camera", glimpse(1), [seen("person")] * 60, counts=True)
     await shadow.compare("camera", glimpse(2), boxes, counts=False)
     assert (shadow.looks, shadow.differing) == (2, 0)

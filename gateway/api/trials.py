@@ -196,6 +196,14 @@ async def _rules(asked: TrialAsked, caller: Caller, doors: Services) -> tuple[li
         wanted = None if asked.rules is None else as_json(await asyncio.to_thread(parse_rules, asked.rules))
     except RulesRefused as refused:
         raise Refusal("invalid", refused.reason, refused.zh, refused.en, field=refused.field) from refused
+    if asked.camera_code is None and asked.preset is not None:
+        raise Refusal(
+            "invalid",
+            "camera_missing",
+            "请指明该视角所属的摄像机。",
+            "Say of which camera the view is.",
+            field="camera_code",
+        )
     if asked.camera_code is None:
         return (as_json(first_rules(doors.settings.rules)) if wanted is None else wanted), None
     async with doors.db.reading() as session:

@@ -50,8 +50,8 @@ def try_rules_on(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="分析记录：规则所属的预置位；缺省：记录末尾时的视角"
-            " Of a log: the preset that the rules are for; else the view that it ends with."
+            help="仅分析记录：规则所属的预置位；缺省：记录末尾时的视角"
+            " Of a log alone: the preset that the rules are for; else the view that it ends with."
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON Print all of it as JSON.")] = False,

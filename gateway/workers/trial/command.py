@@ -30,6 +30,16 @@ UNTOLD = ("seen", "missed", "rule", "appearance")
 """Reasons that are too long for a table; ``--json`` has them all."""
 
 
+def preset_of_a_film() -> Refusal:
+    return Refusal(
+        "invalid",
+        "preset_of_looks",
+        "预置位只能对近期分析记录指定；录像不分视角，以 --rules 指明该视角的规则。",
+        "A preset is said of the log of looks alone; a film does not tell its view: name the rules of it (--rules).",
+        field="preset",
+    )
+
+
 async def print_trial(
     film: Path,
     rules: Path | None,
@@ -51,6 +61,8 @@ async def print_trial(
     try:
         if hours is not None and not is_look_log(film):
             raise hours_of_a_film()
+        if preset is not None and not is_look_log(film):
+            raise preset_of_a_film()
         wanted = first_rules(first) if rules is None else parse_rules(await asyncio.to_thread(_read, rules))
         if is_look_log(film):
             view = last_view(film) if preset is None else preset

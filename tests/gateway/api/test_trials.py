@@ -344,6 +344,7 @@ async def test_what_cannot_be_tried_is_refused_before_anything_begins(client_as:
         ({"recording_id": "a", "camera_code": "99000000001320009999"}, "camera_unknown"),
         ({"evidence_id": "none"}, "evidence_unknown"),
         ({"footage_id": "a", "hours": 4}, "hours_of_looks"),
+        ({"footage_id": "a", "preset": "3"}, "camera_missing"),
         ({"footage_id": "a", "rules": [{"kind": "fire", "seen_seconds": 20}]}, "never_fires"),
         ({"footage_id": "a", "camera_code": "99000000001320009999"}, "camera_unknown"),
     ]

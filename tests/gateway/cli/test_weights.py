@@ -226,9 +226,12 @@ def test_of_what_was_seen_the_newest_day_is_tried_or_the_hours_that_the_asker_sa
     assert (json.loads(done.stdout)["looks"], json.loads(done.stdout)["log_from"]) == (looks, begun)
 
 
-def test_hours_of_a_film_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("words", "why"), [(["--hours", "2"], "最多试前 4 小时"), (["--preset", "3"], "录像不分视角")])
+def test_hours_and_the_preset_of_a_film_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], why: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "film.mp4").touch()
-    done = CliRunner().invoke(app, ["try", "film.mp4", "--hours", "2"])
+    done = CliRunner().invoke(app, ["try", "film.mp4", *words])
     assert done.exit_code == 1
-    assert "最多试前 4 小时" in done.output
+    assert why in done.output

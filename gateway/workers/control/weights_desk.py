@@ -9,7 +9,7 @@ from typing import Any
 
 from detectors.card import Card
 from detectors.card_file import load_card
-from detectors.engine import runtime_for
+from detectors.engine import EngineName, runtime_for
 from detectors.networks import checked_files
 from detectors.refusals import WeightsRefused
 from detectors.sees import refuse_blindness
@@ -26,6 +26,7 @@ from gateway.api.weights_desk import (
 from gateway.refusals import Refusal
 from gateway.settings import InferenceSettings
 from gateway.workers.control.checked_shadow import CheckedShadow
+from gateway.workers.inference.opening import refuse_unopened
 from gateway.workers.inference.promotion import card_before, card_in_force, promotion, refuse_pinned, withdrawal
 from gateway.workers.inference.shadow import FOLDER, kept_differences, kept_picture
 from models import shipped
@@ -33,11 +34,13 @@ from models import shipped
 
 @dataclass(frozen=True, slots=True)
 class WeightsOnDisk:
-    """``WeightsDesk``. ``begin_again`` restarts the engine, and is told the card that is in force then."""
+    """``WeightsDesk``. ``begin_again`` restarts the engine, and is told the card that is in force then.
+    ``seen_to_open`` raises ``WeightsRefused`` for weights that do not open on an engine."""
 
     data_folder: Path
     inference: InferenceSettings
     begin_again: Callable[[Path], None]
+    seen_to_open: Callable[[EngineName, Path], None] = refuse_unopened
     _checked: CheckedShadow = field(default_factory=CheckedShadow, init=False)
 
     def stand(self) -> WeightsStand:
@@ -90,6 +93,7 @@ class WeightsOnDisk:
         try:
             card, _ = checked_files(path)
             runtime_for(self.inference.engine, card)
+            self.seen_to_open(self.inference.engine, path)
         except WeightsRefused as refused:
             raise _refusal(refused) from refused
         return card

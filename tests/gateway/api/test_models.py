@@ -22,6 +22,7 @@ from sqlalchemy.exc import OperationalError
 
 from detectors.card import Card
 from detectors.card_file import load_card
+from detectors.engine import EngineName
 from gateway.access import audit
 from gateway.api.services import Services
 from gateway.processes.messages import Sample
@@ -31,6 +32,7 @@ from gateway.storage.tables.cameras import CameraRow
 from gateway.storage.tables.grid import Platform
 from gateway.workers.camera.glimpse import Glimpse
 from gateway.workers.control.weights_desk import WeightsOnDisk
+from gateway.workers.inference.opening import refuse_unopened
 from gateway.workers.inference.promotion import card_in_force, promotion, withdrawal
 from gateway.workers.inference.shadow import FOLDER, Shadow
 from models import shipped
@@ -53,6 +55,9 @@ class Engine:
     def begin_again(self, card: Path) -> None:
         self.began_with.append(card)
         self.runs = load_card(card)
+
+    def seen_to_open(self, _engine: EngineName, _card: Path) -> None:
+        """Nothing is amiss with what the tests of the door put in force."""
 
     def samples(self) -> list[Sample]:
         dropped = (("replaced", 3), ("late", 4))
@@ -101,7 +106,7 @@ async def services(
     shadow = shadow_seeing_fire(folder / FOLDER)
     for code in (CODE, ELSEWHERE):
         await shadow.compare(code, Glimpse(PICTURE, (64, 36), now.timestamp(), "main", lambda: PICTURE), [])
-    desk = WeightsOnDisk(folder, InferenceSettings(shadow=shadow_card), engine.begin_again)
+    desk = WeightsOnDisk(folder, InferenceSettings(shadow=shadow_card), engine.begin_again, engine.seen_to_open)
     return replace(services, weights=desk, extra_metrics=engine.samples, workers_ready=lambda: {"inference": True})
 
 
@@ -447,6 +452,28 @@ async def test_weights_taken_back_between_the_look_and_the_act_are_not_taken_bac
         refused = await leader.post("/api/v1/models/withdraw", json=asked)
     assert refused.json()["reason"] == "weights_changed"
     assert load_card(card_in_force(data, InferenceSettings())).name == "one"
+    withdrawal(data).drop()  # type: ignore[union-attr]  # and nobody holds the turn
+
+
+async def test_weights_that_are_whole_and_do_not_open_are_not_gone_back_to(
+    client_as: ClientAs, services: Services, engine: Engine, shadow_card: Path
+) -> None:
+    """Their files alone were checked: the engine ended over them again and again, and no camera was watched."""
+    data, weights = services.settings.data_folder, shadow_card.with_suffix(".onnx")
+    whole, empty = weights.read_bytes(), b"\x32\x05newer"  # ONNX without a graph
+    for network in (empty, whole):
+        weights.write_bytes(network)
+        sha256 = hashlib.sha256(network).hexdigest()
+        promotion(rewritten(shadow_card, sha256=sha256), data).make()
+    assert isinstance(services.weights, WeightsOnDisk)
+    object.__setattr__(services.weights, "seen_to_open", refuse_unopened)
+    leader = await client_as("duty_leader")
+    meant = load_card(shadow_card)
+    asked = {"sha256": meant.sha256, "card_sha256": meant.card_sha256}
+    refused = await leader.post("/api/v1/models/withdraw", json=asked)
+    assert (refused.status_code, refused.json()["reason"]) == (503, "weights_unusable")
+    assert load_card(card_in_force(data, InferenceSettings())).card_sha256 == meant.card_sha256
+    assert engine.began_with == []
     withdrawal(data).drop()  # type: ignore[union-attr]  # and nobody holds the turn
 
 

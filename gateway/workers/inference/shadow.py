@@ -12,7 +12,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,11 @@ import structlog
 from numpy.typing import NDArray
 
 from detectors.differences import differences
+from detectors.input_size import input_for
 from detectors.networks import Networks
 from detectors.observation import Box, Detection
-from gateway.workers.camera.glimpse import Glimpse
+from gateway.streams.keyframes import smaller
+from gateway.workers.camera.glimpse import STRIDE, Glimpse
 from gateway.workers.camera.sight import Answer, Asks, Picture, Sight
 
 log = structlog.get_logger(__name__)
@@ -74,7 +76,8 @@ class Shadow:
 
         ``idle`` tells whether no look waits for the engine: asked before each step; the shadow gives way."""
         try:
-            look = await Sight().look(glimpse, self._asking(idle), count=counts, stalls=stalls)
+            shown = await asyncio.to_thread(self._as_its_own_cameras, glimpse)
+            look = await Sight().look(shown, self._asking(idle), count=counts, stalls=stalls)
             if look is None:
                 return
             found = differences(seen, look.detections)
@@ -87,6 +90,14 @@ class Shadow:
             self.given_way += 1
         except Exception:
             log.exception("shadow_failed", camera=code)
+
+    def _as_its_own_cameras(self, glimpse: Glimpse) -> Glimpse:
+        """Made small as it is once these weights are in force: from the full picture, where their input takes more of
+        it than the input of those in force did. Blocks."""
+        (height, width), full = glimpse.small.shape[:2], glimpse.full()
+        to_height, to_width = input_for(*full.shape[:2], self.card.input_size, STRIDE)
+        made = smaller(full, to_width, to_height)
+        return replace(glimpse, small=np.ascontiguousarray(made)) if made.size > height * width * 3 else glimpse
 
     def _asking(self, idle: Callable[[], bool]) -> Asks:
         """Asks the networks one question at a time, and none once a look waits: half a comparison is none."""

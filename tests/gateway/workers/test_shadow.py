@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -66,6 +67,26 @@ def test_people_are_compared_by_their_number() -> None:
     (one,) = differences(crowd, crowd[:4])
     assert (one.seen_by, one.label, one.score) == ("old", "person", 5.0)
     assert differences(crowd, crowd[:7]) == ()
+
+
+@pytest.mark.parametrize(
+    ("input_size", "looked_at"), [((736, 1280), (720, 1280)), ((384, 640), (360, 640)), ((32, 64), (36, 64))]
+)
+async def test_weights_of_a_larger_input_are_shown_pictures_as_large_as_once_they_are_in_force(
+    tmp_path: Path, input_size: tuple[int, int], looked_at: tuple[int, int]
+) -> None:
+    """They were shown those made for the smaller input, blown up: what they were to see better they could not see."""
+    shapes: list[tuple[int, ...]] = []
+
+    class Looks(Sees):
+        card = replace(Sees.card, input_size=input_size)
+
+        def detect(self, picture: NDArray[np.uint8], **_how: object) -> tuple[Detection, ...]:
+            shapes.append(picture.shape[:2])
+            return ()
+
+    await Shadow(Networks(Looks()), tmp_path).compare("camera", glimpse(1), [])
+    assert shapes == [looked_at]
 
 
 async def test_differences_are_kept_with_their_picture_and_their_number_is_bounded(tmp_path: Path) -> None:

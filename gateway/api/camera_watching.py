@@ -21,11 +21,12 @@ OVER = timedelta(days=30)
 
 
 class Watching(BaseModel):
-    """Rates in looks a second over the last minute, the delay in seconds from a picture's arrival to its verdict; null
-    while no worker pulls the camera. ``left_out_share``: of the pictures of the last minute, those that the engine did
-    not look at, because it was away or had no time. Alerts are those raised in the last 30 days, drills left out as in
-    the statistics, of which ``assessed`` were judged by a person and ``false_positive`` rejected; ``false_share`` is
-    their quotient, null where nothing was judged."""
+    """Rates in looks a second over the last minute, asked 0 where no rule watches; the delay in seconds from a
+    picture's arrival to its verdict, null without one in the last minute; all null while no worker pulls the camera.
+    ``left_out_share``: of the pictures of the last minute, those that the engine did not look at, because it was away
+    or had no time. Alerts are those raised in the last 30 days, drills left out as in the statistics, of which
+    ``assessed`` were judged by a person and ``false_positive`` rejected; ``false_share`` is their quotient, null where
+    nothing was judged."""
 
     looks_per_second: float | None
     looks_per_second_asked: float | None

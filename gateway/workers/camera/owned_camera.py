@@ -259,14 +259,16 @@ class OwnedCamera:
             "gateway_camera_evidence_given_up_total": self.evidence.given_up,
             "gateway_camera_alerts_without_clip_total": self.evidence.without_clip,
         }
+        now = self._around.clock()
+        delay, asked = self._pace.delay(now), 1 / max(0.1, self.looks.wish.gap) if self._hazards.watching else 0.0
         measured = {
             "gateway_camera_ring_bytes": self._ring.size_bytes,
             "gateway_camera_alerts_waiting_for_disk": self.evidence.waiting_for_disk,
             "gateway_camera_live": float(self._health.state == "live"),
-            "gateway_camera_looks_per_second": self._pace.rate(self._around.clock()),
-            "gateway_camera_looks_per_second_asked": 1 / max(0.1, self.looks.wish.gap),
-            "gateway_camera_look_delay_seconds": self._pace.delay,
-            "gateway_camera_looks_unanswered_share": self._pace.left_out_share(self._around.clock()),
+            "gateway_camera_looks_per_second": self._pace.rate(now),
+            "gateway_camera_looks_per_second_asked": asked,
+            **({} if delay is None else {"gateway_camera_look_delay_seconds": delay}),
+            "gateway_camera_looks_unanswered_share": self._pace.left_out_share(now),
             "gateway_camera_recording": float(self.recorder.recording),
             "gateway_camera_rate_unmet": float(self.looks.rate_unmet),
             "gateway_camera_awake": float(self.looks.decoded != "keyframes"),

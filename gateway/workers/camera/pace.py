@@ -22,8 +22,7 @@ class Pace:
         self._began = began
         self._looks: deque[float] = deque(maxlen=600)
         self._left_out: deque[float] = deque(maxlen=600)
-        self.delay = 0.0
-        """Seconds from a picture's arrival to the rules' verdict on it, smoothed."""
+        self._delay = 0.0
         self.unanswered = 0
         self.behind = False
         """Whether so many pictures are left out that a hazard may be told late, or not at all."""
@@ -31,7 +30,7 @@ class Pace:
     def answered(self, arrival: float, now: float) -> None:
         """A look at the picture that arrived then was judged now."""
         late = max(0.0, now - arrival)
-        self.delay = late if not self._looks else (1 - SMOOTHED) * self.delay + SMOOTHED * late
+        self._delay = late if self.delay(now) is None else (1 - SMOOTHED) * self._delay + SMOOTHED * late
         self._looks.append(now)
         self._weigh(now)
 
@@ -40,6 +39,11 @@ class Pace:
         self.unanswered += 1
         self._left_out.append(now)
         self._weigh(now)
+
+    def delay(self, now: float) -> float | None:
+        """Seconds from a picture's arrival to the rules' verdict on it, smoothed; None without a look in the last
+        minute."""
+        return self._delay if any(now - OVER < at <= now for at in self._looks) else None
 
     def rate(self, now: float) -> float:
         """Looks a second over the last minute, or since the beginning."""

@@ -291,7 +291,7 @@ class _Asking:
                 self._pictures = SharedPictures.of(self.pid, message.descriptor, message.slot_bytes)
                 return Done()
             case LookBeside():
-                _refuse_shown(message)
+                _refuse_shown(message, time.time())
                 self._server.show(message)
                 return Done()
         raise Refusal("invalid", "unexpected_message", "意外的消息", "unexpected message")
@@ -312,12 +312,14 @@ def _refuse_look(look: LookAt, now: float) -> None:
         raise Refusal("invalid", "look_invalid", "分析请求无效", "no look has such a time, urgency or name")
 
 
-def _refuse_shown(shown: LookBeside) -> None:
-    """What is kept of it is shown to people."""
+def _refuse_shown(shown: LookBeside, now: float) -> None:
+    """What is kept of it is shown to people, the newest first."""
     numbers = [shown.taken_at, *(shown.stalls or ())]
     for one in shown.objects[:MOST_SHOWN]:
         numbers += (one.score, one.x1, one.y1, one.x2, one.y2)
-    well = len(shown.objects) <= MOST_SHOWN and all(map(isfinite, numbers))
+    well = (
+        len(shown.objects) <= MOST_SHOWN and all(map(isfinite, numbers)) and 0 <= shown.taken_at <= now + LONGEST_WAIT
+    )
     if not (well and len(shown.code) <= LONGEST_NAME and shown.code.isalnum()):
         raise Refusal("invalid", "look_invalid", "分析请求无效", "no look has such objects, places or names")
 

@@ -632,6 +632,8 @@ async def test_a_worker_gone_wrong_cannot_put_itself_before_all_other_cameras(
     [
         {"code": "../9"},
         {"taken_at": float("nan")},
+        {"taken_at": 1e12},  # no calendar has that year: the page that shows them could not be had either
+        {"taken_at": -1.0},
         {"stalls": (0.0, 0.0, float("inf"), 1.0)},
         {"objects": [SeenObject("fire", float("nan"), 0.1, 0.1, 0.2, 0.2)]},
         {"objects": [SeenObject("fire", 0.5, 0.1, 0.1, 0.2, 0.2)] * 6001},

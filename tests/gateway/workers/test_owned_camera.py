@@ -231,6 +231,18 @@ async def test_a_frozen_picture_is_looked_at_for_fire_alone(
     assert eye.asked == list(asked)
 
 
+@pytest.mark.parametrize(
+    ("rules", "asked"), [([], 0.0), ([FireRuleConfig(enabled=False)], 0.0), ([FireRuleConfig()], 0.5)]
+)
+async def test_what_is_asked_of_a_camera_without_rules_is_no_look_and_of_one_not_looked_at_no_delay_is_told(
+    tmp_path: Path, rules: Sequence[RuleConfig], asked: float
+) -> None:
+    """It was asked for half a look a second and had none, as if the engine were behind."""
+    told = {one.name: one.value for one in camera(tmp_path, AskedEye(), rules).samples()}
+    assert told["gateway_camera_looks_per_second_asked"] == asked
+    assert "gateway_camera_look_delay_seconds" not in told
+
+
 async def test_a_rule_that_cannot_be_used_is_told_while_the_others_watch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,10 +12,23 @@ def test_the_rate_is_that_of_the_last_minute_and_the_delay_follows_the_newest_lo
     for number in range(120):
         pace.answered(arrival=2.0 * number, now=2.0 * number + 0.3)
     assert pace.rate(240.0) == pytest.approx(0.5, abs=0.02)
-    assert pace.delay == pytest.approx(0.3)
+    assert pace.delay(240.0) == pytest.approx(0.3)
     pace.answered(arrival=240.0, now=242.3)
-    assert 0.5 < pace.delay < 1.0
+    delay = pace.delay(243.0)
+    assert delay is not None
+    assert 0.5 < delay < 1.0
     assert pace.rate(400.0) == 0.0
+
+
+def test_no_delay_is_told_before_a_look_nor_long_after_the_last_one() -> None:
+    """It said 0 s where nobody had looked, and of an engine that was away for hours how quick it had been."""
+    pace = Pace(began=0.0)
+    assert pace.delay(0.0) is None
+    pace.answered(arrival=1.0, now=5.0)
+    assert pace.delay(64.0) == pytest.approx(4.0)
+    assert pace.delay(66.0) is None
+    pace.answered(arrival=99.8, now=100.0)
+    assert pace.delay(100.0) == pytest.approx(0.2), "nor does that of then count any more"
 
 
 def test_a_camera_that_has_just_come_is_judged_by_its_own_time() -> None:

@@ -75,9 +75,9 @@ async def test_the_engine_alone_begins_again_with_promoted_weights_and_with_the_
         async def metrics() -> str:
             return (await http.get("/metrics")).text
 
-        await looked_with(old)
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(120):  # those in shadow are opened while the engine looks already
             while (await http.get("/api/v1/models")).json()["shadow_looks"] == 0:
+                await looked_with(old)
                 await asyncio.sleep(0.2)
         card = await asyncio.to_thread(shadow_card.read_bytes)
         await asyncio.to_thread(shadow_card.write_bytes, card + b"\n")  # not the one that looked

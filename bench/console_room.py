@@ -120,6 +120,7 @@ async def add_camera(page: Page, camera: str) -> None:
     if await purpose.is_visible():
         await field(page, "grant-purpose").fill("应急会商")
         await page.get_by_test_id("grant-submit").click()
+        await purpose.wait_for(state="hidden")  # until the room has taken the camera in, the dialog covers it
 
 
 async def _within(page: Page) -> Locator:

@@ -60,7 +60,7 @@ GONE_WITHIN = 6.0
 BARS = """async (video) => {
   const canvas = document.createElement('canvas'); canvas.width = 60; canvas.height = 20;
   const context = canvas.getContext('2d');
-  for (let tries = 0; tries < 300; tries += 1) {
+  for (let tries = 0; tries < 800; tries += 1) {
     await new Promise((done) => setTimeout(done, 50));
     if (!video.videoWidth) continue;
     context.drawImage(video, 0, 0, 60, 20);

@@ -37,6 +37,7 @@ from gateway.workers.camera.sight import Asks
 from gateway.workers.trial.engine import opened
 from gateway.workers.trial.trial import Trial, try_rules
 from models import shipped
+from models.refusals import DataRefused
 
 SHOWN_FOR = {"fire": 30.0, "crowd": 90.0, "stall": 330.0}
 """A clip with a hazard is repeated for so long: the rule's dwell and the time in which its alert is due."""
@@ -72,7 +73,7 @@ async def false_alarms() -> Result:
         return Result("false_alarms", dict.fromkeys(TARGETS), TARGETS)
     try:
         clips = await asyncio.to_thread(clips_of, Path(folder) / "video")
-    except FootageUnusable as unusable:
+    except (FootageUnusable, DataRefused) as unusable:
         say(str(unusable))
         return Result("false_alarms", dict.fromkeys(TARGETS), TARGETS)
     detector, ask = await asyncio.to_thread(opened, "auto", shipped.CARD)

@@ -3,17 +3,19 @@ it is said in ``begins.json``."""
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-FILMS = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".flv"}
-) | {*(".wmv", ".asf", ".3gp", ".gif", ".h264", ".h265", ".hevc")}
+from models.sample_data import SPLITS, manifest_rows
+
+FILMS = frozenset({
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".flv", ".wmv", ".asf",
+    ".3gp", ".gif", ".h264", ".h265", ".hevc",
+})  # fmt: skip
 HAZARDS = ("fire", "crowd", "stall")
 BEGINS = {"fire_night_blast_overlay": 1.2}
 """Seconds at which a hazard of the sample data begins, where it is not there from the first picture on."""
@@ -35,7 +37,8 @@ class Clip:
 
 
 def clips_of(folder: Path) -> list[Clip]:
-    """The films of a folder, in the order of their names. Raises ``FootageUnusable``."""
+    """The films of a folder, in the order of their names. Raises ``FootageUnusable``, and ``DataRefused`` for its
+    manifest."""
     told = _begins(folder / "begins.json")
     learnt = learnt_films(folder.parent / "MANIFEST.tsv")
     found = []
@@ -51,18 +54,14 @@ def clips_of(folder: Path) -> list[Clip]:
 
 def learnt_films(manifest: Path) -> frozenset[str]:
     """Names of the films of whose scene the manifest has a picture in train or val; none without a manifest. Raises
-    ``FootageUnusable``."""
+    ``DataRefused``."""
     if not manifest.is_file():
         return frozenset()
-    try:
-        with manifest.open(newline="", encoding="utf-8-sig") as file:
-            rows = [
-                (Path(row["file"].replace("\\", "/")), row["split"].strip().lower(), row["scene"])
-                for row in csv.DictReader(file, delimiter="\t")
-            ]
-    except (KeyError, AttributeError, UnicodeDecodeError, csv.Error) as error:
-        raise FootageUnusable(f"{manifest}: no table of file, split, scene … between tabs ({error!r})") from error
-    learnt = {scene for _, split, scene in rows if split in ("train", "val", "valid") and scene not in ("", "-")}
+    rows = [
+        (PurePosixPath(row["file"].replace("\\", "/")), SPLITS.get(row["split"].strip().lower()), row["scene"])
+        for _, row in manifest_rows(manifest)
+    ]
+    learnt = {scene for _, split, scene in rows if split in ("train", "val") and scene not in ("", "-")}
     return frozenset(place.name for place, _, scene in rows if "video" in place.parts[:-1] and scene in learnt)
 
 

@@ -22,9 +22,10 @@ FOLDERS = ("fire", "crowd", "stall", "coco")
 COLUMNS = ("file", "split", "scene", "licence", "note")
 SPLITS: dict[str, Split] = {"train": "train", "val": "val", "valid": "val", "test": "test"}
 """As they are spelt, in any case: ``valid`` by the tools that write YOLO folders."""
-PICTURES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".gif", ".avif"}
-) | {".jp2", ".ppm", ".pgm"}
+PICTURES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".gif", ".avif", ".ppm",
+    ".pgm",
+})  # fmt: skip
 """Endings, in any case, of what is taken for a picture where no manifest names it."""
 
 PassedOver = Callable[[str, str], None]
@@ -80,7 +81,7 @@ def read_samples(folder: Path, passed_over: PassedOver = lambda _why, _which: No
         return
     manifest = folder / "MANIFEST.tsv"
     named: dict[tuple[Kind, str], int] = {}
-    for line, row in _rows(manifest):
+    for line, row in manifest_rows(manifest):
         place = _place(manifest, line, row["file"], passed_over)
         split = _split(manifest, line, row["split"], passed_over) if place else None
         if place is None or split is None:
@@ -157,8 +158,8 @@ def scenes_in_two_splits(samples: Iterable[Sample]) -> dict[str, dict[Split, int
     return {scene: dict(splits) for scene, splits in found.items() if len(splits) > 1}
 
 
-def _rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Each row by its columns, and its line from 1."""
+def manifest_rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Each row by its columns, and its line from 1. Raises ``DataRefused``."""
     with manifest.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file, delimiter="\t")
         try:

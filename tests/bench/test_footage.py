@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.footage import FootageUnusable, clips_of, learnt_films
+from models.refusals import DataRefused
 
 
 @pytest.fixture
@@ -53,7 +54,8 @@ def test_beginnings_that_say_nothing_are_refused_with_their_file(video: Path, sa
 def test_a_film_of_a_scene_that_was_trained_on_is_known_as_such(video: Path) -> None:
     rows = ["file\tsplit\tscene", "fire/images/a.jpg\ttrain\tshed", "video\\fire_shed.mp4\ttest\tshed"]
     rows += ["fire/images/b.jpg\tval\t-", "video/road.m4v\ttest\t-"]
-    (video.parent / "MANIFEST.tsv").write_text("\n".join(rows), encoding="utf-8-sig")
+    table = "\n".join(f"{row}\t{rest}" for row, rest in zip(rows, ["licence\tnote", *["-\t-"] * 4], strict=True))
+    (video.parent / "MANIFEST.tsv").write_text(table, encoding="utf-8-sig")
 
     assert [clip.path.name for clip in clips_of(video) if clip.learnt] == ["fire_shed.mp4"]
 
@@ -62,7 +64,7 @@ def test_a_film_of_a_scene_that_was_trained_on_is_known_as_such(video: Path) -> 
 def test_a_manifest_that_is_none_is_refused(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "MANIFEST.tsv").write_bytes(text)
 
-    with pytest.raises(FootageUnusable, match=r"MANIFEST\.tsv"):
+    with pytest.raises(DataRefused, match=r"MANIFEST\.tsv"):
         learnt_films(tmp_path / "MANIFEST.tsv")
 
 

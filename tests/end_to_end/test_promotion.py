@@ -79,7 +79,6 @@ async def test_the_engine_alone_begins_again_with_promoted_weights_and_with_the_
             while (await http.get("/api/v1/models")).json()["shadow_looks"] == 0:
                 await looked_with(old)
                 await asyncio.sleep(0.2)
-                await looked_with(old)  # the new ones may still be opened
         card = await asyncio.to_thread(shadow_card.read_bytes)
         await asyncio.to_thread(shadow_card.write_bytes, card + b"\n")  # not the one that looked
         exchanged = await http.post("/api/v1/models/promote", json={"sha256": new})
